@@ -1,0 +1,221 @@
+//! What the registry says of a node and of a proxy.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{Epoch, NodeId, ProxyId};
+
+/// How a member is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// `http://`: our node, RESP and gRPC on one port.
+    Node,
+    /// `redis://`: a stock Redis or Valkey server.
+    Stock,
+}
+
+/// `http://host:port` or `redis://[user[:password]@]host:port`.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Address {
+    stock: bool,
+    host: String,
+    port: u16,
+    user: Option<String>,
+    password: Option<String>,
+}
+
+/// An address that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "address {address:?}: {reason}; use http://HOST:PORT for a redis_node or redis://HOST:PORT for a stock server"
+)]
+pub struct InvalidAddress {
+    address: String,
+    reason: &'static str,
+}
+
+impl Address {
+    /// What kind of member listens there.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        if self.stock { Kind::Stock } else { Kind::Node }
+    }
+
+    /// Host name or IP address, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// TCP port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// User and password to log in with, if the address names any.
+    #[must_use]
+    pub fn login(&self) -> Option<(&str, &str)> {
+        self.password.as_deref().map(|password| (self.user.as_deref().unwrap_or("default"), password))
+    }
+
+    /// `0.0.0.0` or `::`: good to listen on, and to reach from the same machine only.
+    #[must_use]
+    pub fn is_wildcard(&self) -> bool {
+        matches!(self.host.as_str(), "0.0.0.0" | "::")
+    }
+
+    /// What to connect to: `host:port`, with the loopback address in place of a wildcard.
+    #[must_use]
+    pub fn connect_to(&self) -> String {
+        match self.host.as_str() {
+            "0.0.0.0" => format!("127.0.0.1:{}", self.port),
+            "::" => format!("[::1]:{}", self.port),
+            host if host.contains(':') => format!("[{host}]:{}", self.port),
+            host => format!("{host}:{}", self.port),
+        }
+    }
+
+    /// `host:port` as it was given, for screens.
+    #[must_use]
+    pub fn host_port(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let invalid = |reason| InvalidAddress { address: text.to_owned(), reason };
+        let (stock, rest) = if let Some(rest) = text.strip_prefix("http://") {
+            (false, rest)
+        } else if let Some(rest) = text.strip_prefix("redis://") {
+            (true, rest)
+        } else if text.starts_with("https://") || text.starts_with("rediss://") {
+            return Err(invalid("TLS is not supported yet"));
+        } else {
+            return Err(invalid("no scheme"));
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (login, authority) = match rest.rsplit_once('@') {
+            Some((login, authority)) => (Some(login), authority),
+            None => (None, rest),
+        };
+        let (user, password) = match login {
+            None => (None, None),
+            Some(login) => match login.split_once(':') {
+                Some((user, password)) => {
+                    (Some(user.to_owned()).filter(|user| !user.is_empty()), Some(password.to_owned()))
+                }
+                None => return Err(invalid("a user without a password")),
+            },
+        };
+        let (host, port) = authority.rsplit_once(':').ok_or_else(|| invalid("no port"))?;
+        let host = match host.strip_prefix('[') {
+            Some(inner) => inner.strip_suffix(']').ok_or_else(|| invalid("unbalanced brackets"))?,
+            None if host.contains(':') => return Err(invalid("an IPv6 address wants brackets")),
+            None => host,
+        };
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "/?#[]".contains(c)) {
+            return Err(invalid("no valid host"));
+        }
+        let port = port.parse().ok().filter(|&port| port != 0).ok_or_else(|| invalid("no valid port"))?;
+        Ok(Self { stock, host: host.to_owned(), port, user, password })
+    }
+}
+
+impl fmt::Display for Address {
+    /// Without the password: this is what screens and logs show.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.stock { "redis://" } else { "http://" }, self.host_port())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = InvalidAddress;
+    fn try_from(text: String) -> Result<Self, InvalidAddress> {
+        text.parse()
+    }
+}
+
+impl From<Address> for String {
+    /// With the login, as the registry keeps it.
+    fn from(address: Address) -> Self {
+        let scheme = if address.stock { "redis://" } else { "http://" };
+        let login = address.login().map_or(String::new(), |(user, password)| format!("{user}:{password}@"));
+        format!("{scheme}{login}{}", address.host_port())
+    }
+}
+
+/// `nodes/ID`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// The same as in the key.
+    pub id: NodeId,
+    /// Where it listens.
+    pub address: Address,
+    /// Milliseconds since 1970.
+    pub added_at_ms: i64,
+    /// `user@host` of the console.
+    pub added_by: String,
+    /// Server version when it was added, such as `redis 7.0.15`.
+    #[serde(default)]
+    pub version: String,
+}
+
+/// `proxies/ID`, under the proxy's lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyRecord {
+    /// The same as in the key.
+    pub id: ProxyId,
+    /// New at every registration; names its ACL user at the nodes.
+    pub instance: String,
+    /// `host:port` for clients, RESP and gRPC.
+    pub address: String,
+    /// Of the program.
+    pub version: String,
+    /// The topology it routes by, everything of the one before finished.
+    pub epoch: Epoch,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let address: Address = "http://0.0.0.0:8001".parse().unwrap();
+        assert_eq!((address.kind(), address.is_wildcard()), (Kind::Node, true));
+        assert_eq!(address.connect_to(), "127.0.0.1:8001");
+        let address: Address = "redis://ops:s3cret@[::1]:6379/".parse().unwrap();
+        assert_eq!(address.login(), Some(("ops", "s3cret")));
+        assert_eq!(address.to_string(), "redis://[::1]:6379");
+        assert_eq!(String::from(address.clone()).parse::<Address>().unwrap(), address);
+        for bad in [
+            "localhost:8001",
+            "http://",
+            "http://h",
+            "http://h:0",
+            "http://h:x",
+            "https://h:1",
+            "http://a b:1",
+        ] {
+            let error = bad.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains(bad) && error.contains("http://HOST:PORT"), "{error}");
+        }
+    }
+}

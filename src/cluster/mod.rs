@@ -1,0 +1,13 @@
+//! Who is a member, who owns which slot, and how that changes.
+//!
+//! Here: slots, topology, the registry (etcd and embedded), plans, the driver and its moves.
+//! Not here: client sessions and routing (proxy), keys and values (node).
+
+pub mod id;
+pub mod member;
+pub mod slot;
+pub mod topology;
+
+pub use id::{Epoch, NodeId, ProxyId};
+pub use slot::SlotId;
+pub use topology::Topology;

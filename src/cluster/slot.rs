@@ -1,0 +1,156 @@
+//! Hash slots, as Redis Cluster counts them: CRC16 (XMODEM) of the key or of its `{hash tag}`, modulo 16384.
+//! Source: the Redis Cluster specification, "Keys distribution model".
+
+use std::fmt;
+
+/// Slots of a cluster.
+pub const SLOTS: usize = 16384;
+
+/// One of 16384.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotId(u16);
+
+impl SlotId {
+    /// The slot numbered `number`, if there is one.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        if (number as usize) < SLOTS { Some(Self(number)) } else { None }
+    }
+
+    /// The slot of a key.
+    #[must_use]
+    pub fn of_key(key: &[u8]) -> Self {
+        Self(crc16(hash_tag(key)) & (SLOTS as u16 - 1))
+    }
+
+    /// 0 to 16383.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// For indexing.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// Every slot, in order.
+    pub fn all() -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator {
+        (0..SLOTS as u16).map(Self)
+    }
+}
+
+impl fmt::Display for SlotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The part of a key that decides its slot: between the first `{` and the first `}` after it, unless that is empty.
+#[must_use]
+pub fn hash_tag(key: &[u8]) -> &[u8] {
+    let Some(open) = memchr::memchr(b'{', key) else { return key };
+    let tag = &key[open + 1..];
+    match memchr::memchr(b'}', tag) {
+        None | Some(0) => key,
+        Some(close) => &tag[..close],
+    }
+}
+
+/// `TABLES[k][b]`: the CRC of byte `b` followed by `k` zero bytes, so that eight bytes fold in one step.
+static TABLES: [[u16; 256]; 8] = tables();
+
+const fn tables() -> [[u16; 256]; 8] {
+    let mut tables = [[0u16; 256]; 8];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = (byte as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000 != 0 { (crc << 1) ^ 0x1021 } else { crc << 1 };
+            bit += 1;
+        }
+        tables[0][byte] = crc;
+        byte += 1;
+    }
+    let mut k = 1;
+    while k < 8 {
+        let mut byte = 0;
+        while byte < 256 {
+            let before = tables[k - 1][byte];
+            tables[k][byte] = (before << 8) ^ tables[0][(before >> 8) as usize];
+            byte += 1;
+        }
+        k += 1;
+    }
+    tables
+}
+
+/// CRC-16/XMODEM: polynomial 0x1021, nothing reflected, initial value 0.
+#[must_use]
+pub fn crc16(bytes: &[u8]) -> u16 {
+    let mut crc = 0u16;
+    let mut chunks = bytes.chunks_exact(8);
+    for chunk in &mut chunks {
+        let [high, low] = crc.to_be_bytes();
+        crc = TABLES[7][usize::from(chunk[0] ^ high)]
+            ^ TABLES[6][usize::from(chunk[1] ^ low)]
+            ^ TABLES[5][usize::from(chunk[2])]
+            ^ TABLES[4][usize::from(chunk[3])]
+            ^ TABLES[3][usize::from(chunk[4])]
+            ^ TABLES[2][usize::from(chunk[5])]
+            ^ TABLES[1][usize::from(chunk[6])]
+            ^ TABLES[0][usize::from(chunk[7])];
+    }
+    for &byte in chunks.remainder() {
+        crc = (crc << 8) ^ TABLES[0][usize::from((crc >> 8) as u8 ^ byte)];
+    }
+    crc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bitwise(bytes: &[u8]) -> u16 {
+        bytes.iter().fold(0, |crc: u16, &byte| {
+            (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
+                if crc & 0x8000 != 0 { (crc << 1) ^ 0x1021 } else { crc << 1 }
+            })
+        })
+    }
+
+    #[test]
+    fn check_value_of_xmodem() {
+        assert_eq!(crc16(b"123456789"), 0x31C3);
+    }
+
+    #[test]
+    fn slots_redis_cluster_gives() {
+        for (key, slot) in [("key1", 9189), ("foo", 12182), ("", 0), ("{user1000}.following", 3443)] {
+            assert_eq!(SlotId::of_key(key.as_bytes()).get(), slot, "{key}");
+        }
+    }
+
+    #[test]
+    fn hash_tags() {
+        for (key, tag) in [
+            ("foo{}{bar}", "foo{}{bar}"),
+            ("foo{{bar}}zap", "{bar"),
+            ("foo{bar}{zap}", "bar"),
+            ("{a", "{a"),
+            ("a}b{c}", "c"),
+        ] {
+            assert_eq!(hash_tag(key.as_bytes()), tag.as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn folding_eight_bytes_is_the_bitwise_crc(bytes: Vec<u8>) {
+            prop_assert_eq!(crc16(&bytes), bitwise(&bytes));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! A Redis cluster of plain Redis nodes: what nodes, proxies and the console are made of.
+//!
+//! In reading order, each layer knowing only those above it (node and proxy do not know each other):
+//!
+//! - [`protocol`]: bytes to values and back; no I/O.
+//! - [`command`]: the one table of commands, key extraction, reply merging rules.
+//! - [`client`]: one RESP connection to one server, for those who ask rather than serve.
+//! - [`cluster`]: slots, topology, registry (etcd, embedded), plans, the mover.
+//! - [`server`]: one listener for all protocols, limits, metrics, the gRPC services.
+//! - [`node`]: keyspace, data types, expiry.
+//! - [`proxy`]: client sessions, routing, node connections, split and merge.
+//!
+//! The console is the workspace member `tui` and uses this library like any other program.
+
+pub mod client;
+pub mod cluster;
+pub mod command;
+pub mod node;
+pub mod protocol;
+pub mod proxy;
+pub mod server;
+pub mod time;

@@ -1,0 +1,8 @@
+//! The commands, one file per family: arguments in, keyspace changed, one reply out.
+
+use super::context::Handler;
+
+/// Every command this node has, by its name in the command table (`container|sub` for subcommands).
+pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
+    [].into_iter()
+}

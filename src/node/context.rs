@@ -1,0 +1,56 @@
+//! What a command gets to work with, and how it fails.
+
+use crate::{
+    node::{keyspace::Keyspace, session::Session, state::NodeState},
+    protocol::{Encoder, Request},
+    time::Millis,
+};
+
+/// Everything a command may touch. Commands run one at a time: the keyspace is theirs until they return.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// All databases.
+    pub keyspace: &'a mut Keyspace,
+    /// The connection the command came on.
+    pub session: &'a mut Session,
+    /// What is the same for all connections: configuration, clients, statistics.
+    pub node: &'a NodeState,
+    /// When the batch began; the one clock of the command.
+    pub now: Millis,
+    /// Where the reply goes.
+    pub reply: Encoder<'a>,
+}
+
+/// Runs a command whose arity was checked: writes exactly one reply, or returns an error having written nothing and
+/// changed nothing.
+pub type Handler = fn(&mut Context<'_>, Request<'_>) -> Result<(), CommandError>;
+
+/// Why a command failed, with Redis's texts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Arguments do not fit together.
+    #[error("ERR syntax error")]
+    Syntax,
+    /// The key holds another type.
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    /// Not an integer of 64 bits.
+    #[error("ERR value is not an integer or out of range")]
+    NotInteger,
+    /// Not a float.
+    #[error("ERR value is not a valid float")]
+    NotFloat,
+    /// The key must exist.
+    #[error("ERR no such key")]
+    NoSuchKey,
+    /// Any other text, code first.
+    #[error("{0}")]
+    Other(std::borrow::Cow<'static, str>),
+}
+
+impl CommandError {
+    /// An error with its own text, code first.
+    pub fn other(text: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self::Other(text.into())
+    }
+}

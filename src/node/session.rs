@@ -1,0 +1,8 @@
+//! One client connection as commands see it.
+
+/// State of a connection.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// `SELECT`ed database.
+    pub database: usize,
+}

@@ -1,0 +1,110 @@
+//! Quoting as redis-cli and the inline protocol do it: `sdssplitargs` and `sdscatrepr` of Redis, byte for byte.
+
+/// A line ends inside quotes, or something other than a blank follows a closing quote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid argument(s)")]
+pub struct Unbalanced;
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+/// Splits a line into arguments. A NUL byte ends the line, as it does in Redis.
+///
+/// # Errors
+/// [`Unbalanced`] quotes.
+pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
+    let line = &line[..memchr::memchr(0, line).unwrap_or(line.len())];
+    let mut arguments = Vec::new();
+    let mut at = 0;
+    loop {
+        while line.get(at).is_some_and(|&byte| is_blank(byte)) {
+            at += 1;
+        }
+        if at == line.len() {
+            return Ok(arguments);
+        }
+        let mut argument = Vec::new();
+        while let Some(&byte) = line.get(at).filter(|&&byte| !is_blank(byte)) {
+            at += 1;
+            if matches!(byte, b'"' | b'\'') {
+                at = quoted(line, at, byte, &mut argument)?;
+                break;
+            }
+            argument.push(byte);
+        }
+        arguments.push(argument);
+    }
+}
+
+/// Appends what stands between quotes, from after the opening one; returns where to go on.
+fn quoted(line: &[u8], mut at: usize, quote: u8, argument: &mut Vec<u8>) -> Result<usize, Unbalanced> {
+    loop {
+        match &line[at..] {
+            [] => return Err(Unbalanced),
+            [b'\\', b'x', high, low, ..]
+                if quote == b'"' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                argument.push(hex(*high) << 4 | hex(*low));
+                at += 4;
+            }
+            [b'\\', escaped, ..] if quote == b'"' => {
+                argument.push(match escaped {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'b' => 8,
+                    b'a' => 7,
+                    other => *other,
+                });
+                at += 2;
+            }
+            [b'\\', b'\'', ..] if quote == b'\'' => {
+                argument.push(b'\'');
+                at += 2;
+            }
+            [byte, rest @ ..] if *byte == quote => {
+                return match rest.first() {
+                    Some(&next) if !is_blank(next) => Err(Unbalanced),
+                    _ => Ok(at + 1),
+                };
+            }
+            [byte, ..] => {
+                argument.push(*byte);
+                at += 1;
+            }
+        }
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => digit - b'A' + 10,
+    }
+}
+
+/// A string in double quotes with everything unprintable escaped; [`split`] gives the bytes back.
+#[must_use]
+pub fn repr(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() + 2);
+    text.push('"');
+    for &byte in bytes {
+        match byte {
+            b'\\' | b'"' => text.extend(['\\', char::from(byte)]),
+            b'\n' => text.push_str("\\n"),
+            b'\r' => text.push_str("\\r"),
+            b'\t' => text.push_str("\\t"),
+            7 => text.push_str("\\a"),
+            8 => text.push_str("\\b"),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => {
+                let _ = write!(text, "\\x{byte:02x}");
+            }
+        }
+    }
+    text.push('"');
+    text
+}

@@ -1,0 +1,1 @@
+//! proxy_node: makes all nodes look like one Redis.

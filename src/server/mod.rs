@@ -1,0 +1,3 @@
+//! One listener for RESP, gRPC and HTTP; limits, metrics and the gRPC services that node and proxy share.
+
+pub mod grpc;

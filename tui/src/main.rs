@@ -1,0 +1,3 @@
+//! redis_console.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Real binaries, real etcd, real Redis: a module per topic.
+
+mod peers;

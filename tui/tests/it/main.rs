@@ -1,0 +1,1 @@
+//! The console's real binary, on pipes and in a pseudo-terminal: a module per topic.

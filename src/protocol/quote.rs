@@ -108,3 +108,40 @@ pub fn repr(bytes: &[u8]) -> String {
     text.push('"');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn words(line: &str) -> Result<Vec<String>, Unbalanced> {
+        Ok(split(line.as_bytes())?.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+    }
+
+    #[test]
+    fn words_as_redis_splits_them() {
+        assert_eq!(words(" a\tb\r\n").unwrap(), ["a", "b"]);
+        assert_eq!(words(r#"key"" x"y z" '' "#).unwrap(), ["key", "xy z", ""]);
+        assert_eq!(words(r#""\x41\x4g\0\n\q" 'it\'s\n' a\b"#).unwrap(), ["Ax4g0\nq", "it's\\n", "a\\b"]);
+        assert_eq!(words("a\0b c").unwrap(), ["a"]);
+        for bad in [r#"get ""key"#, r#"get "key"x"#, "get 'key'x", r#"get "key"#, "get 'key", r#"get "key\""#]
+        {
+            assert_eq!(words(bad), Err(Unbalanced), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn repr_splits_to_the_same_bytes(arguments: Vec<Vec<u8>>) {
+            let line = arguments.iter().map(|argument| repr(argument)).collect::<Vec<_>>().join(" ");
+            prop_assert_eq!(split(line.as_bytes()).unwrap(), arguments);
+        }
+
+        #[test]
+        fn any_line_splits_or_is_refused(line: Vec<u8>) {
+            if let Ok(words) = split(&line) {
+                prop_assert!(words.iter().map(Vec::len).sum::<usize>() <= line.len());
+            }
+        }
+    }
+}

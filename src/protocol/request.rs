@@ -4,16 +4,14 @@
 //! under one lock. It is incremental: a request that is not complete yet is continued where parsing stopped, so a
 //! bulk string that arrives in a thousand reads is scanned once.
 
-use std::borrow::Cow;
-
-use super::quote;
+use super::{number, quote};
 
 /// What a client may send, and how much of it. The defaults are those of Redis.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// `proto-max-bulk-len`, bytes.
     pub bulk: usize,
-    /// Arguments of one multibulk request.
+    /// Arguments of one multibulk request. Redis took 1,048,576 until 7.0 raised it to the largest `int`.
     pub arguments: usize,
     /// Bytes of an inline request, and of a length line.
     pub inline: usize,
@@ -27,10 +25,65 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Before a client has logged in where it must: it can send `AUTH` and `HELLO`, and little else.
+    #[must_use]
+    pub fn unauthenticated(self) -> Self {
+        Self {
+            bulk: self.bulk.min(UNAUTHENTICATED_BULK),
+            arguments: self.arguments.min(UNAUTHENTICATED_ARGUMENTS),
+            ..self
+        }
+    }
+}
+
+const UNAUTHENTICATED_BULK: usize = 16 << 10;
+const UNAUTHENTICATED_ARGUMENTS: usize = 10;
+
 /// Why a byte stream is not RESP. The text is the one Redis answers with before it closes the connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("ERR Protocol error: {0}")]
-pub struct ProtocolError(pub Cow<'static, str>);
+pub enum ProtocolError {
+    /// The number after `*`.
+    #[error("ERR Protocol error: invalid multibulk length")]
+    MultibulkLength,
+    /// More arguments than a client may send before it has logged in.
+    #[error("ERR Protocol error: unauthenticated multibulk length")]
+    UnauthenticatedMultibulkLength,
+    /// A `*` line that does not end.
+    #[error("ERR Protocol error: too big mbulk count string")]
+    MultibulkLineTooLong,
+    /// Something else where `$` must stand.
+    #[error("ERR Protocol error: expected '$', got '{}'", char::from(*.0))]
+    ExpectedBulk(u8),
+    /// The number after `$`.
+    #[error("ERR Protocol error: invalid bulk length")]
+    BulkLength,
+    /// A longer argument than a client may send before it has logged in.
+    #[error("ERR Protocol error: unauthenticated bulk length")]
+    UnauthenticatedBulkLength,
+    /// A `$` line that does not end.
+    #[error("ERR Protocol error: too big bulk count string")]
+    BulkLineTooLong,
+    /// An inline line that does not end.
+    #[error("ERR Protocol error: too big inline request")]
+    InlineTooLong,
+    /// Quotes of an inline line that do not end, or end inside a word.
+    #[error("ERR Protocol error: unbalanced quotes in request")]
+    UnbalancedQuotes,
+}
+
+impl ProtocolError {
+    /// The error reply, as raw bytes: a wrong byte is quoted as it came.
+    #[must_use]
+    pub fn reply(&self) -> Vec<u8> {
+        match self {
+            Self::ExpectedBulk(byte) => {
+                [b"ERR Protocol error: expected '$', got '", &[*byte][..], b"'"].concat()
+            }
+            other => other.to_string().into_bytes(),
+        }
+    }
+}
 
 /// Where one argument lies in the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,18 +200,16 @@ impl Batch {
                 State::Start => match buffer.get(self.position) {
                     None => return Ok(()),
                     Some(b'*') => {
-                        let Some((line, next)) =
-                            length_line(buffer, self.position, "too big mbulk count string")?
-                        else {
-                            return Ok(());
+                        let line = Line {
+                            limit: limits.arguments,
+                            free: UNAUTHENTICATED_ARGUMENTS,
+                            errors: &MULTIBULK,
                         };
-                        let count = super::number::parse_i64(line)
-                            .filter(|&count| count <= limits.arguments as i64)
-                            .ok_or(ProtocolError("invalid multibulk length".into()))?;
+                        let Some((count, next)) = line.read(buffer, self.position)? else { return Ok(()) };
                         self.position = next;
                         match usize::try_from(count) {
                             Ok(remaining @ 1..) => self.state = State::BulkHeader { remaining },
-                            // An empty request is skipped without a reply.
+                            // No request at all: skipped without a reply.
                             _ => self.consumed = next,
                         }
                     }
@@ -172,20 +223,11 @@ impl Batch {
                     match buffer.get(self.position) {
                         None => return Ok(()),
                         Some(b'$') => {}
-                        Some(&other) => {
-                            return Err(ProtocolError(
-                                format!("expected '$', got '{}'", char::from(other)).into(),
-                            ));
-                        }
+                        Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
                     }
-                    let Some((line, next)) = length_line(buffer, self.position, "too big bulk count string")?
-                    else {
-                        return Ok(());
-                    };
-                    let length = super::number::parse_i64(line)
-                        .and_then(|length| usize::try_from(length).ok())
-                        .filter(|&length| length <= limits.bulk)
-                        .ok_or(ProtocolError("invalid bulk length".into()))?;
+                    let line = Line { limit: limits.bulk, free: UNAUTHENTICATED_BULK, errors: &BULK };
+                    let Some((length, next)) = line.read(buffer, self.position)? else { return Ok(()) };
+                    let length = usize::try_from(length).map_err(|_| ProtocolError::BulkLength)?;
                     self.position = next;
                     self.state = State::BulkBody { remaining, length };
                 }
@@ -212,13 +254,12 @@ impl Batch {
         let rest = &buffer[self.position..];
         let Some(end) = memchr::memchr(b'\n', rest) else {
             if rest.len() > limits.inline {
-                return Err(ProtocolError("too big inline request".into()));
+                return Err(ProtocolError::InlineTooLong);
             }
             return Ok(false);
         };
         let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-        let arguments =
-            quote::split(line).map_err(|_| ProtocolError("unbalanced quotes in request".into()))?;
+        let arguments = quote::split(line).map_err(|_| ProtocolError::UnbalancedQuotes)?;
         self.position += end + 1;
         if arguments.is_empty() {
             self.consumed = self.position;
@@ -288,6 +329,14 @@ impl Batch {
         self.consumed = 0;
     }
 
+    /// Forgets everything, also what was read of the request after the complete ones; keeps its memory.
+    pub fn restart(&mut self) {
+        self.spans.clear();
+        self.requests.clear();
+        self.inline.clear();
+        (self.consumed, self.position, self.state) = (0, 0, State::Start);
+    }
+
     /// A hint for the next read: bytes missing to complete the argument under way, 0 if unknown.
     #[must_use]
     pub fn missing(&self, buffered: usize) -> usize {
@@ -298,23 +347,81 @@ impl Batch {
     }
 }
 
-/// The line from the byte after `start` to CR LF, and where the next one begins; `None` while it is not complete.
-fn length_line<'a>(
-    buffer: &'a [u8],
-    start: usize,
-    too_long: &'static str,
-) -> Result<Option<(&'a [u8], usize)>, ProtocolError> {
-    let rest = &buffer[start + 1..];
-    match memchr::memchr(b'\r', rest) {
-        Some(end) if end + 1 < rest.len() => Ok(Some((&rest[..end], start + 1 + end + 2))),
-        None if rest.len() > LENGTH_LINE_MAX => Err(ProtocolError(too_long.into())),
-        _ => Ok(None),
+/// A `*` or `$` line: what its number may be, and how it fails.
+struct Line {
+    limit: usize,
+    /// What everyone may send: a limit as low as this is the one before login, and the error says so.
+    free: usize,
+    errors: &'static LineErrors,
+}
+
+struct LineErrors {
+    invalid: ProtocolError,
+    unauthenticated: ProtocolError,
+    too_long: ProtocolError,
+}
+
+static MULTIBULK: LineErrors = LineErrors {
+    invalid: ProtocolError::MultibulkLength,
+    unauthenticated: ProtocolError::UnauthenticatedMultibulkLength,
+    too_long: ProtocolError::MultibulkLineTooLong,
+};
+
+static BULK: LineErrors = LineErrors {
+    invalid: ProtocolError::BulkLength,
+    unauthenticated: ProtocolError::UnauthenticatedBulkLength,
+    too_long: ProtocolError::BulkLineTooLong,
+};
+
+impl Line {
+    /// The number after the type byte at `start`, and where the next line begins; `None` while it is not complete.
+    #[inline]
+    fn read(&self, buffer: &[u8], start: usize) -> Result<Option<(i64, usize)>, ProtocolError> {
+        // Almost every line is one to five digits: read those without searching for the end first.
+        let mut number = 0;
+        for (read, &byte) in buffer[start + 1..].iter().take(6).enumerate() {
+            if byte.is_ascii_digit() {
+                number = number * 10 + i64::from(byte - b'0');
+                if number == 0 {
+                    break;
+                }
+            } else if byte == b'\r'
+                && read > 0
+                && buffer.len() > start + read + 2
+                && number as usize <= self.limit
+            {
+                return Ok(Some((number, start + read + 3)));
+            } else {
+                break;
+            }
+        }
+        self.read_any(buffer, start)
+    }
+
+    #[cold]
+    fn read_any(&self, buffer: &[u8], start: usize) -> Result<Option<(i64, usize)>, ProtocolError> {
+        let rest = &buffer[start + 1..];
+        let end = match memchr::memchr(b'\r', rest) {
+            Some(end) if end + 1 < rest.len() => end,
+            None if rest.len() > LENGTH_LINE_MAX => return Err(self.errors.too_long.clone()),
+            _ => return Ok(None),
+        };
+        let number = number::parse_i64(&rest[..end]).ok_or_else(|| self.errors.invalid.clone())?;
+        if usize::try_from(number).is_ok_and(|number| number > self.limit) {
+            let before_login = self.limit <= self.free;
+            return Err(
+                if before_login { &self.errors.unauthenticated } else { &self.errors.invalid }.clone()
+            );
+        }
+        // Redis does not look at the byte after CR either.
+        Ok(Some((number, start + 1 + end + 2)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn words(bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
         let mut batch = Batch::default();
@@ -349,5 +456,108 @@ mod tests {
         }
         assert_eq!(seen, [b"SETkhello".to_vec(), b"ping".to_vec(), b"quit".to_vec()]);
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn breaking_the_protocol_gives_the_texts_of_redis() {
+        let long = [b"*".to_vec(), vec![b'1'; 70_000]].concat();
+        let cases: [(&[u8], &[u8]); 15] = [
+            (b"*abc\r\n", b"invalid multibulk length"),
+            (b"*+1\r\n", b"invalid multibulk length"),
+            (b"*01\r\n", b"invalid multibulk length"),
+            (b"*\r\n", b"invalid multibulk length"),
+            (b"*1\n$4\r\n", b"invalid multibulk length"),
+            (b"*1048577\r\n", b"invalid multibulk length"),
+            (b"*1\r\n+4\r\n", b"expected '$', got '+'"),
+            (b"*1\r\n\xff4\r\n", b"expected '$', got '\xff'"),
+            (b"*1\r\n$-1\r\n", b"invalid bulk length"),
+            (b"*1\r\n$536870913\r\n", b"invalid bulk length"),
+            (b"*1\r\n$4x\r\n", b"invalid bulk length"),
+            (b"get \"a\r\n", b"unbalanced quotes in request"),
+            (b"get 'a'b\r\n", b"unbalanced quotes in request"),
+            (&long, b"too big mbulk count string"),
+            (&long[1..], b"too big inline request"),
+        ];
+        for (bytes, text) in cases {
+            let error = Batch::default().parse(bytes, &Limits::default()).unwrap_err();
+            assert_eq!(
+                error.reply(),
+                [b"ERR Protocol error: ", text].concat(),
+                "{:?}",
+                bytes.escape_ascii().to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn before_login_little_is_read() {
+        let limits = Limits::default().unauthenticated();
+        let parse = |bytes: &[u8]| Batch::default().parse(bytes, &limits);
+        assert_eq!(parse(b"*11\r\n"), Err(ProtocolError::UnauthenticatedMultibulkLength));
+        assert_eq!(parse(b"*1\r\n$16385\r\n"), Err(ProtocolError::UnauthenticatedBulkLength));
+        assert_eq!(parse(b"*10\r\n$16384\r\n"), Ok(()));
+    }
+
+    #[test]
+    fn requests_before_an_error_stay_usable() {
+        let bytes = b"PING\r\n*1\r\n$4\r\nQUIT\r\n*x\r\n";
+        let mut batch = Batch::default();
+        assert_eq!(batch.parse(bytes, &Limits::default()), Err(ProtocolError::MultibulkLength));
+        assert_eq!(
+            batch.requests(bytes).map(|request| request.name()).collect::<Vec<_>>(),
+            [b"PING", b"QUIT"]
+        );
+        assert_eq!(batch.consumed(), bytes.len() - 4);
+    }
+
+    fn multibulk(arguments: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        crate::client::encode_command(&mut bytes, arguments);
+        bytes
+    }
+
+    proptest! {
+        /// However a stream is cut, the same requests come out.
+        #[test]
+        fn cuts_do_not_matter(
+            requests in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..6), 1..20),
+            cuts in prop::collection::vec(1usize..50, 1..40),
+        ) {
+            let stream: Vec<u8> = requests.iter().flat_map(|request| multibulk(request)).collect();
+            let (mut batch, mut buffer, mut seen) = (Batch::default(), Vec::new(), Vec::new());
+            let (mut rest, mut cuts) = (&stream[..], cuts.iter().cycle());
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));
+                buffer.extend_from_slice(now);
+                rest = later;
+                batch.parse(&buffer, &Limits::default()).unwrap();
+                let requests = batch.requests(&buffer).map(|request| request.args().map(<[u8]>::to_vec).collect::<Vec<_>>());
+                seen.extend(requests);
+                prop_assert!(batch.missing(buffer.len()) <= 42);
+                buffer.drain(..batch.consumed());
+                batch.reset();
+            }
+            prop_assert_eq!(seen, requests);
+            prop_assert!(buffer.is_empty());
+        }
+
+        /// What comes out of garbage cut in two is what comes out of it whole.
+        #[test]
+        fn garbage_is_read_the_same_in_two_parts(
+            bytes in prop::collection::vec(prop::sample::select(b"*$0123-+\r\nPING \"'\\x\0\xff".to_vec()), 0..80),
+            cut in 0usize..80,
+        ) {
+            let collect = |batch: &Batch, buffer: &[u8]| -> Vec<Vec<Vec<u8>>> {
+                batch.requests(buffer).map(|request| request.args().map(<[u8]>::to_vec).collect()).collect()
+            };
+            let mut whole = Batch::default();
+            let whole_end = whole.parse(&bytes, &Limits::default());
+            let mut parts = Batch::default();
+            let first = parts.parse(&bytes[..cut.min(bytes.len())], &Limits::default());
+            let parts_end = first.and_then(|()| parts.parse(&bytes, &Limits::default()));
+            prop_assert_eq!(collect(&whole, &bytes), collect(&parts, &bytes));
+            prop_assert_eq!(whole_end, parts_end);
+            prop_assert_eq!(whole.consumed(), parts.consumed());
+        }
     }
 }

@@ -162,3 +162,65 @@ fn pairs(elements: Vec<Value>) -> Vec<(Value, Value)> {
     let mut elements = elements.into_iter();
     std::iter::from_fn(|| Some((elements.next()?, elements.next()?))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(bytes: &[u8]) -> Value {
+        for cut in 0..bytes.len() {
+            assert_eq!(Value::decode(&bytes[..cut]), Ok(None), "cut at {cut}");
+        }
+        let (value, used) = Value::decode(&[bytes, b"+next\r\n"].concat()).unwrap().unwrap();
+        assert_eq!(used, bytes.len());
+        value
+    }
+
+    #[test]
+    fn every_type_from_its_bytes() {
+        let bulk = |text: &'static str| Value::Bulk(text.into());
+        for (bytes, value) in [
+            (&b"+OK\r\n"[..], Value::Simple("OK".into())),
+            (b"-ERR no\r\n", Value::Error("ERR no".into())),
+            (b"!6\r\nERR a\n\r\n", Value::Error("ERR a\n".into())),
+            (b":-12\r\n", Value::Integer(-12)),
+            (b"$5\r\na\r\nbc\r\n", bulk("a\r\nbc")),
+            (b"$-1\r\n", Value::Null),
+            (b"*-1\r\n", Value::Null),
+            (b"_\r\n", Value::Null),
+            (b"#t\r\n", Value::Boolean(true)),
+            (b",-inf\r\n", Value::Double(f64::NEG_INFINITY)),
+            (b",1.5e3\r\n", Value::Double(1500.0)),
+            (b"(123456789012345678901\r\n", Value::BigNumber("123456789012345678901".into())),
+            (b"=6\r\ntxt:hi\r\n", Value::Verbatim(*b"txt", "hi".into())),
+            (b"*2\r\n$1\r\na\r\n*0\r\n", Value::Array(vec![bulk("a"), Value::Array(vec![])])),
+            (b"%1\r\n+k\r\n:1\r\n", Value::Map(vec![(Value::Simple("k".into()), Value::Integer(1))])),
+            (b"~1\r\n:1\r\n", Value::Set(vec![Value::Integer(1)])),
+            (b">1\r\n:1\r\n", Value::Push(vec![Value::Integer(1)])),
+            (b"|1\r\n+ttl\r\n:3\r\n:7\r\n", Value::Integer(7)),
+        ] {
+            assert_eq!(whole(bytes), value, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_not_resp_is_refused() {
+        for bytes in [
+            &b"x\r\n"[..],
+            b":1x\r\n",
+            b"#y\r\n",
+            b"=2\r\nab\r\n",
+            b",abc\r\n",
+            b"HTTP/1.1 400 Bad Request\r\n",
+        ] {
+            assert!(Value::decode(bytes).is_err(), "{}", bytes.escape_ascii());
+        }
+        assert!(Value::decode(&b"*1\r\n".repeat(1000)).is_err());
+    }
+
+    #[test]
+    fn an_announced_length_costs_nothing() {
+        assert_eq!(Value::decode(b"*2000000000\r\n:1\r\n"), Ok(None));
+        assert_eq!(Value::decode(b"$2000000000\r\nabc"), Ok(None));
+    }
+}

@@ -1,3 +1,19 @@
 //! One listener for RESP, gRPC and HTTP; limits, metrics and the gRPC services that node and proxy share.
+//!
+//! A daemon implements [`Daemon`]; [`start`] gives it worker threads and connections. Everything about bytes on the
+//! one port is here: telling the protocols apart ([`sniff`]), HTTP endpoints and gRPC ([`http`], [`grpc`]), metrics
+//! text ([`metrics`]). Not here: what a command means, and the RESP loop itself, which node and proxy each write for
+//! their own concurrency.
 
+pub mod daemon;
 pub mod grpc;
+pub mod http;
+pub mod listener;
+pub mod metrics;
+pub mod prefixed;
+pub mod sniff;
+mod workers;
+
+pub use daemon::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle};
+pub use listener::{BindError, ListenAddress, bind};
+pub use workers::{Running, StartError, start};

@@ -5,6 +5,7 @@
 
 pub mod id;
 pub mod member;
+pub mod registry;
 pub mod slot;
 pub mod topology;
 

@@ -1,0 +1,217 @@
+//! Connections to the endpoints, and the retry loop around each call.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use etcd_client::{Client, ConnectOptions};
+use tokio::{
+    runtime::{Handle, Id},
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+use super::{CALL_DEADLINE, RegistryError, endpoint::Endpoint, fault::Fault, random::backoff};
+
+/// One endpoint gets this long before the next one is asked.
+pub(super) const ATTEMPT: Duration = Duration::from_millis(1500);
+
+/// How long to go on when every endpoint refuses the connection: enough for a restart, short for a console.
+const REFUSED_GRACE: Duration = Duration::from_secs(2);
+
+/// More than etcd's own limit of a request; a page of a listing holds several values.
+const MAX_MESSAGE: usize = 256 << 20;
+
+/// One client per endpoint and runtime: a client's connection task ends with the runtime that made it.
+pub(super) struct Pool {
+    endpoints: Vec<Endpoint>,
+    /// The one that answered last.
+    preferred: AtomicUsize,
+    clients: Mutex<HashMap<(Id, usize), Client>>,
+}
+
+/// Of a call at all endpoints.
+pub(super) struct Failure {
+    pub(super) fault: Fault,
+    /// The endpoint of `fault`.
+    pub(super) endpoint: String,
+    /// An attempt before the last may have run.
+    pub(super) uncertain: bool,
+    /// For the operator: each endpoint and what it said last.
+    pub(super) detail: String,
+}
+
+impl Failure {
+    /// For calls that may be repeated at will.
+    pub(super) fn into_error(self) -> RegistryError {
+        match self.fault {
+            Fault::Refused(_, reason) => RegistryError::Refused { endpoint: self.endpoint, reason },
+            Fault::NotRun(_) | Fault::Uncertain(_) => RegistryError::Unavailable { detail: self.detail },
+        }
+    }
+}
+
+/// What came of a call that was answered.
+pub(super) struct Answer<T> {
+    pub(super) value: T,
+    /// An earlier attempt may have run as well.
+    pub(super) uncertain: bool,
+}
+
+impl Pool {
+    pub(super) fn new(endpoints: Vec<Endpoint>) -> Self {
+        Self { endpoints, preferred: AtomicUsize::new(0), clients: Mutex::default() }
+    }
+
+    pub(super) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The endpoint to try first.
+    pub(super) fn preferred(&self) -> usize {
+        self.preferred.load(Ordering::Relaxed)
+    }
+
+    /// Steers later calls away from an endpoint, if they went there first.
+    pub(super) fn demote(&self, index: usize) {
+        let next = (index + 1) % self.endpoints.len();
+        // Another task may have moved on already: then there is nothing to do.
+        let _ = self.preferred.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// A client of the current runtime. It connects when it is used.
+    pub(super) async fn client(&self, index: usize) -> Result<Client, Fault> {
+        let slot = (Handle::current().id(), index);
+        if let Some(client) = self.clients().get(&slot) {
+            return Ok(client.clone());
+        }
+        let options = ConnectOptions::new()
+            .with_connect_timeout(ATTEMPT)
+            .with_require_leader(true)
+            // etcd cuts off who pings more often than every 5 s.
+            .with_keep_alive(Duration::from_secs(6), Duration::from_secs(3))
+            .with_keep_alive_while_idle(false);
+        let client =
+            Client::connect([self.endpoints[index].url()], Some(options)).await.map_err(Fault::from)?;
+        self.clients().insert(slot, client.clone());
+        Ok(client)
+    }
+
+    /// Forgets a connection that does not answer; the next call makes a new one.
+    pub(super) fn discard(&self, index: usize) {
+        self.clients().remove(&(Handle::current().id(), index));
+    }
+
+    fn clients(&self) -> std::sync::MutexGuard<'_, HashMap<(Id, usize), Client>> {
+        // A panic while holding it leaves a map of clients as good as before.
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls one endpoint after the other until one answers, for [`CALL_DEADLINE`]. The request must be safe to run more
+    /// than once.
+    pub(super) async fn call<T, F, Fut>(&self, request: F) -> Result<Answer<T>, Failure>
+    where
+        F: FnMut(Client) -> Fut,
+        Fut: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        self.call_for(CALL_DEADLINE, request).await
+    }
+
+    /// As [`Pool::call`], for `limit`.
+    pub(super) async fn call_for<T, F, Fut>(
+        &self,
+        limit: Duration,
+        mut request: F,
+    ) -> Result<Answer<T>, Failure>
+    where
+        F: FnMut(Client) -> Fut,
+        Fut: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let started = Instant::now();
+        let deadline = started + limit;
+        let mut said: Vec<Option<String>> = vec![None; self.endpoints.len()];
+        let mut uncertain = false;
+        let mut index = self.preferred();
+        for attempt in 0_u32.. {
+            let result = self.attempt(index, deadline, &mut request).await;
+            let fault = match result {
+                Ok(value) => {
+                    self.preferred.store(index, Ordering::Relaxed);
+                    return Ok(Answer { value, uncertain });
+                }
+                Err(fault) => fault,
+            };
+            said[index] = Some(fault.reason().to_owned());
+            tracing::debug!(endpoint = self.endpoints[index].url(), ?fault, "registry call failed");
+            let refused = matches!(fault, Fault::Refused(..));
+            let untouched = !uncertain && matches!(fault, Fault::NotRun(_));
+            uncertain |= matches!(fault, Fault::Uncertain(_));
+            let round = attempt / u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
+            let all_asked = said.iter().all(Option::is_some);
+            let pause = if all_asked { backoff(round) } else { Duration::ZERO };
+            let now = Instant::now();
+            let given_up =
+                now + pause >= deadline || (untouched && all_asked && now + pause >= started + REFUSED_GRACE);
+            if refused || given_up {
+                let detail = self.explain(&said, started.elapsed());
+                let endpoint = self.endpoints[index].url().to_owned();
+                return Err(Failure { fault, endpoint, uncertain, detail });
+            }
+            self.demote(index);
+            index = (index + 1) % self.endpoints.len();
+            sleep(pause).await;
+        }
+        unreachable!("the loop above ends at its deadline")
+    }
+
+    async fn attempt<T, F, Fut>(&self, index: usize, deadline: Instant, request: &mut F) -> Result<T, Fault>
+    where
+        F: FnMut(Client) -> Fut,
+        Fut: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let client = self.client(index).await?;
+        let until = deadline.min(Instant::now() + ATTEMPT);
+        match timeout_at(until, request(client)).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(Fault::from(error)),
+            Err(_) => {
+                self.discard(index);
+                Err(Fault::Uncertain(format!("no answer within {ATTEMPT:?}")))
+            }
+        }
+    }
+
+    /// One line that says who was asked, what they said and what to look at.
+    pub(super) fn explain(&self, said: &[Option<String>], took: Duration) -> String {
+        let answers: Vec<String> = self
+            .endpoints
+            .iter()
+            .zip(said)
+            .map(|(endpoint, said)| {
+                format!("etcd at {}: {}", endpoint.url(), said.as_deref().unwrap_or("not asked"))
+            })
+            .collect();
+        format!("{}; is it running? (tried for {:.1} s)", answers.join("; "), took.as_secs_f32())
+    }
+}
+
+/// A KV client that takes large answers.
+pub(super) fn kv(client: &Client) -> etcd_client::KvClient {
+    client.kv_client().max_decoding_message_size(MAX_MESSAGE)
+}
+
+/// Within the time for one attempt, else [`Fault::Uncertain`].
+pub(super) async fn within<T>(
+    limit: Duration,
+    what: impl Future<Output = Result<T, etcd_client::Error>>,
+) -> Result<T, Fault> {
+    match timeout(limit, what).await {
+        Ok(result) => result.map_err(Fault::from),
+        Err(_) => Err(Fault::Uncertain(format!("no answer within {limit:?}"))),
+    }
+}

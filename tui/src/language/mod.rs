@@ -1,0 +1,224 @@
+//! A line of the operator language becomes a [`Command`]. No I/O, no state.
+//!
+//! A line is an operator word (`add 1 http://…`), a `:word` for the console itself, or a Redis command. Splitting is
+//! redis-cli's (`redis_cluster::protocol::quote`). A word of ours never hides a Redis command of the same name that a
+//! proxy would accept.
+
+mod directive;
+mod operator;
+pub mod words;
+
+use redis_cluster::{
+    cluster::{id::InvalidId, member::InvalidAddress},
+    command::{self, spec::Route},
+    protocol::quote,
+};
+
+pub use directive::{Directive, TextForm, WaitFor};
+pub use operator::{Operator, PlanRequest, Show};
+
+/// What one line asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// A Redis command, sent through a proxy: name and arguments.
+    Redis(Vec<Vec<u8>>),
+    /// About the cluster.
+    Operator(Operator),
+    /// About the console itself.
+    Directive(Directive),
+}
+
+/// A line that asks for something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// How many times: `5 INCR x`.
+    pub repeat: u32,
+    /// What.
+    pub command: Command,
+}
+
+/// A line that asks for nothing that can be done. Its display is what the operator reads.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SyntaxError {
+    /// See [`quote::Unbalanced`].
+    #[error("Invalid argument(s): unbalanced quotes, or a closing quote with something right behind it")]
+    Unbalanced,
+    /// Redis would silently end the line there.
+    #[error("Invalid argument(s): a zero byte; write it as \"\\x00\", in double quotes")]
+    ZeroByte,
+    /// `0 INCR x`.
+    #[error("Invalid redis-cli repeat command option value: a count is 1 to {}", u32::MAX)]
+    Repeat,
+    /// A word of ours with the wrong things after it.
+    #[error("{reason}; usage: {usage}")]
+    Usage {
+        /// What is wrong.
+        reason: String,
+        /// How it should be.
+        usage: String,
+    },
+    /// `:nosuch`.
+    #[error("unknown word {0:?}; `help` lists them")]
+    UnknownDirective(String),
+    /// A word that is reserved for a later version.
+    #[error("`{0}` is not available in this version")]
+    NotAvailable(&'static str),
+    /// Not an id.
+    #[error(transparent)]
+    Id(#[from] InvalidId),
+    /// Not an address.
+    #[error(transparent)]
+    Address(#[from] InvalidAddress),
+}
+
+/// Reads one line, without its newline. `None`: blank, or a comment.
+///
+/// # Errors
+/// [`SyntaxError`].
+pub fn parse_line(line: &[u8]) -> Result<Option<Line>, SyntaxError> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.trim_ascii_start().first() == Some(&b'#') {
+        return Ok(None);
+    }
+    if line.contains(&0) {
+        return Err(SyntaxError::ZeroByte);
+    }
+    let mut words = quote::split(line).map_err(|_| SyntaxError::Unbalanced)?;
+    let repeat = take_repeat(&mut words)?;
+    if words.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Line { repeat, command: parse_words(words)? }))
+}
+
+/// A leading count, where a word follows it.
+fn take_repeat(words: &mut Vec<Vec<u8>>) -> Result<u32, SyntaxError> {
+    let [first, _, ..] = words.as_slice() else { return Ok(1) };
+    let digits = first.strip_prefix(b"-").unwrap_or(first);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Ok(1);
+    }
+    let count = std::str::from_utf8(first).ok().and_then(|text| text.parse::<u32>().ok());
+    let count = count.filter(|&count| count > 0).ok_or(SyntaxError::Repeat)?;
+    words.remove(0);
+    Ok(count)
+}
+
+/// Reads a command that is already split, such as the arguments of the program. Must not be empty.
+///
+/// # Errors
+/// [`SyntaxError`].
+pub fn parse_words(words: Vec<Vec<u8>>) -> Result<Command, SyntaxError> {
+    let Some(first) = words.first() else {
+        return Err(SyntaxError::Usage {
+            reason: "no command".to_owned(),
+            usage: "COMMAND [ARGUMENT…]".to_owned(),
+        });
+    };
+    if first.first() == Some(&b':') {
+        return match directive_alias(first) {
+            Some(bare) => operator::parse(bare, &words[1..]).map(Command::Operator),
+            None => directive::parse(&words).map(Command::Directive),
+        };
+    }
+    match words::OPERATOR.iter().find(|word| word.name.as_bytes().eq_ignore_ascii_case(first)) {
+        Some(word) if !is_accepted_by_proxies(first) => {
+            operator::parse(word, &words[1..]).map(Command::Operator)
+        }
+        _ => Ok(Command::Redis(words)),
+    }
+}
+
+/// `:watch`, `:explain`: any operator word may carry a colon, which always means ours.
+fn directive_alias(first: &[u8]) -> Option<&'static words::Word> {
+    words::OPERATOR.iter().find(|word| word.name.as_bytes().eq_ignore_ascii_case(&first[1..]))
+}
+
+fn is_accepted_by_proxies(name: &[u8]) -> bool {
+    command::lookup(name).is_some_and(|spec| !matches!(spec.route, Route::Refused(_)))
+}
+
+/// Bytes as a person types them: bare where that is possible, in quotes otherwise.
+#[must_use]
+pub fn quote_word(word: &[u8]) -> String {
+    match std::str::from_utf8(word) {
+        Ok(text)
+            if !text.is_empty() && word.iter().all(|&b| b.is_ascii_graphic() && !b"\"'\\".contains(&b)) =>
+        {
+            text.to_owned()
+        }
+        _ => quote::repr(word),
+    }
+}
+
+/// A whole command as a person types it.
+#[must_use]
+pub fn quote_words<W: AsRef<[u8]>>(words: &[W]) -> String {
+    words.iter().map(|word| quote_word(word.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn redis(line: &str) -> Vec<String> {
+        match parse_line(line.as_bytes()).unwrap().unwrap().command {
+            Command::Redis(words) => words.iter().map(|w| String::from_utf8(w.clone()).unwrap()).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn blank_lines_comments_and_line_ends() {
+        for nothing in ["", "   ", "\t\r", "# set a b", "   # x"] {
+            assert_eq!(parse_line(nothing.as_bytes()), Ok(None), "{nothing:?}");
+        }
+        assert_eq!(redis("set a 1\r"), ["set", "a", "1"]);
+        assert_eq!(redis("set a #1"), ["set", "a", "#1"]);
+    }
+
+    #[test]
+    fn quotes_as_in_redis_cli() {
+        assert_eq!(redis(r#"set "a b" 'c\'d'"#), ["set", "a b", "c'd"]);
+        assert_eq!(redis(r#"get key"""#), ["get", "key"]);
+        assert_eq!(redis(r#"get "\x41\n""#), ["get", "A\n"]);
+        for bad in [r#"get ""key"#, r#"get "key"x"#, r#"get "key"#, "get 'key"] {
+            assert_eq!(parse_line(bad.as_bytes()), Err(SyntaxError::Unbalanced), "{bad}");
+        }
+        assert_eq!(parse_line(b"set a b\0c"), Err(SyntaxError::ZeroByte));
+    }
+
+    #[test]
+    fn a_count_repeats_and_must_be_positive() {
+        assert_eq!(parse_line(b"5 INCR x").unwrap().unwrap().repeat, 5);
+        assert_eq!(parse_line(b"0 INCR x"), Err(SyntaxError::Repeat));
+        assert_eq!(parse_line(b"-1 INCR x"), Err(SyntaxError::Repeat));
+        assert_eq!(redis("5"), ["5"]);
+    }
+
+    #[test]
+    fn words_of_ours_in_any_case_and_reserved_ones() {
+        let add = parse_line(b"ADD 1 http://h:1").unwrap().unwrap().command;
+        assert!(matches!(add, Command::Operator(Operator::Add { .. })), "{add:?}");
+        assert_eq!(parse_line(b"rebalance"), Err(SyntaxError::NotAvailable("rebalance")));
+        assert!(matches!(parse_line(b":nosuch"), Err(SyntaxError::UnknownDirective(_))));
+        assert!(matches!(parse_line(b"remove"), Err(SyntaxError::Usage { .. })));
+        assert!(matches!(parse_line(b"add a/b http://h:1"), Err(SyntaxError::Id(_))));
+        assert!(matches!(parse_line(b"add 1 nohost"), Err(SyntaxError::Address(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_quoted_comes_back(words in proptest::collection::vec(any::<Vec<u8>>(), 1..6)) {
+            prop_assert_eq!(quote::split(quote_words(&words).as_bytes()).unwrap(), words.clone());
+            let all: Vec<String> = words.iter().map(|word| quote::repr(word)).collect();
+            prop_assert_eq!(quote::split(all.join(" ").as_bytes()).unwrap(), words);
+        }
+
+        #[test]
+        fn no_line_panics(line: Vec<u8>) {
+            let _ = parse_line(&line);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Operator words: what follows them.
+
+use redis_cluster::cluster::{NodeId, member::Address};
+
+use super::{Command, SyntaxError, parse_words, words::Word};
+
+/// Something about the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operator {
+    /// `add ID [ADDRESS]`.
+    Add {
+        /// The new node's.
+        id: NodeId,
+        /// Where it listens; without one the console starts it (embedded cluster only).
+        address: Option<Address>,
+        /// Wait until its slots arrived.
+        wait: bool,
+    },
+    /// `remove ID`.
+    Remove {
+        /// Which node.
+        id: NodeId,
+        /// Even where keys are lost.
+        force: bool,
+        /// Wait until its slots have moved.
+        wait: bool,
+    },
+    /// `show …`.
+    Show(Show),
+    /// `sync`.
+    Sync,
+    /// `plan add|remove …`.
+    Plan(PlanRequest),
+    /// `node ID COMMAND…`.
+    Node {
+        /// Which one.
+        id: NodeId,
+        /// Name and arguments.
+        command: Vec<Vec<u8>>,
+    },
+    /// `delete KEY [VALUE]`.
+    Delete {
+        /// Which key.
+        key: Vec<u8>,
+        /// Only if it holds this.
+        value: Option<Vec<u8>>,
+    },
+    /// `explain COMMAND…`.
+    Explain(Vec<Vec<u8>>),
+    /// `watch COMMAND…`.
+    Watch(Box<Command>),
+    /// `help [WORD…]`.
+    Help(Option<String>),
+}
+
+/// What a dry run is asked about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlanRequest {
+    /// `plan add ID ADDRESS`.
+    Add {
+        /// The new node's.
+        id: NodeId,
+        /// Where it listens.
+        address: Address,
+    },
+    /// `plan remove ID`.
+    Remove {
+        /// Which node.
+        id: NodeId,
+    },
+}
+
+/// Tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Members.
+    Nodes,
+    /// Proxies with a lease.
+    Proxies,
+    /// Ranges and owners.
+    Slots,
+    /// Journal of moves.
+    Moves,
+    /// Who did what.
+    Audit,
+    /// The routing as it stands in the registry.
+    Topology,
+}
+
+impl Show {
+    /// All, with their words.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("nodes", Self::Nodes),
+        ("proxies", Self::Proxies),
+        ("slots", Self::Slots),
+        ("moves", Self::Moves),
+        ("audit", Self::Audit),
+        ("topology", Self::Topology),
+    ];
+}
+
+fn text(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).into_owned()
+}
+
+fn usage(word: &Word, reason: impl Into<String>) -> SyntaxError {
+    SyntaxError::Usage { reason: reason.into(), usage: word.usage() }
+}
+
+/// Takes `--flag` out of the arguments; true if it was there.
+fn take_flag(arguments: &mut Vec<Vec<u8>>, flag: &str) -> bool {
+    let before = arguments.len();
+    arguments.retain(|argument| argument != flag.as_bytes());
+    arguments.len() < before
+}
+
+fn id(word: &[u8]) -> Result<NodeId, SyntaxError> {
+    Ok(text(word).parse()?)
+}
+
+fn command(word: &Word, arguments: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, SyntaxError> {
+    if arguments.is_empty() { Err(usage(word, "no command")) } else { Ok(arguments.to_vec()) }
+}
+
+pub(super) fn parse(word: &'static Word, arguments: &[Vec<u8>]) -> Result<Operator, SyntaxError> {
+    if !word.available {
+        return Err(SyntaxError::NotAvailable(word.name));
+    }
+    let wrong = || usage(word, "wrong number of arguments");
+    Ok(match word.name {
+        "add" => {
+            let mut arguments = arguments.to_vec();
+            let wait = !take_flag(&mut arguments, "--no-wait");
+            match arguments.as_slice() {
+                [node] => Operator::Add { id: id(node)?, address: None, wait },
+                [node, address] => {
+                    Operator::Add { id: id(node)?, address: Some(text(address).parse()?), wait }
+                }
+                _ => return Err(wrong()),
+            }
+        }
+        "remove" => {
+            let mut arguments = arguments.to_vec();
+            let wait = !take_flag(&mut arguments, "--no-wait");
+            let force = take_flag(&mut arguments, "--force");
+            let [node] = arguments.as_slice() else { return Err(wrong()) };
+            Operator::Remove { id: id(node)?, force, wait }
+        }
+        "show" => {
+            let [what] = arguments else { return Err(wrong()) };
+            let found = Show::ALL.iter().find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(what));
+            let (_, show) =
+                found.ok_or_else(|| usage(word, format!("nothing to show as {:?}", text(what))))?;
+            Operator::Show(*show)
+        }
+        "sync" => match arguments {
+            [] => Operator::Sync,
+            _ => return Err(wrong()),
+        },
+        "plan" => Operator::Plan(plan(word, arguments)?),
+        "node" => {
+            let [node, rest @ ..] = arguments else { return Err(wrong()) };
+            Operator::Node { id: id(node)?, command: command(word, rest)? }
+        }
+        "delete" => match arguments {
+            [key] => Operator::Delete { key: key.clone(), value: None },
+            [key, value] => Operator::Delete { key: key.clone(), value: Some(value.clone()) },
+            _ => return Err(wrong()),
+        },
+        "explain" => Operator::Explain(command(word, arguments)?),
+        "watch" => match parse_words(command(word, arguments)?)? {
+            Command::Operator(Operator::Watch(_)) => return Err(usage(word, "watch of watch")),
+            Command::Directive(_) => return Err(usage(word, "only commands can be watched")),
+            watched => Operator::Watch(Box::new(watched)),
+        },
+        "help" => match arguments {
+            [] => Operator::Help(None),
+            words => Operator::Help(Some(words.iter().map(|word| text(word)).collect::<Vec<_>>().join(" "))),
+        },
+        _ => return Err(SyntaxError::NotAvailable(word.name)),
+    })
+}
+
+fn plan(word: &'static Word, arguments: &[Vec<u8>]) -> Result<PlanRequest, SyntaxError> {
+    let Some((what, rest)) = arguments.split_first() else { return Err(usage(word, "no change to plan")) };
+    match (text(what).to_ascii_lowercase().as_str(), rest) {
+        ("add", [node, address]) => Ok(PlanRequest::Add { id: id(node)?, address: text(address).parse()? }),
+        ("remove", [node]) => Ok(PlanRequest::Remove { id: id(node)? }),
+        ("rebalance", _) => Err(SyntaxError::NotAvailable("plan rebalance")),
+        ("drain", _) => Err(SyntaxError::NotAvailable("plan drain")),
+        _ => Err(usage(word, format!("cannot plan {:?}", text(what)))),
+    }
+}

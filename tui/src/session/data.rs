@@ -1,0 +1,127 @@
+//! The connection through which Redis commands run: to one proxy at a time, to another when that one is away.
+//!
+//! A command whose reply is not there yet is never sent a second time: nobody knows whether it ran.
+
+use std::time::Duration;
+
+use redis_cluster::{
+    client::{ClientError, Connection},
+    cluster::ProxyId,
+    protocol::Value,
+};
+
+use super::{Options, view::ClusterView};
+
+/// Why there is no reply.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DataError {
+    /// Nothing was sent.
+    #[error("no proxy can be reached: {0}")]
+    NoProxy(String),
+    /// Sent, and the connection broke before the reply.
+    #[error("the connection to proxy {proxy} broke; the command may or may not have run ({source})")]
+    Lost {
+        /// Which.
+        proxy: ProxyId,
+        /// How.
+        source: ClientError,
+    },
+}
+
+/// A connection to a proxy.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) proxy: ProxyId,
+    pub(super) connection: Connection,
+}
+
+/// The connection, while there is one, and what a new one has to be told.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    open: Option<Open>,
+    database: Option<Vec<u8>>,
+}
+
+impl Link {
+    /// Takes the connection, or makes one. Whoever does not give it back closes it: a reply that was not read must
+    /// not become the reply of the next command.
+    pub(super) async fn take(&mut self, view: &ClusterView, options: &Options) -> Result<Open, DataError> {
+        if let Some(open) = self.open.take()
+            && view.proxies.contains_key(&open.proxy)
+        {
+            return Ok(open);
+        }
+        let mut reasons = Vec::new();
+        for (id, proxy) in &view.proxies {
+            match connect(&proxy.record.address, options, self.database.as_deref()).await {
+                Ok(connection) => return Ok(Open { proxy: id.clone(), connection }),
+                Err(error) => reasons.push(format!("{id}: {error}")),
+            }
+        }
+        Err(DataError::NoProxy(if reasons.is_empty() {
+            "none is registered; start one with `proxy_node ID ADDRESS ETCD`".to_owned()
+        } else {
+            reasons.join("; ")
+        }))
+    }
+
+    /// For the next command.
+    pub(super) fn give_back(&mut self, open: Open) {
+        self.open = Some(open);
+    }
+
+    /// One command, one reply, and who gave it.
+    pub(super) async fn call(
+        &mut self,
+        view: &ClusterView,
+        options: &Options,
+        arguments: &[Vec<u8>],
+    ) -> Result<(Value, ProxyId), DataError> {
+        let mut open = self.take(view, options).await?;
+        match open.connection.call(arguments).await {
+            Ok(reply) => {
+                self.note(arguments, &reply);
+                let proxy = open.proxy.clone();
+                self.give_back(open);
+                Ok((reply, proxy))
+            }
+            Err(source) => Err(DataError::Lost { proxy: open.proxy, source }),
+        }
+    }
+
+    /// Remembers what the next connection has to be told.
+    pub(super) fn note(&mut self, arguments: &[Vec<u8>], reply: &Value) {
+        if let [name, database] = arguments
+            && name.eq_ignore_ascii_case(b"select")
+            && matches!(reply, Value::Simple(_))
+        {
+            self.database = Some(database.clone());
+        }
+    }
+
+    /// The database that was selected.
+    pub(super) fn database(&self) -> u32 {
+        let number = self.database.as_deref().and_then(|text| std::str::from_utf8(text).ok());
+        number.and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+}
+
+async fn connect(address: &str, options: &Options, database: Option<&[u8]>) -> Result<Connection, String> {
+    let timeout: Duration = options.connect_timeout;
+    let mut connection = Connection::connect(address, timeout).await.map_err(|error| error.to_string())?;
+    if let Some((user, password)) = &options.login {
+        hello(&mut connection, &[b"AUTH", user.as_bytes(), password.as_bytes()]).await?;
+    }
+    if let Some(database) = database {
+        hello(&mut connection, &[b"SELECT", database]).await?;
+    }
+    Ok(connection)
+}
+
+async fn hello(connection: &mut Connection, words: &[&[u8]]) -> Result<(), String> {
+    match connection.call(words).await {
+        Ok(Value::Error(text)) => Err(String::from_utf8_lossy(&text).into_owned()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,398 @@
+//! How a [`ClusterView`] follows what happens: one pure function from a change to the next view and its events.
+//!
+//! Not here: I/O, clocks (the time comes with the change).
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use redis_cluster::{
+    cluster::{
+        NodeId, ProxyId, Topology,
+        member::{NodeRecord, ProxyRecord},
+    },
+    time::Millis,
+};
+
+use super::{
+    plans,
+    view::{
+        ClusterEvent, ClusterView, EventKind, Health, NodeFigures, NodeView, PlanState, ProxyFigures,
+        ProxyView, TopologyView,
+    },
+};
+
+/// Something that was learnt.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Everything the registry holds, keys relative to the cluster's prefix.
+    Reset {
+        /// Of the registry.
+        revision: u64,
+        /// Keys and values.
+        entries: Vec<(String, Vec<u8>)>,
+    },
+    /// Keys of the registry that changed; `None`: deleted.
+    Keys {
+        /// Of the registry.
+        revision: u64,
+        /// Keys and values.
+        changes: Vec<(String, Option<Vec<u8>>)>,
+    },
+    /// The registry answers again.
+    RegistryUp,
+    /// The registry does not answer.
+    RegistryDown {
+        /// Why.
+        error: String,
+    },
+    /// Figures of nodes, or why there are none.
+    Nodes(Vec<(NodeId, Result<NodeFigures, String>)>),
+    /// Figures of one proxy, or why there are none.
+    Proxy(ProxyId, Result<ProxyFigures, String>),
+}
+
+impl ClusterView {
+    /// Takes in what was learnt at `now`.
+    pub fn apply(&mut self, change: Change, now: Millis) {
+        match change {
+            Change::Reset { revision, entries } => {
+                let first = self.registry.heard_at == Millis(0);
+                self.registry_up(now);
+                self.registry.revision = revision;
+                let quiet = first.then(|| self.events.clone());
+                self.forget_absent(&entries, revision, now);
+                for (key, value) in entries {
+                    self.put(&key, &value, revision, now);
+                }
+                // What was there before this console is not news.
+                if let Some(events) = quiet {
+                    self.events = events;
+                }
+            }
+            Change::Keys { revision, changes } => {
+                self.registry_up(now);
+                self.registry.revision = revision;
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => self.put(&key, &value, revision, now),
+                        None => self.delete(&key, revision, now),
+                    }
+                }
+            }
+            Change::RegistryUp => self.registry_up(now),
+            Change::RegistryDown { error } => match &mut self.registry.health {
+                Health::Down { error: last, .. } => *last = error,
+                _ => {
+                    self.event(now, None, EventKind::Registry, format!("registry does not answer: {error}"));
+                    self.registry.health = Health::Down { since: now, error };
+                }
+            },
+            Change::Nodes(figures) => {
+                for (id, figures) in figures {
+                    self.node_figures(&id, figures, now);
+                }
+            }
+            Change::Proxy(id, figures) => self.proxy_figures(&id, figures, now),
+        }
+    }
+
+    fn event(&mut self, now: Millis, revision: Option<u64>, kind: EventKind, text: String) {
+        self.events.push(ClusterEvent { at: now.0, revision, kind, text });
+    }
+
+    fn registry_up(&mut self, now: Millis) {
+        self.registry.heard_at = now;
+        if let Health::Down { since, .. } = std::mem::replace(&mut self.registry.health, Health::Up) {
+            let seconds = (now.0 - since.0).max(0) as f64 / 1000.0;
+            self.event(
+                now,
+                None,
+                EventKind::Registry,
+                format!("registry answers again after {seconds:.1} s"),
+            );
+        }
+    }
+
+    /// After a gap in the watch: what is no longer there was deleted meanwhile.
+    fn forget_absent(&mut self, entries: &[(String, Vec<u8>)], revision: u64, now: Millis) {
+        let present: BTreeSet<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+        let mut known: Vec<String> = Vec::new();
+        known.extend(self.nodes.keys().map(|id| format!("nodes/{id}")));
+        known.extend(self.proxies.keys().map(|id| format!("proxies/{id}")));
+        known.extend(self.plans.iter().map(|plan| plans::key(plan.id)));
+        known.extend(self.leader.is_some().then(|| "leader".to_owned()));
+        known.extend(self.topology.is_some().then(|| "topology".to_owned()));
+        for key in known.iter().filter(|key| !present.contains(key.as_str())) {
+            self.delete(key, revision, now);
+        }
+    }
+
+    fn put(&mut self, key: &str, value: &[u8], revision: u64, now: Millis) {
+        let result = match key.split_once('/') {
+            Some(("nodes", _)) => {
+                serde_json::from_slice(value).map(|record| self.put_node(record, revision, now))
+            }
+            Some(("proxies", _)) => {
+                serde_json::from_slice(value).map(|record| self.put_proxy(record, revision, now))
+            }
+            Some(("plans", _)) => plans::read(value).map(|plan| self.put_plan(plan, revision, now)),
+            None if key == "topology" => {
+                serde_json::from_slice(value).map(|topology| self.put_topology(topology, revision, now))
+            }
+            None if key == "leader" => {
+                plans::read_leader(value).map(|leader| self.put_leader(Some(leader), revision, now))
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = result {
+            let text = format!("{key} is not readable ({error}); is a newer version in use?");
+            self.event(now, Some(revision), EventKind::Registry, text);
+        }
+    }
+
+    fn delete(&mut self, key: &str, revision: u64, now: Millis) {
+        match key.split_once('/') {
+            Some(("nodes", id)) => {
+                if let Some(node) = id.parse().ok().and_then(|id: NodeId| self.nodes.remove(&id)) {
+                    let text = format!("node {id} removed ({})", node.record.address);
+                    self.event(now, Some(revision), EventKind::Member, text);
+                }
+            }
+            Some(("proxies", id)) => {
+                if id.parse().ok().and_then(|id: ProxyId| self.proxies.remove(&id)).is_some() {
+                    let text = format!("proxy {id} gone: it left, or its lease ended");
+                    self.event(now, Some(revision), EventKind::Proxy, text);
+                }
+            }
+            Some(("plans", _)) => self.plans.retain(|plan| plans::key(plan.id) != key),
+            None if key == "leader" => self.put_leader(None, revision, now),
+            None if key == "topology" => self.topology = None,
+            _ => {}
+        }
+    }
+
+    fn put_node(&mut self, record: NodeRecord, revision: u64, now: Millis) {
+        let id = record.id.clone();
+        if let Some(node) = self.nodes.get_mut(&id) {
+            if node.record.address != record.address {
+                // Figures of another server say nothing about this one.
+                node.figures = None;
+                node.read_at = Millis(0);
+                node.error = None;
+            }
+            node.record = record;
+            return;
+        }
+        let text = format!("node {id} added  {}  by {}", record.address, record.added_by);
+        self.event(now, Some(revision), EventKind::Member, text);
+        self.nodes.insert(id, NodeView { record, figures: None, read_at: Millis(0), error: None });
+    }
+
+    fn put_proxy(&mut self, record: ProxyRecord, revision: u64, now: Millis) {
+        let id = record.id.clone();
+        match self.proxies.get_mut(&id) {
+            Some(proxy) if proxy.record.instance == record.instance => proxy.record = record,
+            known => {
+                let verb = if known.is_some() { "registered anew" } else { "registered" };
+                let text = format!("proxy {id} {verb} at {}", record.address);
+                self.event(now, Some(revision), EventKind::Proxy, text);
+                self.proxies.insert(id, ProxyView { record, figures: None, read_at: Millis(0), error: None });
+            }
+        }
+    }
+
+    fn put_leader(&mut self, leader: Option<ProxyId>, revision: u64, now: Millis) {
+        if self.leader == leader {
+            return;
+        }
+        let text = match &leader {
+            Some(id) => format!("proxy {id} drives moves"),
+            None => "no proxy drives moves".to_owned(),
+        };
+        self.leader = leader;
+        self.event(now, Some(revision), EventKind::Proxy, text);
+    }
+
+    fn put_plan(&mut self, mut plan: super::view::PlanView, revision: u64, now: Millis) {
+        plan.changed_at = now;
+        let known = self.plans.iter().position(|known| known.id == plan.id);
+        let before = known.map(|at| self.plans[at].state.clone());
+        if before.as_ref() != Some(&plan.state) {
+            let text = match &plan.state {
+                PlanState::Failed(why) => format!("plan {} `{}` failed: {why}", plan.id, plan.words),
+                state => format!("plan {} `{}` {}", plan.id, plan.words, state.word()),
+            };
+            self.event(now, Some(revision), EventKind::Plan, text);
+        }
+        match known {
+            Some(at) => self.plans[at] = plan,
+            None => {
+                self.plans.push(plan);
+                self.plans.sort_by_key(|plan| plan.id);
+            }
+        }
+    }
+
+    fn put_topology(&mut self, topology: Topology, revision: u64, now: Millis) {
+        let before = self.topology.take();
+        let old_moves = before.as_ref().map_or(&[][..], |view| &view.topology.moves);
+        let mut events = Vec::new();
+        for one in &topology.moves {
+            let known = old_moves.iter().find(|old| old.id == one.id);
+            if known.map(|old| old.phase) != Some(one.phase) {
+                let slots: usize = one.slots.iter().map(|range| range.count()).sum();
+                let phase = format!("{:?}", one.phase).to_uppercase();
+                events.push((
+                    EventKind::Move,
+                    format!("move {}  {} slots {} → {}  {phase}", one.id, slots, one.from, one.to),
+                ));
+            }
+        }
+        for old in old_moves.iter().filter(|old| !topology.moves.iter().any(|one| one.id == old.id)) {
+            events.push((EventKind::Move, format!("move {}  {} → {}  finished", old.id, old.from, old.to)));
+        }
+        if before.as_ref().is_none_or(|view| view.topology.slots != topology.slots) {
+            events.push((EventKind::Slots, format!("slots have new owners in epoch {}", topology.epoch)));
+        }
+        for (kind, text) in events {
+            self.event(now, Some(revision), kind, text);
+        }
+        self.topology = Some(match before {
+            Some(view) if view.topology.epoch == topology.epoch => {
+                TopologyView { topology: Arc::new(topology), seen_at: view.seen_at }
+            }
+            _ => TopologyView { topology: Arc::new(topology), seen_at: now },
+        });
+    }
+
+    fn node_figures(&mut self, id: &NodeId, figures: Result<NodeFigures, String>, now: Millis) {
+        let Some(node) = self.nodes.get_mut(id) else { return };
+        let text = match figures {
+            Ok(figures) => {
+                node.figures = Some(figures);
+                node.read_at = now;
+                node.error.take().map(|_| format!("node {id} answers again"))
+            }
+            Err(error) => {
+                let text = node.error.is_none().then(|| format!("node {id} does not answer: {error}"));
+                node.error = Some(error);
+                text
+            }
+        };
+        if let Some(text) = text {
+            self.event(now, None, EventKind::Health, text);
+        }
+    }
+
+    fn proxy_figures(&mut self, id: &ProxyId, figures: Result<ProxyFigures, String>, now: Millis) {
+        let Some(proxy) = self.proxies.get_mut(id) else { return };
+        let text = match figures {
+            Ok(figures) => {
+                proxy.figures = Some(figures);
+                proxy.read_at = now;
+                proxy.error.take().map(|_| format!("proxy {id} answers again"))
+            }
+            Err(error) => {
+                let text = proxy.error.is_none().then(|| format!("proxy {id} does not answer: {error}"));
+                proxy.error = Some(error);
+                text
+            }
+        };
+        if let Some(text) = text {
+            self.event(now, None, EventKind::Health, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: &str, port: u16) -> (String, Vec<u8>) {
+        let json = format!(
+            r#"{{"id":"{id}","address":"http://10.0.0.1:{port}","added_at_ms":1,"added_by":"ops@bastion"}}"#
+        );
+        (format!("nodes/{id}"), json.into_bytes())
+    }
+
+    fn texts(view: &ClusterView) -> Vec<&str> {
+        view.events.iter().map(|event| event.text.as_str()).collect()
+    }
+
+    #[test]
+    fn what_was_there_first_is_no_event_and_what_comes_and_goes_is() {
+        let mut view = ClusterView::new("default", &[], 10);
+        view.apply(Change::Reset { revision: 5, entries: vec![node("1", 8001)] }, Millis(100));
+        assert!(view.registry.health.is_up() && view.nodes.len() == 1 && view.events.is_empty());
+
+        let (key, value) = node("2", 8002);
+        view.apply(Change::Keys { revision: 6, changes: vec![(key, Some(value))] }, Millis(200));
+        // A gap: node 1 went meanwhile.
+        view.apply(Change::Reset { revision: 9, entries: vec![node("2", 8002)] }, Millis(300));
+        assert_eq!(view.nodes.keys().map(NodeId::as_str).collect::<Vec<_>>(), ["2"]);
+        assert_eq!(
+            texts(&view),
+            ["node 2 added  http://10.0.0.1:8002  by ops@bastion", "node 1 removed (http://10.0.0.1:8001)"]
+        );
+        assert_eq!(view.registry.revision, 9);
+    }
+
+    #[test]
+    fn figures_are_kept_with_their_age_when_a_node_goes_away() {
+        let mut view = ClusterView::new("default", &[], 10);
+        view.apply(Change::Reset { revision: 1, entries: vec![node("1", 8001)] }, Millis(1));
+        let id: NodeId = "1".parse().unwrap();
+        let figures = NodeFigures { keys: 7, ..NodeFigures::default() };
+        view.apply(Change::Nodes(vec![(id.clone(), Ok(figures))]), Millis(1000));
+        for at in [2000, 3000] {
+            view.apply(Change::Nodes(vec![(id.clone(), Err("refused".to_owned()))]), Millis(at));
+        }
+        let node = &view.nodes[&id];
+        assert_eq!((node.figures.as_ref().unwrap().keys, node.read_at), (7, Millis(1000)));
+        assert_eq!(texts(&view), ["node 1 does not answer: refused"], "told once");
+        assert_eq!(view.state_of(&id), super::super::view::NodeState::Down);
+    }
+
+    #[test]
+    fn an_outage_of_the_registry_is_told_once_with_its_length() {
+        let mut view = ClusterView::new("default", &[], 10);
+        view.apply(Change::Reset { revision: 1, entries: Vec::new() }, Millis(1));
+        view.apply(Change::RegistryDown { error: "refused".to_owned() }, Millis(1000));
+        view.apply(Change::RegistryDown { error: "timed out".to_owned() }, Millis(2000));
+        assert!(
+            matches!(&view.registry.health, Health::Down { since: Millis(1000), error } if error == "timed out")
+        );
+        view.apply(Change::RegistryUp, Millis(3500));
+        assert_eq!(texts(&view), ["registry does not answer: refused", "registry answers again after 2.5 s"]);
+    }
+
+    #[test]
+    fn phases_of_a_move_are_events() {
+        let mut view = ClusterView::new("default", &[], 10);
+        let topology = |epoch: u64, moves: &str| {
+            let json = format!(r#"{{"epoch":{epoch},"slots":[["0-16383","1"]],"moves":[{moves}]}}"#);
+            vec![("topology".to_owned(), Some(json.into_bytes()))]
+        };
+        let one = |phase: &str| {
+            format!(r#"{{"id":7,"plan":1,"from":"1","to":"2","slots":["0-99"],"phase":"{phase}","since":2}}"#)
+        };
+        view.apply(Change::Keys { revision: 1, changes: topology(1, "") }, Millis(1));
+        view.apply(Change::Keys { revision: 2, changes: topology(2, &one("FROZEN")) }, Millis(2));
+        view.apply(Change::Keys { revision: 3, changes: topology(3, "") }, Millis(3));
+        assert_eq!(
+            texts(&view),
+            [
+                "slots have new owners in epoch 1",
+                "move 7  100 slots 1 → 2  FROZEN",
+                "move 7  1 → 2  finished"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_value_nobody_can_read_is_an_event_and_changes_nothing() {
+        let mut view = ClusterView::new("default", &[], 10);
+        let changes = vec![("nodes/1".to_owned(), Some(b"{".to_vec()))];
+        view.apply(Change::Keys { revision: 1, changes }, Millis(1));
+        assert!(view.nodes.is_empty() && texts(&view)[0].starts_with("nodes/1 is not readable"));
+    }
+}

@@ -1,0 +1,427 @@
+//! What the console knows of a cluster, as plain data: each fact with the time it was learnt.
+//!
+//! Here: the data and how to read it. Not here: how it is kept up to date (`update`), or any I/O. A view can be built
+//! by hand, so that screens are tested without a network.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use redis_cluster::{
+    cluster::{
+        NodeId, ProxyId, SlotId, Topology,
+        member::{NodeRecord, ProxyRecord},
+        slot::SLOTS,
+        topology::SlotMove,
+    },
+    time::Millis,
+};
+
+/// The cluster as far as it is known. Times are wall-clock milliseconds since 1970 at this machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterView {
+    /// Name of the cluster (`--cluster`).
+    pub cluster: String,
+    /// etcd, or the embedded registry.
+    pub registry: RegistryView,
+    /// The routing, once it was seen.
+    pub topology: Option<TopologyView>,
+    /// Members by id.
+    pub nodes: BTreeMap<NodeId, NodeView>,
+    /// Proxies that hold a lease, by id.
+    pub proxies: BTreeMap<ProxyId, ProxyView>,
+    /// The proxy that drives moves, while one is elected.
+    pub leader: Option<ProxyId>,
+    /// What operators asked for and is not finished, oldest first, then a few that just ended.
+    pub plans: Vec<PlanView>,
+    /// What happened, oldest first.
+    pub events: EventLog,
+}
+
+/// The registry's health.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegistryView {
+    /// As they were given.
+    pub endpoints: Vec<String>,
+    /// Whether it answers.
+    pub health: Health,
+    /// Of the last change that was seen.
+    pub revision: u64,
+    /// When anything was last heard from it.
+    pub heard_at: Millis,
+}
+
+/// Whether somebody answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// It answers.
+    Up,
+    /// It does not.
+    Down {
+        /// From when on.
+        since: Millis,
+        /// Why.
+        error: String,
+    },
+}
+
+impl Health {
+    /// It answers.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Up)
+    }
+}
+
+/// The routing and when it was seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopologyView {
+    /// As it stands in the registry.
+    pub topology: Arc<Topology>,
+    /// When this epoch was first seen.
+    pub seen_at: Millis,
+}
+
+/// A node: what the registry says, and its last figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeView {
+    /// From the registry.
+    pub record: NodeRecord,
+    /// The last that were read; kept when the node stops answering.
+    pub figures: Option<NodeFigures>,
+    /// When `figures` were read; zero while there are none.
+    pub read_at: Millis,
+    /// Why the last attempt to read figures failed; `None` when it did not.
+    pub error: Option<String>,
+}
+
+/// Figures of a node.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct NodeFigures {
+    /// In all databases.
+    pub keys: u64,
+    /// Of these, how many have a time to live.
+    pub expires: u64,
+    /// Commands since it started.
+    pub commands: u64,
+    /// Commands a second.
+    pub ops_per_second: f64,
+    /// Bytes.
+    pub used_memory: u64,
+    /// Bytes; zero: no limit.
+    pub max_memory: u64,
+    /// Connections.
+    pub clients: u64,
+    /// Such as `redis 7.0.15`.
+    pub version: String,
+    /// Since it started.
+    pub uptime_seconds: u64,
+    /// Round trip of the poll, microseconds; zero when the node reported itself.
+    pub latency_us: u64,
+}
+
+/// A proxy: what the registry says, and its last figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProxyView {
+    /// From the registry.
+    pub record: ProxyRecord,
+    /// The last that were read; kept when the proxy stops answering.
+    pub figures: Option<ProxyFigures>,
+    /// When `figures` were read; zero while there are none.
+    pub read_at: Millis,
+    /// Why the last attempt to read figures failed; `None` when it did not.
+    pub error: Option<String>,
+}
+
+/// Figures of a proxy.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct ProxyFigures {
+    /// Client connections.
+    pub clients: u64,
+    /// Commands since it started.
+    pub commands: u64,
+    /// Commands a second.
+    pub ops_per_second: f64,
+    /// Epoch of the topology it routes by.
+    pub epoch: u64,
+    /// Writes that wait for a move.
+    pub held: u64,
+    /// It drives moves.
+    pub driver: bool,
+    /// Of the program.
+    pub version: String,
+}
+
+/// What an operator asked for, and how far it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanView {
+    /// Of `plans/ID`.
+    pub id: u64,
+    /// In the operator's words: `add 5 http://10.0.0.15:8001`.
+    pub words: String,
+    /// How far it is.
+    pub state: PlanState,
+    /// Slots that arrived.
+    pub slots_done: usize,
+    /// Slots to move in all.
+    pub slots_total: usize,
+    /// Keys that were copied.
+    pub keys_done: u64,
+    /// When it was asked for.
+    pub asked_at: Millis,
+    /// When its state or progress last changed.
+    pub changed_at: Millis,
+}
+
+/// How far a plan is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanState {
+    /// In the registry; no driver has begun.
+    Waiting,
+    /// A driver works on it.
+    Running,
+    /// Finished as asked.
+    Done,
+    /// Given up; why.
+    Failed(String),
+}
+
+impl PlanState {
+    /// Nothing more will happen.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Done | Self::Failed(_))
+    }
+
+    /// One word for tables.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// What a node is doing, in one word. A worse one hides a better one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// No figures yet.
+    Unknown,
+    /// It answers.
+    Up,
+    /// Slots come to it.
+    Joining,
+    /// Slots leave it.
+    Donating,
+    /// The last poll got no answer.
+    Down,
+}
+
+impl NodeState {
+    /// As tables show it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Joining => "joining",
+            Self::Donating => "donating",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl ClusterView {
+    /// A view of nothing yet.
+    #[must_use]
+    pub fn new(cluster: &str, endpoints: &[String], events_kept: usize) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            registry: RegistryView { endpoints: endpoints.to_vec(), ..RegistryView::default() },
+            events: EventLog::new(events_kept),
+            ..Self::default()
+        }
+    }
+
+    /// Moves that are not finished.
+    #[must_use]
+    pub fn moves(&self) -> &[SlotMove] {
+        self.topology.as_ref().map_or(&[], |view| &view.topology.moves)
+    }
+
+    /// How many slots a node owns.
+    #[must_use]
+    pub fn slots_of(&self, node: &NodeId) -> usize {
+        self.topology.as_ref().map_or(0, |view| {
+            view.topology
+                .slots
+                .iter()
+                .filter(|(_, owner)| owner == node)
+                .map(|(range, _)| range.count())
+                .sum()
+        })
+    }
+
+    /// Who owns a slot.
+    #[must_use]
+    pub fn owner_of(&self, slot: SlotId) -> Option<&NodeId> {
+        let slots = &self.topology.as_ref()?.topology.slots;
+        let at = slots.partition_point(|(range, _)| range.last() < slot);
+        slots.get(at).filter(|(range, _)| range.first() <= slot).map(|(_, owner)| owner)
+    }
+
+    /// Slots that nobody owns; all of them before the first node is added.
+    #[must_use]
+    pub fn slots_without_owner(&self) -> usize {
+        let owned: usize = self
+            .topology
+            .as_ref()
+            .map_or(0, |view| view.topology.slots.iter().map(|(range, _)| range.count()).sum());
+        SLOTS - owned
+    }
+
+    /// What a node is doing.
+    #[must_use]
+    pub fn state_of(&self, node: &NodeId) -> NodeState {
+        let Some(view) = self.nodes.get(node) else { return NodeState::Unknown };
+        if view.error.is_some() {
+            NodeState::Down
+        } else if self.moves().iter().any(|one| &one.to == node) {
+            NodeState::Joining
+        } else if self.moves().iter().any(|one| &one.from == node) {
+            NodeState::Donating
+        } else if view.figures.is_some() {
+            NodeState::Up
+        } else {
+            NodeState::Unknown
+        }
+    }
+
+    /// Keys of all nodes, as far as they are known.
+    #[must_use]
+    pub fn keys(&self) -> u64 {
+        self.nodes.values().filter_map(|node| node.figures.as_ref()).map(|figures| figures.keys).sum()
+    }
+
+    /// Commands a second of all nodes that answer.
+    #[must_use]
+    pub fn ops_per_second(&self) -> f64 {
+        self.nodes
+            .values()
+            .filter(|node| node.error.is_none())
+            .filter_map(|node| node.figures.as_ref())
+            .map(|figures| figures.ops_per_second)
+            .sum()
+    }
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// A node was added or removed.
+    Member,
+    /// A proxy came, went, or became the driver.
+    Proxy,
+    /// A move came to another phase.
+    Move,
+    /// Slots have another owner.
+    Slots,
+    /// A plan was made or ended.
+    Plan,
+    /// A member stopped or began answering.
+    Health,
+    /// The registry stopped or began answering.
+    Registry,
+}
+
+impl EventKind {
+    /// As lists show it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Proxy => "proxy",
+            Self::Move => "move",
+            Self::Slots => "slots",
+            Self::Plan => "plan",
+            Self::Health => "health",
+            Self::Registry => "registry",
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ClusterEvent {
+    /// When it was seen here, milliseconds since 1970.
+    pub at: i64,
+    /// Revision of the registry, where it came from there.
+    pub revision: Option<u64>,
+    /// What it is about.
+    pub kind: EventKind,
+    /// One line of plain text.
+    pub text: String,
+}
+
+/// The latest events, and how many older ones were dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventLog {
+    kept: usize,
+    events: VecDeque<Arc<ClusterEvent>>,
+    dropped: u64,
+}
+
+impl EventLog {
+    /// Keeps the last `kept` events.
+    #[must_use]
+    pub fn new(kept: usize) -> Self {
+        Self { kept, events: VecDeque::new(), dropped: 0 }
+    }
+
+    /// Adds the newest.
+    pub fn push(&mut self, event: ClusterEvent) {
+        self.events.push_back(Arc::new(event));
+        while self.events.len() > self.kept {
+            self.events.pop_front();
+            self.dropped += 1;
+        }
+    }
+
+    /// Oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &ClusterEvent> + ExactSizeIterator {
+        self.events.iter().map(AsRef::as_ref)
+    }
+
+    /// How many are kept now.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Nothing happened yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// How many older ones are no longer kept.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// How many there were in all: events after an earlier count are the new ones.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.dropped + self.events.len() as u64
+    }
+}

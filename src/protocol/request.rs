@@ -104,6 +104,7 @@ impl Span {
 pub struct Request<'a> {
     buffer: &'a [u8],
     spans: &'a [Span],
+    raw: Option<&'a [u8]>,
 }
 
 impl<'a> Request<'a> {
@@ -140,6 +141,12 @@ impl<'a> Request<'a> {
         self.spans.get(index).map(|span| span.of(self.buffer))
     }
 
+    /// The request as it came, to be sent on unchanged; `None` for an inline request.
+    #[must_use]
+    pub fn raw(&self) -> Option<&'a [u8]> {
+        self.raw
+    }
+
     /// All arguments from `first` on.
     pub fn args_from(&self, first: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
         let buffer = self.buffer;
@@ -165,6 +172,8 @@ pub struct Batch {
     consumed: usize,
     /// Where to go on reading.
     position: usize,
+    /// Where the request under way began.
+    begun: usize,
     state: State,
 }
 
@@ -172,6 +181,8 @@ pub struct Batch {
 struct Parsed {
     first_span: u32,
     end_span: u32,
+    start: u32,
+    end: u32,
     inline: bool,
 }
 
@@ -206,6 +217,7 @@ impl Batch {
                             errors: &MULTIBULK,
                         };
                         let Some((count, next)) = line.read(buffer, self.position)? else { return Ok(()) };
+                        self.begun = self.position;
                         self.position = next;
                         match usize::try_from(count) {
                             Ok(remaining @ 1..) => self.state = State::BulkHeader { remaining },
@@ -275,7 +287,13 @@ impl Batch {
 
     fn complete(&mut self, inline: bool) {
         let first_span = self.requests.last().map_or(0, |request| request.end_span);
-        self.requests.push(Parsed { first_span, end_span: self.spans.len() as u32, inline });
+        self.requests.push(Parsed {
+            first_span,
+            end_span: self.spans.len() as u32,
+            start: self.begun as u32,
+            end: self.position as u32,
+            inline,
+        });
         self.consumed = self.position;
         self.state = State::Start;
     }
@@ -302,6 +320,7 @@ impl Batch {
         Request {
             buffer: if request.inline { &self.inline } else { buffer },
             spans: &self.spans[request.first_span as usize..request.end_span as usize],
+            raw: (!request.inline).then(|| &buffer[request.start as usize..request.end as usize]),
         }
     }
 
@@ -326,6 +345,7 @@ impl Batch {
         self.requests.clear();
         self.inline.clear();
         self.position -= self.consumed;
+        self.begun = self.begun.saturating_sub(self.consumed);
         self.consumed = 0;
     }
 
@@ -446,11 +466,15 @@ mod tests {
     #[test]
     fn a_request_may_arrive_byte_by_byte() {
         let stream = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nhello\r\nping\r\n*1\r\n$4\r\nquit\r\n";
-        let (mut batch, mut buffer, mut seen) = (Batch::default(), Vec::new(), Vec::new());
+        let (mut batch, mut buffer, mut seen, mut raw) =
+            (Batch::default(), Vec::new(), Vec::new(), Vec::<u8>::new());
         for &byte in stream {
             buffer.push(byte);
             batch.parse(&buffer, &Limits::default()).unwrap();
-            seen.extend(batch.requests(&buffer).map(|request| request.args().collect::<Vec<_>>().concat()));
+            for request in batch.requests(&buffer) {
+                seen.push(request.args().collect::<Vec<_>>().concat());
+                raw.extend_from_slice(request.raw().unwrap_or_default());
+            }
             buffer.drain(..batch.consumed());
             batch.reset();
         }
@@ -524,7 +548,8 @@ mod tests {
             cuts in prop::collection::vec(1usize..50, 1..40),
         ) {
             let stream: Vec<u8> = requests.iter().flat_map(|request| multibulk(request)).collect();
-            let (mut batch, mut buffer, mut seen) = (Batch::default(), Vec::new(), Vec::new());
+            let (mut batch, mut buffer, mut seen, mut raw) =
+            (Batch::default(), Vec::new(), Vec::new(), Vec::<u8>::new());
             let (mut rest, mut cuts) = (&stream[..], cuts.iter().cycle());
             while !rest.is_empty() {
                 let (now, later) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));

@@ -2,7 +2,24 @@
 //!
 //! The node dispatches by it, the proxy routes by it, the console completes, hints and guards by it, `COMMAND` and
 //! COMPAT.md answer from it. Nothing keeps a second list. Not here: executing anything.
+//!
+//! Rows stand in [`table`], one file per group; [`Spec`] is one row; [`resolve`] finds the row of a request;
+//! [`keys::positions`] finds its keys; [`Spec::route_for`] says what a proxy does with it.
 
+pub mod arg;
+pub mod flags;
+pub mod keys;
+mod lookup;
+mod resolve;
+pub mod route;
 pub mod spec;
+pub mod table;
 
-pub use spec::{Spec, lookup};
+pub use arg::{Arg, ArgKind};
+pub use flags::{Acl, Flags, Group, KeyFlags};
+pub use keys::{Find, KeyPositions, KeySpec, Search};
+pub use lookup::lookup;
+pub use resolve::{ResolveError, resolve};
+pub use route::{Merge, Route};
+pub use spec::Spec;
+pub use table::TABLE;

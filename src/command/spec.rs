@@ -1,64 +1,304 @@
-//! One row of the command table.
+//! One row of the command table, and the words rows are written with.
 
-/// A command or subcommand. Names are lower case; a subcommand's is its second word.
-#[derive(Debug)]
+use super::{Acl, Arg, Flags, Group, KeyFlags, KeySpec, Route, TABLE, keys::ByCode};
+
+/// A command or subcommand.
+#[derive(Clone, Copy, Debug)]
 pub struct Spec {
-    /// `get`; for a subcommand of `client`, `list`.
+    /// Lower case: `get`; of a subcommand, with its container: `client|list`.
     pub name: &'static str,
+    /// Place in [`TABLE`]: commands and subcommands are numbered densely from 0, so that tables about them can be arrays.
+    pub index: u16,
     /// Arguments with the name included (a subcommand counts its container too); negative: at least that many.
-    pub arity: i32,
-    /// What a proxy does with it.
-    pub route: Route,
+    pub arity: i16,
+    /// What `COMMAND INFO` says about it.
+    pub flags: Flags,
+    /// All its access control categories.
+    pub acl: Acl,
+    /// `command tips`: hints for those who spread a command over several servers.
+    pub tips: &'static [&'static str],
     /// Where the keys are.
     pub keys: &'static [KeySpec],
-    /// Changes keys, so it is held while its slot moves.
-    pub write: bool,
-    /// Subcommands by second argument; empty for most.
-    pub subcommands: &'static [Spec],
+    /// The code that finds the keys where [`Spec::keys`] cannot.
+    pub(super) keys_by_code: Option<ByCode>,
+    /// What a proxy does with it; for one request see [`Spec::route_for`].
+    pub route: Route,
+    /// Its family.
+    pub group: Group,
+    /// Version of Redis that brought it.
+    pub since: &'static str,
+    /// Time it takes, or empty.
+    pub complexity: &'static str,
+    /// What it does, one line.
+    pub summary: &'static str,
+    /// Why and since which version of Redis something else is recommended.
+    pub deprecated: Option<Deprecated>,
+    /// For Redis itself, not for clients.
+    pub internal: bool,
+    /// Arguments after the name.
+    pub args: &'static [Arg],
+    subcommands: (u16, u16),
+    container: Option<u16>,
 }
 
-/// Where keys stand among the arguments. Names follow `COMMAND INFO`'s key specifications.
+/// Something else is recommended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeySpec {
-    /// From argument `first` to `first + last` (negative: from the end), every `step`.
-    Range { first: usize, last: i32, step: usize },
-    /// Argument `count_at` (from the first) is the number of keys that follow from `first`.
-    Count { count_at: usize, first: usize, step: usize },
-    /// After the argument `word`, searched from `from`.
-    After { word: &'static str, from: i32, last: i32, step: usize },
+pub struct Deprecated {
+    /// Version of Redis.
+    pub since: &'static str,
+    /// What to use.
+    pub instead: &'static str,
 }
 
-/// What a proxy does with a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// All keys in one slot: forwarded as it is.
-    OneSlot,
-    /// One request per node, replies merged in the order of the keys.
-    Split(Merge),
-    /// To every node; replies merged.
-    AllNodes(Merge),
-    /// Answered by the proxy.
-    Local,
-    /// Not possible through a proxy, and why.
-    Refused(&'static str),
+impl Spec {
+    /// The word a client sends: of a subcommand, its second.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        self.name.split_once('|').map_or(self.name, |(_, word)| word)
+    }
+
+    /// Its subcommands; none for most.
+    #[must_use]
+    pub fn subcommands(&self) -> &'static [Self] {
+        let (start, end) = self.subcommands;
+        &TABLE[start as usize..end as usize]
+    }
+
+    /// The subcommand of this name, in any case of letters.
+    #[must_use]
+    pub fn subcommand(&self, word: &[u8]) -> Option<&'static Self> {
+        self.subcommands().iter().find(|sub| sub.word().as_bytes().eq_ignore_ascii_case(word))
+    }
+
+    /// The command whose subcommand this is.
+    #[must_use]
+    pub fn container(&self) -> Option<&'static Self> {
+        self.container.map(|index| &TABLE[index as usize])
+    }
+
+    /// Whether a request of `len` arguments, the name included, has as many as it must.
+    #[must_use]
+    pub const fn accepts(&self, len: usize) -> bool {
+        let needed = self.arity.unsigned_abs() as usize;
+        if self.arity < 0 { len >= needed } else { len == needed }
+    }
+
+    /// Whether it may change keys, scripts included. Such requests are held while their slot moves.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.flags.has(Flags::WRITE)
+            || self.keys.iter().any(|keys| !keys.flags.has_any(KeyFlags::RO.with(KeyFlags::NOT_KEY)))
+    }
+
+    /// Whether a request of it can name keys.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.keys.iter().any(|keys| !keys.flags.has(KeyFlags::NOT_KEY))
+    }
+
+    /// First key, last key (negative: from the end), step, as old clients want them; zeros if there is no key.
+    #[must_use]
+    pub fn legacy_keys(&self) -> (i32, i32, i32) {
+        super::keys::legacy(self.keys)
+    }
+
+    /// Name in capitals and arguments: `SET key value [NX | XX]`.
+    #[must_use]
+    pub fn syntax(&self) -> String {
+        let mut line = self.name.replace('|', " ").to_ascii_uppercase();
+        for arg in self.args {
+            line.push(' ');
+            line.push_str(&arg.to_string());
+        }
+        line
+    }
 }
 
-/// How replies of several nodes become one. Names follow Redis's response policies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Merge {
-    /// Arrays whose elements belong to the keys, in their order.
-    ByKey,
-    /// Integers are added.
-    Sum,
-    /// OK if all are OK, otherwise the first error.
-    AllSucceeded,
-    /// The command has a rule of its own in the proxy.
-    Special,
+/// A row as it is written: a command with its subcommands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    spec: Spec,
+    has_route: bool,
+    subcommands: &'static [Row],
 }
 
-/// The row of a command, in any case of letters.
-#[must_use]
-pub fn lookup(name: &[u8]) -> Option<&'static Spec> {
-    let _ = name;
-    None
+/// Begins a row.
+pub(super) const fn command(group: Group, name: &'static str, arity: i16, summary: &'static str) -> Row {
+    let spec = Spec {
+        name,
+        index: 0,
+        arity,
+        flags: Flags::NONE,
+        acl: Acl::NONE,
+        tips: &[],
+        keys: &[],
+        keys_by_code: None,
+        route: Route::OneSlot,
+        group,
+        since: "1.0.0",
+        complexity: "O(1)",
+        summary,
+        deprecated: None,
+        internal: false,
+        args: &[],
+        subcommands: (0, 0),
+        container: None,
+    };
+    Row { spec, has_route: false, subcommands: &[] }
+}
+
+impl Row {
+    /// Version of Redis; 1.0.0 if not said.
+    pub(super) const fn since(mut self, version: &'static str) -> Self {
+        self.spec.since = version;
+        self
+    }
+
+    /// O(1) if not said.
+    pub(super) const fn complexity(mut self, text: &'static str) -> Self {
+        self.spec.complexity = text;
+        self
+    }
+
+    pub(super) const fn flags(mut self, flags: &[Flags]) -> Self {
+        self.spec.flags = Flags::of(flags);
+        self
+    }
+
+    /// Categories that do not follow from the flags.
+    pub(super) const fn acl(mut self, categories: &[Acl]) -> Self {
+        self.spec.acl = Acl::of(categories);
+        self
+    }
+
+    pub(super) const fn tips(mut self, tips: &'static [&'static str]) -> Self {
+        self.spec.tips = tips;
+        self
+    }
+
+    pub(super) const fn keys(mut self, keys: &'static [KeySpec]) -> Self {
+        self.spec.keys = keys;
+        self
+    }
+
+    pub(super) const fn keys_by_code(mut self, code: ByCode) -> Self {
+        self.spec.keys_by_code = Some(code);
+        self
+    }
+
+    /// Needed where there are no keys; with keys it is [`Route::OneSlot`] if not said.
+    pub(super) const fn route(mut self, route: Route) -> Self {
+        self.spec.route = route;
+        self.has_route = true;
+        self
+    }
+
+    pub(super) const fn refused(self, reason: &'static str) -> Self {
+        self.route(Route::Refused(reason))
+    }
+
+    pub(super) const fn deprecated(mut self, since: &'static str, instead: &'static str) -> Self {
+        self.spec.deprecated = Some(Deprecated { since, instead });
+        self
+    }
+
+    pub(super) const fn internal(mut self) -> Self {
+        self.spec.internal = true;
+        self
+    }
+
+    pub(super) const fn args(mut self, args: &'static [Arg]) -> Self {
+        self.spec.args = args;
+        self
+    }
+
+    pub(super) const fn subcommands(mut self, rows: &'static [Self]) -> Self {
+        self.subcommands = rows;
+        self
+    }
+}
+
+/// Rows in `groups`, subcommands included.
+pub(super) const fn count(groups: &[&[Row]]) -> usize {
+    let (mut total, mut group) = (0, 0);
+    while group < groups.len() {
+        let mut row = 0;
+        while row < groups[group].len() {
+            total += 1 + groups[group][row].subcommands.len();
+            row += 1;
+        }
+        group += 1;
+    }
+    total
+}
+
+/// Commands in `groups`, subcommands not counted.
+pub(super) const fn count_commands(groups: &[&[Row]]) -> usize {
+    let (mut total, mut group) = (0, 0);
+    while group < groups.len() {
+        total += groups[group].len();
+        group += 1;
+    }
+    total
+}
+
+/// The rows of all groups with what follows from them filled in: first the commands, then the subcommands.
+pub(super) const fn number<const N: usize>(groups: &[&[Row]]) -> [Spec; N] {
+    let mut table = [groups[0][0].spec; N];
+    let (mut at, mut sub_at) = (0, count_commands(groups));
+    let mut group = 0;
+    while group < groups.len() {
+        let rows = groups[group];
+        let mut row = 0;
+        while row < rows.len() {
+            let mut spec = complete(&rows[row], at);
+            let first_sub = sub_at;
+            let mut sub = 0;
+            while sub < rows[row].subcommands.len() {
+                let mut child = complete(&rows[row].subcommands[sub], sub_at);
+                child.container = Some(at as u16);
+                table[sub_at] = child;
+                sub_at += 1;
+                sub += 1;
+            }
+            spec.subcommands = (first_sub as u16, sub_at as u16);
+            table[at] = spec;
+            at += 1;
+            row += 1;
+        }
+        group += 1;
+    }
+    table
+}
+
+const fn complete(row: &Row, index: usize) -> Spec {
+    let mut spec = row.spec;
+    assert!(row.has_route || !spec.keys.is_empty(), "a command without keys must say its route");
+    spec.index = index as u16;
+    spec.acl = spec.acl.with(implied(spec.flags, spec.acl));
+    if spec.keys_by_code.is_some() || super::keys::movable(spec.keys) {
+        spec.flags = spec.flags.with(Flags::MOVABLEKEYS);
+    }
+    spec
+}
+
+/// Categories that follow from flags. A script that reads is not in the category of reading commands.
+const fn implied(flags: Flags, given: Acl) -> Acl {
+    let mut acl = if flags.has(Flags::FAST) { Acl::FAST } else { Acl::SLOW };
+    if flags.has(Flags::WRITE) {
+        acl = acl.with(Acl::WRITE);
+    }
+    if flags.has(Flags::READONLY) && !given.has(Acl::SCRIPTING) {
+        acl = acl.with(Acl::READ);
+    }
+    if flags.has(Flags::ADMIN) {
+        acl = acl.with(Acl::ADMIN).with(Acl::DANGEROUS);
+    }
+    if flags.has(Flags::PUBSUB) {
+        acl = acl.with(Acl::PUBSUB);
+    }
+    if flags.has(Flags::BLOCKING) {
+        acl = acl.with(Acl::BLOCKING);
+    }
+    acl
 }

@@ -1,0 +1,377 @@
+//! Where the keys of a request are, and what the command does to them.
+//!
+//! Rules and their order are those of Redis 7.0 (`COMMAND GETKEYSANDFLAGS`): the key specifications of the row, and for
+//! the few commands whose options decide where or how, code. Never allocates.
+
+use super::{KeyFlags, Spec};
+use crate::protocol::{Request, number::parse_i64};
+
+/// One place where a command has keys.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// What happens to them.
+    pub flags: KeyFlags,
+    /// Where they begin.
+    pub search: Search,
+    /// How many they are, from there.
+    pub find: Find,
+    /// A remark for `COMMAND INFO`, or empty.
+    pub notes: &'static str,
+}
+
+/// Where keys begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// At this argument.
+    Index(usize),
+    /// After this word, searched from an argument; a negative number counts from the end and searches backwards.
+    Keyword(&'static str, i32),
+    /// Only code can tell.
+    Unknown,
+}
+
+/// Which arguments are keys, from where the search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// Every `step`, as far as `last` arguments on; negative `last`: that far from the end of the request, or, with a
+    /// `limit` above 1, of its part that is the rest divided by `limit`.
+    Range {
+        /// Distance of the last key from the first, or from the end.
+        last: i32,
+        /// Distance between keys.
+        step: usize,
+        /// 0, or what fraction of the rest are keys.
+        limit: usize,
+    },
+    /// Argument `count` holds their number, they begin at argument `first`.
+    Count {
+        /// Distance from where the search ended.
+        count: usize,
+        /// Distance from where the search ended.
+        first: usize,
+        /// Distance between keys.
+        step: usize,
+    },
+    /// Only code can tell.
+    Unknown,
+}
+
+impl KeySpec {
+    const fn new(flags: &[KeyFlags], search: Search, find: Find) -> Self {
+        Self { flags: KeyFlags::of(flags), search, find, notes: "" }
+    }
+
+    /// A remark for `COMMAND INFO`.
+    pub(super) const fn notes(self, notes: &'static str) -> Self {
+        Self { notes, ..self }
+    }
+}
+
+const ONE: Find = Find::Range { last: 0, step: 1, limit: 0 };
+
+/// Argument `index` is a key.
+pub(super) const fn at(index: usize, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec::new(flags, Search::Index(index), ONE)
+}
+
+/// Keys from argument `index` to `last` (see [`Find::Range`]), every `step`.
+pub(super) const fn range(index: usize, last: i32, step: usize, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec::new(flags, Search::Index(index), Find::Range { last, step, limit: 0 })
+}
+
+/// Argument `index` is a number, and that many keys follow.
+pub(super) const fn counted(index: usize, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec::new(flags, Search::Index(index), Find::Count { count: 0, first: 1, step: 1 })
+}
+
+/// One key after `word`.
+pub(super) const fn after(word: &'static str, from: i32, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec::new(flags, Search::Keyword(word, from), ONE)
+}
+
+/// The first half of what follows `word`.
+pub(super) const fn half_after(word: &'static str, from: i32, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec::new(flags, Search::Keyword(word, from), Find::Range { last: -1, step: 1, limit: 2 })
+}
+
+/// Everything that follows `word`.
+pub(super) const fn all_after(word: &'static str, from: i32, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec::new(flags, Search::Keyword(word, from), Find::Range { last: -1, step: 1, limit: 0 })
+}
+
+/// Keys that only code finds.
+pub(super) const fn unknown(flags: &[KeyFlags]) -> KeySpec {
+    KeySpec::new(flags, Search::Unknown, Find::Unknown)
+}
+
+/// Commands whose options decide where their keys are, or what happens to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ByCode {
+    /// `SET`: reads only with `GET`.
+    Set,
+    /// `BITFIELD`: changes nothing if all its parts are `GET`.
+    Bitfield,
+    /// `SORT`: `STORE` anywhere among the options.
+    Sort,
+    /// `SORT_RO`: one key.
+    SortRo,
+    /// `MIGRATE`: one key, or those after `KEYS`.
+    Migrate,
+}
+
+/// Equally spaced keys with the same flags.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Run {
+    first: u32,
+    last: u32,
+    step: u32,
+    flags: KeyFlags,
+}
+
+/// Key specifications a command has at most.
+const RUNS_MAX: usize = 4;
+
+/// The arguments of a request that are keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyPositions {
+    runs: [Run; RUNS_MAX],
+    used: usize,
+}
+
+/// The arguments do not fit the command's syntax, so its keys cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("ERR Invalid arguments specified for command")]
+pub struct InvalidArguments;
+
+impl KeyPositions {
+    fn push(&mut self, first: usize, last: usize, step: usize, flags: KeyFlags) {
+        self.runs[self.used] = Run { first: first as u32, last: last as u32, step: step as u32, flags };
+        self.used += 1;
+    }
+
+    /// Argument indices and what happens to the key, in the order of the specifications.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, KeyFlags)> + Clone + '_ {
+        self.runs[..self.used].iter().flat_map(|run| {
+            (run.first..=run.last).step_by(run.step as usize).map(|index| (index as usize, run.flags))
+        })
+    }
+
+    /// Argument indices.
+    pub fn indices(&self) -> impl Iterator<Item = usize> + Clone + '_ {
+        self.iter().map(|(index, _)| index)
+    }
+
+    /// Keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.runs[..self.used].iter().map(|run| ((run.last - run.first) / run.step) as usize + 1).sum()
+    }
+
+    /// Whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// The first key's argument.
+    #[must_use]
+    pub fn first(&self) -> Option<usize> {
+        self.runs[..self.used].first().map(|run| run.first as usize)
+    }
+}
+
+/// The keys of a request whose arity was checked. `NOT_KEY` places (channels of shards) are left out.
+///
+/// # Errors
+/// When an option or a count leads past the end, or a count is not a number.
+pub fn positions(spec: &Spec, request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
+    match spec.keys_by_code {
+        None => by_specs(spec.keys, request),
+        Some(ByCode::Set) => {
+            let reads = request.args_from(3).any(|word| word.eq_ignore_ascii_case(b"get"));
+            let flags = if reads {
+                KeyFlags::of(&[KeyFlags::RW, KeyFlags::ACCESS, KeyFlags::UPDATE])
+            } else {
+                KeyFlags::of(&[KeyFlags::OW, KeyFlags::UPDATE])
+            };
+            Ok(single(1, flags))
+        }
+        Some(ByCode::Bitfield) => {
+            let flags = if bitfield_only_reads(request) {
+                KeyFlags::of(&[KeyFlags::RO, KeyFlags::ACCESS])
+            } else {
+                KeyFlags::of(&[KeyFlags::RW, KeyFlags::ACCESS, KeyFlags::UPDATE])
+            };
+            Ok(single(1, flags))
+        }
+        Some(ByCode::SortRo) => Ok(single(1, KeyFlags::of(&[KeyFlags::RO, KeyFlags::ACCESS]))),
+        Some(ByCode::Sort) => Ok(sort(request)),
+        Some(ByCode::Migrate) => migrate(request),
+    }
+}
+
+fn single(index: usize, flags: KeyFlags) -> KeyPositions {
+    let mut keys = KeyPositions::default();
+    keys.push(index, index, 1, flags);
+    keys
+}
+
+fn by_specs(specs: &[KeySpec], request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
+    let len = request.len();
+    let mut keys = KeyPositions::default();
+    for spec in specs {
+        if spec.flags.has(KeyFlags::NOT_KEY) {
+            continue;
+        }
+        let start = match spec.search {
+            Search::Index(index) => index,
+            Search::Keyword(word, from) => match keyword(request, word, from) {
+                Some(start) => start,
+                None => continue,
+            },
+            Search::Unknown => return Err(InvalidArguments),
+        };
+        let (first, last, step) = match spec.find {
+            Find::Range { last, step, limit } => {
+                let end = match usize::try_from(last) {
+                    Ok(distance) => Some(start + distance),
+                    Err(_) if limit <= 1 => len.checked_add_signed(last as isize),
+                    Err(_) => {
+                        let part = len.checked_sub(start).ok_or(InvalidArguments)? / limit;
+                        (start + part).checked_add_signed(last as isize)
+                    }
+                };
+                (start, end.ok_or(InvalidArguments)?, step)
+            }
+            Find::Count { count, first, step } => {
+                let number = request.get(start + count).and_then(parse_i64).ok_or(InvalidArguments)?;
+                let number = usize::try_from(number).ok().filter(|&number| number <= len);
+                let keys = number.ok_or(InvalidArguments)?;
+                if keys == 0 {
+                    continue;
+                }
+                (start + first, start + first + (keys - 1) * step, step)
+            }
+            Find::Unknown => return Err(InvalidArguments),
+        };
+        if last >= len || last < first {
+            return Err(InvalidArguments);
+        }
+        keys.push(first, last, step, spec.flags);
+    }
+    Ok(keys)
+}
+
+/// The argument after `word`. The last argument is not looked at: nothing could follow it.
+fn keyword(request: &Request<'_>, word: &str, from: i32) -> Option<usize> {
+    let is_word = |&index: &usize| request.arg(index).eq_ignore_ascii_case(word.as_bytes());
+    match usize::try_from(from) {
+        Ok(from) => (from..request.len().saturating_sub(1)).find(is_word),
+        Err(_) => {
+            let from = request.len().checked_add_signed(from as isize)?;
+            (2..=from).rev().find(is_word)
+        }
+    }
+    .map(|index| index + 1)
+}
+
+fn bitfield_only_reads(request: &Request<'_>) -> bool {
+    let mut at = 2;
+    while at < request.len() {
+        let word = request.arg(at);
+        let left = request.len() - at - 1;
+        if word.eq_ignore_ascii_case(b"get") && left >= 2 {
+            at += 3;
+        } else if (word.eq_ignore_ascii_case(b"set") || word.eq_ignore_ascii_case(b"incrby")) && left >= 3 {
+            return false;
+        } else if word.eq_ignore_ascii_case(b"overflow") && left >= 1 {
+            at += 2;
+        } else {
+            // A syntax error; Redis then assumes the worst.
+            return false;
+        }
+    }
+    true
+}
+
+/// The key, and that of the last `STORE`, wherever it stands among the options.
+fn sort(request: &Request<'_>) -> KeyPositions {
+    let mut keys = single(1, KeyFlags::of(&[KeyFlags::RO, KeyFlags::ACCESS]));
+    let mut stored = None;
+    let mut at = 2;
+    while at < request.len() {
+        let word = request.arg(at);
+        if word.eq_ignore_ascii_case(b"limit") {
+            at += 2;
+        } else if word.eq_ignore_ascii_case(b"get") || word.eq_ignore_ascii_case(b"by") {
+            at += 1;
+        } else if word.eq_ignore_ascii_case(b"store") && at + 1 < request.len() {
+            stored = Some(at + 1);
+        }
+        at += 1;
+    }
+    if let Some(index) = stored {
+        keys.push(index, index, 1, KeyFlags::of(&[KeyFlags::OW, KeyFlags::UPDATE]));
+    }
+    keys
+}
+
+fn migrate(request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
+    let (mut first, mut last) = (3, 3);
+    let mut at = 6;
+    while at < request.len() {
+        let word = request.arg(at);
+        if word.eq_ignore_ascii_case(b"keys") {
+            if !request.arg(3).is_empty() {
+                return Err(InvalidArguments);
+            }
+            (first, last) = (at + 1, request.len() - 1);
+            break;
+        }
+        at += if word.eq_ignore_ascii_case(b"auth") {
+            2
+        } else if word.eq_ignore_ascii_case(b"auth2") {
+            3
+        } else {
+            1
+        };
+    }
+    let mut keys = KeyPositions::default();
+    if first <= last {
+        keys.push(first, last, 1, KeyFlags::of(&[KeyFlags::RW, KeyFlags::ACCESS, KeyFlags::DELETE]));
+    }
+    Ok(keys)
+}
+
+/// Whether first, last and step cannot describe these places.
+pub(super) const fn movable(specs: &[KeySpec]) -> bool {
+    let mut at = 0;
+    while at < specs.len() {
+        if !matches!((specs[at].search, specs[at].find), (Search::Index(_), Find::Range { .. })) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// First key, last key, step: the first places joined as far as they are evenly spaced.
+pub(super) fn legacy(specs: &[KeySpec]) -> (i32, i32, i32) {
+    let mut legacy: Option<(i32, i32, i32)> = None;
+    for spec in specs {
+        let (Search::Index(index), Find::Range { last, step, limit: 0 }) = (spec.search, spec.find) else {
+            continue;
+        };
+        let (first, step) = (index as i32, step as i32);
+        let end = if last >= 0 { first + last } else { last };
+        match &mut legacy {
+            None => legacy = Some((first, end, step)),
+            // Another place right after the last one.
+            Some((_, previous, 1)) if *previous >= 0 && step == 1 && *previous == first - 1 => {
+                *previous = end
+            }
+            Some(_) => break,
+        }
+    }
+    legacy.unwrap_or((0, 0, 0))
+}

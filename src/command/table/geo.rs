@@ -1,0 +1,202 @@
+//! Places on earth, kept in sorted sets.
+
+use super::words::*;
+
+const fn row(name: &'static str, arity: i16, summary: &'static str) -> Row {
+    command(Group::Geo, name, arity, summary).acl(&[Acl::GEO])
+}
+
+pub(super) const COMMANDS: &[Row] = &[
+    row("geoadd", -5, "")
+        .since("3.2.0")
+        .complexity("")
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[at(1, &[RW, UPDATE])])
+        .args(&[
+            key("key", 0),
+            one_of("condition", &[token("NX"), token("XX")]).optional().since("6.2.0"),
+            token("CH").named("change").optional().since("6.2.0"),
+            block("longitude_latitude_member", &[double("longitude"), double("latitude"), string("member")])
+                .multiple(),
+        ]),
+    row("geodist", -4, "")
+        .since("3.2.0")
+        .complexity("")
+        .flags(&[READONLY])
+        .keys(&[at(1, &[RO, ACCESS])])
+        .args(&[
+            key("key", 0),
+            string("member1"),
+            string("member2"),
+            one_of("unit", &[token("M"), token("KM"), token("FT"), token("MI")]).optional(),
+        ]),
+    row("geohash", -2, "")
+        .since("3.2.0")
+        .complexity("")
+        .flags(&[READONLY])
+        .keys(&[at(1, &[RO, ACCESS])])
+        .args(&[key("key", 0), string("member").multiple()]),
+    row("geopos", -2, "")
+        .since("3.2.0")
+        .complexity("")
+        .flags(&[READONLY])
+        .keys(&[at(1, &[RO, ACCESS])])
+        .args(&[key("key", 0), string("member").multiple()]),
+    row("georadius", -6, "")
+        .since("3.2.0")
+        .complexity("")
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[at(1, &[RO, ACCESS]), after("STORE", 6, &[OW, UPDATE]), after("STOREDIST", 6, &[OW, UPDATE])])
+        .deprecated("6.2.0", "GEOSEARCH or GEOSEARCHSTORE with BYRADIUS")
+        .args(&[
+            key("key", 0),
+            double("longitude"),
+            double("latitude"),
+            double("radius"),
+            one_of("unit", &[token("M"), token("KM"), token("FT"), token("MI")]),
+            token("WITHCOORD").optional(),
+            token("WITHDIST").optional(),
+            token("WITHHASH").optional(),
+            block("count", &[integer("count").after("COUNT"), token("ANY").optional().since("6.2.0")])
+                .optional(),
+            one_of("order", &[token("ASC"), token("DESC")]).optional(),
+            key("key", 1).after("STORE").optional(),
+            key("key", 2).after("STOREDIST").optional(),
+        ]),
+    row("georadius_ro", -6, "")
+        .since("3.2.10")
+        .complexity("")
+        .flags(&[READONLY])
+        .keys(&[at(1, &[RO, ACCESS])])
+        .deprecated("6.2.0", "GEOSEARCH with BYRADIUS")
+        .args(&[
+            key("key", 0),
+            double("longitude"),
+            double("latitude"),
+            double("radius"),
+            one_of("unit", &[token("M"), token("KM"), token("FT"), token("MI")]),
+            token("WITHCOORD").optional(),
+            token("WITHDIST").optional(),
+            token("WITHHASH").optional(),
+            block("count", &[integer("count").after("COUNT"), token("ANY").optional().since("6.2.0")])
+                .optional(),
+            one_of("order", &[token("ASC"), token("DESC")]).optional(),
+        ]),
+    row("georadiusbymember", -5, "")
+        .since("3.2.0")
+        .complexity("")
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[at(1, &[RO, ACCESS]), after("STORE", 5, &[OW, UPDATE]), after("STOREDIST", 5, &[OW, UPDATE])])
+        .deprecated("6.2.0", "GEOSEARCH or GEOSEARCHSTORE with BYRADIUS and FROMMEMBER")
+        .args(&[
+            key("key", 0),
+            string("member"),
+            double("radius"),
+            one_of("unit", &[token("M"), token("KM"), token("FT"), token("MI")]),
+            token("WITHCOORD").optional(),
+            token("WITHDIST").optional(),
+            token("WITHHASH").optional(),
+            block("count", &[integer("count").after("COUNT"), token("ANY").optional()]).optional(),
+            one_of("order", &[token("ASC"), token("DESC")]).optional(),
+            key("key", 1).after("STORE").optional(),
+            key("key", 2).after("STOREDIST").optional(),
+        ]),
+    row("georadiusbymember_ro", -5, "")
+        .since("3.2.10")
+        .complexity("")
+        .flags(&[READONLY])
+        .keys(&[at(1, &[RO, ACCESS])])
+        .deprecated("6.2.0", "GEOSEARCH with BYRADIUS and FROMMEMBER")
+        .args(&[
+            key("key", 0),
+            string("member"),
+            double("radius"),
+            one_of("unit", &[token("M"), token("KM"), token("FT"), token("MI")]),
+            token("WITHCOORD").optional(),
+            token("WITHDIST").optional(),
+            token("WITHHASH").optional(),
+            block("count", &[integer("count").after("COUNT"), token("ANY").optional()]).optional(),
+            one_of("order", &[token("ASC"), token("DESC")]).optional(),
+        ]),
+    row("geosearch", -7, "")
+        .since("6.2.0")
+        .complexity("")
+        .flags(&[READONLY])
+        .keys(&[at(1, &[RO, ACCESS])])
+        .args(&[
+            key("key", 0),
+            one_of(
+                "from",
+                &[
+                    string("member").after("FROMMEMBER"),
+                    block("longitude_latitude", &[double("longitude"), double("latitude")])
+                        .after("FROMLONLAT"),
+                ],
+            ),
+            one_of(
+                "by",
+                &[
+                    block(
+                        "circle",
+                        &[
+                            double("radius").after("BYRADIUS"),
+                            one_of("unit", &[token("M"), token("KM"), token("FT"), token("MI")]),
+                        ],
+                    ),
+                    block(
+                        "box",
+                        &[
+                            double("width").after("BYBOX"),
+                            double("height"),
+                            one_of("unit", &[token("M"), token("KM"), token("FT"), token("MI")]),
+                        ],
+                    ),
+                ],
+            ),
+            one_of("order", &[token("ASC"), token("DESC")]).optional(),
+            block("count", &[integer("count").after("COUNT"), token("ANY").optional()]).optional(),
+            token("WITHCOORD").optional(),
+            token("WITHDIST").optional(),
+            token("WITHHASH").optional(),
+        ]),
+    row("geosearchstore", -8, "")
+        .since("6.2.0")
+        .complexity("")
+        .flags(&[WRITE, DENYOOM])
+        .keys(&[at(1, &[OW, UPDATE]), at(2, &[RO, ACCESS])])
+        .args(&[
+            key("destination", 0),
+            key("source", 1),
+            one_of(
+                "from",
+                &[
+                    string("member").after("FROMMEMBER"),
+                    block("longitude_latitude", &[double("longitude"), double("latitude")])
+                        .after("FROMLONLAT"),
+                ],
+            ),
+            one_of(
+                "by",
+                &[
+                    block(
+                        "circle",
+                        &[
+                            double("radius").after("BYRADIUS"),
+                            one_of("unit", &[token("M"), token("KM"), token("FT"), token("MI")]),
+                        ],
+                    ),
+                    block(
+                        "box",
+                        &[
+                            double("width").after("BYBOX"),
+                            double("height"),
+                            one_of("unit", &[token("M"), token("KM"), token("FT"), token("MI")]),
+                        ],
+                    ),
+                ],
+            ),
+            one_of("order", &[token("ASC"), token("DESC")]).optional(),
+            block("count", &[integer("count").after("COUNT"), token("ANY").optional()]).optional(),
+            token("STOREDIST").optional(),
+        ]),
+];

@@ -10,7 +10,7 @@ pub mod words;
 
 use redis_cluster::{
     cluster::{id::InvalidId, member::InvalidAddress},
-    command::{self, spec::Route},
+    command::{self, Route},
     protocol::quote,
 };
 

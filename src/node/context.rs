@@ -1,7 +1,11 @@
 //! What a command gets to work with, and how it fails.
 
 use crate::{
-    node::{keyspace::Keyspace, session::Session, state::NodeState},
+    node::{
+        keyspace::{Keyspace, Place},
+        session::Session,
+        state::NodeState,
+    },
     protocol::{Encoder, Request},
     time::Millis,
 };
@@ -17,6 +21,8 @@ pub struct Context<'a> {
     pub node: &'a NodeState,
     /// When the batch began; the one clock of the command.
     pub now: Millis,
+    /// The place of argument 1, if the batch computed it before the keyspace was locked.
+    pub place: Option<Place>,
     /// Where the reply goes.
     pub reply: Encoder<'a>,
 }

@@ -5,4 +5,6 @@
 pub struct Session {
     /// `SELECT`ed database.
     pub database: usize,
+    /// `CLIENT NO-TOUCH`: what this client reads does not become younger by it.
+    pub no_touch: bool,
 }

@@ -1,5 +1,134 @@
 //! The data: sixteen databases of 16384 slots, each slot a small table of its own. No I/O and no clock of its own.
+//!
+//! In reading order: [`record`] is a key with its value in one heap block; `word` a tagged pointer to one; `table` a small
+//! hash table of words in the order of their hash; `slot` a table, or a tree of them once a slot is large; [`db`] sixteen
+//! thousand slots and what commands do with them; [`scan`] cursors; [`expire`] the cycle that removes what
+//! nobody asks for any more; [`aging`] last use and frequency; [`key`] where a key belongs.
+//!
+//! Invariants: no table holds more than some thousand records, so no operation on one key takes longer than a
+//! rebuild of that many; what costs time in proportion to something is said where it is declared. `unsafe` is in `record`,
+//! `word` and `prefetch` alone.
+
+pub mod aging;
+pub mod db;
+pub mod entry;
+pub mod expire;
+pub mod key;
+mod prefetch;
+pub mod record;
+pub mod scan;
+mod slot;
+mod table;
+mod word;
+
+pub use aging::Aging;
+pub use db::{Access, Db, Garbage, Stats, Ttl};
+pub use entry::Entry;
+pub use key::{Key, Place};
+pub use record::{Record, RecordRef, Value};
+pub use scan::Cursor;
+
+use crate::time::Millis;
 
 /// All databases.
-#[derive(Debug, Default)]
-pub struct Keyspace {}
+#[derive(Debug)]
+pub struct Keyspace {
+    databases: Vec<Db>,
+    aging: Aging,
+    expire: expire::Position,
+}
+
+impl Default for Keyspace {
+    fn default() -> Self {
+        Self::new(16)
+    }
+}
+
+impl Keyspace {
+    /// Empty databases, numbered from 0.
+    #[must_use]
+    pub fn new(databases: usize) -> Self {
+        let databases = (0..databases).map(|_| Db::default()).collect();
+        Self { databases, aging: Aging::default(), expire: expire::Position::default() }
+    }
+
+    /// How many databases there are.
+    #[must_use]
+    pub fn databases(&self) -> usize {
+        self.databases.len()
+    }
+
+    /// A database.
+    ///
+    /// # Panics
+    /// If there is none of this number: SELECT and its kin check before.
+    #[must_use]
+    pub fn db(&self, index: usize) -> &Db {
+        &self.databases[index]
+    }
+
+    /// A database, to be changed.
+    ///
+    /// # Panics
+    /// As [`Keyspace::db`].
+    #[must_use]
+    pub fn db_mut(&mut self, index: usize) -> &mut Db {
+        &mut self.databases[index]
+    }
+
+    /// Two different databases.
+    ///
+    /// # Panics
+    /// If they are the same, or one does not exist.
+    #[must_use]
+    pub fn two_mut(&mut self, first: usize, second: usize) -> (&mut Db, &mut Db) {
+        let [first, second] =
+            self.databases.get_disjoint_mut([first, second]).expect("two existing databases");
+        (first, second)
+    }
+
+    /// Exchanges the contents of two databases: every client of one finds itself in the other.
+    ///
+    /// # Panics
+    /// If one does not exist.
+    pub fn swap(&mut self, first: usize, second: usize) {
+        self.databases.swap(first, second);
+    }
+
+    /// Empties all databases; the caller drops what was in them where it disturbs nobody.
+    #[must_use]
+    pub fn clear(&mut self) -> Vec<Garbage> {
+        self.databases.iter_mut().map(Db::clear).collect()
+    }
+
+    /// LRU or LFU.
+    #[must_use]
+    pub fn aging(&self) -> Aging {
+        self.aging
+    }
+
+    /// After `maxmemory-policy`, `lfu-log-factor` or `lfu-decay-time` changed.
+    pub fn set_aging(&mut self, aging: Aging) {
+        self.aging = aging;
+    }
+
+    /// How the keys of a command are looked up: its clock, and whether looking counts as use (`CLIENT NO-TOUCH`).
+    #[must_use]
+    pub fn access(&self, now: Millis, touch: bool) -> Access {
+        Access { now, aging: self.aging, touch }
+    }
+
+    /// Of all databases, since the start.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.databases.iter().map(Db::stats).sum()
+    }
+
+    /// Begins to fetch the memory of these keys, all at once rather than one miss after the other. Worth it for a batch of
+    /// several commands, just before they run; has no effect that could be seen.
+    pub fn prefetch(&self, database: usize, places: &[Place]) {
+        if let Some(db) = self.databases.get(database) {
+            db.prefetch(places);
+        }
+    }
+}

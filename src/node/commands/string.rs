@@ -1,0 +1,250 @@
+//! Setting and getting whole strings.
+
+use super::{
+    expiry::{self, Unit},
+    support::{Outcome, is_word, reply_optional, reply_value},
+};
+use crate::{
+    node::{
+        context::{CommandError, Context, Handler},
+        keyspace::{Key, Ttl, Value},
+    },
+    protocol::Request,
+    time::Millis,
+};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("get", get),
+    ("getdel", getdel),
+    ("getex", getex),
+    ("getset", getset),
+    ("mget", mget),
+    ("mset", mset),
+    ("msetnx", msetnx),
+    ("psetex", psetex),
+    ("set", set),
+    ("setex", setex),
+    ("setnx", setnx),
+];
+
+fn get(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    match db.read(key, access) {
+        Some(record) => reply_value(reply, record.value()),
+        None => reply.null(),
+    }
+    Ok(())
+}
+
+/// When a SET happens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Condition {
+    #[default]
+    Always,
+    IfAbsent,
+    IfPresent,
+}
+
+/// What follows key and value in SET, or the key in GETEX. An expiry stays text until the command wants it, because
+/// Redis reports a wrong number later than a wrong word.
+#[derive(Clone, Copy, Debug, Default)]
+struct Options<'a> {
+    condition: Condition,
+    get: bool,
+    keep_ttl: bool,
+    persist: bool,
+    expiry: Option<(Unit, &'a [u8])>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OptionsOf {
+    Set,
+    Getex,
+}
+
+impl<'a> Options<'a> {
+    fn parse(request: Request<'a>, first: usize, of: OptionsOf) -> Result<Self, CommandError> {
+        let mut options = Self::default();
+        let set = of == OptionsOf::Set;
+        let mut words = request.args_from(first);
+        while let Some(word) = words.next() {
+            if set && is_word(word, "NX") && options.condition != Condition::IfPresent {
+                options.condition = Condition::IfAbsent;
+            } else if set && is_word(word, "XX") && options.condition != Condition::IfAbsent {
+                options.condition = Condition::IfPresent;
+            } else if set && is_word(word, "GET") {
+                options.get = true;
+            } else if set && is_word(word, "KEEPTTL") && options.expiry.is_none() {
+                options.keep_ttl = true;
+            } else if !set && is_word(word, "PERSIST") && options.expiry.is_none() {
+                options.persist = true;
+            } else {
+                let unit = Unit::of_word(word).ok_or(CommandError::Syntax)?;
+                let number = words.next().ok_or(CommandError::Syntax)?;
+                // The same option twice is accepted, the last one counts.
+                let conflict = options.expiry.is_some_and(|(earlier, _)| earlier != unit);
+                if conflict || options.keep_ttl || options.persist {
+                    return Err(CommandError::Syntax);
+                }
+                options.expiry = Some((unit, number));
+            }
+        }
+        Ok(options)
+    }
+
+    fn expiry(&self, now: Millis, command: &str) -> Result<Option<Millis>, CommandError> {
+        self.expiry.map(|(unit, number)| expiry::parse(number, unit, now, command)).transpose()
+    }
+}
+
+fn set(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let options =
+        if request.len() == 3 { Options::default() } else { Options::parse(request, 3, OptionsOf::Set)? };
+    let expiry = options.expiry(ctx.now, "set")?;
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    let ttl = match expiry {
+        Some(expiry) => Ttl::At(expiry),
+        None if options.keep_ttl => Ttl::Keep,
+        None => Ttl::None,
+    };
+    if options.get {
+        match db.read(key, access) {
+            Some(record) => reply_value(reply, record.value()),
+            None => reply.null(),
+        }
+    }
+    let allowed = match options.condition {
+        Condition::Always => true,
+        Condition::IfAbsent => !db.contains(key, access.now),
+        Condition::IfPresent => db.contains(key, access.now),
+    };
+    if allowed {
+        db.set(key, Value::of_string(request.arg(2)), ttl, access);
+    }
+    match (options.get, allowed) {
+        (true, _) => {}
+        (false, true) => reply.ok(),
+        (false, false) => reply.null(),
+    }
+    Ok(())
+}
+
+fn setnx(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    let absent = !db.contains(key, access.now);
+    if absent {
+        db.set(key, Value::of_string(request.arg(2)), Ttl::None, access);
+    }
+    reply.integer(i64::from(absent));
+    Ok(())
+}
+
+fn setex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    set_expiring(ctx, request, Unit::Seconds, "setex")
+}
+
+fn psetex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    set_expiring(ctx, request, Unit::Millis, "psetex")
+}
+
+fn set_expiring(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, command: &str) -> Outcome {
+    let expiry = expiry::parse(request.arg(2), unit, ctx.now, command)?;
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    ctx.db().set(key, Value::of_string(request.arg(3)), Ttl::At(expiry), access);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn getset(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    match db.read(key, access) {
+        Some(record) => reply_value(reply, record.value()),
+        None => reply.null(),
+    }
+    db.set(key, Value::of_string(request.arg(2)), Ttl::None, access);
+    Ok(())
+}
+
+fn getdel(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    let found = db.read(key, access).is_some();
+    let record = if found { db.remove(key, access.now) } else { None };
+    reply_optional(reply, record.as_ref());
+    Ok(())
+}
+
+fn getex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let options = Options::parse(request, 2, OptionsOf::Getex)?;
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    if db.read(key, access).is_none() {
+        reply.null();
+        return Ok(());
+    }
+    let expiry = options.expiry(access.now, "getex")?;
+    let absolute = options.expiry.is_some_and(|(unit, _)| unit.is_absolute());
+    if absolute && expiry.is_some_and(|expiry| expiry <= access.now) {
+        let record = db.remove(key, access.now);
+        reply_optional(reply, record.as_ref());
+        return Ok(());
+    }
+    if let Some(mut entry) = db.write(key, access) {
+        reply_value(reply, entry.value());
+        if expiry.is_some() || options.persist {
+            entry.set_expiry(expiry);
+        }
+    }
+    Ok(())
+}
+
+fn mget(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    ctx.reply.array(request.len() - 1);
+    for index in 1..request.len() {
+        let (key, access) = (ctx.key(request, index), ctx.access());
+        let (db, reply) = ctx.db_and_reply();
+        match db.read(key, access) {
+            Some(record) => reply_value(reply, record.value()),
+            None => reply.null(),
+        }
+    }
+    Ok(())
+}
+
+fn pairs<'r>(
+    request: Request<'r>,
+    command: &str,
+) -> Result<impl Iterator<Item = (Key<'r>, Value<'r>)> + Clone + use<'r>, CommandError> {
+    if request.len().is_multiple_of(2) {
+        return Err(CommandError::other(format!("ERR wrong number of arguments for '{command}' command")));
+    }
+    let pairs = (1..request.len()).step_by(2);
+    Ok(pairs.map(move |at| (Key::new(request.arg(at)), Value::of_string(request.arg(at + 1)))))
+}
+
+fn mset(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let access = ctx.access();
+    for (key, value) in pairs(request, "mset")? {
+        ctx.db().set(key, value, Ttl::None, access);
+    }
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn msetnx(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let access = ctx.access();
+    let pairs = pairs(request, "msetnx")?;
+    let db = ctx.db();
+    let absent = pairs.clone().all(|(key, _)| !db.contains(key, access.now));
+    if absent {
+        for (key, value) in pairs {
+            db.set(key, value, Ttl::None, access);
+        }
+    }
+    ctx.reply.integer(i64::from(absent));
+    Ok(())
+}

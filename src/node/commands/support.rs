@@ -1,0 +1,72 @@
+//! What commands share: the database of the session, keys with their place, replies of values, number arguments.
+
+use crate::{
+    node::{
+        context::{CommandError, Context},
+        keyspace::{Access, Db, Key, Record, Value},
+    },
+    protocol::{Encoder, Request, number},
+};
+
+/// A command's result.
+pub(super) type Outcome = Result<(), CommandError>;
+
+impl<'a> Context<'a> {
+    /// The session's database.
+    pub(super) fn db(&mut self) -> &mut Db {
+        self.keyspace.db_mut(self.session.database)
+    }
+
+    /// How this command looks keys up.
+    pub(super) fn access(&self) -> Access {
+        self.keyspace.access(self.now, !self.session.no_touch)
+    }
+
+    /// The key in argument `index`.
+    pub(super) fn key<'r>(&self, request: Request<'r>, index: usize) -> Key<'r> {
+        let bytes = request.arg(index);
+        match self.place {
+            Some(place) if index == 1 => Key::with_place(bytes, place),
+            _ => Key::new(bytes),
+        }
+    }
+
+    /// The session's database and the reply, to write what is found.
+    pub(super) fn db_and_reply(&mut self) -> (&mut Db, &mut Encoder<'a>) {
+        (self.keyspace.db_mut(self.session.database), &mut self.reply)
+    }
+}
+
+/// Replies with a string.
+pub(super) fn reply_value(reply: &mut Encoder<'_>, value: Value<'_>) {
+    match value {
+        Value::Bytes(bytes) => reply.bulk(bytes),
+        Value::Int(number) => reply.bulk(itoa::Buffer::new().format(number)),
+    }
+}
+
+/// Replies with a string, or that there is none.
+pub(super) fn reply_optional(reply: &mut Encoder<'_>, record: Option<&Record>) {
+    match record {
+        Some(record) => reply_value(reply, record.as_ref().value()),
+        None => reply.null(),
+    }
+}
+
+/// Runs `with` on the bytes of a string.
+pub(super) fn with_bytes<R>(value: Value<'_>, with: impl FnOnce(&[u8]) -> R) -> R {
+    match value {
+        Value::Bytes(bytes) => with(bytes),
+        Value::Int(number) => with(itoa::Buffer::new().format(number).as_bytes()),
+    }
+}
+
+/// An integer argument.
+pub(super) fn integer(argument: &[u8]) -> Result<i64, CommandError> {
+    number::parse_i64(argument).ok_or(CommandError::NotInteger)
+}
+
+/// Whether an argument is this word, which is given in upper case.
+pub(super) fn is_word(argument: &[u8], word: &str) -> bool {
+    argument.eq_ignore_ascii_case(word.as_bytes())
+}

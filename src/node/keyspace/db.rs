@@ -1,0 +1,402 @@
+//! One database: 16384 slots, and what commands do with keys.
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    ops::ControlFlow,
+};
+
+use super::{
+    aging::Aging,
+    entry::Entry,
+    key::{Key, Place},
+    prefetch::prefetch,
+    record::{Record, RecordRef, Value},
+    scan::Cursor,
+    slot::Slot,
+};
+use crate::{
+    cluster::slot::{SLOTS, SlotId},
+    time::Millis,
+};
+
+/// Slots are counted in groups, so that empty stretches are skipped and the n-th key is found quickly.
+const GROUP: usize = 128;
+
+/// How a command looks keys up.
+#[derive(Clone, Copy, Debug)]
+pub struct Access {
+    /// The command's clock.
+    pub now: Millis,
+    /// What a use of a key writes down.
+    pub aging: Aging,
+    /// Whether looking counts as use.
+    pub touch: bool,
+}
+
+/// What happens to the expiry of a key that is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ttl {
+    /// It stays.
+    Keep,
+    /// There is none.
+    None,
+    /// At this time.
+    At(Millis),
+}
+
+/// Counters since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Reads of keys that were there.
+    pub hits: u64,
+    /// Reads of keys that were not.
+    pub misses: u64,
+    /// Keys removed because their time had come.
+    pub expired: u64,
+}
+
+impl std::iter::Sum for Stats {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            hits: sum.hits + one.hits,
+            misses: sum.misses + one.misses,
+            expired: sum.expired + one.expired,
+        })
+    }
+}
+
+/// What was in a database before it was cleared. Dropping it takes time in proportion: about a second for ten
+/// million keys, so not on a thread that serves clients.
+#[derive(Debug)]
+#[must_use = "drop it where it disturbs nobody"]
+pub struct Garbage {
+    _slots: Vec<Slot>,
+    /// How many keys there were.
+    pub keys: usize,
+}
+
+/// One database.
+#[derive(Debug, Default)]
+pub struct Db {
+    /// None before the first key.
+    pub(super) slots: Vec<Slot>,
+    /// Keys in each group of slots.
+    groups: Vec<u32>,
+    len: usize,
+    pub(super) stats: Stats,
+    random: Random,
+}
+
+impl Db {
+    /// Keys, expired ones included that nobody looked up and the cycle has not reached yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// No keys.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Since the start.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Keys with an expiry. Takes some ten microseconds: it looks at every slot.
+    #[must_use]
+    pub fn expiring(&self) -> usize {
+        let mut count = 0;
+        self.slots.iter().for_each(|slot| slot.tables(&mut |table| count += table.expiring()));
+        count
+    }
+
+    /// Finds a key; removes it instead if its time has come.
+    fn find(&mut self, key: Key<'_>, now: Millis) -> Option<usize> {
+        let (table, tag) = self.slots.get(key.place.slot.index())?.table(key.place.hash);
+        let at = table.find(tag, key.bytes)?;
+        if table.at(at).expiry().is_some_and(|expiry| expiry < now) {
+            self.take(key);
+            self.stats.expired += 1;
+            return None;
+        }
+        Some(at)
+    }
+
+    /// A cell that [`Db::find`] found.
+    fn entry(&mut self, place: Place, at: usize) -> Entry<'_> {
+        Entry::new(self.slots[place.slot.index()].table_mut(place.hash).0, at)
+    }
+
+    fn touch(&mut self, place: Place, at: usize, access: Access) {
+        if access.touch {
+            let random = if access.aging == Aging::Lru { 0 } else { self.random.next() };
+            let mut entry = self.entry(place, at);
+            let (age, touched) =
+                (entry.record().age(), access.aging.touched(entry.record().age(), access.now, random));
+            if age != touched {
+                entry.set_age(touched);
+            }
+        }
+    }
+
+    /// Looks a key up to read it: counted as hit or miss, and as use.
+    pub fn read(&mut self, key: Key<'_>, access: Access) -> Option<RecordRef<'_>> {
+        let Some(at) = self.find(key, access.now) else {
+            self.stats.misses += 1;
+            return None;
+        };
+        self.stats.hits += 1;
+        self.touch(key.place, at, access);
+        Some(self.slots[key.place.slot.index()].table(key.place.hash).0.at(at))
+    }
+
+    /// Looks a key up without using it (TYPE, TTL, OBJECT): counted as hit or miss.
+    pub fn peek(&mut self, key: Key<'_>, access: Access) -> Option<RecordRef<'_>> {
+        self.read(key, Access { touch: false, ..access })
+    }
+
+    /// Looks a key up to change it: counted as use.
+    pub fn write(&mut self, key: Key<'_>, access: Access) -> Option<Entry<'_>> {
+        let at = self.find(key, access.now)?;
+        self.touch(key.place, at, access);
+        Some(self.entry(key.place, at))
+    }
+
+    /// Whether a key is there; not counted at all.
+    pub fn contains(&mut self, key: Key<'_>, now: Millis) -> bool {
+        self.find(key, now).is_some()
+    }
+
+    /// Gives a key this value, whether it was there or not.
+    pub fn set(&mut self, key: Key<'_>, value: Value<'_>, ttl: Ttl, access: Access) {
+        let expiry = match ttl {
+            Ttl::At(expiry) => Some(expiry),
+            Ttl::Keep | Ttl::None => None,
+        };
+        match self.find(key, access.now) {
+            Some(at) => {
+                // A new value is a new object: it is as young as one, unless how often its key is used counts.
+                self.touch(
+                    key.place,
+                    at,
+                    Access { touch: access.touch || access.aging == Aging::Lru, ..access },
+                );
+                let mut entry = self.entry(key.place, at);
+                match ttl {
+                    Ttl::Keep => entry.set_value(value),
+                    Ttl::None | Ttl::At(_) => entry.set(value, expiry),
+                }
+            }
+            None => {
+                self.add(key.place, Record::new(key.bytes, value, expiry, access.aging.initial(access.now)))
+            }
+        }
+    }
+
+    /// Puts a record under its key, in place of what is there.
+    pub fn put(&mut self, record: Record) {
+        let key = Key::new(record.as_ref().key());
+        let place = key.place;
+        drop(self.take(key));
+        self.add(place, record);
+    }
+
+    /// Adds a record whose key is not there.
+    fn add(&mut self, place: Place, record: Record) {
+        if self.slots.is_empty() {
+            self.slots.resize_with(SLOTS, Slot::default);
+            self.groups.resize(SLOTS / GROUP, 0);
+        }
+        let slot = place.slot.index();
+        self.slots[slot].insert(place.hash, record);
+        self.groups[slot / GROUP] += 1;
+        self.len += 1;
+    }
+
+    fn take(&mut self, key: Key<'_>) -> Option<Record> {
+        let slot = key.place.slot.index();
+        let record = self.slots.get_mut(slot)?.remove(key.place.hash, key.bytes)?;
+        self.count_removed(slot, 1);
+        Some(record)
+    }
+
+    pub(super) fn count_removed(&mut self, slot: usize, keys: usize) {
+        self.groups[slot / GROUP] -= keys as u32;
+        self.len -= keys;
+    }
+
+    /// Takes a key out; `None` if it was not there or its time had come.
+    pub fn remove(&mut self, key: Key<'_>, now: Millis) -> Option<Record> {
+        let record = self.take(key)?;
+        if record.as_ref().expiry().is_some_and(|expiry| expiry < now) {
+            self.stats.expired += 1;
+            return None;
+        }
+        Some(record)
+    }
+
+    /// A key chosen evenly among all.
+    pub fn random(&mut self, now: Millis) -> Option<Vec<u8>> {
+        while self.len > 0 {
+            let nth = (u128::from(self.random.next()) * self.len as u128 >> 64) as usize;
+            let (key, expired) = {
+                let record = self.nth(nth)?;
+                (record.key().to_vec(), record.expiry().is_some_and(|expiry| expiry < now))
+            };
+            if !expired {
+                return Some(key);
+            }
+            self.take(Key::new(&key));
+            self.stats.expired += 1;
+        }
+        None
+    }
+
+    fn nth(&self, mut nth: usize) -> Option<RecordRef<'_>> {
+        let group = self.groups.iter().position(|&keys| match nth.checked_sub(keys as usize) {
+            Some(rest) => {
+                nth = rest;
+                false
+            }
+            None => true,
+        })?;
+        let mut found = None;
+        for slot in &self.slots[group * GROUP..][..GROUP] {
+            slot.tables(&mut |table| {
+                if found.is_none() {
+                    match nth.checked_sub(table.len()) {
+                        Some(rest) => nth = rest,
+                        None => found = table.records().nth(nth),
+                    }
+                }
+            });
+            if found.is_some() {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Visits at least `count` records from the cursor on, all that share a place in the order included, and says where to
+    /// go on. Every key that is there from the first call to the last is visited, whatever else comes and goes between
+    /// them, and none twice. Costs what it visits and a few microseconds for empty slots.
+    pub fn scan(&self, cursor: Cursor, count: usize, visit: &mut dyn FnMut(RecordRef<'_>)) -> Cursor {
+        let mut left = count.max(1);
+        let mut at = cursor.slot();
+        let mut threshold = cursor.threshold();
+        while at < self.slots.len() {
+            if at.is_multiple_of(GROUP) && self.groups[at / GROUP] == 0 {
+                at += GROUP;
+                threshold = 0;
+                continue;
+            }
+            let next = self.slots[at].walk(threshold, &mut |record| {
+                visit(record);
+                left = left.saturating_sub(1);
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            if let Some(threshold) = next {
+                return Cursor::new(at, threshold);
+            }
+            at += 1;
+            threshold = 0;
+            if left == 0 {
+                return if self.is_empty_from(at) { Cursor::END } else { Cursor::new(at, 0) };
+            }
+        }
+        Cursor::END
+    }
+
+    fn is_empty_from(&self, slot: usize) -> bool {
+        let end_of_group = slot.next_multiple_of(GROUP);
+        self.slots[slot..end_of_group].iter().all(|slot| slot.len() == 0)
+            && self.groups[end_of_group / GROUP..].iter().all(|&keys| keys == 0)
+    }
+
+    /// Visits every record, in no particular order.
+    pub fn for_each<'a>(&'a self, visit: &mut dyn FnMut(RecordRef<'a>)) {
+        for slot in &self.slots {
+            slot.tables(&mut |table| table.records().for_each(&mut *visit));
+        }
+    }
+
+    /// Keys of a slot.
+    #[must_use]
+    pub fn slot_len(&self, slot: SlotId) -> usize {
+        self.slots.get(slot.index()).map_or(0, Slot::len)
+    }
+
+    /// Visits every record of a slot.
+    pub fn for_each_in_slot<'a>(&'a self, slot: SlotId, visit: &mut dyn FnMut(RecordRef<'a>)) {
+        if let Some(slot) = self.slots.get(slot.index()) {
+            slot.tables(&mut |table| table.records().for_each(&mut *visit));
+        }
+    }
+
+    /// Empties a slot. Taking it away is immediate, dropping the result costs what it holds.
+    pub fn clear_slot(&mut self, slot: SlotId) -> Garbage {
+        let Some(old) = self.slots.get_mut(slot.index()).map(std::mem::take) else {
+            return Garbage { _slots: Vec::new(), keys: 0 };
+        };
+        let keys = old.len();
+        self.count_removed(slot.index(), keys);
+        Garbage { _slots: vec![old], keys }
+    }
+
+    /// Empties the database; its counters go on.
+    pub fn clear(&mut self) -> Garbage {
+        self.groups = Vec::new();
+        Garbage { _slots: std::mem::take(&mut self.slots), keys: std::mem::take(&mut self.len) }
+    }
+
+    /// Bytes of tables, without the records.
+    #[must_use]
+    pub fn table_bytes(&self) -> usize {
+        let mut bytes = size_of_val(&*self.slots);
+        self.slots.iter().for_each(|slot| slot.tables(&mut |table| bytes += table.ring_size()));
+        bytes
+    }
+
+    pub(super) fn prefetch(&self, places: &[Place]) {
+        // Each step needs the memory that the step before asked for; between them lie those of all other keys.
+        if self.slots.is_empty() {
+            return;
+        }
+        for place in places {
+            prefetch(&raw const self.slots[place.slot.index()]);
+        }
+        for place in places {
+            let (table, tag) = self.slots[place.slot.index()].table(place.hash);
+            prefetch(table.cell_address(tag));
+        }
+        for place in places {
+            let (table, tag) = self.slots[place.slot.index()].table(place.hash);
+            let record = table.record_address(tag);
+            prefetch(record);
+            prefetch(record.wrapping_add(64));
+        }
+    }
+}
+
+/// xorshift64*: for choosing keys, not for secrets.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Default for Random {
+    fn default() -> Self {
+        Self(RandomState::new().hash_one(0) | 1)
+    }
+}
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+}

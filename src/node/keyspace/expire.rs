@@ -1,0 +1,77 @@
+//! Removing keys whose time has come and that nobody looks up.
+//!
+//! Every table knows when its next key expires, as a lower bound. The cycle goes round all slots and opens only tables that
+//! are due, so keys far from their end cost it a glance at their slot; a table it opens tells its next time exactly. The
+//! server calls it some ten times a second; each call ends after a budget and the next goes on there.
+
+use std::ops::ControlFlow;
+
+use super::Keyspace;
+use crate::time::Millis;
+
+/// Slots looked at cost little beside records.
+const SLOTS_PER_UNIT: usize = 16;
+
+/// Where the next call goes on.
+#[derive(Debug, Default)]
+pub(super) struct Position {
+    database: usize,
+    slot: usize,
+    hash: u64,
+}
+
+/// What a call did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    /// Keys removed.
+    pub expired: usize,
+    /// The budget ended before everything was looked at: there may be more to remove, call again soon.
+    pub unfinished: bool,
+}
+
+impl Keyspace {
+    /// Removes expired keys, looking at no more than about `budget` records (a record is a cache miss, 0.1 µs).
+    pub fn expire_cycle(&mut self, now: Millis, budget: usize) -> Cycle {
+        let mut left = budget.saturating_mul(SLOTS_PER_UNIT);
+        let mut expired = 0;
+        // Once round, the slot where this call began is looked at again, because it may have begun in its middle.
+        let mut databases = self.databases.len() + 1;
+        while databases > 0 {
+            let position = &mut self.expire;
+            if position.database >= self.databases.len() {
+                *position = Position::default();
+            }
+            let db = &mut self.databases[position.database];
+            while position.slot < db.slots.len() {
+                let slot = &mut db.slots[position.slot];
+                let before = slot.len();
+                left = left.saturating_sub(1);
+                let stopped = slot.sweep(position.hash, &mut |table| {
+                    if left == 0 {
+                        return ControlFlow::Break(());
+                    }
+                    left = left.saturating_sub(1);
+                    if table.next_expiry() < now {
+                        left = left.saturating_sub(table.len() * SLOTS_PER_UNIT);
+                        table.remove_expired(now, &mut |_| expired += 1);
+                    }
+                    ControlFlow::Continue(())
+                });
+                let removed = before - slot.len();
+                if removed > 0 {
+                    db.count_removed(position.slot, removed);
+                    db.stats.expired += removed as u64;
+                }
+                if let Some(hash) = stopped {
+                    position.hash = hash;
+                    return Cycle { expired, unfinished: true };
+                }
+                position.slot += 1;
+                position.hash = 0;
+            }
+            *position = Position { database: position.database + 1, slot: 0, hash: 0 };
+            databases -= 1;
+        }
+        Cycle { expired, unfinished: false }
+    }
+}

@@ -1,0 +1,43 @@
+//! Where an iteration over all keys stands.
+
+use crate::cluster::slot::SLOTS;
+
+/// Bits of the hash in a cursor.
+const THRESHOLD_BITS: u32 = 48;
+
+/// A slot and the upper 48 bits of the hash from which on its keys were not visited yet: a number below 2^62 that
+/// means the same on every node and at any time. 0 is both the beginning and the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor(u64);
+
+impl Cursor {
+    /// The beginning, as the same number means.
+    pub const START: Self = Self(0);
+    /// Everything was visited.
+    pub const END: Self = Self(0);
+
+    pub(super) fn new(slot: usize, threshold: u64) -> Self {
+        if slot < SLOTS { Self((slot as u64) << THRESHOLD_BITS | threshold) } else { Self::END }
+    }
+
+    /// From a client. A number that no cursor has lies behind the last slot.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// For a client.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Maybe past the last.
+    pub(super) fn slot(self) -> usize {
+        (self.0 >> THRESHOLD_BITS) as usize
+    }
+
+    pub(super) fn threshold(self) -> u64 {
+        self.0 & ((1 << THRESHOLD_BITS) - 1)
+    }
+}

@@ -48,9 +48,7 @@ pub struct Lease {
     inner: Arc<Inner>,
     id: LeaseId,
     ttl: Duration,
-    validity: Arc<Validity>,
-    /// Closes when the lease is lost.
-    lost: watch::Receiver<()>,
+    liveness: Liveness,
     /// Used: the task ends. Dropped: the task revokes the lease and ends.
     stop: oneshot::Sender<()>,
 }
@@ -107,16 +105,18 @@ impl Lease {
     /// ended, and counts as lost for good.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.validity.remaining().unwrap_or_default()
+        self.liveness.validity.remaining().unwrap_or_default()
     }
 
     /// Resolves as soon as the lease may have ended, whoever ended it. Cancel safe; may be awaited by many.
     pub fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
-        let mut lost = self.lost.clone();
-        async move {
-            // Nothing is ever sent: this ends when the task does, by an error.
-            let _ = lost.changed().await;
-        }
+        self.liveness.lost()
+    }
+
+    /// For others who depend on the lease but must not end it.
+    #[must_use]
+    pub fn liveness(&self) -> Liveness {
+        self.liveness.clone()
     }
 
     /// Ends the lease now and deletes its keys.
@@ -124,10 +124,35 @@ impl Lease {
     /// # Errors
     /// When no endpoint confirmed it: the lease then ends by itself after its [`ttl`](Self::ttl).
     pub async fn revoke(self) -> Result<(), RegistryError> {
-        self.validity.end();
+        self.liveness.validity.end();
         // An error means that the task has ended already.
         let _ = self.stop.send(());
         revoke(&self.inner, self.id).await
+    }
+}
+
+/// Tells whether a lease lives, without keeping it alive.
+#[derive(Clone, Debug)]
+pub struct Liveness {
+    validity: Arc<Validity>,
+    /// Closes when the lease is lost.
+    lost: watch::Receiver<()>,
+}
+
+impl Liveness {
+    /// False once the lease may have ended; for good.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.validity.remaining().is_some()
+    }
+
+    /// Resolves as soon as the lease may have ended. Cancel safe.
+    pub fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut lost = self.lost.clone();
+        async move {
+            // Nothing is ever sent: this ends when the task does, by an error.
+            let _ = lost.changed().await;
+        }
     }
 }
 
@@ -171,7 +196,7 @@ pub(super) async fn grant(inner: &Arc<Inner>, ttl: Duration) -> Result<Lease, Re
         keeper.run(stopped).await;
         drop(lost_sender);
     });
-    Ok(Lease { inner: Arc::clone(inner), id, ttl, validity, lost, stop })
+    Ok(Lease { inner: Arc::clone(inner), id, ttl, liveness: Liveness { validity, lost }, stop })
 }
 
 /// The task behind a lease.

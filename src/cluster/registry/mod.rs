@@ -23,7 +23,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use self::{endpoint::Endpoint, pool::Pool};
 pub use self::{
     error::RegistryError,
-    lease::{Lease, LeaseId},
+    lease::{Lease, LeaseId, Liveness},
     txn::{Commit, Txn},
     watch::{Change, Watch, WatchEvent},
 };

@@ -25,7 +25,7 @@ pub(super) const ATTEMPT: Duration = Duration::from_millis(1500);
 const REFUSED_GRACE: Duration = Duration::from_secs(2);
 
 /// More than etcd's own limit of a request; a page of a listing holds several values.
-const MAX_MESSAGE: usize = 256 << 20;
+pub(super) const MAX_MESSAGE: usize = 256 << 20;
 
 /// One client per endpoint and runtime: a client's connection task ends with the runtime that made it.
 pub(super) struct Pool {

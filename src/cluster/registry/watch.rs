@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 use super::{
     Entry, Inner, RegistryError, Revision, etcd,
     fault::Fault,
-    pool::{ATTEMPT, within},
+    pool::{ATTEMPT, MAX_MESSAGE, within},
     random::backoff,
 };
 
@@ -235,7 +235,7 @@ impl Follower {
         let start = self.inner.absolute(&self.prefix);
         let after = self.position.as_ref().map_or(0, |position| position.revision.0);
         let options = WatchOptions::new().with_range(etcd::prefix_end(&start)).with_start_revision(after + 1);
-        let mut watch = client.watch_client();
+        let mut watch = client.watch_client().max_decoding_message_size(MAX_MESSAGE);
         within(ATTEMPT, watch.watch(start, Some(options))).await
     }
 

@@ -31,13 +31,56 @@ pub enum Merge {
     Special,
 }
 
-/// Why blocking commands are refused.
-pub const BLOCKING: &str =
-    "a command that waits needs a connection of its own to the node, which proxies do not make yet";
-/// Why a command that could name keys but names none is refused.
-pub const NO_KEY: &str = "it names no key, so there is no telling which node should run it";
-/// Why `SORT` with a pattern is refused.
-pub const SORT_PATTERN: &str = "BY and GET read keys that may be on other nodes";
+/// Why a request is refused: clauses that follow the command's name.
+pub mod reason {
+    /// Commands that wait.
+    pub const BLOCKING: &str =
+        "waiting needs a connection of its own to the node, which proxies do not make yet";
+    /// A command that could name keys, but names none.
+    pub const NO_KEY: &str = "it names no key, so there is no telling which node should run it";
+    /// `SORT` with patterns.
+    pub const SORT_PATTERN: &str = "BY and GET read keys that may be on other nodes";
+    /// `MULTI` and its like.
+    pub const TRANSACTION: &str = "proxies do not keep transactions yet";
+    /// `SUBSCRIBE` and its like.
+    pub const SUBSCRIPTION: &str = "proxies do not carry subscriptions yet";
+    /// `PUBLISH` and its like.
+    pub const MESSAGE: &str =
+        "proxies do not carry subscriptions yet, and only those of one node would receive it";
+    /// `SWAPDB`.
+    pub const ALL_AT_ONCE: &str = "it would have to happen on all nodes at the same instant";
+    /// `CONFIG`.
+    pub const CONFIGURATION: &str = "configuration is each daemon's own: connect to the node";
+    /// `DEBUG`.
+    pub const DEBUGGING: &str = "it can stop or change the node it runs on: connect to that node";
+    /// `SHUTDOWN` and its like.
+    pub const STOPPING: &str =
+        "others rely on the nodes: use `remove` in the console, or connect to the node";
+    /// `REPLICAOF` and its like.
+    pub const REPLICATION: &str = "replication is between servers: connect to the node";
+    /// `WAIT`.
+    pub const REPLICAS: &str =
+        "replicas belong to one node, and the proxy does not know which node wrote last";
+    /// `SCRIPT`.
+    pub const SCRIPTS: &str = "scripts are stored by each node: send EVAL with its keys instead";
+    /// `FUNCTION`.
+    pub const FUNCTIONS: &str = "functions are stored by each node: connect to all of them";
+    /// `MONITOR` and self tests.
+    pub const ONE_NODE: &str = "it is about what one node does: connect to that node";
+    /// `MIGRATE` and its like.
+    pub const MOVING: &str = "the cluster moves keys itself: use `add` and `remove` in the console";
+    /// Commands of Redis Cluster.
+    pub const REDIRECTION: &str = "clients see one server here, without slots or redirections";
+    /// `ACL`.
+    pub const USERS: &str = "users and their rules are each daemon's own: connect to the node";
+    /// `SLOWLOG` and its like.
+    pub const FIGURES: &str =
+        "its figures are of one node: connect to it, or use `show nodes` in the console";
+    /// `MODULE`.
+    pub const MODULES: &str = "modules are loaded into one node: connect to it";
+    /// `SAVE` and its like.
+    pub const PERSISTENCE: &str = "persistence is each node's own: connect to it";
+}
 
 impl Spec {
     /// What a proxy does with this request of the command: [`Spec::route`], except where options make it impossible.
@@ -45,10 +88,10 @@ impl Spec {
     pub fn route_for(&self, request: &Request<'_>) -> Route {
         if self.route == Route::OneSlot && self.flags.has_any(Flags::BLOCKING.with(Flags::MOVABLEKEYS)) {
             if self.flags.has(Flags::BLOCKING) && self.waits(request) {
-                return Route::Refused(BLOCKING);
+                return Route::Refused(reason::BLOCKING);
             }
             if matches!(self.name, "sort" | "sort_ro") && sorts_by_pattern(request) {
-                return Route::Refused(SORT_PATTERN);
+                return Route::Refused(reason::SORT_PATTERN);
             }
         }
         self.route

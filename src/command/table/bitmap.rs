@@ -7,9 +7,9 @@ const fn row(name: &'static str, arity: i16, summary: &'static str) -> Row {
 }
 
 pub(super) const COMMANDS: &[Row] = &[
-    row("bitcount", -2, "")
+    row("bitcount", -2, "Number of bits that are set.")
         .since("2.6.0")
-        .complexity("")
+        .complexity("O(N), N the bytes")
         .flags(&[READONLY])
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[
@@ -24,9 +24,9 @@ pub(super) const COMMANDS: &[Row] = &[
             )
             .optional(),
         ]),
-    row("bitfield", -2, "")
+    row("bitfield", -2, "Read and change integers of any width inside a string.")
         .since("3.2.0")
-        .complexity("")
+        .complexity("O(N), N the parts")
         .flags(&[WRITE, DENYOOM])
         .keys(&[at(1, &[RW, ACCESS, UPDATE, VARIABLE_FLAGS]).notes("depends on the parts")])
         .keys_by_code(ByCode::Bitfield)
@@ -64,9 +64,9 @@ pub(super) const COMMANDS: &[Row] = &[
             .optional()
             .multiple(),
         ]),
-    row("bitfield_ro", -2, "")
+    row("bitfield_ro", -2, "Read integers of any width inside a string.")
         .since("6.0.0")
-        .complexity("")
+        .complexity("O(N), N the parts")
         .flags(&[READONLY, FAST])
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[
@@ -76,15 +76,15 @@ pub(super) const COMMANDS: &[Row] = &[
                 .optional()
                 .multiple_token(),
         ]),
-    row("bitop", -4, "")
+    row("bitop", -4, "Combine strings bit by bit and store the result.")
         .since("2.6.0")
-        .complexity("")
+        .complexity("O(N), N the bytes")
         .flags(&[WRITE, DENYOOM])
         .keys(&[at(2, &[OW, UPDATE]), range(3, -1, 1, &[RO, ACCESS])])
         .args(&[string("operation"), key("destkey", 0), key("key", 1).multiple()]),
-    row("bitpos", -3, "")
+    row("bitpos", -3, "Position of the first bit that is set or clear.")
         .since("2.8.7")
-        .complexity("")
+        .complexity("O(N), N the bytes")
         .flags(&[READONLY])
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[
@@ -106,12 +106,12 @@ pub(super) const COMMANDS: &[Row] = &[
             )
             .optional(),
         ]),
-    row("getbit", 3, "")
+    row("getbit", 3, "One bit of a string.")
         .since("2.2.0")
         .flags(&[READONLY, FAST])
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[key("key", 0), integer("offset")]),
-    row("setbit", 4, "")
+    row("setbit", 4, "Set or clear one bit of a string.")
         .since("2.2.0")
         .flags(&[WRITE, DENYOOM])
         .keys(&[at(1, &[RW, ACCESS, UPDATE])])

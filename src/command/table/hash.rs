@@ -7,63 +7,67 @@ const fn row(name: &'static str, arity: i16, summary: &'static str) -> Row {
 }
 
 pub(super) const COMMANDS: &[Row] = &[
-    row("hdel", -3, "")
+    row("hdel", -3, "Delete fields of a hash.")
         .since("2.0.0")
-        .complexity("")
+        .complexity("O(N), N the fields")
         .flags(&[WRITE, FAST])
         .keys(&[at(1, &[RW, DELETE])])
         .args(&[key("key", 0), string("field").multiple()]),
-    row("hexists", 3, "")
+    row("hexists", 3, "Whether a hash has a field.")
         .since("2.0.0")
         .flags(&[READONLY, FAST])
         .keys(&[at(1, &[RO])])
         .args(&[key("key", 0), string("field")]),
-    row("hget", 3, "")
+    row("hget", 3, "Value of a field.")
         .since("2.0.0")
         .flags(&[READONLY, FAST])
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[key("key", 0), string("field")]),
-    row("hgetall", 2, "")
+    row("hgetall", 2, "All fields and values of a hash.")
         .since("2.0.0")
-        .complexity("")
+        .complexity("O(N), N the size of the hash")
         .flags(&[READONLY])
         .tips(&["nondeterministic_output_order"])
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[key("key", 0)]),
-    row("hincrby", 4, "")
+    row("hincrby", 4, "Add a number to the counter in a field.")
         .since("2.0.0")
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(&[at(1, &[RW, ACCESS, UPDATE])])
         .args(&[key("key", 0), string("field"), integer("increment")]),
-    row("hincrbyfloat", 4, "")
+    row("hincrbyfloat", 4, "Add a floating point number to the counter in a field.")
         .since("2.6.0")
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(&[at(1, &[RW, ACCESS, UPDATE])])
         .args(&[key("key", 0), string("field"), double("increment")]),
-    row("hkeys", 2, "")
+    row("hkeys", 2, "All fields of a hash.")
         .since("2.0.0")
-        .complexity("")
+        .complexity("O(N), N the size of the hash")
         .flags(&[READONLY])
         .tips(&["nondeterministic_output_order"])
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[key("key", 0)]),
-    row("hlen", 2, "").since("2.0.0").flags(&[READONLY, FAST]).keys(&[at(1, &[RO])]).args(&[key("key", 0)]),
-    row("hmget", -3, "")
+    row("hlen", 2, "Number of fields of a hash.")
         .since("2.0.0")
-        .complexity("")
+        .flags(&[READONLY, FAST])
+        .keys(&[at(1, &[RO])])
+        .args(&[key("key", 0)]),
+    row("hmget", -3, "Values of several fields.")
+        .since("2.0.0")
+        .complexity("O(N), N the fields")
         .flags(&[READONLY, FAST])
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[key("key", 0), string("field").multiple()]),
-    row("hmset", -4, "")
+    row("hmset", -4, "Set several fields.")
         .since("2.0.0")
-        .complexity("")
+        .complexity("O(N), N the fields")
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(&[at(1, &[RW, UPDATE])])
         .deprecated("4.0.0", "HSET with several fields")
         .args(&[key("key", 0), block("field_value", &[string("field"), string("value")]).multiple()]),
-    row("hrandfield", -2, "")
+    row("hrandfield", -2, "Random fields of a hash.")
         .since("6.2.0")
-        .complexity("")
+        .complexity("O(N), N the fields returned")
         .flags(&[READONLY])
         .tips(&["nondeterministic_output"])
         .keys(&[at(1, &[RO, ACCESS])])
@@ -71,9 +75,9 @@ pub(super) const COMMANDS: &[Row] = &[
             key("key", 0),
             block("options", &[integer("count"), token("WITHVALUES").optional()]).optional(),
         ]),
-    row("hscan", -3, "")
+    row("hscan", -3, "Go through the fields of a hash, some at a time.")
         .since("2.8.0")
-        .complexity("")
+        .complexity("O(1) per call, O(N) for all N elements")
         .flags(&[READONLY])
         .tips(&["nondeterministic_output"])
         .keys(&[at(1, &[RO, ACCESS])])
@@ -83,25 +87,25 @@ pub(super) const COMMANDS: &[Row] = &[
             pattern("pattern").after("MATCH").optional(),
             integer("count").after("COUNT").optional(),
         ]),
-    row("hset", -4, "")
+    row("hset", -4, "Set fields of a hash.")
         .since("2.0.0")
-        .complexity("")
+        .complexity("O(N), N the fields")
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(&[at(1, &[RW, UPDATE])])
         .args(&[key("key", 0), block("field_value", &[string("field"), string("value")]).multiple()]),
-    row("hsetnx", 4, "").since("2.0.0").flags(&[WRITE, DENYOOM, FAST]).keys(&[at(1, &[RW, INSERT])]).args(&[
-        key("key", 0),
-        string("field"),
-        string("value"),
-    ]),
-    row("hstrlen", 3, "")
+    row("hsetnx", 4, "Set a field only if it does not exist.")
+        .since("2.0.0")
+        .flags(&[WRITE, DENYOOM, FAST])
+        .keys(&[at(1, &[RW, INSERT])])
+        .args(&[key("key", 0), string("field"), string("value")]),
+    row("hstrlen", 3, "Length of the value of a field.")
         .since("3.2.0")
         .flags(&[READONLY, FAST])
         .keys(&[at(1, &[RO])])
         .args(&[key("key", 0), string("field")]),
-    row("hvals", 2, "")
+    row("hvals", 2, "All values of a hash.")
         .since("2.0.0")
-        .complexity("")
+        .complexity("O(N), N the size of the hash")
         .flags(&[READONLY])
         .tips(&["nondeterministic_output_order"])
         .keys(&[at(1, &[RO, ACCESS])])

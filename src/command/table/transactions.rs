@@ -7,29 +7,29 @@ const fn row(name: &'static str, arity: i16, summary: &'static str) -> Row {
 }
 
 pub(super) const COMMANDS: &[Row] = &[
-    row("discard", 1, "")
+    row("discard", 1, "Drop the queued commands and end the transaction.")
         .since("2.0.0")
-        .complexity("")
+        .complexity("O(N), N the queued commands")
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])
-        .refused("proxies do not keep transactions yet"),
-    row("exec", 1, "")
+        .refused(reason::TRANSACTION),
+    row("exec", 1, "Run the queued commands, if no watched key has changed.")
         .since("1.2.0")
-        .complexity("")
+        .complexity("that of the queued commands")
         .flags(&[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG])
-        .refused("proxies do not keep transactions yet"),
-    row("multi", 1, "")
+        .refused(reason::TRANSACTION),
+    row("multi", 1, "Queue the commands that follow until EXEC.")
         .since("1.2.0")
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])
-        .refused("proxies do not keep transactions yet"),
-    row("unwatch", 1, "")
+        .refused(reason::TRANSACTION),
+    row("unwatch", 1, "Watch no keys any more.")
         .since("2.2.0")
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])
-        .refused("proxies do not keep transactions yet"),
-    row("watch", -2, "")
+        .refused(reason::TRANSACTION),
+    row("watch", -2, "Let the next EXEC fail if one of the keys changes before.")
         .since("2.2.0")
-        .complexity("")
+        .complexity("O(N), N the keys")
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])
         .keys(&[range(1, -1, 1, &[RO])])
-        .refused("proxies do not keep transactions yet")
+        .refused(reason::TRANSACTION)
         .args(&[key("key", 0).multiple()]),
 ];

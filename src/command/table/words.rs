@@ -4,7 +4,7 @@ pub(super) use crate::command::{
     Acl, Group, Merge, Route,
     arg::{block, double, integer, key, one_of, pattern, string, token, unix_time},
     keys::{ByCode, after, all_after, at, counted, half_after, range, unknown},
-    route,
+    route::reason,
     spec::{Row, command},
 };
 use crate::command::{Flags, KeyFlags};

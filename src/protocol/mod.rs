@@ -1,11 +1,13 @@
 //! RESP2, RESP3 and inline commands: bytes to values and back, over the caller's buffers.
 //!
 //! Here: parsing requests without copying ([`request`]), writing replies ([`Encoder`]), finding where a reply ends
-//! ([`frame`]), whole values ([`Value`]), numbers as Redis reads and prints them ([`number`]), quoting ([`quote`]).
+//! ([`frame`]), whole values ([`Value`]), numbers as Redis reads and prints them ([`number`]), quoting ([`quote`]), globs
+//! ([`glob`]).
 //! Not here: sockets, clocks, what a command means.
 
 pub mod encode;
 pub mod frame;
+pub mod glob;
 pub mod number;
 pub mod quote;
 pub mod request;

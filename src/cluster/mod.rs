@@ -6,6 +6,8 @@
 pub mod election;
 pub mod id;
 pub mod member;
+pub mod peer;
+pub mod plan;
 pub mod registry;
 pub mod slot;
 pub mod topology;

@@ -1,0 +1,83 @@
+//! ACL users as a fence. Every proxy registration and every driver term logs in to the members as a user of its own;
+//! turning the user off and killing its connections makes sure that one which sleeps, or lost its lease, can do nothing
+//! more there, whenever it wakes up.
+//!
+//! A user is made only by its own owner, before first use, and its owner then asks the registry whether it is still
+//! registered (see `proxy` and `driver`). So a fence set in between is never undone unseen.
+
+use super::{Peer, PeerError};
+use crate::{cluster::id::ProxyId, protocol::Value};
+
+/// The user of one registration of a proxy.
+#[must_use]
+pub fn proxy_user(id: &ProxyId, instance: &str) -> String {
+    format!("{PROXY_PREFIX}{id}-{instance}")
+}
+
+/// The user of one driver term.
+#[must_use]
+pub fn driver_user(term: u64) -> String {
+    format!("{DRIVER_PREFIX}{term}")
+}
+
+const PROXY_PREFIX: &str = "rc-proxy-";
+const DRIVER_PREFIX: &str = "rc-driver-";
+
+impl Peer {
+    /// Makes a user that may do everything, with this password.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn make_user(&mut self, user: &str, password: &str) -> Result<(), PeerError> {
+        let password = format!(">{password}");
+        self.ok(&["ACL", "SETUSER", user, "reset", "on", &password, "~*", "&*", "+@all"]).await
+    }
+
+    /// Goes on as this user.
+    ///
+    /// # Errors
+    /// When it does not exist, is off, or has another password.
+    pub async fn log_in(&mut self, user: &str, password: &str) -> Result<(), PeerError> {
+        self.ok(&["AUTH", user, password]).await
+    }
+
+    /// Turns off every proxy user but these, and every driver user of a term before `term`, and kills their
+    /// connections. Returns whom it shut out.
+    ///
+    /// # Errors
+    /// See [`PeerError`]; then nobody may rely on the fence.
+    pub async fn fence(&mut self, live: &[String], term: u64) -> Result<Vec<String>, PeerError> {
+        let reply = self.call(&["ACL", "USERS"]).await?;
+        let Value::Array(users) = &reply else { return Err(self.unexpected("ACL USERS", &reply)) };
+        let users = users.iter().filter_map(|user| std::str::from_utf8(user.as_bytes()?).ok());
+        let stale: Vec<String> = users
+            .filter(|user| {
+                if user.starts_with(PROXY_PREFIX) {
+                    return !live.iter().any(|live| live == user);
+                }
+                let of_term = user.strip_prefix(DRIVER_PREFIX).and_then(|number| number.parse::<u64>().ok());
+                of_term.is_some_and(|of_term| of_term < term)
+            })
+            .map(str::to_owned)
+            .collect();
+        for user in &stale {
+            self.ok(&["ACL", "SETUSER", user, "off"]).await?;
+            // Connections already gone are as good as killed: the reply is how many there were.
+            self.call(&["CLIENT", "KILL", "USER", user]).await?;
+        }
+        Ok(stale)
+    }
+
+    /// Forgets users that [`Peer::fence`] shut out: a user that does not exist is refused as one that is off.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn forget_users(&mut self, users: &[String]) -> Result<(), PeerError> {
+        if !users.is_empty() {
+            let command: Vec<&str> =
+                ["ACL", "DELUSER"].into_iter().chain(users.iter().map(String::as_str)).collect();
+            self.integer(&command).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,281 @@
+//! A member's keys by slot: listing, copying to another member, deleting, comparing. All of it pipelined, and paced by
+//! the slower of the two sides: no more than one page of SCAN is under way.
+
+use bytes::Bytes;
+
+use super::{Clock, Peer, PeerError};
+use crate::{
+    cluster::{
+        slot::{SLOTS, SlotId},
+        topology::SlotRange,
+    },
+    protocol::Value,
+    time::Millis,
+};
+
+/// A set of slots to ask for membership.
+#[derive(Clone, Debug)]
+pub struct SlotSet {
+    ranges: Vec<SlotRange>,
+    contains: Vec<bool>,
+}
+
+impl SlotSet {
+    /// The slots of these ranges.
+    #[must_use]
+    pub fn new(ranges: &[SlotRange]) -> Self {
+        let mut contains = vec![false; SLOTS];
+        for slot in ranges.iter().flat_map(|range| range.iter()) {
+            contains[slot.index()] = true;
+        }
+        Self { ranges: SlotRange::cover(ranges.iter().flat_map(|range| range.iter())), contains }
+    }
+
+    /// Whether the key's slot is one of them.
+    #[must_use]
+    pub fn holds(&self, key: &[u8]) -> bool {
+        self.contains[SlotId::of_key(key).index()]
+    }
+}
+
+/// The clocks of the two sides of a copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    /// Of the member the keys come from.
+    pub source: Clock,
+    /// Of the member they go to.
+    pub target: Clock,
+}
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Keys.
+    pub keys: u64,
+    /// Bytes of their DUMP payloads.
+    pub bytes: u64,
+}
+
+/// Keys that SCAN is asked for at a time.
+const PAGE: &str = "512";
+
+/// Where a listing of keys is.
+#[derive(Debug)]
+pub struct Listing<'a> {
+    slots: &'a SlotSet,
+    cursor: u64,
+    /// Of a server that scans by slot: which of the ranges.
+    range: usize,
+    done: bool,
+}
+
+impl<'a> Listing<'a> {
+    /// From the beginning of the selected database.
+    #[must_use]
+    pub fn new(slots: &'a SlotSet, peer: &Peer) -> Self {
+        let mut listing = Self { slots, cursor: 0, range: 0, done: slots.ranges.is_empty() };
+        if peer.scans_by_slot() && !listing.done {
+            listing.cursor = cursor_of(slots.ranges[0].first());
+        }
+        listing
+    }
+
+    /// The next keys of the slots; `None` at the end. A key may come twice, as SCAN has it.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn next(&mut self, peer: &mut Peer) -> Result<Option<Vec<Bytes>>, PeerError> {
+        if self.done {
+            return Ok(None);
+        }
+        let reply = peer.call(&["SCAN", &self.cursor.to_string(), "COUNT", PAGE]).await?;
+        let Value::Array(parts) = &reply else { return Err(peer.unexpected("SCAN", &reply)) };
+        let [cursor, Value::Array(found)] = &parts[..] else { return Err(peer.unexpected("SCAN", &reply)) };
+        let cursor = cursor.as_bytes().and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
+        let Some(cursor) = cursor else { return Err(peer.unexpected("SCAN", &reply)) };
+        let keys = found.iter().filter_map(|key| match key {
+            Value::Bulk(key) if self.slots.holds(key) => Some(key.clone()),
+            _ => None,
+        });
+        let keys = keys.collect();
+        self.advance(cursor, peer.scans_by_slot());
+        Ok(Some(keys))
+    }
+
+    fn advance(&mut self, cursor: u64, by_slot: bool) {
+        self.cursor = cursor;
+        self.done = cursor == 0;
+        if !by_slot || self.done {
+            return;
+        }
+        // Skip to the range that the cursor is in or before.
+        while let Some(range) = self.slots.ranges.get(self.range) {
+            if cursor < cursor_of(range.first()) {
+                self.cursor = cursor_of(range.first());
+                return;
+            }
+            if cursor >> CURSOR_SLOT_SHIFT <= u64::from(range.last().get()) {
+                return;
+            }
+            self.range += 1;
+        }
+        self.done = true;
+    }
+}
+
+/// Our node's SCAN cursor has the slot above this many bits.
+const CURSOR_SLOT_SHIFT: u32 = 48;
+
+fn cursor_of(slot: SlotId) -> u64 {
+    u64::from(slot.get()) << CURSOR_SLOT_SHIFT
+}
+
+impl Peer {
+    /// Uses a database for what follows.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn select(&mut self, database: u32) -> Result<(), PeerError> {
+        self.ok(&["SELECT", &database.to_string()]).await
+    }
+
+    /// How many keys of the slots the selected database holds.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn count(&mut self, slots: &SlotSet) -> Result<u64, PeerError> {
+        let mut listing = Listing::new(slots, self);
+        let mut seen = std::collections::HashSet::new();
+        while let Some(keys) = listing.next(self).await? {
+            seen.extend(keys);
+        }
+        Ok(seen.len() as u64)
+    }
+
+    /// Deletes every key of the slots from all databases; returns how many.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn wipe(&mut self, slots: &SlotSet) -> Result<u64, PeerError> {
+        let mut deleted = 0;
+        for (database, _) in self.databases().await? {
+            self.select(database).await?;
+            let mut listing = Listing::new(slots, self);
+            while let Some(keys) = listing.next(self).await? {
+                if keys.is_empty() {
+                    continue;
+                }
+                let command = [&[Bytes::from_static(b"UNLINK")], &keys[..]].concat();
+                deleted += self.integer(&command).await?.unsigned_abs();
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Copies these keys of the selected database, where they still exist, to the same database of `target`, with their
+    /// expiry as a point in time `target`'s clock agrees on. What `target` had under these keys is replaced.
+    ///
+    /// # Errors
+    /// See [`PeerError`]; some keys may have been copied.
+    pub async fn copy_to(
+        &mut self,
+        target: &mut Self,
+        keys: &[Bytes],
+        clocks: Clocks,
+    ) -> Result<Copied, PeerError> {
+        let expiry = if self.has_pexpiretime { "PEXPIRETIME" } else { "PTTL" };
+        for key in keys {
+            // The expiry first: a key that is gone when it is dumped is not copied at all. A transaction would make the
+            // two one, but writes to these keys are held, and an expiry can only let the key vanish.
+            self.queue(&[expiry.as_bytes(), key]);
+            self.queue(&[&b"DUMP"[..], key]);
+        }
+        // A TTL is counted from when it was asked for, so that it never becomes longer on the way.
+        let asked = Millis::now();
+        self.flush().await?;
+        let mut copied = Copied::default();
+        let mut sent = Vec::with_capacity(keys.len());
+        for key in keys {
+            let expires = self.reply(expiry).await?;
+            let payload = match self.reply("DUMP").await? {
+                Value::Bulk(payload) => payload,
+                Value::Null => continue,
+                other => return Err(self.unexpected("DUMP", &other)),
+            };
+            let deadline = match expires.as_i64() {
+                Some(-1) => 0,
+                Some(at @ 0..) if self.has_pexpiretime => (at + clocks.source.to(clocks.target)).max(1),
+                Some(left @ 0..) => (asked.0 + left + Clock::OURS.to(clocks.target)).max(1),
+                // It was gone, and somebody who does not go through a proxy made it anew.
+                _ => continue,
+            };
+            copied.keys += 1;
+            copied.bytes += payload.len() as u64;
+            let deadline = deadline.to_string();
+            target.queue(&[&b"RESTORE"[..], key, deadline.as_bytes(), &payload, b"REPLACE", b"ABSTTL"]);
+            sent.push(key);
+        }
+        target.flush().await?;
+        for _ in sent {
+            target.reply("RESTORE").await?;
+        }
+        Ok(copied)
+    }
+
+    /// Whether a key of the selected database is the same on `other`: type, TTL within `tolerance_ms`, and the whole
+    /// value of a string or the length of a collection. `None` if it is gone on both.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn same_on(
+        &mut self,
+        other: &mut Self,
+        key: &Bytes,
+        tolerance_ms: i64,
+    ) -> Result<Option<bool>, PeerError> {
+        let (mine, theirs) = (self.facts(key).await?, other.facts(key).await?);
+        Ok(match (mine, theirs) {
+            (None, None) => None,
+            (Some(mine), Some(theirs)) => {
+                let ttl = match (mine.ttl_ms, theirs.ttl_ms) {
+                    (None, None) => true,
+                    (Some(mine), Some(theirs)) => (mine - theirs).abs() <= tolerance_ms,
+                    _ => false,
+                };
+                Some(ttl && mine.kind == theirs.kind && mine.content == theirs.content)
+            }
+            // It may have expired between the two questions.
+            (Some(only), None) | (None, Some(only)) => {
+                Some(only.ttl_ms.is_some_and(|left| left <= tolerance_ms))
+            }
+        })
+    }
+
+    async fn facts(&mut self, key: &Bytes) -> Result<Option<Facts>, PeerError> {
+        let reply = self.call(&[&b"TYPE"[..], key]).await?;
+        let kind = match reply.as_bytes() {
+            Some(b"none") => return Ok(None),
+            Some(kind) => Bytes::copy_from_slice(kind),
+            None => return Err(self.unexpected("TYPE", &reply)),
+        };
+        let ask: &[u8] = match &kind[..] {
+            b"string" => b"GET",
+            b"list" => b"LLEN",
+            b"hash" => b"HLEN",
+            b"set" => b"SCARD",
+            b"zset" => b"ZCARD",
+            b"stream" => b"XLEN",
+            // A module's type: its existence is all that can be asked.
+            _ => b"EXISTS",
+        };
+        let content = self.call(&[ask, key]).await?;
+        let ttl = self.integer(&[&b"PTTL"[..], key]).await?;
+        Ok((ttl != -2).then(|| Facts { kind, content, ttl_ms: (ttl >= 0).then_some(ttl) }))
+    }
+}
+
+struct Facts {
+    kind: Bytes,
+    content: Value,
+    ttl_ms: Option<i64>,
+}

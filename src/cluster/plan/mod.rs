@@ -1,0 +1,241 @@
+//! What operators ask for and what became of it: the records of `plans/`, `moves/` and `audit/`, the arithmetic of who
+//! gives which slots to whom ([`balance`]), and handing in a plan ([`submit`]).
+//!
+//! Not here: carrying a plan out (the driver).
+
+pub mod balance;
+pub mod submit;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    id::{Epoch, NodeId},
+    topology::SlotRange,
+};
+use crate::time::Millis;
+
+pub use submit::{
+    AddRequest, Preview, Refusal, RemoveRequest, preview_add, preview_remove, submit_add, submit_remove,
+};
+
+/// The number of a plan: its key is `plans/NUMBER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PlanId(pub u64);
+
+impl std::fmt::Display for PlanId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub enum Goal {
+    /// The node, already a member, gets its fair share of the slots.
+    Add {
+        /// Which node.
+        node: NodeId,
+    },
+    /// The node gives all its slots away and stops being a member.
+    Remove {
+        /// Which node.
+        node: NodeId,
+        /// Its keys are given up: it is unreachable, or the last one.
+        #[serde(default)]
+        abandon: bool,
+    },
+}
+
+impl Goal {
+    /// The node it is about.
+    #[must_use]
+    pub fn node(&self) -> &NodeId {
+        match self {
+            Self::Add { node } | Self::Remove { node, .. } => node,
+        }
+    }
+}
+
+/// How far a plan is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum PlanState {
+    /// In the registry; the driver will come to it.
+    Accepted,
+    /// The driver is at it.
+    Running,
+    /// Finished.
+    Done,
+    /// Given up; what was moved before stays moved, nothing is lost.
+    Failed {
+        /// Why, for the operator.
+        reason: String,
+    },
+}
+
+/// `plans/ID`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRecord {
+    /// The same as in the key.
+    pub id: PlanId,
+    /// What is to be done.
+    #[serde(flatten)]
+    pub goal: Goal,
+    /// How far it is.
+    #[serde(flatten)]
+    pub state: PlanState,
+    /// Milliseconds since 1970.
+    pub created_at_ms: i64,
+    /// `user@host`.
+    pub by: String,
+    /// The operator's own words.
+    pub words: String,
+    /// The topology it was made for.
+    pub epoch: Epoch,
+    /// Slots moved so far.
+    pub slots_moved: u64,
+    /// Slots to be moved in all.
+    pub slots_total: u64,
+    /// Keys moved so far.
+    pub keys_moved: u64,
+    /// When it ended, milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at_ms: Option<i64>,
+}
+
+impl PlanRecord {
+    /// Done or failed.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        matches!(self.state, PlanState::Done | PlanState::Failed { .. })
+    }
+}
+
+/// `moves/ID`: the journal of a move while it runs, its receipt afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveRecord {
+    /// The same as in the key.
+    pub id: u64,
+    /// The plan it belongs to.
+    pub plan: PlanId,
+    /// Who had the slots.
+    pub from: NodeId,
+    /// Who has them now, if it ended well.
+    pub to: NodeId,
+    /// Which slots.
+    pub slots: Vec<SlotRange>,
+    /// What happened last, in a word: the phase, `done` or `aborted`.
+    pub state: String,
+    /// Milliseconds since 1970.
+    pub started_at_ms: i64,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at_ms: Option<i64>,
+    /// Keys copied.
+    pub keys: u64,
+    /// Bytes of their DUMP payloads.
+    pub bytes: u64,
+    /// Keys on both sides when counted under the freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_keys: Option<u64>,
+    /// Keys whose value was compared in full.
+    #[serde(default)]
+    pub verified_values: u64,
+    /// How long writes to the slots waited, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze_ms: Option<i64>,
+    /// Of the switch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// The term of the driver that wrote this.
+    pub term: u64,
+    /// Why it was aborted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `audit/N`: who did what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// `user@host` of the console, or `driver PROXY`.
+    pub by: String,
+    /// The words, or what the driver did.
+    pub what: String,
+    /// The topology before.
+    pub epoch_before: Epoch,
+    /// And after; the same when it was not changed by this.
+    pub epoch_after: Epoch,
+}
+
+/// Where records live, relative to the cluster's prefix.
+pub mod keys {
+    use super::PlanId;
+    use crate::cluster::id::{NodeId, ProxyId};
+
+    /// The routing of the whole cluster.
+    pub const TOPOLOGY: &str = "topology";
+    /// All members.
+    pub const NODES: &str = "nodes/";
+    /// All live proxies.
+    pub const PROXIES: &str = "proxies/";
+    /// All plans.
+    pub const PLANS: &str = "plans/";
+    /// All moves.
+    pub const MOVES: &str = "moves/";
+    /// The audit log.
+    pub const AUDIT: &str = "audit/";
+
+    /// `nodes/ID`.
+    #[must_use]
+    pub fn node(id: &NodeId) -> String {
+        format!("{NODES}{id}")
+    }
+
+    /// `proxies/ID`.
+    #[must_use]
+    pub fn proxy(id: &ProxyId) -> String {
+        format!("{PROXIES}{id}")
+    }
+
+    /// `plans/ID`, sorting as numbers do.
+    #[must_use]
+    pub fn plan(id: PlanId) -> String {
+        format!("{PLANS}{:08}", id.0)
+    }
+
+    /// `moves/ID`, sorting as numbers do.
+    #[must_use]
+    pub fn slot_move(id: u64) -> String {
+        format!("{MOVES}{id:08}")
+    }
+
+    /// `audit/N`, sorting as numbers do.
+    #[must_use]
+    pub fn audit(number: u64) -> String {
+        format!("{AUDIT}{number:08}")
+    }
+
+    /// The number at the end of a `plans/`, `moves/` or `audit/` key.
+    #[must_use]
+    pub fn number(key: &str) -> Option<u64> {
+        key.rsplit('/').next()?.parse().ok()
+    }
+}
+
+/// A record as it stands in the registry.
+#[must_use]
+pub fn to_json<T: Serialize>(record: &T) -> Vec<u8> {
+    serde_json::to_vec(record).expect("records are plain data with string keys")
+}
+
+impl AuditRecord {
+    /// An entry of now.
+    #[must_use]
+    pub fn new(now: Millis, by: &str, what: impl Into<String>, before: Epoch, after: Epoch) -> Self {
+        Self { at_ms: now.0, by: by.to_owned(), what: what.into(), epoch_before: before, epoch_after: after }
+    }
+}

@@ -3,5 +3,6 @@
 pub mod commands;
 pub mod context;
 pub mod keyspace;
+pub mod rdb;
 pub mod session;
 pub mod state;

@@ -5,7 +5,9 @@
 //! ([`glob`]).
 //! Not here: sockets, clocks, what a command means.
 
+mod bignum;
 pub mod encode;
+pub mod extended;
 pub mod frame;
 pub mod glob;
 pub mod number;

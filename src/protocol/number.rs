@@ -22,14 +22,86 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
-/// A double as RESP3 and `%.17g` show it.
+/// A double with as many digits as tell it from its neighbours and not one more than C's `%.17g` would print: Redis
+/// prints doubles so in replies.
 #[must_use]
 pub fn format_double(value: f64) -> String {
+    /// Significant digits.
+    const PRECISION: usize = 17;
     if value.is_nan() {
         return "nan".into();
     }
     if value.is_infinite() {
         return if value > 0.0 { "inf" } else { "-inf" }.into();
     }
-    format!("{value}")
+    if value == 0.0 {
+        return if value.is_sign_negative() { "-0" } else { "0" }.into();
+    }
+    let scientific = format!("{value:.precision$e}", precision = PRECISION - 1);
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let without_zeros = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    match usize::try_from(exponent) {
+        Ok(whole) if whole < PRECISION => {
+            without_zeros(&format!("{value:.decimals$}", decimals = PRECISION - 1 - whole))
+        }
+        Err(_) if exponent >= -4 => {
+            let decimals = PRECISION - 1 + exponent.unsigned_abs() as usize;
+            without_zeros(&format!("{value:.decimals$}"))
+        }
+        _ => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{}e{sign}{:02}", without_zeros(mantissa), exponent.unsigned_abs())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_in_their_one_form() {
+        for (text, number) in [
+            ("0", Some(0)),
+            ("-1", Some(-1)),
+            ("9223372036854775807", Some(i64::MAX)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("-9223372036854775809", None),
+            ("", None),
+            ("-", None),
+            ("-0", None),
+            ("+1", None),
+            ("01", None),
+            (" 1", None),
+            ("1 ", None),
+            ("1e3", None),
+        ] {
+            assert_eq!(parse_i64(text.as_bytes()), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn doubles_as_printf_shows_them() {
+        for (value, text) in [
+            (3.0, "3"),
+            (0.1, "0.10000000000000001"),
+            (-2.5, "-2.5"),
+            (1e17, "1e+17"),
+            (1e16, "10000000000000000"),
+            (0.0001, "0.0001"),
+            (0.00001, "1.0000000000000001e-05"),
+            (1.5e300, "1.5000000000000001e+300"),
+            (123456.789, "123456.789"),
+            (5e-324, "4.9406564584124654e-324"),
+            (-0.0, "-0"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(format_double(value), text);
+        }
+    }
 }

@@ -70,3 +70,21 @@ pub(super) fn integer(argument: &[u8]) -> Result<i64, CommandError> {
 pub(super) fn is_word(argument: &[u8], word: &str) -> bool {
     argument.eq_ignore_ascii_case(word.as_bytes())
 }
+
+/// An integer argument of 32 bits.
+pub(super) fn int(argument: &[u8]) -> Result<i32, CommandError> {
+    i32::try_from(integer(argument)?).map_err(|_| {
+        CommandError::other(format!(
+            "ERR value is out of range, value must between {} and {}",
+            i32::MIN,
+            i32::MAX
+        ))
+    })
+}
+
+/// An integer argument of 32 bits with an error of its own.
+pub(super) fn int_or(argument: &[u8], error: &'static str) -> Result<i32, CommandError> {
+    number::parse_i64(argument)
+        .and_then(|number| i32::try_from(number).ok())
+        .ok_or(CommandError::other(error))
+}

@@ -259,22 +259,13 @@ impl Record {
             }
             return self;
         }
-        self.rebuilt(old.key(), expiry)
+        old.copy_with(old.key(), expiry)
     }
 
     /// The same value under another key.
     #[must_use]
     pub fn with_key(self, key: &[u8]) -> Self {
-        self.rebuilt(key, self.as_ref().expiry())
-    }
-
-    fn rebuilt(&self, key: &[u8], expiry: Option<Millis>) -> Self {
-        let old = self.as_ref();
-        let mut new = Self::new(key, old.value(), expiry, old.age());
-        if old.is_edited() {
-            new.as_mut().set_edited();
-        }
-        new
+        self.as_ref().to_record_as(key)
     }
 
     /// The same string with room for `len` bytes and more, at least a half more; its length stays.
@@ -419,6 +410,20 @@ impl<'a> RecordRef<'a> {
     #[must_use]
     pub fn is_edited(self) -> bool {
         self.shape().flags & EDITED != 0
+    }
+
+    /// A copy under another key.
+    #[must_use]
+    pub fn to_record_as(self, key: &[u8]) -> Record {
+        self.copy_with(key, self.expiry())
+    }
+
+    fn copy_with(self, key: &[u8], expiry: Option<Millis>) -> Record {
+        let mut copy = Record::new(key, self.value(), expiry, self.age());
+        if self.is_edited() {
+            copy.as_mut().set_edited();
+        }
+        copy
     }
 
     /// Bytes of the block.

@@ -1,0 +1,67 @@
+//! Whole databases.
+
+use super::support::{Outcome, int_or, is_word};
+use crate::{
+    node::{
+        context::{CommandError, Context, Handler},
+        keyspace::Garbage,
+    },
+    protocol::Request,
+};
+
+pub(super) const HANDLERS: &[(&str, Handler)] =
+    &[("dbsize", dbsize), ("flushall", flushall), ("flushdb", flushdb), ("swapdb", swapdb)];
+
+fn dbsize(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    let keys = ctx.db().len() as i64;
+    ctx.reply.integer(keys);
+    Ok(())
+}
+
+/// ASYNC and SYNC say how memory is freed. Both are fine with what is done here: nobody waits for it.
+fn check_mode(request: Request<'_>) -> Outcome {
+    match (request.len(), request.get(1)) {
+        (1, _) => Ok(()),
+        (2, Some(word)) if is_word(word, "ASYNC") || is_word(word, "SYNC") => Ok(()),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+/// Drops what was in databases on a thread of its own, so that no client waits until millions of keys are freed.
+fn drop_aside(garbage: Vec<Garbage>) {
+    /// So few are freed faster than a thread starts.
+    const FEW: usize = 1000;
+    if garbage.iter().map(|garbage| garbage.keys).sum::<usize>() > FEW {
+        // Without a thread the closure is dropped right here, and the garbage with it: later, but done.
+        if let Err(error) = std::thread::Builder::new().name("flush".into()).spawn(move || drop(garbage)) {
+            tracing::warn!(%error, "no thread to free a flushed database with, it was freed at once");
+        }
+    }
+}
+
+fn flushdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    check_mode(request)?;
+    drop_aside(vec![ctx.db().clear()]);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn flushall(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    check_mode(request)?;
+    drop_aside(ctx.keyspace.clear());
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn swapdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let first = int_or(request.arg(1), "ERR invalid first DB index")?;
+    let second = int_or(request.arg(2), "ERR invalid second DB index")?;
+    let existing =
+        |number: i32| usize::try_from(number).ok().filter(|&index| index < ctx.keyspace.databases());
+    let (Some(first), Some(second)) = (existing(first), existing(second)) else {
+        return Err(CommandError::other("ERR DB index is out of range"));
+    };
+    ctx.keyspace.swap(first, second);
+    ctx.reply.ok();
+    Ok(())
+}

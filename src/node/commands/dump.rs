@@ -1,0 +1,97 @@
+//! DUMP and RESTORE.
+
+use super::support::{Outcome, integer, is_word};
+use crate::{
+    node::{
+        context::{CommandError, Context, Handler},
+        keyspace::{Aging, Record, Value},
+        rdb,
+    },
+    protocol::Request,
+    time::Millis,
+};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[("dump", dump), ("restore", restore)];
+
+fn dump(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    match db.read(key, access) {
+        Some(record) => reply.bulk(rdb::dump(record.value())),
+        None => reply.null(),
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Options {
+    replace: bool,
+    absolute: bool,
+    idle_seconds: Option<i64>,
+    frequency: Option<u8>,
+}
+
+impl Options {
+    fn parse(request: Request<'_>) -> Result<Self, CommandError> {
+        let mut options = Self::default();
+        let mut words = request.args_from(4);
+        while let Some(word) = words.next() {
+            if is_word(word, "REPLACE") {
+                options.replace = true;
+            } else if is_word(word, "ABSTTL") {
+                options.absolute = true;
+            } else if is_word(word, "IDLETIME") && options.frequency.is_none() {
+                let idle = integer(words.next().ok_or(CommandError::Syntax)?)?;
+                if idle < 0 {
+                    return Err(CommandError::other("ERR Invalid IDLETIME value, must be >= 0"));
+                }
+                options.idle_seconds = Some(idle);
+            } else if is_word(word, "FREQ") && options.idle_seconds.is_none() {
+                let frequency = integer(words.next().ok_or(CommandError::Syntax)?)?;
+                options.frequency =
+                    Some(u8::try_from(frequency).map_err(|_| {
+                        CommandError::other("ERR Invalid FREQ value, must be >= 0 and <= 255")
+                    })?);
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(options)
+    }
+
+    /// The bits of a key that comes with a history; what the policy in force cannot use is dropped.
+    fn age(&self, aging: Aging, now: Millis) -> u32 {
+        match (aging, self.frequency, self.idle_seconds) {
+            (Aging::Lfu { .. }, Some(frequency), _) => Aging::with_frequency(frequency, now),
+            (Aging::Lru, _, Some(idle)) => Aging::with_idle_seconds(idle, now),
+            _ => aging.initial(now),
+        }
+    }
+}
+
+fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let options = Options::parse(request)?;
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    if !options.replace && db.read(key, access).is_some() {
+        return Err(CommandError::other("BUSYKEY Target key name already exists."));
+    }
+    let ttl = integer(request.arg(2))?;
+    if ttl < 0 {
+        return Err(CommandError::other("ERR Invalid TTL value, must be >= 0"));
+    }
+    let value = rdb::restore(request.arg(3)).map_err(|error| CommandError::other(error.to_string()))?;
+    let expiry = match ttl {
+        0 => None,
+        ttl if options.absolute => Some(Millis(ttl)),
+        ttl => Some(Millis(access.now.0.saturating_add(ttl))),
+    };
+    if expiry.is_some_and(|expiry| expiry <= access.now) {
+        db.remove(key, access.now);
+    } else {
+        let age = options.age(access.aging, access.now);
+        db.put(Record::new(key.bytes, Value::of_string(&value), expiry, age));
+    }
+    reply.ok();
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! When keys expire.
+
+use super::{
+    expiry::{Unit, invalid_expire_time},
+    support::{Outcome, integer, is_word},
+};
+use crate::{
+    node::context::{CommandError, Context, Handler},
+    protocol::Request,
+    time::Millis,
+};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("expire", expire),
+    ("expireat", expireat),
+    ("expiretime", expiretime),
+    ("persist", persist),
+    ("pexpire", pexpire),
+    ("pexpireat", pexpireat),
+    ("pexpiretime", pexpiretime),
+    ("pttl", pttl),
+    ("ttl", ttl),
+];
+
+fn expire(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    set_expiry(ctx, request, Unit::Seconds, "expire")
+}
+
+fn pexpire(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    set_expiry(ctx, request, Unit::Millis, "pexpire")
+}
+
+fn expireat(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    set_expiry(ctx, request, Unit::SecondsSince1970, "expireat")
+}
+
+fn pexpireat(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    set_expiry(ctx, request, Unit::MillisSince1970, "pexpireat")
+}
+
+/// Which present expiries are replaced.
+#[derive(Clone, Copy, Default)]
+struct Conditions {
+    none: bool,
+    some: bool,
+    later: bool,
+    earlier: bool,
+}
+
+impl Conditions {
+    fn parse(request: Request<'_>) -> Result<Self, CommandError> {
+        let mut conditions = Self::default();
+        for word in request.args_from(3) {
+            let condition = match word {
+                word if is_word(word, "NX") => &mut conditions.none,
+                word if is_word(word, "XX") => &mut conditions.some,
+                word if is_word(word, "GT") => &mut conditions.later,
+                word if is_word(word, "LT") => &mut conditions.earlier,
+                word => {
+                    let word = String::from_utf8_lossy(word);
+                    return Err(CommandError::other(format!("ERR Unsupported option {word}")));
+                }
+            };
+            *condition = true;
+        }
+        if conditions.none && (conditions.some || conditions.later || conditions.earlier) {
+            return Err(CommandError::other(
+                "ERR NX and XX, GT or LT options at the same time are not compatible",
+            ));
+        }
+        if conditions.later && conditions.earlier {
+            return Err(CommandError::other("ERR GT and LT options at the same time are not compatible"));
+        }
+        Ok(conditions)
+    }
+
+    /// No expiry counts as one that never comes.
+    fn hold(self, current: Option<Millis>, new: Millis) -> bool {
+        let fails = self.none && current.is_some()
+            || self.some && current.is_none()
+            || self.later && current.is_none_or(|current| new <= current)
+            || self.earlier && current.is_some_and(|current| new >= current);
+        !fails
+    }
+}
+
+fn set_expiry(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, command: &str) -> Outcome {
+    let conditions = Conditions::parse(request)?;
+    // Any number leads to a time, in the past if it is negative.
+    let expiry =
+        unit.resolve(integer(request.arg(2))?, ctx.now).ok_or_else(|| invalid_expire_time(command))?;
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    let done = match db.write(key, access) {
+        Some(mut entry) if conditions.hold(entry.expiry(), expiry) => {
+            if expiry <= access.now {
+                db.remove(key, access.now);
+            } else {
+                entry.set_expiry(Some(expiry));
+            }
+            true
+        }
+        _ => false,
+    };
+    reply.integer(i64::from(done));
+    Ok(())
+}
+
+fn persist(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    let done = match db.write(key, access) {
+        Some(mut entry) if entry.expiry().is_some() => {
+            entry.set_expiry(None);
+            true
+        }
+        _ => false,
+    };
+    reply.integer(i64::from(done));
+    Ok(())
+}
+
+/// Replies -2 without the key, -1 without an expiry, or what `show` makes of it.
+fn reply_expiry(
+    ctx: &mut Context<'_>,
+    request: Request<'_>,
+    show: impl Fn(Millis, Millis) -> i64,
+) -> Outcome {
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    reply.integer(match db.peek(key, access).map(|record| record.expiry()) {
+        None => -2,
+        Some(None) => -1,
+        Some(Some(expiry)) => show(expiry, access.now),
+    });
+    Ok(())
+}
+
+/// To the nearest second, as Redis does.
+fn rounded_seconds(millis: i64) -> i64 {
+    millis.saturating_add(500) / 1000
+}
+
+fn ttl(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    reply_expiry(ctx, request, |expiry, now| rounded_seconds((expiry.0 - now.0).max(0)))
+}
+
+fn pttl(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    reply_expiry(ctx, request, |expiry, now| (expiry.0 - now.0).max(0))
+}
+
+fn expiretime(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    reply_expiry(ctx, request, |expiry, _| rounded_seconds(expiry.0))
+}
+
+fn pexpiretime(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    reply_expiry(ctx, request, |expiry, _| expiry.0)
+}

@@ -1,0 +1,198 @@
+//! LZF, the compression of strings in RDB payloads.
+//!
+//! A stream of two kinds of items: a byte `n < 32` and `n + 1` literal bytes; or a reference to bytes already
+//! written, of 3 bits of length, 13 of distance and, if the length bits are all ones, a byte of more length in between.
+//!
+//! The compressor chooses the references that the one in Redis chooses (a table of 2^16 recent positions by a hash of
+//! three bytes, at the end of a match two more positions entered), so that payloads are equal.
+
+const TABLE_BITS: u32 = 16;
+const LITERALS_MAX: usize = 32;
+const DISTANCE_MAX: usize = 1 << 13;
+const LENGTH_MAX: usize = (1 << 8) + (1 << 3);
+/// A position that no input has.
+const NOWHERE: u32 = u32::MAX;
+
+fn bucket(bytes: &[u8]) -> usize {
+    let three = u32::from(bytes[0]) << 16 | u32::from(bytes[1]) << 8 | u32::from(bytes[2]);
+    ((three >> (24 - TABLE_BITS)).wrapping_sub(three.wrapping_mul(5)) & ((1 << TABLE_BITS) - 1)) as usize
+}
+
+/// The compressed form if it takes no more than `limit` bytes.
+#[must_use]
+pub fn compress(input: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let mut recent = vec![NOWHERE; 1 << TABLE_BITS];
+    let mut out = Output { bytes: Vec::with_capacity(limit), limit, run: None };
+    let mut at = 0;
+    while at + 2 < input.len() {
+        let entry = &mut recent[bucket(&input[at..])];
+        let candidate = std::mem::replace(entry, u32::try_from(at).ok()?) as usize;
+        // The very first byte is never referred to, nor is anything so near the end.
+        let matches = candidate != NOWHERE as usize
+            && candidate > 0
+            && at - candidate <= DISTANCE_MAX
+            && at + 4 < input.len()
+            && input[candidate..candidate + 3] == input[at..at + 3];
+        if !matches {
+            out.literal(input[at])?;
+            at += 1;
+            continue;
+        }
+        let longest = (input.len() - at - 2).min(LENGTH_MAX);
+        let length = match_length(input, candidate, at, longest);
+        out.reference(at - candidate - 1, length)?;
+        let end = at + length;
+        if end + 2 >= input.len() {
+            at = end;
+            break;
+        }
+        for inner in [end - 2, end - 1] {
+            recent[bucket(&input[inner..])] = inner as u32;
+        }
+        at = end;
+    }
+    if out.len() + 3 > limit {
+        return None;
+    }
+    for &byte in &input[at.min(input.len())..] {
+        out.literal(byte)?;
+    }
+    Some(out.bytes)
+}
+
+/// How many bytes are equal, of which three are known to be. Nearly `longest`: the comparison begins with steps that do
+/// not look at the limit, as long as there are more than sixteen bytes to go.
+fn match_length(input: &[u8], candidate: usize, at: usize, longest: usize) -> usize {
+    let mut length = 2;
+    if longest > 16 {
+        while length < 18 {
+            length += 1;
+            if input[candidate + length] != input[at + length] {
+                return length;
+            }
+        }
+    }
+    loop {
+        length += 1;
+        if length >= longest || input[candidate + length] != input[at + length] {
+            return length;
+        }
+    }
+}
+
+struct Output {
+    bytes: Vec<u8>,
+    limit: usize,
+    /// Where the count of the current run of literals stands.
+    run: Option<usize>,
+}
+
+impl Output {
+    /// As the original counts: the place of a count is taken before its first literal is there.
+    fn len(&self) -> usize {
+        self.bytes.len() + usize::from(self.run.is_none())
+    }
+
+    fn literal(&mut self, byte: u8) -> Option<()> {
+        if self.len() >= self.limit {
+            return None;
+        }
+        let run = *self.run.get_or_insert_with(|| {
+            self.bytes.push(0);
+            self.bytes.len() - 1
+        });
+        self.bytes.push(byte);
+        let count = self.bytes.len() - run - 1;
+        self.bytes[run] = (count - 1) as u8;
+        if count == LITERALS_MAX {
+            self.run = None;
+        }
+        Some(())
+    }
+
+    fn reference(&mut self, distance: usize, length: usize) -> Option<()> {
+        self.run = None;
+        if self.bytes.len() + 3 + 1 >= self.limit {
+            return None;
+        }
+        let length = length - 2;
+        let high = (distance >> 8) as u8;
+        if length < 7 {
+            self.bytes.push((length as u8) << 5 | high);
+        } else {
+            self.bytes.extend_from_slice(&[7 << 5 | high, (length - 7) as u8]);
+        }
+        self.bytes.push(distance as u8);
+        Some(())
+    }
+}
+
+/// The original, which must have exactly `length` bytes. Takes no memory beyond what the input really describes.
+#[must_use]
+pub fn decompress(mut input: &[u8], length: usize) -> Option<Vec<u8>> {
+    // A reference of three bytes stands for at most LENGTH_MAX: more was promised than is there.
+    if length / LENGTH_MAX > input.len() {
+        return None;
+    }
+    let mut out = Vec::with_capacity(length);
+    while let [control, rest @ ..] = input {
+        let control = usize::from(*control);
+        if control < LITERALS_MAX {
+            let (literals, rest) = rest.split_at_checked(control + 1)?;
+            out.extend_from_slice(literals);
+            input = rest;
+        } else {
+            let (more, rest) = if control >> 5 == 7 {
+                rest.split_first().map(|(n, rest)| (usize::from(*n), rest))?
+            } else {
+                (0, rest)
+            };
+            let (low, rest) = rest.split_first()?;
+            let distance = (control & 31) << 8 | usize::from(*low);
+            let count = (control >> 5) + more + 2;
+            let from = out.len().checked_sub(distance + 1)?;
+            // The source may overlap what is being written.
+            for index in from..from + count {
+                out.push(out[index]);
+            }
+            input = rest;
+        }
+        if out.len() > length {
+            return None;
+        }
+    }
+    (out.len() == length).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn gives_back_what_it_compressed(
+            words in prop::collection::vec(prop::sample::select(vec!["a", "ab", "abc", "hello world", "\0", "xyzzy"]), 0..400),
+        ) {
+            let text = words.concat().into_bytes();
+            if let Some(compressed) = compress(&text, text.len().saturating_sub(4)) {
+                prop_assert!(compressed.len() <= text.len() - 4);
+                prop_assert_eq!(decompress(&compressed, text.len()), Some(text.clone()));
+                prop_assert_eq!(decompress(&compressed, text.len() + 1), None);
+            }
+        }
+
+        #[test]
+        fn any_input_is_read_without_harm(input: Vec<u8>, length in 0usize..5000) {
+            let _ = decompress(&input, length);
+        }
+    }
+
+    #[test]
+    fn long_runs() {
+        let text = vec![b'x'; 100_000];
+        let compressed = compress(&text, text.len() - 4).unwrap();
+        assert!(compressed.len() < 2000);
+        assert_eq!(decompress(&compressed, text.len()).unwrap(), text);
+    }
+}

@@ -145,9 +145,13 @@ mod tests {
             let left = transfers(topology, members, goal);
             let Some(next) = left.first() else { return };
             let slots = next.first(batch);
-            assert!(slots.iter().all(|range| {
-                range.iter().all(|slot| topology.owners()[slot.index()] == next.from.as_ref())
-            }));
+            let owners = topology.owners();
+            assert!(
+                slots
+                    .iter()
+                    .flat_map(|range| range.iter())
+                    .all(|slot| owners[slot.index()] == next.from.as_ref())
+            );
             topology.assign(&slots, &next.to);
         }
         panic!("does not end");
@@ -161,7 +165,7 @@ mod tests {
             let goal = Goal::Add { node: members[end - 1].clone() };
             carry_out(&mut topology, &members[..end], &goal, 1000);
         }
-        assert_eq!(counts(&topology), [5461, 5462, 5461]);
+        assert_eq!(counts(&topology), [5462, 5461, 5461]);
         let goal = Goal::Remove { node: id("2"), abandon: false };
         carry_out(&mut topology, &members, &goal, SLOTS);
         assert_eq!(counts(&topology), [8192, 8192]);
@@ -175,7 +179,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig::with_cases(8))]
         #[test]
         fn every_slot_keeps_an_owner_and_shares_stay_even(steps in prop::collection::vec((0usize..6, any::<bool>()), 1..12), batch in 300usize..9000) {
             let (mut topology, mut members) = (Topology::default(), Vec::<NodeId>::new());

@@ -3,6 +3,7 @@
 //! Here: slots, topology, the registry (etcd and embedded), plans, the driver and its moves.
 //! Not here: client sessions and routing (proxy), keys and values (node).
 
+pub mod driver;
 pub mod election;
 pub mod id;
 pub mod member;

@@ -1,3 +1,4 @@
 //! Real binaries, real etcd, real Redis: a module per topic.
 
+mod driver;
 mod peers;

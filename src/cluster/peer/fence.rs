@@ -20,6 +20,17 @@ pub fn driver_user(term: u64) -> String {
     format!("{DRIVER_PREFIX}{term}")
 }
 
+/// A password nobody can guess: 128 bits of the operating system's randomness in hexadecimal.
+///
+/// # Panics
+/// If the operating system has none to give.
+#[must_use]
+pub fn secret() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 const PROXY_PREFIX: &str = "rc-proxy-";
 const DRIVER_PREFIX: &str = "rc-driver-";
 
@@ -41,25 +52,31 @@ impl Peer {
         self.ok(&["AUTH", user, password]).await
     }
 
-    /// Turns off every proxy user but these, and every driver user of a term before `term`, and kills their
-    /// connections. Returns whom it shut out.
+    /// Turns off every proxy user but these and kills their connections. Returns whom it shut out.
     ///
     /// # Errors
     /// See [`PeerError`]; then nobody may rely on the fence.
-    pub async fn fence(&mut self, live: &[String], term: u64) -> Result<Vec<String>, PeerError> {
+    pub async fn fence_proxies(&mut self, live: &[String]) -> Result<Vec<String>, PeerError> {
+        self.shut_out(|user| user.starts_with(PROXY_PREFIX) && !live.iter().any(|live| live == user)).await
+    }
+
+    /// Turns off the driver users of all terms before `term` and kills their connections. Returns whom it shut out.
+    ///
+    /// # Errors
+    /// See [`PeerError`]; then nobody may rely on the fence.
+    pub async fn fence_drivers(&mut self, term: u64) -> Result<Vec<String>, PeerError> {
+        let older = |user: &str| {
+            let of_term = user.strip_prefix(DRIVER_PREFIX).and_then(|number| number.parse::<u64>().ok());
+            of_term.is_some_and(|of_term| of_term < term)
+        };
+        self.shut_out(older).await
+    }
+
+    async fn shut_out(&mut self, stale: impl Fn(&str) -> bool) -> Result<Vec<String>, PeerError> {
         let reply = self.call(&["ACL", "USERS"]).await?;
         let Value::Array(users) = &reply else { return Err(self.unexpected("ACL USERS", &reply)) };
         let users = users.iter().filter_map(|user| std::str::from_utf8(user.as_bytes()?).ok());
-        let stale: Vec<String> = users
-            .filter(|user| {
-                if user.starts_with(PROXY_PREFIX) {
-                    return !live.iter().any(|live| live == user);
-                }
-                let of_term = user.strip_prefix(DRIVER_PREFIX).and_then(|number| number.parse::<u64>().ok());
-                of_term.is_some_and(|of_term| of_term < term)
-            })
-            .map(str::to_owned)
-            .collect();
+        let stale: Vec<String> = users.filter(|user| stale(user)).map(str::to_owned).collect();
         for user in &stale {
             self.ok(&["ACL", "SETUSER", user, "off"]).await?;
             // Connections already gone are as good as killed: the reply is how many there were.

@@ -143,6 +143,9 @@ pub struct MoveRecord {
     /// Keys whose value was compared in full.
     #[serde(default)]
     pub verified_values: u64,
+    /// When writes to the slots began to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_at_ms: Option<i64>,
     /// How long writes to the slots waited, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freeze_ms: Option<i64>,

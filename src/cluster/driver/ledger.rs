@@ -1,0 +1,106 @@
+//! The driver's writes: each checks that it still leads, and that the record is the one it read.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::DriverError;
+use crate::{
+    cluster::{
+        election::Leadership,
+        plan::{AuditRecord, keys, submit, to_json},
+        registry::{Commit, Registry, Revision, Txn},
+        topology::Topology,
+    },
+    time::Millis,
+};
+
+/// The registry in the hands of one leader.
+#[derive(Clone, Debug)]
+pub(super) struct Ledger {
+    pub(super) registry: Registry,
+    leadership: Leadership,
+    identity: String,
+}
+
+/// A record with the revision that a change of it must name.
+#[derive(Clone, Debug)]
+pub(super) struct Versioned<T> {
+    pub(super) value: T,
+    /// `None`: there is no such record yet.
+    pub(super) revision: Option<Revision>,
+}
+
+impl Ledger {
+    pub(super) fn new(registry: Registry, leadership: Leadership, identity: String) -> Self {
+        Self { registry, leadership, identity }
+    }
+
+    pub(super) fn term(&self) -> u64 {
+        self.leadership.term().0
+    }
+
+    /// Asks the registry, not the clock.
+    pub(super) async fn still_leads(&self) -> Result<(), DriverError> {
+        self.commit(Txn::new()).await.map(drop)
+    }
+
+    /// A conflict means that somebody else changed what only the leader changes.
+    pub(super) async fn commit(&self, txn: Txn) -> Result<Revision, DriverError> {
+        match self.registry.commit(self.leadership.guard(txn)).await? {
+            Commit::Done { revision } => Ok(revision),
+            Commit::Conflict { .. } => Err(DriverError::Deposed),
+        }
+    }
+
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<Versioned<T>>, DriverError> {
+        let Some(entry) = self.registry.get(key).await? else { return Ok(None) };
+        Ok(Some(Versioned { value: submit::parse(&entry)?, revision: Some(entry.mod_revision) }))
+    }
+
+    pub(super) async fn all<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<Versioned<T>>, DriverError> {
+        let listing = self.registry.list(prefix).await?;
+        let records = listing
+            .entries
+            .iter()
+            .map(|entry| Ok(Versioned { value: submit::parse(entry)?, revision: Some(entry.mod_revision) }));
+        records.collect()
+    }
+
+    pub(super) async fn topology(&self) -> Result<Versioned<Topology>, DriverError> {
+        let none = || Versioned { value: Topology::default(), revision: None };
+        Ok(self.read(keys::TOPOLOGY).await?.unwrap_or_else(none))
+    }
+
+    /// Replaces a record as part of `txn`.
+    pub(super) fn replace<T: Serialize>(txn: Txn, key: &str, old: Option<Revision>, new: &T) -> Txn {
+        match old {
+            Some(revision) => txn.if_revision(key, revision),
+            None => txn.if_absent(key),
+        }
+        .put(key, to_json(new))
+    }
+
+    /// Commits the next topology, made by `change`, with its audit entry and what else belongs to it.
+    pub(super) async fn change_topology(
+        &self,
+        old: &Versioned<Topology>,
+        what: &str,
+        also: Txn,
+        change: impl FnOnce(&mut Topology),
+    ) -> Result<Versioned<Topology>, DriverError> {
+        let mut new = old.value.clone();
+        new.epoch = new.epoch.next();
+        change(&mut new);
+        let by = format!("driver {}", self.identity);
+        let audit = AuditRecord::new(Millis::now(), &by, what, old.value.epoch, new.epoch);
+        let txn = Self::replace(submit::with_audit(also, &audit), keys::TOPOLOGY, old.revision, &new);
+        let revision = self.commit(txn).await?;
+        tracing::info!(epoch = %new.epoch, what, "topology");
+        Ok(Versioned { value: new, revision: Some(revision) })
+    }
+}

@@ -1,0 +1,170 @@
+//! Carries plans out: one process at a time, elected through the registry, moves slots between members.
+//!
+//! Everything the driver knows it reads from the registry, so the next one goes on where the last one died. Every write
+//! is a transaction that also checks that it still leads. Phases and their order: doc/resharding.md.
+//! Here: leading ([`run`], [`see_through`]), choosing the next step ([`steps`]), one move ([`moving`]), waiting for proxies
+//! ([`barrier`]). Not here: what proxies do in each phase (proxy), how keys are copied (peer).
+
+mod barrier;
+mod ledger;
+mod moving;
+mod steps;
+
+use std::time::Duration;
+
+use super::{
+    election::{Election, ElectionError, LeaderRecord, Leadership},
+    peer::PeerError,
+    plan::{PlanId, PlanRecord, Refusal, keys, submit},
+    registry::{Registry, RegistryError, WatchEvent},
+};
+
+/// How long a driver may sleep before another one takes over.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// Between two tries when something outside is in the way.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Why the driver stopped what it did.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// Somebody else leads by now, or nobody.
+    #[error("no longer the leader")]
+    Deposed,
+    /// The registry does not answer, or holds what it should not.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A record is not readable.
+    #[error("{0}")]
+    Record(Refusal),
+    /// A member did not do what it was asked.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// Proxies that live, but did not come along in time.
+    #[error("{0}")]
+    Barrier(String),
+    /// The two sides of a move are not the same.
+    #[error("{0}")]
+    Verify(String),
+    /// A member of a move is not in the registry.
+    #[error("node {0} is not a member")]
+    NotAMember(super::id::NodeId),
+}
+
+impl DriverError {
+    /// Whether the move itself is at fault, rather than the registry or the leadership.
+    fn is_of_the_move(&self) -> bool {
+        matches!(self, Self::Peer(_) | Self::Barrier(_) | Self::Verify(_) | Self::NotAMember(_))
+    }
+}
+
+impl From<Refusal> for DriverError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Registry(error) => Self::Registry(error),
+            other => Self::Record(other),
+        }
+    }
+}
+
+/// Stands for leader and, as long as it leads, carries out every plan there is. Never returns; drop it to stop.
+///
+/// `identity` is for people: `proxy 1`, `console ops@bastion`.
+pub async fn run(registry: Registry, identity: String) {
+    loop {
+        let error: Box<dyn std::error::Error + Send + Sync> = match registry.grant(LEASE).await {
+            Ok(lease) => match Election::campaign(&registry, &identity, &lease).await {
+                Ok(leadership) => {
+                    tracing::info!(identity, term = %leadership.term(), "driving");
+                    let lost = leadership.lost();
+                    tokio::select! {
+                        () = lost => Box::new(DriverError::Deposed),
+                        error = lead(&registry, &leadership, &identity) => Box::new(error),
+                    }
+                }
+                Err(error) => Box::new(error),
+            },
+            Err(error) => Box::new(error),
+        };
+        tracing::warn!(identity, %error, "not driving");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Carries plans out until something forces this driver to stop.
+async fn lead(registry: &Registry, leadership: &Leadership, identity: &str) -> DriverError {
+    let mut plans = registry.watch(keys::PLANS);
+    let mut driver = steps::Driver::new(registry.clone(), leadership.clone(), identity.to_owned());
+    loop {
+        match driver.step().await {
+            Ok(steps::Progress::Made) => {}
+            Ok(steps::Progress::NothingToDo) => match plans.next().await {
+                WatchEvent::Down { .. }
+                | WatchEvent::Up
+                | WatchEvent::Reset { .. }
+                | WatchEvent::Changed { .. } => {}
+            },
+            Err(DriverError::Registry(error)) if error.is_outage() => {
+                tracing::warn!(identity, %error, "waiting for the registry");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+/// Follows a plan to its end, telling `progress` of every change of its record. Where no proxy is alive to drive, this
+/// process stands for leader itself.
+///
+/// # Errors
+/// When the record is gone or not readable. An outage of the registry is waited out.
+pub async fn see_through(
+    registry: &Registry,
+    plan: PlanId,
+    identity: &str,
+    mut progress: impl FnMut(&PlanRecord),
+) -> Result<PlanRecord, DriverError> {
+    let mut driving = None;
+    let mut records = registry.watch(&keys::plan(plan));
+    let mut proxies = registry.watch(keys::PROXIES);
+    loop {
+        tokio::select! {
+            event = records.next() => {
+                if !matches!(event, WatchEvent::Reset { .. } | WatchEvent::Changed { .. }) {
+                    continue;
+                }
+                let Some(entry) = registry.get(&keys::plan(plan)).await? else {
+                    return Err(DriverError::Record(Refusal::Record { key: keys::plan(plan), reason: "it is gone".into() }));
+                };
+                let record: PlanRecord = submit::parse(&entry)?;
+                progress(&record);
+                if record.ended() {
+                    return Ok(record);
+                }
+            }
+            event = proxies.next() => {
+                let changed = matches!(event, WatchEvent::Reset { .. } | WatchEvent::Changed { .. });
+                if changed && driving.is_none() && registry.list(keys::PROXIES).await?.entries.is_empty() {
+                    let driver = run(registry.clone(), identity.to_owned());
+                    driving = Some(AbortOnDrop(tokio::spawn(driver)));
+                }
+            }
+        }
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Who drives now, for screens.
+///
+/// # Errors
+/// When the registry does not answer.
+pub async fn leader(registry: &Registry) -> Result<Option<LeaderRecord>, ElectionError> {
+    Election::leader(registry).await
+}

@@ -1,0 +1,253 @@
+//! What to do next: finish the move under way, else go on with the oldest plan.
+
+use super::{
+    DriverError,
+    ledger::{Ledger, Versioned},
+    moving,
+};
+use crate::{
+    cluster::{
+        election::Leadership,
+        id::NodeId,
+        member::{Kind, NodeRecord},
+        peer::Peer,
+        plan::{
+            Goal, MoveRecord, PlanId, PlanRecord, PlanState,
+            balance::{Transfer, transfers},
+            keys, to_json,
+        },
+        registry::{Registry, Txn},
+        slot::SLOTS,
+        topology::{Phase, SlotMove, Topology},
+    },
+    time::Millis,
+};
+
+/// Moves of one plan that may fail in a row before it is given up.
+const TRIES: u32 = 3;
+
+/// Keys that a move between our own nodes is cut to: writes to them wait while it is copied.
+const KEYS_PER_MOVE: u64 = 20_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    Made,
+    NothingToDo,
+}
+
+/// One term of one leader.
+#[derive(Debug)]
+pub(super) struct Driver {
+    ledger: Ledger,
+    /// Moves of the plan under way that failed one after the other.
+    failures: u32,
+}
+
+impl Driver {
+    pub(super) fn new(registry: Registry, leadership: Leadership, identity: String) -> Self {
+        Self { ledger: Ledger::new(registry, leadership, identity), failures: 0 }
+    }
+
+    /// One change of the cluster, from what the registry says now.
+    pub(super) async fn step(&mut self) -> Result<Progress, DriverError> {
+        let topology = self.ledger.topology().await?;
+        if let Some(under_way) = topology.value.moves.first() {
+            let id = under_way.id;
+            return self.advance(topology, id).await;
+        }
+        let plans = self.ledger.all::<PlanRecord>(keys::PLANS).await?;
+        let Some(plan) = plans.into_iter().find(|plan| !plan.value.ended()) else {
+            return Ok(Progress::NothingToDo);
+        };
+        if plan.value.state == PlanState::Accepted {
+            self.failures = 0;
+        }
+        let id = plan.value.id;
+        match self.go_on(topology, plan).await {
+            Err(error) if error.is_of_the_move() => {
+                self.fail(id, error.to_string()).await.map(|()| Progress::Made)
+            }
+            other => other,
+        }
+    }
+
+    /// Brings a move to its next phase; a failure of the move itself is written down and makes way for another try.
+    async fn advance(&mut self, topology: Versioned<Topology>, id: u64) -> Result<Progress, DriverError> {
+        match moving::advance(&self.ledger, topology, id).await {
+            Ok(moving::Advance::Going) => Ok(Progress::Made),
+            Ok(moving::Advance::Done) => {
+                self.failures = 0;
+                Ok(Progress::Made)
+            }
+            Ok(moving::Advance::Aborted { plan, reason }) => {
+                self.failures += 1;
+                if self.failures >= TRIES {
+                    self.failures = 0;
+                    self.fail(PlanId(plan), format!("{reason} (tried {TRIES} times)")).await?;
+                } else {
+                    tokio::time::sleep(super::PAUSE).await;
+                }
+                Ok(Progress::Made)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn fail(&self, plan: PlanId, reason: String) -> Result<(), DriverError> {
+        let key = keys::plan(plan);
+        let Some(mut record) = self.ledger.read::<PlanRecord>(&key).await? else { return Ok(()) };
+        tracing::error!(%plan, reason, "plan given up");
+        record.value.state = PlanState::Failed { reason };
+        record.value.ended_at_ms = Some(Millis::now().0);
+        self.ledger.commit(Ledger::replace(Txn::new(), &key, record.revision, &record.value)).await.map(drop)
+    }
+
+    /// The next move of a plan, or its end.
+    async fn go_on(
+        &mut self,
+        topology: Versioned<Topology>,
+        plan: Versioned<PlanRecord>,
+    ) -> Result<Progress, DriverError> {
+        let nodes = self.ledger.all::<NodeRecord>(keys::NODES).await?;
+        let members: Vec<NodeId> = nodes.iter().map(|node| node.value.id.clone()).collect();
+        let goal = &plan.value.goal;
+        if let Goal::Remove { node, abandon: true } = goal {
+            return self.give_up(topology, &plan, &members, node).await;
+        }
+        let left = transfers(&topology.value, &members, goal);
+        let Some(next) = left.first() else { return self.finish(topology, plan).await };
+        let total = plan.value.slots_moved + left.iter().map(|transfer| transfer.count() as u64).sum::<u64>();
+        let Some(from) = &next.from else { return self.assign(topology, plan, next, total).await };
+        let giver = nodes.iter().map(|node| &node.value).find(|node| node.id == *from);
+        let slots = match giver {
+            Some(giver) => next.first(self.batch(&topology.value, giver).await),
+            None => return Err(DriverError::NotAMember(from.clone())),
+        };
+        let id = self.next_move_id().await?;
+        let count: usize = slots.iter().map(|range| range.count()).sum();
+        let record = MoveRecord {
+            id,
+            plan: plan.value.id,
+            from: from.clone(),
+            to: next.to.clone(),
+            slots: slots.clone(),
+            state: "planned".into(),
+            started_at_ms: Millis::now().0,
+            ended_at_ms: None,
+            keys: 0,
+            bytes: 0,
+            verified_keys: None,
+            verified_values: 0,
+            frozen_at_ms: None,
+            freeze_ms: None,
+            epoch: None,
+            term: self.ledger.term(),
+            reason: None,
+        };
+        let running = PlanRecord { state: PlanState::Running, slots_total: total, ..plan.value.clone() };
+        let plan_key = keys::plan(plan.value.id);
+        let also = Ledger::replace(Txn::new(), &plan_key, plan.revision, &running);
+        let also = also.if_absent(keys::slot_move(id)).put(keys::slot_move(id), to_json(&record));
+        let what = format!("move {id}: {count} slots {from} -> {} (plan {})", next.to, plan.value.id);
+        let start = |new: &mut Topology| {
+            new.moves.push(SlotMove {
+                id,
+                plan: plan.value.id.0,
+                from: from.clone(),
+                to: next.to.clone(),
+                slots,
+                phase: Phase::Planned,
+                since: new.epoch,
+            });
+        };
+        self.ledger.change_topology(&topology, &what, also, start).await?;
+        Ok(Progress::Made)
+    }
+
+    /// Slots a move from this node may have. A stock server has no index by slot: one pass over its keys must do for
+    /// all of them.
+    async fn batch(&self, topology: &Topology, giver: &NodeRecord) -> usize {
+        if giver.address.kind() == Kind::Stock {
+            return SLOTS;
+        }
+        let keys = match Peer::open(&giver.address).await {
+            Ok(mut peer) => peer.key_count().await.unwrap_or(0),
+            // The move will meet the same error, and say so.
+            Err(_) => 0,
+        };
+        let slots: usize = topology.slots_of(&giver.id).iter().map(|range| range.count()).sum();
+        let per_move = (slots as u64 * KEYS_PER_MOVE) / keys.max(1);
+        usize::try_from(per_move).unwrap_or(SLOTS).clamp(1, SLOTS)
+    }
+
+    async fn next_move_id(&self) -> Result<u64, DriverError> {
+        let moves = self.ledger.registry.list(keys::MOVES).await?;
+        Ok(moves.entries.iter().filter_map(|entry| keys::number(&entry.key)).max().unwrap_or(0) + 1)
+    }
+
+    /// Slots nobody owned: there is nothing to copy, and nobody to wait for.
+    async fn assign(
+        &self,
+        topology: Versioned<Topology>,
+        plan: Versioned<PlanRecord>,
+        transfer: &Transfer,
+        total: u64,
+    ) -> Result<Progress, DriverError> {
+        let mut record = plan.value;
+        record.state = PlanState::Running;
+        record.slots_moved += transfer.count() as u64;
+        record.slots_total = total;
+        let also = Ledger::replace(Txn::new(), &keys::plan(record.id), plan.revision, &record);
+        let what = format!("{} free slots -> {} (plan {})", transfer.count(), transfer.to, record.id);
+        let change = |new: &mut Topology| new.assign(&transfer.slots, &transfer.to);
+        self.ledger.change_topology(&topology, &what, also, change).await?;
+        Ok(Progress::Made)
+    }
+
+    /// The goal is reached.
+    async fn finish(
+        &self,
+        topology: Versioned<Topology>,
+        plan: Versioned<PlanRecord>,
+    ) -> Result<Progress, DriverError> {
+        let mut record = plan.value;
+        record.state = PlanState::Done;
+        record.ended_at_ms = Some(Millis::now().0);
+        let also = Ledger::replace(Txn::new(), &keys::plan(record.id), plan.revision, &record);
+        let (also, what) = match &record.goal {
+            Goal::Add { node } => (also, format!("node {node} has its share (plan {})", record.id)),
+            Goal::Remove { node, .. } => (
+                also.delete(keys::node(node)),
+                format!("node {node} is no longer a member (plan {})", record.id),
+            ),
+        };
+        self.ledger.change_topology(&topology, &what, also, |_| {}).await?;
+        Ok(Progress::Made)
+    }
+
+    /// The node's slots go to the others, or to nobody, without its keys: that is what the operator chose.
+    async fn give_up(
+        &self,
+        topology: Versioned<Topology>,
+        plan: &Versioned<PlanRecord>,
+        members: &[NodeId],
+        node: &NodeId,
+    ) -> Result<Progress, DriverError> {
+        let mut record = plan.value.clone();
+        record.state = PlanState::Done;
+        record.ended_at_ms = Some(Millis::now().0);
+        record.slots_moved = record.slots_total;
+        let gifts = transfers(&topology.value, members, &record.goal);
+        let also = Ledger::replace(Txn::new(), &keys::plan(record.id), plan.revision, &record)
+            .delete(keys::node(node));
+        let what = format!("node {node} is no longer a member, its keys are given up (plan {})", record.id);
+        let change = |new: &mut Topology| {
+            for gift in &gifts {
+                new.assign(&gift.slots, &gift.to);
+            }
+            new.slots.retain(|(_, owner)| owner != node);
+        };
+        self.ledger.change_topology(&topology, &what, also, change).await?;
+        Ok(Progress::Made)
+    }
+}

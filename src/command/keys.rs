@@ -3,7 +3,7 @@
 //! Rules and their order are those of Redis 7.0 (`COMMAND GETKEYSANDFLAGS`): the key specifications of the row, and for
 //! the few commands whose options decide where or how, code. Never allocates.
 
-use super::{KeyFlags, Spec};
+use super::{Flags, KeyFlags, Spec};
 use crate::protocol::{Request, number::parse_i64};
 
 /// One place where a command has keys.
@@ -186,7 +186,10 @@ impl KeyPositions {
 /// When an option or a count leads past the end, or a count is not a number.
 pub fn positions(spec: &Spec, request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
     match spec.keys_by_code {
-        None => by_specs(spec.keys, request),
+        None => match by_specs(spec.keys, request) {
+            Err(InvalidArguments) if names_none(spec, request) => Ok(KeyPositions::default()),
+            found => found,
+        },
         Some(ByCode::Set) => {
             let reads = request.args_from(3).any(|word| word.eq_ignore_ascii_case(b"get"));
             let flags = if reads {
@@ -208,6 +211,11 @@ pub fn positions(spec: &Spec, request: &Request<'_>) -> Result<KeyPositions, Inv
         Some(ByCode::Sort) => Ok(sort(request)),
         Some(ByCode::Migrate) => migrate(request),
     }
+}
+
+/// Whether a script or a function is called with no keys, in so many words.
+fn names_none(spec: &Spec, request: &Request<'_>) -> bool {
+    spec.flags.has(Flags::NO_MANDATORY_KEYS) && request.get(2) == Some(b"0")
 }
 
 fn single(index: usize, flags: KeyFlags) -> KeyPositions {
@@ -246,11 +254,9 @@ fn by_specs(specs: &[KeySpec], request: &Request<'_>) -> Result<KeyPositions, In
             Find::Count { count, first, step } => {
                 let number = request.get(start + count).and_then(parse_i64).ok_or(InvalidArguments)?;
                 let number = usize::try_from(number).ok().filter(|&number| number <= len);
-                let keys = number.ok_or(InvalidArguments)?;
-                if keys == 0 {
-                    continue;
-                }
-                (start + first, start + first + (keys - 1) * step, step)
+                let distance =
+                    number.and_then(|number| number.checked_sub(1)).ok_or(InvalidArguments)? * step;
+                (start + first, start + first + distance, step)
             }
             Find::Unknown => return Err(InvalidArguments),
         };
@@ -319,7 +325,8 @@ fn sort(request: &Request<'_>) -> KeyPositions {
 fn migrate(request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
     let (mut first, mut last) = (3, 3);
     let mut at = 6;
-    while at < request.len() {
+    // As the last word, KEYS names none.
+    while at + 1 < request.len() {
         let word = request.arg(at);
         if word.eq_ignore_ascii_case(b"keys") {
             if !request.arg(3).is_empty() {
@@ -337,9 +344,7 @@ fn migrate(request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
         };
     }
     let mut keys = KeyPositions::default();
-    if first <= last {
-        keys.push(first, last, 1, KeyFlags::of(&[KeyFlags::RW, KeyFlags::ACCESS, KeyFlags::DELETE]));
-    }
+    keys.push(first, last, 1, KeyFlags::of(&[KeyFlags::RW, KeyFlags::ACCESS, KeyFlags::DELETE]));
     Ok(keys)
 }
 

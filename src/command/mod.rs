@@ -8,6 +8,7 @@
 
 pub mod arg;
 pub mod flags;
+pub mod introspect;
 pub mod keys;
 mod lookup;
 mod resolve;

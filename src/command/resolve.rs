@@ -96,7 +96,8 @@ pub fn resolve(request: &Request<'_>) -> Result<&'static Spec, ResolveError> {
     if spec.accepts(request.len()) { Ok(spec) } else { Err(ResolveError::Arity { name: spec.name }) }
 }
 
-fn find(request: &Request<'_>) -> Result<&'static Spec, ResolveError> {
+/// The row that a request is for, whatever its arity.
+pub(super) fn find(request: &Request<'_>) -> Result<&'static Spec, ResolveError> {
     let spec = lookup(request.name()).ok_or_else(|| ResolveError::unknown(request))?;
     match request.get(1) {
         Some(word) if !spec.subcommands().is_empty() => {

@@ -276,7 +276,7 @@ const fn complete(row: &Row, index: usize) -> Spec {
     assert!(row.has_route || !spec.keys.is_empty(), "a command without keys must say its route");
     spec.index = index as u16;
     spec.acl = spec.acl.with(implied(spec.flags, spec.acl));
-    if spec.keys_by_code.is_some() || super::keys::movable(spec.keys) {
+    if super::keys::movable(spec.keys) {
         spec.flags = spec.flags.with(Flags::MOVABLEKEYS);
     }
     spec

@@ -147,6 +147,13 @@ impl<'a> Request<'a> {
         self.raw
     }
 
+    /// The arguments from `first` on as a request of their own, if there are any: for commands about commands.
+    #[must_use]
+    pub fn tail(&self, first: usize) -> Option<Self> {
+        let spans = self.spans.get(first..).filter(|spans| !spans.is_empty())?;
+        Some(Self { buffer: self.buffer, spans, raw: None })
+    }
+
     /// All arguments from `first` on.
     pub fn args_from(&self, first: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
         let buffer = self.buffer;

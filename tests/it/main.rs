@@ -1,4 +1,5 @@
 //! Real binaries, real etcd, real Redis: a module per topic.
 
+mod differential;
 mod driver;
 mod peers;

@@ -21,7 +21,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .args(&[key("key", 0).multiple()]),
     row("pfdebug", 3, "Look inside an estimate.")
         .since("2.8.9")
-        .complexity("")
+        .complexity("O(N), N the registers")
         .flags(&[WRITE, DENYOOM, ADMIN])
         .keys(&[at(2, &[RW, ACCESS])])
         .internal()
@@ -34,7 +34,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .args(&[key("destkey", 0), key("sourcekey", 1).multiple()]),
     row("pfselftest", 1, "Test the estimator of the server.")
         .since("2.8.9")
-        .complexity("")
+        .complexity("O(N), N the registers")
         .flags(&[ADMIN])
         .refused(reason::ONE_NODE)
         .internal(),

@@ -1,5 +1,6 @@
 //! The commands, one file per family: arguments in, keyspace changed, one reply out.
 
+mod command;
 mod counter;
 mod database;
 mod dump;
@@ -13,11 +14,14 @@ mod string;
 mod string_range;
 mod support;
 
+pub use command::is_implemented;
+
 use super::context::Handler;
 
 /// Every command this node has, by its name in the command table (`container|sub` for subcommands).
 pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
     [
+        command::HANDLERS,
         counter::HANDLERS,
         database::HANDLERS,
         dump::HANDLERS,

@@ -1,0 +1,57 @@
+//! `COMMAND`: the part of the command table that this node has.
+
+use std::sync::LazyLock;
+
+use super::support::Outcome;
+use crate::{
+    command::{Spec, TABLE, introspect, resolve},
+    node::context::{CommandError, Context, Handler},
+    protocol::Request,
+};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("command", command),
+    ("command|count", command),
+    ("command|docs", command),
+    ("command|getkeys", command),
+    ("command|getkeysandflags", command),
+    ("command|help", command),
+    ("command|info", command),
+    ("command|list", command),
+];
+
+/// By [`Spec::index`]: whether there is a handler.
+static IMPLEMENTED: LazyLock<Vec<bool>> = LazyLock::new(|| {
+    let mut implemented = vec![false; TABLE.len()];
+    for (name, _) in super::handlers() {
+        for spec in TABLE.iter().filter(|spec| spec.name == name) {
+            implemented[usize::from(spec.index)] = true;
+        }
+    }
+    implemented
+});
+
+/// Whether this node has a command, or a subcommand.
+pub fn is_implemented(spec: &Spec) -> bool {
+    IMPLEMENTED[usize::from(spec.index)]
+}
+
+fn command(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let spec = resolve(&request).map_err(|error| CommandError::other(error.to_string()))?;
+    introspect::command(spec, &request, &mut ctx.reply, &is_implemented)
+        .map_err(|error| CommandError::other(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_handler_has_a_row() {
+        let mut seen = std::collections::HashSet::new();
+        for (name, _) in crate::node::commands::handlers() {
+            assert!(TABLE.iter().any(|spec| spec.name == name), "{name} is not in the command table");
+            assert!(seen.insert(name), "{name} has two handlers");
+        }
+    }
+}

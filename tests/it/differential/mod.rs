@@ -1,0 +1,4 @@
+//! The same requests to a real redis-server and to us: replies must be the same bytes.
+
+mod peer;
+mod table;

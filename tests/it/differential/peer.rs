@@ -1,0 +1,104 @@
+//! A connection that keeps replies as the bytes they came in.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use redis_cluster::{
+    client::encode_command,
+    protocol::{Value, Version},
+};
+
+/// One server, asked one thing at a time.
+pub(super) struct Peer {
+    stream: TcpStream,
+    input: Vec<u8>,
+}
+
+/// Longer than any reply takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Peer {
+    pub(super) fn connect(address: &str, version: Version) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_nodelay(true).expect("nodelay can be set");
+        let mut peer = Self { stream, input: Vec::new() };
+        if version == Version::Resp3 {
+            let hello = peer.value(&["HELLO", "3"]);
+            assert!(matches!(hello, Value::Map(_)), "{address} does not speak RESP3: {hello:?}");
+        }
+        peer
+    }
+
+    /// The reply's bytes. What ends the connection counts as an empty reply.
+    pub(super) fn call<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Vec<u8> {
+        let mut request = Vec::new();
+        encode_command(&mut request, arguments);
+        self.stream.write_all(&request).expect("the server takes the request");
+        loop {
+            if let Some((_, used)) = Value::decode(&self.input).expect("the reply is RESP") {
+                return self.input.drain(..used).collect();
+            }
+            let mut chunk = [0; 64 << 10];
+            match self.stream.read(&mut chunk).expect("a reply comes in time") {
+                0 => return Vec::new(),
+                read => self.input.extend_from_slice(&chunk[..read]),
+            }
+        }
+    }
+
+    /// The reply, decoded.
+    pub(super) fn value<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Value {
+        let reply = self.call(arguments);
+        decode(&reply)
+    }
+}
+
+/// One whole reply.
+pub(super) fn decode(reply: &[u8]) -> Value {
+    match Value::decode(reply).expect("the reply is RESP") {
+        Some((value, used)) if used == reply.len() => value,
+        _ => panic!("not one reply: {:?}", String::from_utf8_lossy(reply)),
+    }
+}
+
+/// Lines of a case file without comments, as arguments.
+pub(super) fn cases(text: &str) -> impl Iterator<Item = (&str, Vec<Vec<u8>>)> {
+    text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).map(|line| {
+        let arguments = redis_cluster::protocol::quote::split(line.as_bytes());
+        (line, arguments.unwrap_or_else(|_| panic!("quotes do not match: {line}")))
+    })
+}
+
+/// What differs, all of it shown at once.
+#[derive(Default)]
+pub(super) struct Differences {
+    compared: usize,
+    found: Vec<String>,
+}
+
+impl Differences {
+    pub(super) fn compare<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: impl std::fmt::Display,
+        ours: &T,
+        theirs: &T,
+    ) {
+        self.compared += 1;
+        if ours != theirs {
+            self.found.push(format!("{what}\n    ours   {ours:?}\n    theirs {theirs:?}"));
+        }
+    }
+
+    /// # Panics
+    /// If there are differences, or nothing was compared.
+    #[track_caller]
+    pub(super) fn none(self) {
+        assert!(self.compared > 0, "nothing was compared");
+        let (found, compared) = (self.found.len(), self.compared);
+        assert!(self.found.is_empty(), "{found} of {compared} differ:\n{}", self.found.join("\n"));
+    }
+}

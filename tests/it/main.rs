@@ -3,3 +3,4 @@
 mod differential;
 mod driver;
 mod peers;
+mod registry;

@@ -1,13 +1,14 @@
 //! The one way to membership: a small client of the etcd v3 API.
 //!
 //! Here: reads, compare-and-swap transactions, leases and watches below one prefix `/redis-cluster/NAME/`, with a retry layer
-//! that outlives dead and frozen endpoints, and an embedded server of the same API for a single machine.
+//! that outlives dead and frozen endpoints, and an [`embedded`] server of the same API for a single machine.
 //! Not here: what the keys mean (`cluster::member`, `cluster::topology`) and who may write them (`cluster::election`).
 //!
 //! A [`Registry`] may be cloned and used from any number of tokio runtimes. Connections are kept per runtime, and what runs in
 //! the background (a lease's keep-alive, a watch) lives on the runtime that created it and ends with it; a lease then counts
 //! as lost. No call waits longer than [`CALL_DEADLINE`] per request it sends.
 
+pub mod embedded;
 mod endpoint;
 mod error;
 mod etcd;

@@ -1,3 +1,76 @@
-//! The daemon.
+//! redis_node: one Redis server that knows nothing of the others.
 
-fn main() {}
+use std::{io::IsTerminal as _, process::ExitCode};
+
+use anyhow::Context as _;
+use clap::Parser;
+use redis_cluster::{
+    cluster::NodeId,
+    node::{self, NodeOptions},
+    server::{ListenAddress, shutdown_signal},
+};
+
+/// A complete standalone Redis server: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Example: redis_node 1 0.0.0.0:8001")]
+struct Arguments {
+    /// Name of this node: letters, digits, '.', '_', '-'
+    id: NodeId,
+    /// Where to listen: HOST:PORT, or :PORT for all interfaces
+    #[arg(value_name = "ADDR")]
+    address: ListenAddress,
+    /// Threads that serve connections [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+    /// Connections at once
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    maxclients: u32,
+    /// Password of the default user
+    #[arg(long, value_name = "PASSWORD", env = "REDIS_PASSWORD", hide_env_values = true)]
+    requirepass: Option<String>,
+    /// What to log: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log_level: tracing::Level,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_max_level(arguments.log_level)
+        .with_target(false)
+        .init();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let workers = arguments
+        .workers
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let mut parameters = vec![("maxclients".to_owned(), arguments.maxclients.to_string())];
+    parameters.extend(arguments.requirepass.map(|password| ("requirepass".to_owned(), password)));
+    let options = NodeOptions { id: arguments.id, listen: arguments.address, workers, parameters };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let signal = shutdown_signal().context("cannot listen for signals")?;
+        let node = node::run(&options)?;
+        for address in node.addresses() {
+            tracing::info!(id = %options.id, %address, workers, "ready");
+        }
+        tokio::select! {
+            () = node.stopped() => tracing::info!("stopped by a client's SHUTDOWN"),
+            name = signal => {
+                tracing::info!(signal = name, "stopping");
+                node.stop().await;
+            }
+        }
+        Ok(())
+    })
+}

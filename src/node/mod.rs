@@ -1,8 +1,148 @@
 //! redis_node: keyspace, data types, expiry, and the server around them. Knows nothing of other nodes.
+//!
+//! A request's way: [`serve`] reads and parses a batch, [`dispatch`] runs it under the one lock of the keyspace, handlers
+//! in [`commands`] do the work on a [`context::Context`], and the replies go out with one write.
+//! There is no global state: a process may run several nodes.
 
+pub mod acl;
+pub mod clients;
 pub mod commands;
+pub mod config;
 pub mod context;
+mod cron;
+mod daemon;
+pub mod dispatch;
 pub mod keyspace;
+mod metrics;
+pub(crate) mod process;
 pub mod rdb;
+mod serve;
 pub mod session;
 pub mod state;
+pub mod stats;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    config::Config,
+    keyspace::Keyspace,
+    state::{DATABASES, NodeState},
+};
+use crate::{
+    cluster::NodeId,
+    server::{self, BindError, ListenAddress, Running, StartError},
+};
+
+/// How to start a node.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// As the operator names it.
+    pub id: NodeId,
+    /// Where clients of all protocols connect; port 0 for any free one.
+    pub listen: ListenAddress,
+    /// Threads that serve connections, at least 1.
+    pub workers: usize,
+    /// `CONFIG` parameters other than their defaults.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Nobody can listen there.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A parameter does not take its value.
+    #[error("{0}")]
+    Parameter(String),
+    /// The system refused threads.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// Data and everything around it.
+#[derive(Debug)]
+pub struct Node {
+    /// What is shared besides the data.
+    pub state: NodeState,
+    keyspace: Mutex<Keyspace>,
+}
+
+impl Node {
+    /// The data, for as long as a batch takes.
+    pub fn keyspace(&self) -> MutexGuard<'_, Keyspace> {
+        // A command that panicked lost its connection; the data is still there for the others.
+        self.keyspace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A node that runs on its own threads. Dropping it asks the node to stop.
+#[derive(Debug)]
+pub struct NodeHandle {
+    running: Running,
+    node: Arc<Node>,
+}
+
+/// Starts a node and returns when it listens.
+///
+/// # Errors
+/// When its address cannot be listened on, a parameter is wrong, or the system refuses threads.
+pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
+    let config = Config::default();
+    for (name, value) in &options.parameters {
+        config.preset(name, value).map_err(RunError::Parameter)?;
+    }
+    let listeners = server::bind(&options.listen)?;
+    let address = listeners.first().and_then(|listener| listener.local_addr().ok());
+    let fixed = [
+        ("port", address.map_or(0, |address| address.port()).to_string()),
+        ("bind", address.map_or(String::new(), |address| address.ip().to_string())),
+        ("io-threads", options.workers.max(1).to_string()),
+    ];
+    for (name, value) in fixed {
+        config.preset(name, &value).map_err(RunError::Parameter)?;
+    }
+    let stop = CancellationToken::new();
+    let state = NodeState::new(options.id.clone(), config, stop.clone());
+    let mut keyspace = Keyspace::new(DATABASES);
+    keyspace.set_aging(commands::aging(&state.config));
+    let node = Arc::new(Node { state, keyspace: Mutex::new(keyspace) });
+    let name = format!("node-{}", options.id);
+    let running = server::start(&name, &node, listeners, options.workers, stop)?;
+    Ok(NodeHandle { running, node })
+}
+
+impl NodeHandle {
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.running.addresses()
+    }
+
+    /// The node itself.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Cancel it to stop the node.
+    #[must_use]
+    pub fn stop_token(&self) -> CancellationToken {
+        self.running.stop_token()
+    }
+
+    /// Asks it to stop and waits until it has: what clients had sent is answered.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+
+    /// Waits until it has stopped: [`NodeHandle::stop_token`], or `SHUTDOWN` from a client.
+    pub async fn stopped(&self) {
+        self.running.stopped().await;
+    }
+}

@@ -1,5 +1,115 @@
-//! What all connections of a node share: configuration, clients, statistics.
+//! What all connections of a node share besides the data: configuration, clients, users, statistics.
+
+use std::{
+    sync::{Mutex, PoisonError, atomic::Ordering::Relaxed},
+    time::Instant,
+};
+
+use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    acl::Acl,
+    clients::Clients,
+    config::Config,
+    keyspace::{self, Keyspace},
+    stats::Stats,
+};
+use crate::{cluster::NodeId, server::ConnectionCounters, time::Millis};
+
+/// Databases of a node.
+pub const DATABASES: usize = 16;
+/// The Redis whose behaviour this is.
+pub const REDIS_VERSION: &str = "7.0.15";
+/// Of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Shared state.
-#[derive(Debug, Default)]
-pub struct NodeState {}
+#[derive(Debug)]
+pub struct NodeState {
+    /// As the operator named it.
+    pub id: NodeId,
+    /// 40 hexadecimal digits, new at every start.
+    pub run_id: String,
+    /// When it started.
+    pub started: Millis,
+    /// The same, on a clock that only goes forward.
+    pub since: Instant,
+    /// `CONFIG`.
+    pub config: Config,
+    /// Connected clients.
+    pub clients: Clients,
+    /// Users.
+    pub acl: Acl,
+    /// What was done.
+    pub stats: Stats,
+    /// Counters of the keyspace at the last `CONFIG RESETSTAT`: it goes on counting.
+    keyspace_base: Mutex<keyspace::Stats>,
+    /// Connections of all protocols.
+    pub connections: ConnectionCounters,
+    /// Cancelled to end the node.
+    pub stop: CancellationToken,
+}
+
+impl NodeState {
+    /// Of a node that starts now.
+    #[must_use]
+    pub fn new(id: NodeId, config: Config, stop: CancellationToken) -> Self {
+        let acl = Acl::default();
+        acl.set_default_password(config.get("requirepass").unwrap_or_default().as_bytes());
+        Self {
+            id,
+            run_id: random_id(),
+            started: Millis::now(),
+            since: Instant::now(),
+            config,
+            clients: Clients::default(),
+            acl,
+            stats: Stats::default(),
+            keyspace_base: Mutex::default(),
+            connections: ConnectionCounters::default(),
+            stop,
+        }
+    }
+
+    /// Hits, misses and expired keys since the start or the last `CONFIG RESETSTAT`.
+    #[must_use]
+    pub fn keyspace_stats(&self, keyspace: &Keyspace) -> keyspace::Stats {
+        let base = self.keyspace_base.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = keyspace.stats();
+        keyspace::Stats {
+            hits: now.hits - base.hits,
+            misses: now.misses - base.misses,
+            expired: now.expired - base.expired,
+        }
+    }
+
+    /// `CONFIG RESETSTAT`.
+    pub fn reset_stats(&self, keyspace: &Keyspace) {
+        *self.keyspace_base.lock().unwrap_or_else(PoisonError::into_inner) = keyspace.stats();
+        self.stats.reset();
+        self.connections.received.store(0, Relaxed);
+        self.connections.rejected.store(0, Relaxed);
+    }
+}
+
+impl Default for NodeState {
+    /// Of a node that nobody serves, for tests.
+    fn default() -> Self {
+        let id = "test".parse().unwrap_or_else(|_| unreachable!("a valid id"));
+        Self::new(id, Config::default(), CancellationToken::new())
+    }
+}
+
+/// 40 hexadecimal digits that nobody else has: unique, not secret.
+fn random_id() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    let mut hash = Sha256::new();
+    for round in 0..4u64 {
+        // The keys of a `RandomState` come from the system's random numbers.
+        hash.update(RandomState::new().hash_one(round).to_le_bytes());
+    }
+    hash.update(std::process::id().to_le_bytes());
+    hash.update(Millis::now().0.to_le_bytes());
+    hash.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+}

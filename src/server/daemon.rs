@@ -39,7 +39,7 @@ pub trait Daemon: Send + Sync + 'static {
     ) -> impl Future<Output = Served> + 'static;
 
     /// A session for a gRPC caller.
-    fn open_session(&self, peer: Peer) -> Self::Session;
+    fn open_session(self: &Arc<Self>, peer: Peer) -> Self::Session;
 
     /// Runs one command; the reply is what a RESP3 client gets. Redis errors are [`Value::Error`].
     fn execute(

@@ -11,9 +11,11 @@ pub mod http;
 pub mod listener;
 pub mod metrics;
 pub mod prefixed;
+mod signals;
 pub mod sniff;
 mod workers;
 
 pub use daemon::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle};
 pub use listener::{BindError, ListenAddress, bind};
+pub use signals::shutdown_signal;
 pub use workers::{Running, StartError, start};

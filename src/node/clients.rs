@@ -1,0 +1,322 @@
+//! The clients of a node, seen from other connections: `CLIENT LIST`, `CLIENT KILL`, idle time-outs, the end.
+//!
+//! A client's own worker notes what it does with plain stores; nobody waits for anybody.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Waker,
+};
+
+use futures::task::AtomicWaker;
+
+use super::acl::User;
+use crate::{
+    command::{Spec, TABLE},
+    protocol::Version,
+    server::Peer,
+    time::Millis,
+};
+
+/// Numbers a client for ever; never used twice in a process.
+pub type ClientId = u64;
+
+/// A connected client.
+#[derive(Debug)]
+pub struct Client {
+    /// `id`.
+    pub id: ClientId,
+    /// Both ends.
+    pub peer: Peer,
+    /// When it connected.
+    pub created: Millis,
+    signal: AtomicU8,
+    waker: AtomicWaker,
+    active: AtomicI64,
+    command: AtomicU16,
+    database: AtomicU8,
+    version: AtomicU8,
+    flags: AtomicU32,
+    query: AtomicUsize,
+    query_free: AtomicUsize,
+    output: AtomicUsize,
+    in_registry: AtomicBool,
+    labels: Mutex<Labels>,
+}
+
+/// What a client calls itself, and who it is.
+#[derive(Clone, Debug)]
+pub struct Labels {
+    /// `CLIENT SETNAME`.
+    pub name: Vec<u8>,
+    /// `CLIENT SETINFO LIB-NAME`.
+    pub library: Vec<u8>,
+    /// `CLIENT SETINFO LIB-VER`.
+    pub library_version: Vec<u8>,
+    /// Whom it logged in as.
+    pub user: Arc<User>,
+}
+
+/// What a connection is asked to do from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Nothing.
+    None,
+    /// Send what is answered, then close: the node stops.
+    Drain,
+    /// Close. Nothing of it runs any more.
+    Kill,
+}
+
+/// `CLIENT NO-EVICT`.
+pub const NO_EVICT: u32 = 1;
+/// `CLIENT NO-TOUCH`.
+pub const NO_TOUCH: u32 = 2;
+/// The connection closes after its replies were sent.
+pub const CLOSING: u32 = 4;
+
+const NO_COMMAND: u16 = u16::MAX;
+
+impl Client {
+    /// What it is asked to do. Read under the keyspace lock this is exact: who was killed under it runs nothing more.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        match self.signal.load(Ordering::Acquire) {
+            0 => Signal::None,
+            1 => Signal::Drain,
+            _ => Signal::Kill,
+        }
+    }
+
+    /// Asks it to end; the stronger signal stays.
+    pub fn send(&self, signal: Signal) {
+        self.signal.fetch_max(signal as u8, Ordering::AcqRel);
+        self.waker.wake();
+    }
+
+    /// Whom to wake when it is asked something.
+    pub fn watch(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// After a batch: what the connection just did.
+    pub fn note(&self, now: Millis, query: usize, query_free: usize) {
+        self.active.store(now.0, Ordering::Relaxed);
+        self.query.store(query, Ordering::Relaxed);
+        self.query_free.store(query_free, Ordering::Relaxed);
+    }
+
+    /// The command it is in.
+    pub fn set_command(&self, spec: &Spec) {
+        self.command.store(spec.index, Ordering::Relaxed);
+    }
+
+    /// Bytes of replies that wait for the client to read.
+    pub fn set_output(&self, bytes: usize) {
+        self.output.store(bytes, Ordering::Relaxed);
+    }
+
+    /// After `SELECT`.
+    pub fn set_database(&self, database: usize) {
+        self.database.store(u8::try_from(database).unwrap_or(u8::MAX), Ordering::Relaxed);
+    }
+
+    /// After `HELLO`.
+    pub fn set_version(&self, version: Version) {
+        self.version.store(if version == Version::Resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    }
+
+    /// Sets or clears one of the flag constants of this module.
+    pub fn set_flag(&self, flag: u32, on: bool) {
+        if on {
+            self.flags.fetch_or(flag, Ordering::Relaxed);
+        } else {
+            self.flags.fetch_and(!flag, Ordering::Relaxed);
+        }
+    }
+
+    /// What it calls itself, to read or to change.
+    pub fn labels(&self) -> MutexGuard<'_, Labels> {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When it last sent something.
+    #[must_use]
+    pub fn last_active(&self) -> Millis {
+        Millis(self.active.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of memory its buffers take, about.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let labels = {
+            let labels = self.labels();
+            labels.name.len() + labels.library.len() + labels.library_version.len()
+        };
+        self.query.load(Ordering::Relaxed)
+            + self.query_free.load(Ordering::Relaxed)
+            + self.output.load(Ordering::Relaxed)
+            + labels
+            + size_of::<Self>()
+    }
+
+    /// Its line of `CLIENT LIST`, without a line end.
+    #[must_use]
+    pub fn describe(&self, now: Millis) -> Vec<u8> {
+        let flags = self.flags.load(Ordering::Relaxed);
+        let mut letters = String::new();
+        if flags & CLOSING != 0 || self.signal() == Signal::Drain {
+            letters.push('c');
+        }
+        if self.signal() == Signal::Kill {
+            letters.push('A');
+        }
+        if flags & NO_EVICT != 0 {
+            letters.push('e');
+        }
+        if flags & NO_TOUCH != 0 {
+            letters.push('T');
+        }
+        if letters.is_empty() {
+            letters.push('N');
+        }
+        let (query, query_free) =
+            (self.query.load(Ordering::Relaxed), self.query_free.load(Ordering::Relaxed));
+        let output = self.output.load(Ordering::Relaxed);
+        let command = self.command.load(Ordering::Relaxed);
+        let command = TABLE.get(usize::from(command)).map_or("NULL", |spec| spec.name);
+        let memory = self.memory();
+        let labels = self.labels();
+        let mut line =
+            format!("id={} addr={} laddr={} fd=-1 name=", self.id, self.peer.remote, self.peer.local)
+                .into_bytes();
+        line.extend_from_slice(&labels.name);
+        line.extend_from_slice(
+            format!(
+                " age={} idle={} flags={letters} db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={query} \
+                 qbuf-free={query_free} argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} \
+                 tot-mem={memory} events={} cmd={command} user=",
+                (now.0 - self.created.0).max(0) / 1000,
+                (now.0 - self.active.load(Ordering::Relaxed)).max(0) / 1000,
+                self.database.load(Ordering::Relaxed),
+                if output == 0 { "r" } else { "rw" },
+            )
+            .as_bytes(),
+        );
+        line.extend_from_slice(labels.user.name());
+        line.extend_from_slice(
+            format!(" redir=-1 resp={} lib-name=", self.version.load(Ordering::Relaxed)).as_bytes(),
+        );
+        line.extend_from_slice(&labels.library);
+        line.extend_from_slice(b" lib-ver=");
+        line.extend_from_slice(&labels.library_version);
+        line
+    }
+}
+
+/// All connected clients.
+#[derive(Debug, Default)]
+pub struct Clients {
+    next: AtomicU64,
+    connected: Mutex<BTreeMap<ClientId, Arc<Client>>>,
+}
+
+impl Clients {
+    fn connected(&self) -> MutexGuard<'_, BTreeMap<ClientId, Arc<Client>>> {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A client that is not in the list: for tests and for what runs in the node's own name.
+    #[must_use]
+    pub fn unlisted(&self, peer: Peer, user: Arc<User>, now: Millis) -> Arc<Client> {
+        Arc::new(Client {
+            id: self.next.fetch_add(1, Ordering::Relaxed) + 1,
+            peer,
+            created: now,
+            signal: AtomicU8::new(0),
+            waker: AtomicWaker::new(),
+            active: AtomicI64::new(now.0),
+            command: AtomicU16::new(NO_COMMAND),
+            database: AtomicU8::new(0),
+            version: AtomicU8::new(2),
+            flags: AtomicU32::new(0),
+            query: AtomicUsize::new(0),
+            query_free: AtomicUsize::new(0),
+            output: AtomicUsize::new(0),
+            in_registry: AtomicBool::new(false),
+            labels: Mutex::new(Labels {
+                name: Vec::new(),
+                library: Vec::new(),
+                library_version: Vec::new(),
+                user,
+            }),
+        })
+    }
+
+    /// Enters a client; [`Clients::remove`] takes it out.
+    #[must_use]
+    pub fn add(&self, peer: Peer, user: Arc<User>, now: Millis) -> Arc<Client> {
+        let client = self.unlisted(peer, user, now);
+        client.in_registry.store(true, Ordering::Relaxed);
+        self.connected().insert(client.id, Arc::clone(&client));
+        client
+    }
+
+    /// Takes a client out.
+    pub fn remove(&self, client: &Client) {
+        if client.in_registry.load(Ordering::Relaxed) {
+            self.connected().remove(&client.id);
+        }
+    }
+
+    /// One client.
+    #[must_use]
+    pub fn get(&self, id: ClientId) -> Option<Arc<Client>> {
+        self.connected().get(&id).cloned()
+    }
+
+    /// All clients, oldest first.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.connected().values().cloned().collect()
+    }
+
+    /// How many.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.connected().len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// To all of them.
+    pub fn send_all(&self, signal: Signal) {
+        for client in self.all() {
+            client.send(signal);
+        }
+    }
+
+    /// The largest input and output buffers of all clients, bytes.
+    #[must_use]
+    pub fn largest_buffers(&self) -> (usize, usize) {
+        self.connected().values().fold((0, 0), |(input, output), client| {
+            (
+                input.max(client.query.load(Ordering::Relaxed)),
+                output.max(client.output.load(Ordering::Relaxed)),
+            )
+        })
+    }
+
+    /// Bytes that all clients take, about.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.all().iter().map(|client| client.memory()).sum()
+    }
+}

@@ -1,0 +1,283 @@
+//! INFO: the state of the node in lines that people and exporters read.
+//!
+//! Fields that clients and exporters expect are there also when they can only be zero (replication, persistence).
+
+use std::fmt::Write as _;
+
+use super::support::Outcome;
+use crate::{
+    node::{
+        context::{Context, Handler},
+        process,
+        state::{REDIS_VERSION, VERSION},
+    },
+    protocol::Request,
+};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[("info", info)];
+
+/// Sections in the order of Redis; whether they belong to the default ones.
+const SECTIONS: [(&str, &str, bool); 12] = [
+    ("server", "Server", true),
+    ("clients", "Clients", true),
+    ("memory", "Memory", true),
+    ("persistence", "Persistence", true),
+    ("stats", "Stats", true),
+    ("replication", "Replication", true),
+    ("cpu", "CPU", true),
+    ("modules", "Modules", true),
+    ("commandstats", "Commandstats", false),
+    ("errorstats", "Errorstats", true),
+    ("cluster", "Cluster", true),
+    ("keyspace", "Keyspace", true),
+];
+
+fn info(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let asked: Vec<Vec<u8>> = request.args_from(1).map(<[u8]>::to_ascii_lowercase).collect();
+    let all = asked.iter().any(|word| matches!(word.as_slice(), b"all" | b"everything"));
+    let defaults = asked.is_empty() || asked.iter().any(|word| word == b"default");
+    let mut text = String::new();
+    for (section, title, by_default) in SECTIONS {
+        if !(all || (defaults && by_default) || asked.iter().any(|word| word == section.as_bytes())) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str("\r\n");
+        }
+        let _ = write!(text, "# {title}\r\n");
+        let mut lines = Lines(&mut text);
+        match section {
+            "server" => server(context, &mut lines),
+            "clients" => clients(context, &mut lines),
+            "memory" => memory(context, &mut lines),
+            "persistence" => persistence(context, &mut lines),
+            "stats" => stats(context, &mut lines),
+            "replication" => replication(context, &mut lines),
+            "cpu" => cpu(&mut lines),
+            "commandstats" => commandstats(context, &mut lines),
+            "errorstats" => errorstats(context, &mut lines),
+            "cluster" => lines.field("cluster_enabled", 0),
+            "keyspace" => keyspace(context, &mut lines),
+            _ => {}
+        }
+    }
+    context.reply.verbatim("txt", text);
+    Ok(())
+}
+
+struct Lines<'a>(&'a mut String);
+
+impl Lines<'_> {
+    fn field(&mut self, name: impl std::fmt::Display, value: impl std::fmt::Display) {
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+
+    fn zeros(&mut self, names: &[&str]) {
+        for name in names {
+            self.field(name, 0);
+        }
+    }
+
+    /// A number of bytes, and once more for people.
+    fn bytes(&mut self, name: &str, bytes: u64) {
+        self.field(name, bytes);
+        self.field(format_args!("{name}_human"), human(bytes));
+    }
+}
+
+/// `1.50M`
+fn human(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    if bytes < 1024 {
+        return format!("{bytes}B");
+    }
+    for unit in ["K", "M", "G", "T"] {
+        value /= 1024.0;
+        if value < 1024.0 {
+            return format!("{value:.2}{unit}");
+        }
+    }
+    format!("{:.2}P", value / 1024.0)
+}
+
+fn server(context: &Context<'_>, lines: &mut Lines<'_>) {
+    let node = context.node;
+    let uptime = node.since.elapsed().as_secs();
+    let config = |name| node.config.get(name).unwrap_or_default();
+    lines.field("redis_version", REDIS_VERSION);
+    lines.field("redis_git_sha1", "00000000");
+    lines.field("redis_git_dirty", 0);
+    lines.field("redis_build_id", 0);
+    lines.field("redis_mode", "standalone");
+    lines.field("server_name", "redis-cluster");
+    lines.field("redis_cluster_version", VERSION);
+    lines.field("node_id", &node.id);
+    lines.field("os", process::system());
+    lines.field("arch_bits", usize::BITS);
+    lines.field("monotonic_clock", "POSIX clock_gettime");
+    lines.field("multiplexing_api", "epoll");
+    lines.field("process_id", std::process::id());
+    lines.field("process_supervised", "no");
+    lines.field("run_id", &node.run_id);
+    lines.field("tcp_port", config("port"));
+    let micros = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    lines.field("server_time_usec", micros.as_micros());
+    lines.field("uptime_in_seconds", uptime);
+    lines.field("uptime_in_days", uptime / 86_400);
+    lines.field("hz", config("hz"));
+    lines.field("configured_hz", config("hz"));
+    lines.field("lru_clock", context.now.seconds() & 0xFF_FFFF);
+    let executable = std::env::current_exe().unwrap_or_default();
+    lines.field("executable", executable.display());
+    lines.field("config_file", "");
+    lines.field("io_threads_active", u8::from(config("io-threads") != "1"));
+}
+
+fn clients(context: &Context<'_>, lines: &mut Lines<'_>) {
+    let node = context.node;
+    lines.field("connected_clients", node.connections.connected());
+    lines.field("cluster_connections", 0);
+    lines.field("maxclients", node.config.max_clients());
+    let (input, output) = node.clients.largest_buffers();
+    lines.field("client_recent_max_input_buffer", input);
+    lines.field("client_recent_max_output_buffer", output);
+    lines.zeros(&["blocked_clients", "tracking_clients", "clients_in_timeout_table"]);
+}
+
+fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
+    let memory = process::memory();
+    let tables: usize =
+        (0..context.keyspace.databases()).map(|index| context.keyspace.db(index).table_bytes()).sum();
+    let clients = context.node.clients.memory();
+    let overhead = (tables + clients) as u64;
+    // One allocator serves the process, so what is used is what is resident.
+    lines.bytes("used_memory", memory.resident);
+    lines.bytes("used_memory_rss", memory.resident);
+    lines.bytes("used_memory_peak", memory.peak);
+    let percent = |part: u64, whole: u64| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
+    lines.field("used_memory_peak_perc", percent(memory.resident, memory.peak));
+    lines.field("used_memory_overhead", overhead);
+    lines.field("used_memory_startup", 0);
+    let dataset = memory.resident.saturating_sub(overhead);
+    lines.field("used_memory_dataset", dataset);
+    lines.field("used_memory_dataset_perc", percent(dataset, memory.resident));
+    lines.bytes("total_system_memory", memory.system);
+    lines.zeros(&["used_memory_lua", "used_memory_scripts"]);
+    lines.bytes("maxmemory", 0);
+    lines.field("maxmemory_policy", context.node.config.get("maxmemory-policy").unwrap_or_default());
+    lines.field("mem_fragmentation_ratio", "1.00");
+    lines.zeros(&["mem_fragmentation_bytes", "mem_not_counted_for_evict", "mem_replication_backlog"]);
+    lines.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
+    lines.field("mem_clients_normal", clients);
+    lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    lines.field("mem_allocator", "libc");
+    lines.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
+}
+
+fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
+    lines.zeros(&["loading", "async_loading", "rdb_changes_since_last_save", "rdb_bgsave_in_progress"]);
+    lines.field("rdb_last_save_time", context.node.started.seconds());
+    lines.field("rdb_last_bgsave_status", "ok");
+    lines.field("rdb_last_bgsave_time_sec", -1);
+    lines.field("rdb_current_bgsave_time_sec", -1);
+    lines.zeros(&["rdb_saves", "aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
+    lines.field("aof_last_rewrite_time_sec", -1);
+    lines.field("aof_current_rewrite_time_sec", -1);
+    lines.field("aof_last_bgrewrite_status", "ok");
+    lines.field("aof_last_write_status", "ok");
+}
+
+fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {
+    use std::sync::atomic::Ordering::Relaxed;
+    let node = context.node;
+    let (stats, rate) = (&node.stats, node.stats.rate());
+    let keys = node.keyspace_stats(context.keyspace);
+    lines.field("total_connections_received", node.connections.received.load(Relaxed));
+    lines.field("total_commands_processed", stats.processed.get());
+    lines.field("instantaneous_ops_per_sec", rate.commands.round());
+    lines.field("total_net_input_bytes", stats.input.get());
+    lines.field("total_net_output_bytes", stats.output.get());
+    lines.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
+    lines.field("instantaneous_input_kbps", format_args!("{:.2}", rate.input / 1024.0));
+    lines.field("instantaneous_output_kbps", format_args!("{:.2}", rate.output / 1024.0));
+    lines.field("rejected_connections", node.connections.rejected.load(Relaxed));
+    lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    lines.field("expired_keys", keys.expired);
+    lines.field("expired_stale_perc", "0.00");
+    lines.zeros(&["expired_time_cap_reached_count", "evicted_keys", "evicted_clients"]);
+    lines.field("keyspace_hits", keys.hits);
+    lines.field("keyspace_misses", keys.misses);
+    lines.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec"]);
+    lines.zeros(&["total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
+    lines.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    lines.zeros(&["unexpected_error_replies"]);
+    lines.field("total_error_replies", stats.error_replies.get());
+    lines.zeros(&["dump_payload_sanitizations"]);
+    lines.field("total_reads_processed", stats.reads.get());
+    lines.field("total_writes_processed", stats.writes.get());
+    lines.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+}
+
+fn replication(context: &Context<'_>, lines: &mut Lines<'_>) {
+    lines.field("role", "master");
+    lines.field("connected_slaves", 0);
+    lines.field("master_failover_state", "no-failover");
+    lines.field("master_replid", &context.node.run_id);
+    lines.field("master_replid2", "0".repeat(40));
+    lines.field("master_repl_offset", 0);
+    lines.field("second_repl_offset", -1);
+    lines.zeros(&["repl_backlog_active", "repl_backlog_size", "repl_backlog_first_byte_offset"]);
+    lines.zeros(&["repl_backlog_histlen"]);
+}
+
+fn cpu(lines: &mut Lines<'_>) {
+    let time = process::cpu();
+    lines.field("used_cpu_sys", format_args!("{:.6}", time.system));
+    lines.field("used_cpu_user", format_args!("{:.6}", time.user));
+    lines.field("used_cpu_sys_children", "0.000000");
+    lines.field("used_cpu_user_children", "0.000000");
+}
+
+fn commandstats(context: &Context<'_>, lines: &mut Lines<'_>) {
+    for (spec, stats) in context.node.stats.commands() {
+        let (calls, nanoseconds) = (stats.calls.get(), stats.nanoseconds.get());
+        let each = if calls == 0 { 0.0 } else { nanoseconds as f64 / 1000.0 / calls as f64 };
+        lines.field(
+            format_args!("cmdstat_{}", spec.name),
+            format_args!(
+                "calls={calls},usec={},usec_per_call={each:.2},rejected_calls={},failed_calls={}",
+                nanoseconds / 1000,
+                stats.rejected.get(),
+                stats.failed.get()
+            ),
+        );
+    }
+}
+
+fn errorstats(context: &Context<'_>, lines: &mut Lines<'_>) {
+    for (code, count) in context.node.stats.errors() {
+        lines.field(format_args!("errorstat_{code}"), format_args!("count={count}"));
+    }
+}
+
+fn keyspace(context: &Context<'_>, lines: &mut Lines<'_>) {
+    for index in 0..context.keyspace.databases() {
+        let db = context.keyspace.db(index);
+        if !db.is_empty() {
+            let (keys, expires) = (db.len(), db.expiring());
+            lines.field(format_args!("db{index}"), format_args!("keys={keys},expires={expires},avg_ttl=0"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn sizes_for_people() {
+        for (bytes, text) in [(0, "0B"), (1023, "1023B"), (1536, "1.50K"), (25_276_510_208, "23.54G")] {
+            assert_eq!(human(bytes), text);
+        }
+    }
+}

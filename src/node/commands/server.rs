@@ -1,0 +1,132 @@
+//! The server as a whole: TIME, CONFIG, SHUTDOWN.
+
+use super::{help::help as help_lines, support::Outcome};
+use crate::{
+    node::{
+        context::{CommandError, Context, Handler},
+        keyspace::Aging,
+    },
+    protocol::{
+        Request,
+        glob::{self, Case},
+    },
+};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("config|get", config_get),
+    ("config|help", config_help),
+    ("config|resetstat", config_resetstat),
+    ("config|rewrite", config_rewrite),
+    ("config|set", config_set),
+    ("shutdown", shutdown),
+    ("time", time),
+];
+
+fn time(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    // The clock of the batch counts milliseconds; this command is asked for microseconds.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    context.reply.array(2);
+    context.reply.bulk(now.as_secs().to_string());
+    context.reply.bulk(now.subsec_micros().to_string());
+    Ok(())
+}
+
+fn shutdown(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    for word in request.args_from(1) {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nosave" | b"now" | b"force" => {}
+            b"save" => {
+                return Err(CommandError::other("ERR this node has no persistence: use SHUTDOWN NOSAVE"));
+            }
+            b"abort" if request.len() == 2 => {
+                return Err(CommandError::other("ERR No shutdown in progress."));
+            }
+            _ => return Err(CommandError::Syntax),
+        }
+    }
+    tracing::info!(client = %context.session.client.peer.remote, "SHUTDOWN");
+    context.node.stop.cancel();
+    context.session.close();
+    Ok(())
+}
+
+fn config_get(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let mut found: Vec<(Vec<u8>, String)> = Vec::new();
+    for pattern in request.args_from(1) {
+        let exact = !pattern.iter().any(|byte| b"*?[".contains(byte));
+        for (name, value) in
+            context.node.config.matching(|name| glob::matches(pattern, name.as_bytes(), Case::Ignored))
+        {
+            if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())) {
+                // Redis answers an exact name as it was asked for.
+                found.push((if exact { pattern.to_vec() } else { name.into() }, value));
+            }
+        }
+    }
+    context.reply.map(found.len());
+    for (name, value) in found {
+        context.reply.bulk(name);
+        context.reply.bulk(value);
+    }
+    Ok(())
+}
+
+fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    if request.len() % 2 != 0 {
+        return Err(CommandError::Syntax);
+    }
+    let pairs = (2..request.len()).step_by(2).map(|at| (request.arg(at), request.arg(at + 1)));
+    let config = &context.node.config;
+    let names =
+        config.set(pairs).map_err(|text| CommandError::other(String::from_utf8_lossy(&text).into_owned()))?;
+    for name in names {
+        match name {
+            "requirepass" => {
+                let password = config.get(name).unwrap_or_default();
+                context.node.acl.set_default_password(password.as_bytes());
+            }
+            "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => {
+                context.keyspace.set_aging(aging(config));
+            }
+            _ => {}
+        }
+    }
+    context.reply.ok();
+    Ok(())
+}
+
+/// What keys note about their use under this configuration.
+pub(crate) fn aging(config: &crate::node::config::Config) -> Aging {
+    if !config.lfu() {
+        return Aging::Lru;
+    }
+    let (log_factor, decay_minutes) = config.lfu_shape();
+    Aging::Lfu {
+        log_factor: u32::try_from(log_factor).unwrap_or(u32::MAX),
+        decay_minutes: u32::try_from(decay_minutes).unwrap_or(u32::MAX),
+    }
+}
+
+fn config_resetstat(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    context.node.reset_stats(context.keyspace);
+    context.reply.ok();
+    Ok(())
+}
+
+fn config_rewrite(_: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    Err(CommandError::other("ERR The server is running without a config file"))
+}
+
+fn config_help(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    help_lines(
+        context,
+        "CONFIG",
+        &[
+            ("GET <pattern> [<pattern> ...]", "Parameters whose names match, with their values."),
+            ("SET <parameter> <value> [<parameter> <value> ...]", "Changes parameters, all or none."),
+            ("RESETSTAT", "Sets the counters of INFO back to zero."),
+            ("REWRITE", "Not possible: this server has no configuration file."),
+        ],
+    );
+    Ok(())
+}

@@ -1,0 +1,398 @@
+//! `CONFIG`: the parameters of a node, their types and bounds, and those that the hot path reads.
+
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use crate::protocol::{Limits, number::parse_i64};
+
+/// What values a parameter takes.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Bool,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    /// Bytes, with units such as `1gb`.
+    Memory {
+        min: i64,
+        max: i64,
+    },
+    Choice(&'static [&'static str]),
+    Text,
+}
+
+/// Who may change a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// `CONFIG SET`.
+    Settable,
+    /// Only the command line, or nobody.
+    Fixed,
+}
+
+#[derive(Debug)]
+struct Parameter {
+    name: &'static str,
+    kind: Kind,
+    access: Access,
+    default: &'static str,
+}
+
+const fn settable(name: &'static str, kind: Kind, default: &'static str) -> Parameter {
+    Parameter { name, kind, access: Access::Settable, default }
+}
+
+const fn fixed(name: &'static str, default: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Text, access: Access::Fixed, default }
+}
+
+const INT: i64 = i32::MAX as i64;
+const POLICIES: &[&str] = &[
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "noeviction",
+];
+
+/// All parameters, by name. Those that say how a node is not (no persistence, no cluster mode) are fixed: clients and
+/// tools ask for them.
+const PARAMETERS: &[Parameter] = &[
+    settable("active-expire-effort", Kind::Integer { min: 1, max: 10 }, "1"),
+    fixed("aclfile", ""),
+    fixed("appendfsync", "everysec"),
+    fixed("appendonly", "no"),
+    fixed("bind", ""),
+    fixed(
+        "client-output-buffer-limit",
+        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
+    ),
+    settable("client-query-buffer-limit", Kind::Memory { min: 1 << 20, max: i64::MAX }, "1073741824"),
+    fixed("cluster-enabled", "no"),
+    fixed("daemonize", "no"),
+    fixed("databases", "16"),
+    fixed("dbfilename", ""),
+    fixed("dir", ""),
+    fixed("dynamic-hz", "no"),
+    settable("hz", Kind::Integer { min: 1, max: 500 }, "10"),
+    fixed("io-threads", "1"),
+    settable("lazyfree-lazy-expire", Kind::Bool, "no"),
+    settable("lazyfree-lazy-server-del", Kind::Bool, "no"),
+    settable("lazyfree-lazy-user-del", Kind::Bool, "no"),
+    settable("lazyfree-lazy-user-flush", Kind::Bool, "no"),
+    settable("lfu-decay-time", Kind::Integer { min: 0, max: INT }, "1"),
+    settable("lfu-log-factor", Kind::Integer { min: 0, max: INT }, "10"),
+    fixed("logfile", ""),
+    fixed("loglevel", "notice"),
+    settable("maxclients", Kind::Integer { min: 1, max: u32::MAX as i64 }, "10000"),
+    fixed("maxmemory", "0"),
+    settable("maxmemory-policy", Kind::Choice(POLICIES), "noeviction"),
+    fixed("notify-keyspace-events", ""),
+    fixed("port", "0"),
+    settable("proto-max-bulk-len", Kind::Memory { min: 1 << 20, max: i64::MAX }, "536870912"),
+    fixed("protected-mode", "no"),
+    fixed("replicaof", ""),
+    settable("requirepass", Kind::Text, ""),
+    fixed("save", ""),
+    fixed("slaveof", ""),
+    fixed("supervised", "no"),
+    fixed("tcp-backlog", "4096"),
+    settable("tcp-keepalive", Kind::Integer { min: 0, max: INT }, "300"),
+    settable("timeout", Kind::Integer { min: 0, max: INT }, "0"),
+    fixed("unixsocket", ""),
+];
+
+fn find(name: &[u8]) -> Option<usize> {
+    PARAMETERS.iter().position(|parameter| parameter.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+impl Parameter {
+    /// The value as it is kept, or what is wrong with it in Redis's words.
+    fn parse(&self, value: &[u8]) -> Result<String, String> {
+        let text = || String::from_utf8_lossy(value).into_owned();
+        let within = |number: i64, min: i64, max: i64| {
+            if (min..=max).contains(&number) {
+                Ok(number.to_string())
+            } else {
+                Err(format!("argument must be between {min} and {max} inclusive"))
+            }
+        };
+        match self.kind {
+            Kind::Bool => match value.to_ascii_lowercase().as_slice() {
+                b"yes" => Ok("yes".into()),
+                b"no" => Ok("no".into()),
+                _ => Err("argument must be 'yes' or 'no'".into()),
+            },
+            // Redis brings it into its bounds without a word.
+            Kind::Integer { min, max } if self.name == "hz" => match parse_i64(value) {
+                Some(number) if (0..=INT).contains(&number) => Ok(number.clamp(min, max).to_string()),
+                Some(_) => Err(format!("argument must be between 0 and {INT} inclusive")),
+                None => Err("argument couldn't be parsed into an integer".into()),
+            },
+            Kind::Integer { min, max } => {
+                let number = parse_i64(value).ok_or("argument couldn't be parsed into an integer")?;
+                within(number, min, max)
+            }
+            Kind::Memory { min, max } => {
+                within(memory(value).ok_or("argument must be a memory value")?, min, max)
+            }
+            Kind::Choice(choices) => choices
+                .iter()
+                .find(|choice| choice.as_bytes().eq_ignore_ascii_case(value))
+                .map(|&choice| choice.to_owned())
+                .ok_or_else(|| format!("argument(s) must be one of the following: {}", choices.join(", "))),
+            Kind::Text => Ok(text()),
+        }
+    }
+}
+
+/// `100`, `64kb`, `1G`: digits and a unit.
+fn memory(text: &[u8]) -> Option<i64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.to_ascii_lowercase().as_slice() {
+        b"" | b"b" => 1,
+        b"k" => 1000,
+        b"kb" => 1 << 10,
+        b"m" => 1_000_000,
+        b"mb" => 1 << 20,
+        b"g" => 1_000_000_000,
+        b"gb" => 1 << 30,
+        _ => return None,
+    };
+    std::str::from_utf8(number).ok()?.parse::<i64>().ok()?.checked_mul(unit)
+}
+
+/// The parameters of one node.
+#[derive(Debug)]
+pub struct Config {
+    values: Mutex<Vec<String>>,
+    hot: Hot,
+}
+
+/// Copies that are read without a lock.
+#[derive(Debug, Default)]
+struct Hot {
+    bulk: AtomicUsize,
+    query_buffer: AtomicUsize,
+    max_clients: AtomicU64,
+    keepalive: AtomicU64,
+    timeout: AtomicI64,
+    hz: AtomicU64,
+    effort: AtomicU64,
+    lfu: AtomicBool,
+    lfu_log_factor: AtomicI64,
+    lfu_decay_time: AtomicI64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let config = Self {
+            values: Mutex::new(PARAMETERS.iter().map(|parameter| parameter.default.to_owned()).collect()),
+            hot: Hot::default(),
+        };
+        config.refresh(&config.values());
+        config
+    }
+}
+
+impl Config {
+    fn values(&self) -> MutexGuard<'_, Vec<String>> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A value as `CONFIG GET` shows it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        find(name.as_bytes()).map(|index| self.values()[index].clone())
+    }
+
+    /// Parameters whose name fits one of the patterns, by name.
+    pub fn matching(&self, fits: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+        let values = self.values();
+        PARAMETERS
+            .iter()
+            .zip(values.iter())
+            .filter(|(parameter, _)| fits(parameter.name))
+            .map(|(parameter, value)| (parameter.name, value.clone()))
+            .collect()
+    }
+
+    /// What the command line says; also of fixed parameters.
+    ///
+    /// # Errors
+    /// When there is no such parameter or it does not take the value.
+    pub fn preset(&self, name: &str, value: &str) -> Result<(), String> {
+        let index = find(name.as_bytes()).ok_or_else(|| format!("no parameter {name}"))?;
+        let value =
+            PARAMETERS[index].parse(value.as_bytes()).map_err(|reason| format!("{name}: {reason}"))?;
+        let mut values = self.values();
+        values[index] = value;
+        self.refresh(&values);
+        Ok(())
+    }
+
+    /// `CONFIG SET`: all pairs or none. Returns the names that were set.
+    ///
+    /// # Errors
+    /// The text of Redis, code first.
+    pub fn set<'a>(
+        &self,
+        pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Vec<&'static str>, Vec<u8>> {
+        let mut changes: Vec<(usize, String)> = Vec::new();
+        let mut first_failure = None;
+        for (name, value) in pairs {
+            let Some(index) = find(name) else {
+                return Err(
+                    [b"ERR Unknown option or number of arguments for CONFIG SET - '", name, b"'"].concat()
+                );
+            };
+            let parameter = &PARAMETERS[index];
+            let checked = if parameter.access == Access::Fixed {
+                Err("can't set immutable config".to_owned())
+            } else if changes.iter().any(|(known, _)| *known == index) {
+                Err("duplicate parameter".to_owned())
+            } else {
+                parameter.parse(value)
+            };
+            match checked {
+                Ok(value) => changes.push((index, value)),
+                // An unknown name further on is reported first, as in Redis.
+                Err(reason) => {
+                    first_failure.get_or_insert((parameter.name, reason));
+                }
+            }
+        }
+        if let Some((name, reason)) = first_failure {
+            let text = format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}");
+            return Err(text.into_bytes());
+        }
+        let mut values = self.values();
+        let names = changes.iter().map(|(index, _)| PARAMETERS[*index].name).collect();
+        for (index, value) in changes {
+            values[index] = value;
+        }
+        self.refresh(&values);
+        Ok(names)
+    }
+
+    fn refresh(&self, values: &[String]) {
+        let number = |name: &str| {
+            find(name.as_bytes()).and_then(|index| values[index].parse::<i64>().ok()).unwrap_or_default()
+        };
+        let size = |name| usize::try_from(number(name)).unwrap_or(usize::MAX);
+        let hot = &self.hot;
+        hot.bulk.store(size("proto-max-bulk-len"), Relaxed);
+        hot.query_buffer.store(size("client-query-buffer-limit"), Relaxed);
+        hot.max_clients.store(number("maxclients").unsigned_abs(), Relaxed);
+        hot.keepalive.store(number("tcp-keepalive").unsigned_abs(), Relaxed);
+        hot.timeout.store(number("timeout"), Relaxed);
+        hot.hz.store(number("hz").unsigned_abs().max(1), Relaxed);
+        hot.effort.store(number("active-expire-effort").unsigned_abs(), Relaxed);
+        hot.lfu_log_factor.store(number("lfu-log-factor"), Relaxed);
+        hot.lfu_decay_time.store(number("lfu-decay-time"), Relaxed);
+        let policy = find(b"maxmemory-policy").map_or("", |index| &values[index]);
+        hot.lfu.store(policy.ends_with("lfu"), Relaxed);
+    }
+
+    /// What a client may send.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            bulk: self.hot.bulk.load(Relaxed),
+            query_buffer: self.hot.query_buffer.load(Relaxed),
+            ..Limits::default()
+        }
+    }
+
+    /// `maxclients`.
+    #[must_use]
+    pub fn max_clients(&self) -> u64 {
+        self.hot.max_clients.load(Relaxed)
+    }
+
+    /// `tcp-keepalive`; 0 is never.
+    #[must_use]
+    pub fn tcp_keepalive(&self) -> Option<Duration> {
+        Some(self.hot.keepalive.load(Relaxed)).filter(|&seconds| seconds != 0).map(Duration::from_secs)
+    }
+
+    /// `timeout` in milliseconds: idle clients are closed after it; 0 is never.
+    #[must_use]
+    pub fn idle_timeout(&self) -> i64 {
+        self.hot.timeout.load(Relaxed) * 1000
+    }
+
+    /// Between two rounds of housekeeping.
+    #[must_use]
+    pub fn tick(&self) -> Duration {
+        Duration::from_millis(1000 / self.hot.hz.load(Relaxed))
+    }
+
+    /// `active-expire-effort`, 1 to 10.
+    #[must_use]
+    pub fn expire_effort(&self) -> u64 {
+        self.hot.effort.load(Relaxed)
+    }
+
+    /// Whether keys count how often they are used instead of when (`maxmemory-policy` ends in `lfu`).
+    #[must_use]
+    pub fn lfu(&self) -> bool {
+        self.hot.lfu.load(Relaxed)
+    }
+
+    /// `lfu-log-factor` and `lfu-decay-time` (minutes).
+    #[must_use]
+    pub fn lfu_shape(&self) -> (i64, i64) {
+        (self.hot.lfu_log_factor.load(Relaxed), self.hot.lfu_decay_time.load(Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(config: &Config, pairs: &[(&str, &str)]) -> Result<Vec<&'static str>, String> {
+        config
+            .set(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))
+            .map_err(|text| String::from_utf8(text).unwrap())
+    }
+
+    #[test]
+    fn every_default_is_a_value_of_its_parameter() {
+        assert!(PARAMETERS.is_sorted_by_key(|parameter| parameter.name));
+        for parameter in PARAMETERS {
+            assert_eq!(parameter.parse(parameter.default.as_bytes()).as_deref(), Ok(parameter.default));
+        }
+    }
+
+    #[test]
+    fn all_or_nothing() {
+        let config = Config::default();
+        set(&config, &[("MaxClients", "5"), ("proto-max-bulk-len", "2mb")]).unwrap();
+        assert_eq!((config.max_clients(), config.limits().bulk), (5, 2 << 20));
+        for (pairs, expected) in [
+            (&[("foo", "bar")][..], "ERR Unknown option or number of arguments for CONFIG SET - 'foo'"),
+            (&[("timeout", "9"), ("databases", "5")], "'databases') - can't set immutable config"),
+            (&[("timeout", "9"), ("timeout", "9")], "'timeout') - duplicate parameter"),
+            (&[("timeout", "x")], "argument couldn't be parsed into an integer"),
+            (&[("timeout", "-1")], "argument must be between 0 and 2147483647 inclusive"),
+            (&[("proto-max-bulk-len", "1.5gb")], "argument must be a memory value"),
+            (&[("maxclients", "0"), ("foo", "bar")], "CONFIG SET - 'foo'"),
+        ] {
+            let error = set(&config, pairs).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert_eq!(config.idle_timeout(), 0);
+    }
+}

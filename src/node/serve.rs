@@ -1,0 +1,360 @@
+//! The RESP loop of one connection: one read, one locked batch, one write, whenever the client has sent something.
+//!
+//! Buffers belong to the worker and are shared by its connections, because a batch is read, executed and answered
+//! without waiting in between. A connection keeps memory of its own only while a request is incomplete, or while
+//! replies wait for a client that does not read them; until it does, nothing more is read from it.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    io,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{io::AsyncWrite as _, net::TcpStream};
+use tokio_util::io::poll_read_buf;
+
+use super::{
+    Node,
+    clients::{Client, Signal},
+    dispatch::{Execution, Plan},
+    session::Session,
+};
+use crate::{
+    protocol::{Batch, Encoder, ProtocolError},
+    server::{
+        Peer, Served,
+        sniff::{Protocol, Sniff, sniff},
+    },
+    time::Millis,
+};
+
+/// Bytes asked for in one read.
+const READ: usize = 64 << 10;
+/// A worker's reply buffer that grew larger is given back to the system after use.
+const KEEP: usize = 1 << 20;
+
+/// What the connections of one worker thread share.
+pub(super) struct Worker {
+    node: Arc<Node>,
+    /// Taken by the connection that is being served, and put back before it waits.
+    input: Cell<Option<Box<Input>>>,
+    output: RefCell<Vec<u8>>,
+    plan: RefCell<Plan>,
+}
+
+impl Worker {
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        Self { node, input: Cell::default(), output: RefCell::default(), plan: RefCell::default() }
+    }
+
+    fn take_input(&self) -> Box<Input> {
+        self.input
+            .take()
+            .unwrap_or_else(|| Box::new(Input { bytes: Vec::with_capacity(READ), ..Input::default() }))
+    }
+
+    fn give_back(&self, mut input: Box<Input>) {
+        input.clear();
+        if input.bytes.capacity() == READ {
+            self.input.set(Some(input));
+        }
+    }
+}
+
+/// What was read, and how far it is done.
+#[derive(Default)]
+struct Input {
+    bytes: Vec<u8>,
+    batch: Batch,
+    /// The first request of `batch` that has not run.
+    next: usize,
+    /// Why nothing after the batch can be read.
+    broken: Option<ProtocolError>,
+    /// `bytes` were not looked at yet.
+    unread: bool,
+}
+
+impl Input {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.batch.restart();
+        (self.next, self.broken, self.unread) = (0, None, false);
+    }
+
+    /// Something can be done without reading.
+    fn is_runnable(&self) -> bool {
+        self.unread || self.next < self.batch.len() || self.broken.is_some()
+    }
+
+    /// Everything complete has run: forget it.
+    fn drop_done(&mut self) {
+        self.bytes.drain(..self.batch.consumed());
+        self.batch.reset();
+        self.next = 0;
+    }
+}
+
+/// One connection.
+struct Connection {
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    session: Session,
+    /// Input that waits for the rest of a request, or for the client to read its replies.
+    waiting: Option<Box<Input>>,
+    /// Replies the client has not taken yet, and how much of them it has.
+    unsent: Vec<u8>,
+    sent: usize,
+    /// Since the last batch.
+    reads: u64,
+    read_bytes: u64,
+    /// The first bytes were RESP.
+    is_resp: bool,
+    watched: bool,
+}
+
+/// A client's place in the list, left when its connection ends in whatever way.
+struct Registered(Arc<Node>, Arc<Client>);
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.0.state.clients.remove(&self.1);
+    }
+}
+
+/// How a connection's loop ends.
+enum End {
+    Close,
+    HandOver(Vec<u8>, Protocol),
+}
+
+pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) -> Served {
+    let node = Arc::clone(&worker.node);
+    let state = &node.state;
+    let client = state.clients.add(peer, Arc::clone(state.acl.default_user()), Millis::now());
+    let _registered = Registered(Arc::clone(&node), Arc::clone(&client));
+    if state.stop.is_cancelled() {
+        // The signal to all clients may have been sent before this one was in the list.
+        client.send(Signal::Drain);
+    }
+    let session = Session::new(state, client);
+    let mut connection = Connection {
+        worker,
+        stream,
+        session,
+        waiting: None,
+        unsent: Vec::new(),
+        sent: 0,
+        reads: 0,
+        read_bytes: 0,
+        is_resp: false,
+        watched: false,
+    };
+    match poll_fn(|cx| connection.poll(cx)).await {
+        Ok(End::HandOver(read, protocol)) => Served::NotResp { stream: connection.stream, read, protocol },
+        Ok(End::Close) => Served::Closed,
+        Err(error) => {
+            tracing::debug!(%error, client = %peer.remote, "connection ended");
+            Served::Closed
+        }
+    }
+}
+
+impl Connection {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<End>> {
+        if !self.watched {
+            // A task's waker stays the same for its life.
+            self.session.client.watch(cx.waker());
+            self.watched = true;
+        }
+        loop {
+            if self.session.client.signal() == Signal::Kill {
+                return Poll::Ready(Ok(End::Close));
+            }
+            ready!(self.poll_send(cx))?;
+            if self.session.closing || self.session.client.signal() == Signal::Drain {
+                return Poll::Ready(Ok(End::Close));
+            }
+            let (mut input, own) = match self.waiting.take() {
+                Some(input) => (input, true),
+                None => (self.worker.take_input(), false),
+            };
+            if !input.is_runnable() {
+                match self.poll_receive(&mut input, cx) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Ok(End::Close)),
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {
+                        if own {
+                            self.waiting = Some(input);
+                        } else {
+                            self.worker.give_back(input);
+                        }
+                        return Poll::Pending;
+                    }
+                }
+            }
+            if !self.is_resp {
+                match sniff(&input.bytes) {
+                    Sniff::Is(Protocol::Resp) => self.is_resp = true,
+                    Sniff::Is(protocol) => {
+                        return Poll::Ready(Ok(End::HandOver(std::mem::take(&mut input.bytes), protocol)));
+                    }
+                    Sniff::NeedMore => {
+                        input.unread = false;
+                        self.keep(input, own);
+                        continue;
+                    }
+                }
+            }
+            self.work(&mut input, cx)?;
+            self.keep(input, own);
+        }
+    }
+
+    /// Sends what earlier writes did not.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unsent.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while self.sent < self.unsent.len() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent[self.sent..]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += written;
+            self.session.client.set_output(self.unsent.len() - self.sent);
+        }
+        (self.unsent, self.sent) = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+
+    /// One read. Never asks for much more memory than the client has already filled.
+    fn poll_receive(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let length = input.bytes.len();
+        let missing = input.batch.missing(length).max(READ / 4);
+        if input.bytes.capacity() - length < missing {
+            input.bytes.reserve(missing.min(length.max(READ / 4)));
+        }
+        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut input.bytes))?;
+        self.reads += 1;
+        self.read_bytes += read as u64;
+        input.unread = true;
+        Poll::Ready(Ok(read))
+    }
+
+    /// Parses what is new, runs what is complete, and sends the replies with one write.
+    fn work(&mut self, input: &mut Input, cx: &mut Context<'_>) -> io::Result<()> {
+        let worker = Rc::clone(&self.worker);
+        let node = &*worker.node;
+        let mut limits = node.state.config.limits();
+        if input.unread {
+            input.unread = false;
+            if !self.session.authenticated && node.state.acl.login_required() {
+                limits = limits.unauthenticated();
+            }
+            input.broken = input.batch.parse(&input.bytes, &limits).err();
+        }
+        let mut output = worker.output.borrow_mut();
+        if input.next < input.batch.len() {
+            self.run(node, input, &mut output);
+        }
+        if input.next == input.batch.len() && !self.session.closing {
+            input.drop_done();
+            self.after_batch(input, limits.query_buffer, &mut output);
+        }
+        let sent = self.write(&output, cx);
+        output.clear();
+        if output.capacity() > KEEP {
+            *output = Vec::new();
+        }
+        sent
+    }
+
+    fn run(&mut self, node: &Node, input: &mut Input, output: &mut Vec<u8>) {
+        let worker = Rc::clone(&self.worker);
+        let mut plan = worker.plan.borrow_mut();
+        plan.make(&input.batch, &input.bytes, input.next);
+        let now = Millis::now();
+        let mut keyspace = node.keyspace();
+        let stats = &node.state.stats;
+        stats.reads.add(std::mem::take(&mut self.reads));
+        stats.input.add(std::mem::take(&mut self.read_bytes));
+        let (length, spare) = (input.bytes.len(), input.bytes.capacity() - input.bytes.len());
+        self.session.client.note(now, length, spare);
+        let mut execution =
+            Execution { node: &node.state, keyspace: &mut keyspace, session: &mut self.session, now };
+        input.next = execution.run(&mut plan, &input.batch, &input.bytes, input.next, output);
+        stats.writes.add(1);
+        stats.output.add(output.len() as u64);
+    }
+
+    /// What follows the complete requests: nothing, an unfinished one, or something that is none.
+    fn after_batch(&mut self, input: &mut Input, query_buffer: usize, output: &mut Vec<u8>) {
+        use ProtocolError::{UnauthenticatedBulkLength, UnauthenticatedMultibulkLength};
+        match input.broken.take() {
+            Some(UnauthenticatedBulkLength | UnauthenticatedMultibulkLength)
+                if self.session.authenticated =>
+            {
+                // It logged in a moment ago: what follows is measured by other limits.
+                input.batch.restart();
+                input.unread = true;
+            }
+            Some(error) => {
+                tracing::debug!(%error, client = %self.session.client.peer.remote, "protocol error");
+                Encoder::new(output, self.session.version).error(error.reply());
+                self.session.close();
+            }
+            None if input.bytes.len() > query_buffer => {
+                let client = self.session.client.peer.remote;
+                tracing::warn!(%client, "closed: client-query-buffer-limit reached");
+                self.session.close();
+            }
+            None => {}
+        }
+    }
+
+    /// One write; what the kernel does not take now is kept.
+    fn write(&mut self, output: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
+        if output.is_empty() {
+            return Ok(());
+        }
+        let written = match Pin::new(&mut self.stream).poll_write(cx, output) {
+            Poll::Ready(written) => written?,
+            Poll::Pending => 0,
+        };
+        if written < output.len() {
+            self.unsent = output[written..].to_vec();
+            self.session.client.set_output(self.unsent.len());
+        }
+        Ok(())
+    }
+
+    /// Keeps what is left of the input, in memory of this connection and as much as needed; the rest goes back.
+    fn keep(&mut self, mut input: Box<Input>, own: bool) {
+        if input.bytes.is_empty() && !input.is_runnable() {
+            if !own {
+                self.worker.give_back(input);
+            }
+            return;
+        }
+        let length = input.bytes.len();
+        if !own {
+            self.waiting = Some(Box::new(Input {
+                bytes: input.bytes.clone(),
+                batch: std::mem::take(&mut input.batch),
+                broken: input.broken.take(),
+                ..*input
+            }));
+            self.worker.give_back(input);
+            return;
+        }
+        if input.bytes.capacity() > 4 * length + READ {
+            input.bytes.shrink_to(length + input.batch.missing(length).min(READ));
+        }
+        self.waiting = Some(input);
+    }
+}

@@ -1,0 +1,218 @@
+//! What a node counts about its work, in INFO's terms.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use crate::command::{Spec, TABLE};
+
+/// A number that grows. Written only by who holds the keyspace, so adding is a load and a store and no bus lock;
+/// read by anybody.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds. Only while the keyspace is locked.
+    pub fn add(&self, more: u64) {
+        self.0.store(self.0.load(Relaxed) + more, Relaxed);
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+/// Of one command.
+#[derive(Debug, Default)]
+pub struct CommandStats {
+    /// Times it ran.
+    pub calls: Counter,
+    /// Time in it.
+    pub nanoseconds: Counter,
+    /// Times it was refused before it ran.
+    pub rejected: Counter,
+    /// Times it ran and answered with an error.
+    pub failed: Counter,
+}
+
+/// Of a node.
+#[derive(Debug)]
+pub struct Stats {
+    /// By [`Spec::index`].
+    commands: Box<[CommandStats]>,
+    /// Replies by error code.
+    errors: Mutex<BTreeMap<String, u64>>,
+    /// `total_commands_processed`.
+    pub processed: Counter,
+    /// `total_error_replies`.
+    pub error_replies: Counter,
+    /// Bytes from clients.
+    pub input: Counter,
+    /// Bytes to clients.
+    pub output: Counter,
+    /// `read` calls that gave something.
+    pub reads: Counter,
+    /// Batches of replies.
+    pub writes: Counter,
+    /// Rates of late.
+    pub rates: Rates,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            commands: TABLE.iter().map(|_| CommandStats::default()).collect(),
+            errors: Mutex::default(),
+            processed: Counter::default(),
+            error_replies: Counter::default(),
+            input: Counter::default(),
+            output: Counter::default(),
+            reads: Counter::default(),
+            writes: Counter::default(),
+            rates: Rates::default(),
+        }
+    }
+}
+
+/// Distinct codes that are counted; clients could otherwise invent them without end.
+const CODES_MAX: usize = 128;
+
+impl Stats {
+    /// Of one command.
+    #[must_use]
+    pub fn command(&self, spec: &Spec) -> &CommandStats {
+        &self.commands[usize::from(spec.index)]
+    }
+
+    /// Of all commands that were ever called or refused.
+    pub fn commands(&self) -> impl Iterator<Item = (&'static Spec, &CommandStats)> {
+        TABLE.iter().zip(&self.commands).filter(|(_, stats)| {
+            stats.calls.get() != 0 || stats.rejected.get() != 0 || stats.failed.get() != 0
+        })
+    }
+
+    /// Counts an error reply by its first word; without the `-`.
+    pub fn error(&self, text: &[u8]) {
+        self.error_replies.add(1);
+        let end = text.iter().position(|&byte| matches!(byte, b' ' | b'\r' | b'\n')).unwrap_or(text.len());
+        let code = String::from_utf8_lossy(&text[..end]);
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = errors.get_mut(&*code) {
+            *count += 1;
+        } else if errors.len() < CODES_MAX {
+            errors.insert(code.into_owned(), 1);
+        }
+    }
+
+    /// Replies by error code.
+    #[must_use]
+    pub fn errors(&self) -> BTreeMap<String, u64> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `CONFIG RESETSTAT`.
+    pub fn reset(&self) {
+        for stats in &self.commands {
+            for counter in [&stats.calls, &stats.nanoseconds, &stats.rejected, &stats.failed] {
+                counter.reset();
+            }
+        }
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for counter in
+            [&self.processed, &self.error_replies, &self.input, &self.output, &self.reads, &self.writes]
+        {
+            counter.reset();
+        }
+    }
+}
+
+/// Samples of the last seconds, so that "now" is neither a single moment nor the whole life.
+#[derive(Debug, Default)]
+pub struct Rates {
+    samples: Mutex<Samples>,
+}
+
+/// What is sampled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rate {
+    /// Commands per second.
+    pub commands: f64,
+    /// Bytes per second from clients.
+    pub input: f64,
+    /// Bytes per second to clients.
+    pub output: f64,
+}
+
+#[derive(Debug, Default)]
+struct Samples {
+    last: Option<[u64; 3]>,
+    ring: [[f64; 3]; RING],
+    next: usize,
+}
+
+/// As many as Redis averages over.
+const RING: usize = 16;
+
+impl Stats {
+    /// Takes a sample; `elapsed` since the one before.
+    pub fn sample(&self, elapsed: Duration) {
+        let now = [self.processed.get(), self.input.get(), self.output.get()];
+        let mut samples = self.rates.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = samples.last {
+            let seconds = elapsed.as_secs_f64().max(1e-3);
+            let at = samples.next;
+            for (index, (now, last)) in now.into_iter().zip(last).enumerate() {
+                samples.ring[at][index] = now.saturating_sub(last) as f64 / seconds;
+            }
+            samples.next = (at + 1) % RING;
+        }
+        samples.last = Some(now);
+    }
+
+    /// The mean of the last samples.
+    #[must_use]
+    pub fn rate(&self) -> Rate {
+        let samples = self.rates.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let mean = |index: usize| samples.ring.iter().map(|sample| sample[index]).sum::<f64>() / RING as f64;
+        Rate { commands: mean(0), input: mean(1), output: mean(2) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_means() {
+        let stats = Stats::default();
+        stats.sample(Duration::from_millis(100));
+        for _ in 0..RING {
+            stats.processed.add(50);
+            stats.sample(Duration::from_millis(100));
+        }
+        assert!((stats.rate().commands - 500.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn errors_by_code() {
+        let stats = Stats::default();
+        stats.error(b"ERR syntax error\r\n");
+        stats.error(b"WRONGTYPE Operation");
+        stats.error(b"ERR");
+        assert_eq!(
+            stats.errors().into_iter().collect::<Vec<_>>(),
+            [("ERR".into(), 2), ("WRONGTYPE".into(), 1)]
+        );
+    }
+}

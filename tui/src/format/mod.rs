@@ -1,4 +1,16 @@
 //! Replies and tables to bytes. No I/O.
+//!
+//! The forms are redis-cli's, byte for byte, where console users have scripts and habits: [`tty`] and [`plain`]. JSON
+//! differs on purpose: it is valid for every value. Source of the forms: `src/redis-cli.c` of Redis 7.0 as it behaves.
+
+pub mod json;
+pub mod plain;
+pub mod table;
+pub mod tty;
+
+use redis_cluster::protocol::Value;
+
+use table::Table;
 
 /// How replies are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,7 +24,7 @@ pub enum Form {
     Csv,
     /// One JSON document per reply and line.
     Json,
-    /// As [`Form::Json`], strings as redis-cli's `--quoted-json`: bytes beyond ASCII escaped.
+    /// As [`Form::Json`], bytes beyond ASCII escaped as in [`Form::Tty`].
     QuotedJson,
 }
 
@@ -28,5 +40,84 @@ impl Form {
             "quoted-json" => Self::QuotedJson,
             _ => return None,
         })
+    }
+}
+
+/// How strings beyond ASCII are shown to people.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TextForm {
+    /// As redis-cli does: every such byte as `\xHH`.
+    #[default]
+    Escaped,
+    /// As text where it is UTF-8.
+    Utf8,
+    /// Escaped, with the text behind it.
+    Both,
+}
+
+/// What is written how.
+#[derive(Clone, Debug)]
+pub struct Formatter {
+    /// The form.
+    pub form: Form,
+    /// Of strings in [`Form::Tty`].
+    pub text: TextForm,
+    /// Between the elements of an array in [`Form::Raw`]; redis-cli's `-d`.
+    pub between: Vec<u8>,
+    /// After each reply in [`Form::Raw`]; redis-cli's `-D`.
+    pub after: Vec<u8>,
+}
+
+impl Formatter {
+    /// A form with redis-cli's delimiters.
+    #[must_use]
+    pub fn new(form: Form, text: TextForm) -> Self {
+        Self { form, text, between: b"\n".to_vec(), after: b"\n".to_vec() }
+    }
+
+    /// Appends a reply. `verbatim`: it is text with a form of its own, such as INFO's. `line`: of the script, for
+    /// errors in JSON.
+    pub fn reply(&self, out: &mut Vec<u8>, value: &Value, verbatim: bool, line: Option<u64>) {
+        match self.form {
+            Form::Tty if !verbatim || matches!(value, Value::Error(_) | Value::Null) => {
+                tty::write(out, value, self.text);
+            }
+            Form::Tty | Form::Raw => {
+                plain::raw(out, value, &self.between);
+                out.extend_from_slice(&self.after);
+            }
+            Form::Csv => {
+                plain::csv(out, value);
+                out.push(b'\n');
+            }
+            Form::Json => json::write_line(out, value, json::Strings::Plain, line),
+            Form::QuotedJson => json::write_line(out, value, json::Strings::Quoted, line),
+        }
+    }
+
+    /// Appends a table.
+    pub fn table(&self, out: &mut Vec<u8>, table: &Table) {
+        match self.form {
+            Form::Tty => table.aligned(out),
+            Form::Raw => table.separated(out),
+            Form::Csv => table.csv(out),
+            Form::Json | Form::QuotedJson => table.json_lines(out),
+        }
+    }
+}
+
+/// Whether people read the reply of this command as it is: it is text with line breaks of its own.
+#[must_use]
+pub fn is_verbatim<A: AsRef<[u8]>>(command: &[A]) -> bool {
+    let word = |at: usize| command.get(at).map_or(Vec::new(), |word| word.as_ref().to_ascii_lowercase());
+    let (name, sub) = (word(0), word(1));
+    match name.as_slice() {
+        b"info" | b"lolwut" => true,
+        b"debug" => matches!(sub.as_slice(), b"htstats" | b"htstats-key"),
+        b"memory" => matches!(sub.as_slice(), b"malloc-stats" | b"doctor"),
+        b"cluster" => matches!(sub.as_slice(), b"info" | b"nodes"),
+        b"client" => matches!(sub.as_slice(), b"list" | b"info"),
+        b"latency" => matches!(sub.as_slice(), b"graph" | b"doctor"),
+        _ => false,
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{Command, SyntaxError, parse_words, words};
-use crate::format::Form;
+use crate::format::{Form, TextForm};
 
 /// Something about the console itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,18 +47,6 @@ pub enum Directive {
     OnErrorStop(bool),
     /// `:exit [STATUS]`.
     Exit(Option<u8>),
-}
-
-/// How strings beyond ASCII are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TextForm {
-    /// As redis-cli does: every such byte as `\xHH`.
-    Escaped,
-    /// As text where it is UTF-8.
-    Utf8,
-    /// Escaped, with the text behind it.
-    #[default]
-    Both,
 }
 
 /// What `:wait` waits for.

@@ -14,7 +14,7 @@ use redis_cluster::{
     protocol::quote,
 };
 
-pub use directive::{Directive, TextForm, WaitFor};
+pub use directive::{Directive, WaitFor};
 pub use operator::{Operator, PlanRequest, Show};
 
 /// What one line asks for.

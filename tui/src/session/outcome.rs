@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use redis_cluster::{cluster::ProxyId, protocol::Value};
 
+pub use crate::format::table::Table;
+
 /// What became of a command, ready to be shown by any face.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
@@ -17,7 +19,7 @@ pub struct Outcome {
     pub took: Duration,
     /// The proxy that answered, where one did.
     pub via: Option<ProxyId>,
-    /// The command's name in lower case, where its reply has a form of its own (INFO, CLIENT LIST …).
+    /// The reply is text with a form of its own (INFO, CLIENT LIST …): shown as it is, also to people.
     pub verbatim: bool,
 }
 
@@ -34,24 +36,6 @@ pub enum Body {
     Text(String),
     /// Why it failed, when it was not a server that said so.
     Failure(String),
-}
-
-/// Rows under named columns.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
-    /// Names; lower case, also the keys of JSON.
-    pub columns: Vec<Column>,
-    /// As many cells as columns.
-    pub rows: Vec<Vec<serde_json::Value>>,
-}
-
-/// A column of a [`Table`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: &'static str,
-    /// Numbers stand at the right.
-    pub right: bool,
 }
 
 /// How a command went: the exit status of the program.
@@ -152,24 +136,6 @@ impl Outcome {
     pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
-    }
-}
-
-impl Table {
-    /// No rows yet. A name that begins with `>` is of a column of numbers.
-    #[must_use]
-    pub fn new(columns: &[&'static str]) -> Self {
-        let columns = columns.iter().map(|name| match name.strip_prefix('>') {
-            Some(name) => Column { name, right: true },
-            None => Column { name, right: false },
-        });
-        Self { columns: columns.collect(), rows: Vec::new() }
-    }
-
-    /// Adds a row.
-    pub fn push(&mut self, row: Vec<serde_json::Value>) {
-        debug_assert_eq!(row.len(), self.columns.len());
-        self.rows.push(row);
     }
 }
 

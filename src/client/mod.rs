@@ -65,6 +65,15 @@ impl Connection {
         &self.address
     }
 
+    /// Whether the server closed the connection meanwhile. Only meaningful between calls, when no reply is due.
+    pub fn is_closed(&mut self) -> bool {
+        match self.stream.try_read_buf(&mut self.input) {
+            Ok(0) => true,
+            Ok(_) => false,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
     /// Queues a command; nothing is sent before [`Connection::flush`].
     pub fn queue<A: AsRef<[u8]>>(&mut self, arguments: &[A]) {
         encode_command(&mut self.output, arguments);

@@ -1,8 +1,7 @@
 //! The connection through which Redis commands run: to one proxy at a time, to another when that one is away.
 //!
-//! A command whose reply is not there yet is never sent a second time: nobody knows whether it ran.
-
-use std::time::Duration;
+//! A command whose reply is not there yet is not sent a second time, except one that only reads: nobody knows whether
+//! it ran.
 
 use redis_cluster::{
     client::{ClientError, Connection},
@@ -10,7 +9,7 @@ use redis_cluster::{
     protocol::Value,
 };
 
-use super::{Options, view::ClusterView};
+use super::{Options, figures::reachable_address, guard, view::ClusterView};
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +45,8 @@ impl Link {
     /// Takes the connection, or makes one. Whoever does not give it back closes it: a reply that was not read must
     /// not become the reply of the next command.
     pub(super) async fn take(&mut self, view: &ClusterView, options: &Options) -> Result<Open, DataError> {
-        if let Some(open) = self.open.take()
-            && view.proxies.contains_key(&open.proxy)
+        if let Some(mut open) = self.open.take()
+            && !open.connection.is_closed()
         {
             return Ok(open);
         }
@@ -55,11 +54,15 @@ impl Link {
         for (id, proxy) in &view.proxies {
             match connect(&proxy.record.address, options, self.database.as_deref()).await {
                 Ok(connection) => return Ok(Open { proxy: id.clone(), connection }),
-                Err(error) => reasons.push(format!("{id}: {error}")),
+                Err(error) => reasons.push(format!("proxy {id}: {error}")),
             }
         }
         Err(DataError::NoProxy(if reasons.is_empty() {
-            "none is registered; start one with `proxy_node ID ADDRESS ETCD`".to_owned()
+            format!(
+                "none is registered in cluster {:?}; start one with `proxy_node ID ADDRESS {}`",
+                view.cluster,
+                view.registry.endpoints.join(",")
+            )
         } else {
             reasons.join("; ")
         }))
@@ -77,15 +80,19 @@ impl Link {
         options: &Options,
         arguments: &[Vec<u8>],
     ) -> Result<(Value, ProxyId), DataError> {
-        let mut open = self.take(view, options).await?;
-        match open.connection.call(arguments).await {
-            Ok(reply) => {
-                self.note(arguments, &reply);
-                let proxy = open.proxy.clone();
-                self.give_back(open);
-                Ok((reply, proxy))
+        let mut again = guard::only_reads(arguments);
+        loop {
+            let mut open = self.take(view, options).await?;
+            match open.connection.call(arguments).await {
+                Ok(reply) => {
+                    self.note(arguments, &reply);
+                    let proxy = open.proxy.clone();
+                    self.give_back(open);
+                    return Ok((reply, proxy));
+                }
+                Err(ClientError::Io { .. }) if again => again = false,
+                Err(source) => return Err(DataError::Lost { proxy: open.proxy, source }),
             }
-            Err(source) => Err(DataError::Lost { proxy: open.proxy, source }),
         }
     }
 
@@ -107,18 +114,22 @@ impl Link {
 }
 
 async fn connect(address: &str, options: &Options, database: Option<&[u8]>) -> Result<Connection, String> {
-    let timeout: Duration = options.connect_timeout;
-    let mut connection = Connection::connect(address, timeout).await.map_err(|error| error.to_string())?;
+    let address = reachable_address(address);
+    let connected = Connection::connect(&address, options.connect_timeout).await;
+    let mut connection = connected.map_err(|error| error.to_string())?;
     if let Some((user, password)) = &options.login {
-        hello(&mut connection, &[b"AUTH", user.as_bytes(), password.as_bytes()]).await?;
+        introduce(&mut connection, &[b"AUTH", user.as_bytes(), password.as_bytes()]).await?;
+    }
+    if options.resp3 {
+        introduce(&mut connection, &[b"HELLO", b"3"]).await?;
     }
     if let Some(database) = database {
-        hello(&mut connection, &[b"SELECT", database]).await?;
+        introduce(&mut connection, &[b"SELECT", database]).await?;
     }
     Ok(connection)
 }
 
-async fn hello(connection: &mut Connection, words: &[&[u8]]) -> Result<(), String> {
+async fn introduce(connection: &mut Connection, words: &[&[u8]]) -> Result<(), String> {
     match connection.call(words).await {
         Ok(Value::Error(text)) => Err(String::from_utf8_lossy(&text).into_owned()),
         Ok(_) => Ok(()),

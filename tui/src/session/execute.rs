@@ -1,32 +1,189 @@
 //! One command to its [`Outcome`].
 
-use std::sync::Arc;
+use std::time::Duration;
+
+use redis_cluster::{
+    client::Connection,
+    cluster::NodeId,
+    protocol::Value,
+    server::grpc::v1::{DeleteRequest, redis_client::RedisClient},
+};
+use tonic::transport::Endpoint;
 
 use super::{
     Session,
     data::DataError,
-    outcome::{Outcome, Status},
-    view::ClusterView,
+    explain, figures, guard, help, operations,
+    outcome::{Body, Outcome, Status},
+    show,
 };
-use crate::language::Command;
+use crate::{
+    format,
+    language::{Command, Operator},
+};
 
 pub(super) async fn run(session: &Session, command: Command) -> Outcome {
+    if let Some(refused) = refuse(session, &command) {
+        return refused;
+    }
     match command {
         Command::Redis(arguments) => redis(session, &arguments).await,
-        Command::Operator(_) => Outcome::failure(Status::Usage, "not available in this version"),
+        Command::Operator(Operator::Help(word)) => Outcome::done(Body::Text(help::text(word.as_deref()))),
+        Command::Operator(operator) => match session.first_look().await {
+            Err(error) => Outcome::failure(Status::Unreachable, error),
+            Ok(_) => self::operator(session, operator).await,
+        },
         Command::Directive(_) => {
             Outcome::failure(Status::Usage, "this word works in scripts and in the line editor only")
         }
     }
 }
 
+async fn operator(session: &Session, operator: Operator) -> Outcome {
+    match operator {
+        Operator::Add { id, address, wait } => operations::add(session, id, address, wait).await,
+        Operator::Remove { id, force, wait } => operations::remove(session, id, force, wait).await,
+        Operator::Plan(request) => operations::dry_run(session, request).await,
+        Operator::Sync => operations::sync(session).await,
+        Operator::Show(what) => show::show(session, what).await,
+        Operator::Node { id, command } => node(session, &id, &command).await,
+        Operator::Delete { key, value: None } => redis(session, &[b"DEL".to_vec(), key]).await,
+        Operator::Delete { key, value: Some(value) } => delete_if(session, key, value).await,
+        Operator::Explain(command) => explain::explain(session, &command).await,
+        // Faces that can repeat do so themselves; where one cannot, once is what is left.
+        Operator::Watch(command) => Box::pin(run(session, *command)).await,
+        Operator::Help(word) => Outcome::done(Body::Text(help::text(word.as_deref()))),
+    }
+}
+
+/// What is refused before anything is sent.
+pub(super) fn refuse(session: &Session, command: &Command) -> Option<Outcome> {
+    let redis = match command {
+        Command::Redis(arguments) => Some(arguments),
+        Command::Operator(Operator::Node { command, .. }) => Some(command),
+        _ => None,
+    };
+    if let Some([name, word, mode, ..]) = redis.map(Vec::as_slice)
+        && name.eq_ignore_ascii_case(b"client")
+        && word.eq_ignore_ascii_case(b"reply")
+        && !mode.eq_ignore_ascii_case(b"on")
+    {
+        return Some(Outcome::failure(
+            Status::Refused,
+            "CLIENT REPLY would take away the replies that the console waits for",
+        ));
+    }
+    if !session.options().read_only {
+        return None;
+    }
+    let changes = match command {
+        Command::Redis(arguments) => !guard::only_reads(arguments),
+        Command::Operator(Operator::Node { command, .. }) => !guard::only_reads(command),
+        Command::Operator(operator) => {
+            matches!(operator, Operator::Add { .. } | Operator::Remove { .. } | Operator::Delete { .. })
+        }
+        Command::Directive(_) => false,
+    };
+    changes.then(|| Outcome::failure(Status::Refused, "refused: this console is read-only (--read-only)"))
+}
+
 async fn redis(session: &Session, arguments: &[Vec<u8>]) -> Outcome {
-    let view: Arc<ClusterView> = session.inner.view.borrow().clone();
+    let view = match session.first_look().await {
+        Ok(view) => view,
+        Err(error) => return Outcome::failure(Status::Unreachable, error),
+    };
     let mut link = session.inner.data.lock().await;
     match link.call(&view, &session.inner.options, arguments).await {
-        Ok((reply, proxy)) => Outcome { via: Some(proxy), ..Outcome::reply(reply) },
+        Ok((reply, proxy)) => {
+            Outcome { via: Some(proxy), verbatim: format::is_verbatim(arguments), ..Outcome::reply(reply) }
+        }
         Err(error @ (DataError::NoProxy(_) | DataError::Lost { .. })) => {
             Outcome::failure(Status::Unreachable, error.to_string())
         }
     }
+}
+
+/// `node ID COMMAND…`: a connection of its own, past the proxies.
+async fn node(session: &Session, id: &NodeId, arguments: &[Vec<u8>]) -> Outcome {
+    let view = session.now();
+    let Some(node) = view.nodes.get(id) else { return unknown_node(&view, id) };
+    match ask_node(&node.record.address, session.options().connect_timeout, arguments).await {
+        Ok(reply) => Outcome { verbatim: format::is_verbatim(arguments), ..Outcome::reply(reply) },
+        Err(error) => Outcome::failure(Status::Unreachable, format!("node {id}: {error}")),
+    }
+}
+
+/// One command at a node, whatever the proxies say.
+pub(super) async fn ask_node(
+    address: &redis_cluster::cluster::member::Address,
+    timeout: Duration,
+    arguments: &[Vec<u8>],
+) -> Result<Value, String> {
+    let connected = Connection::connect(&address.connect_to(), timeout).await;
+    let mut connection = connected.map_err(|error| error.to_string())?;
+    if let Some((user, password)) = address.login() {
+        let reply = connection.call(&["AUTH", user, password]).await.map_err(|error| error.to_string())?;
+        if let Some(error) = reply.as_error() {
+            return Err(error.into_owned());
+        }
+    }
+    connection.call(arguments).await.map_err(|error| error.to_string())
+}
+
+pub(super) fn unknown_node(view: &super::ClusterView, id: &NodeId) -> Outcome {
+    let known: Vec<&str> = view.nodes.keys().map(NodeId::as_str).collect();
+    let known = if known.is_empty() {
+        "there are no nodes".to_owned()
+    } else {
+        format!("there are {}", known.join(", "))
+    };
+    Outcome::failure(Status::Refused, format!("no node {id}; {known}"))
+}
+
+/// Compared and deleted at once, by the proxy.
+async fn delete_if(session: &Session, key: Vec<u8>, value: Vec<u8>) -> Outcome {
+    let view = session.now();
+    let database = session.inner.data.lock().await.database();
+    let mut reasons = Vec::new();
+    for (id, proxy) in &view.proxies {
+        let address = figures::reachable_address(&proxy.record.address);
+        let endpoint = match Endpoint::from_shared(format!("http://{address}")) {
+            Ok(endpoint) => endpoint.connect_timeout(session.options().connect_timeout),
+            Err(error) => {
+                reasons.push(format!("proxy {id}: {error}"));
+                continue;
+            }
+        };
+        let channel = match endpoint.connect().await {
+            Ok(channel) => channel,
+            Err(error) => {
+                reasons.push(format!("proxy {id} at {address}: {}", figures::root_cause(&error)));
+                continue;
+            }
+        };
+        let request = DeleteRequest { key: key.into(), if_value: Some(value.into()), database };
+        let reply = RedisClient::new(channel).delete(request).await;
+        return match reply {
+            Ok(reply) => Outcome {
+                via: Some(id.clone()),
+                ..Outcome::reply(Value::Integer(i64::from(reply.into_inner().deleted)))
+            },
+            Err(status) if status.code() == tonic::Code::Unavailable => {
+                Outcome::failure(Status::Unreachable, format!("proxy {id}: {}", status.message()))
+            }
+            Err(status) => {
+                Outcome { via: Some(id.clone()), ..Outcome::reply(Value::Error(redis_error(&status).into())) }
+            }
+        };
+    }
+    let reasons = if reasons.is_empty() { "none is registered".to_owned() } else { reasons.join("; ") };
+    Outcome::failure(Status::Unreachable, format!("no proxy can be reached: {reasons}"))
+}
+
+/// A gRPC error carries Redis's text; where it has no code of its own it gets the general one.
+fn redis_error(status: &tonic::Status) -> String {
+    let text = status.message();
+    let code = text.split(' ').next().unwrap_or_default();
+    let has_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if has_code { text.to_owned() } else { format!("ERR {text}") }
 }

@@ -6,22 +6,38 @@
 
 mod data;
 mod execute;
+mod explain;
+mod feed;
+mod figures;
+mod guard;
+mod help;
+pub mod operations;
 pub mod outcome;
+mod pipeline;
 mod plans;
+mod show;
 pub mod update;
 pub mod view;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
 
-use redis_cluster::time::Millis;
+use redis_cluster::{
+    cluster::registry::{Registry, RegistryError},
+    time::Millis,
+};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use outcome::{Body, Outcome, Status, Table};
+pub use pipeline::Pipeline;
 pub use update::Change;
 pub use view::ClusterView;
 
 use crate::language::Command;
+use view::Health;
 
 /// How to reach a cluster.
 #[derive(Clone, Debug)]
@@ -36,6 +52,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Login at proxies; user and password.
     pub login: Option<(String, String)>,
+    /// Speak RESP3 with proxies.
+    pub resp3: bool,
     /// Events that the view keeps.
     pub events_kept: usize,
 }
@@ -48,9 +66,19 @@ impl Default for Options {
             read_only: false,
             connect_timeout: Duration::from_secs(5),
             login: None,
+            resp3: false,
             events_kept: 10_000,
         }
     }
+}
+
+/// Starts nodes in this process, for `add ID` without an address. Only an embedded cluster can.
+pub trait StartsNodes: Send + Sync + std::fmt::Debug {
+    /// Starts a node on a free port and returns its address.
+    ///
+    /// # Errors
+    /// When it cannot be started; the text is for the operator.
+    fn start_node(&self, id: &str) -> Result<redis_cluster::cluster::member::Address, String>;
 }
 
 /// A handle to the connection; clones share it. It closes when the last one is dropped.
@@ -62,8 +90,13 @@ pub struct Session {
 #[derive(Debug)]
 struct Inner {
     options: Options,
+    registry: Registry,
     view: watch::Receiver<Arc<ClusterView>>,
+    changes: mpsc::Sender<Change>,
+    figures: Once,
     data: Mutex<data::Link>,
+    starter: Option<Arc<dyn StartsNodes>>,
+    ended: CancellationToken,
     _ends_tasks: DropGuard,
 }
 
@@ -71,15 +104,43 @@ struct Inner {
 const CHANGES_WAITING: usize = 1024;
 
 impl Session {
-    /// Begins to follow a cluster. Returns at once; the view fills as answers come in.
-    pub fn open(options: Options) -> Self {
-        let view = ClusterView::new(&options.cluster, &options.endpoints, options.events_kept);
+    /// Begins to follow a cluster, and returns at once: the view fills as answers come in.
+    ///
+    /// # Errors
+    /// When an endpoint or the cluster's name cannot be one.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn open(options: Options) -> Result<Self, RegistryError> {
+        Self::open_with(options, None)
+    }
+
+    /// As [`Session::open`], with somebody who can start nodes.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_with(options: Options, starter: Option<Arc<dyn StartsNodes>>) -> Result<Self, RegistryError> {
+        let registry = Registry::open(&options.endpoints, &options.cluster)?;
+        let endpoints: Vec<String> = registry.endpoints().map(str::to_owned).collect();
+        let view = ClusterView::new(&options.cluster, &endpoints, options.events_kept);
         let (publish, receiver) = watch::channel(Arc::new(view.clone()));
-        let (_changes, incoming) = mpsc::channel(CHANGES_WAITING);
+        let (changes, incoming) = mpsc::channel(CHANGES_WAITING);
         let ended = CancellationToken::new();
-        tokio::spawn(follow(view, incoming, publish));
-        let data = Mutex::new(data::Link::default());
-        Self { inner: Arc::new(Inner { options, view: receiver, data, _ends_tasks: ended.drop_guard() }) }
+        tokio::spawn(ended.clone().run_until_cancelled_owned(follow(view, incoming, publish)));
+        tokio::spawn(ended.clone().run_until_cancelled_owned(feed::run(registry.clone(), changes.clone())));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                options,
+                registry,
+                view: receiver,
+                changes,
+                figures: Once::new(),
+                data: Mutex::new(data::Link::default()),
+                starter,
+                ended: ended.clone(),
+                _ends_tasks: ended.drop_guard(),
+            }),
+        })
     }
 
     /// What is known, and a wake-up whenever that changes.
@@ -88,10 +149,45 @@ impl Session {
         self.inner.view.clone()
     }
 
+    /// What is known now.
+    #[must_use]
+    pub fn now(&self) -> Arc<ClusterView> {
+        self.inner.view.borrow().clone()
+    }
+
     /// How it was opened.
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.inner.options
+    }
+
+    /// Begins to stream live figures into the view, for faces that show them; more calls do nothing.
+    pub fn stream_figures(&self) {
+        self.inner.figures.call_once(|| {
+            let figures = figures::run(self.view(), self.inner.changes.clone());
+            tokio::spawn(self.inner.ended.clone().run_until_cancelled_owned(figures));
+        });
+    }
+
+    /// Waits until the registry was heard of for the first time.
+    ///
+    /// # Errors
+    /// When it does not answer within [`Options::connect_timeout`]; the text is for the operator.
+    pub async fn first_look(&self) -> Result<Arc<ClusterView>, String> {
+        let mut view = self.view();
+        let known = view.wait_for(|view| view.registry.health != Health::Unknown);
+        match tokio::time::timeout(self.inner.options.connect_timeout, known).await {
+            Ok(Ok(view)) => match &view.registry.health {
+                Health::Down { error, .. } if view.proxies.is_empty() => Err(error.clone()),
+                _ => Ok(view.clone()),
+            },
+            Ok(Err(_)) => Err("the session has ended".to_owned()),
+            Err(_) => {
+                let endpoints = self.inner.registry.endpoints().collect::<Vec<_>>().join(", ");
+                let waited = self.inner.options.connect_timeout.as_secs_f64();
+                Err(format!("etcd at {endpoints} does not answer (waited {waited} s)"))
+            }
+        }
     }
 
     /// Runs one command to its end. Dropping the future gives it up: a Redis command that was sent may still run.

@@ -1,0 +1,339 @@
+//! Live figures as a source of changes: a stream from every proxy, and from the nodes themselves while no proxy answers.
+//!
+//! Each member has a task of its own, so a slow one delays nobody else's figures. Membership decides which tasks run.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use redis_cluster::{
+    client::Connection,
+    cluster::{
+        NodeId, ProxyId,
+        member::{Address, Kind},
+    },
+    protocol::Value,
+    server::grpc::v1::{self, LiveRequest, control_client::ControlClient},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
+use tonic::transport::Endpoint;
+
+use super::{
+    update::Change,
+    view::{ClusterView, NodeFigures, ProxyFigures},
+};
+
+/// Between two figures of a member.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A member that says nothing for so long does not answer.
+const SILENCE_MAX: Duration = Duration::from_millis(2800);
+/// For connecting.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// Nobody takes the figures any more.
+const GONE: &str = "the session has ended";
+
+/// Whom figures come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    /// Of itself, and (the first one) of all nodes.
+    Proxy { id: ProxyId, address: String, nodes_too: bool },
+    /// Of itself: `host:port`.
+    Node { id: NodeId, address: String },
+    /// Of a stock server, asked with `INFO`.
+    Stock { id: NodeId, address: String, login: Option<(String, String)> },
+}
+
+/// Keeps the right streams open until nobody takes the changes any more.
+pub(super) async fn run(mut view: watch::Receiver<Arc<ClusterView>>, changes: mpsc::Sender<Change>) {
+    let mut running = JoinSet::new();
+    let mut handles: BTreeMap<Source, tokio::task::AbortHandle> = BTreeMap::new();
+    loop {
+        let wanted = wanted(&view.borrow_and_update());
+        handles.retain(|source, handle| {
+            let keep = wanted.contains(source);
+            if !keep {
+                handle.abort();
+            }
+            keep
+        });
+        for source in wanted {
+            if !handles.contains_key(&source) {
+                let handle = running.spawn(follow(source.clone(), changes.clone()));
+                handles.insert(source, handle);
+            }
+        }
+        tokio::select! {
+            changed = view.changed() => if changed.is_err() { return },
+            () = changes.closed() => return,
+            Some(_) = running.join_next() => {}
+        }
+    }
+}
+
+/// Every proxy; the nodes themselves while no proxy answers.
+fn wanted(view: &ClusterView) -> Vec<Source> {
+    let answering = view.proxies.iter().find(|(_, proxy)| proxy.error.is_none()).map(|(id, _)| id);
+    let mut sources: Vec<Source> = view
+        .proxies
+        .iter()
+        .map(|(id, proxy)| Source::Proxy {
+            id: id.clone(),
+            address: proxy.record.address.clone(),
+            nodes_too: Some(id) == answering,
+        })
+        .collect();
+    if answering.is_none() {
+        sources.extend(view.nodes.iter().map(|(id, node)| source_of(id, &node.record.address)));
+    }
+    sources
+}
+
+fn source_of(id: &NodeId, address: &Address) -> Source {
+    let (id, host_port) = (id.clone(), address.connect_to());
+    match address.kind() {
+        Kind::Node => Source::Node { id, address: host_port },
+        Kind::Stock => {
+            let login = address.login().map(|(user, password)| (user.to_owned(), password.to_owned()));
+            Source::Stock { id, address: host_port, login }
+        }
+    }
+}
+
+/// Follows one source, again and again.
+async fn follow(source: Source, changes: mpsc::Sender<Change>) {
+    loop {
+        let error = match &source {
+            Source::Proxy { id, address, nodes_too } => proxy(id, address, *nodes_too, &changes).await,
+            Source::Node { id, address } => node(id, address, &changes).await,
+            Source::Stock { id, address, login } => stock(id, address, login.as_ref(), &changes).await,
+        };
+        let change = match &source {
+            Source::Proxy { id, .. } => Change::Proxy(id.clone(), Err(error)),
+            Source::Node { id, .. } | Source::Stock { id, .. } => {
+                Change::Nodes(vec![(id.clone(), Err(error))])
+            }
+        };
+        if changes.send(change).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// A member's stream of figures.
+struct Live {
+    address: String,
+    stream: tonic::Streaming<v1::LiveFigures>,
+}
+
+impl Live {
+    async fn open(address: &str) -> Result<Self, String> {
+        let endpoint = Endpoint::from_shared(format!("http://{address}"))
+            .map_err(|error| format!("{address}: {error}"))?
+            .connect_timeout(CONNECT_TIMEOUT);
+        let channel = match timeout(SILENCE_MAX, endpoint.connect()).await {
+            Ok(Ok(channel)) => channel,
+            Ok(Err(error)) => return Err(format!("{address}: {}", root_cause(&error))),
+            Err(_) => return Err(format!("{address}: no answer")),
+        };
+        let interval_ms = u32::try_from(INTERVAL.as_millis()).unwrap_or(1000);
+        let mut client = ControlClient::new(channel);
+        match timeout(SILENCE_MAX, client.live(LiveRequest { interval_ms })).await {
+            Ok(Ok(response)) => Ok(Self { address: address.to_owned(), stream: response.into_inner() }),
+            Ok(Err(status)) => Err(format!("{address}: {}", status.message())),
+            Err(_) => Err(format!("{address}: no answer")),
+        }
+    }
+
+    async fn next(&mut self) -> Result<v1::LiveFigures, String> {
+        let address = &self.address;
+        match timeout(SILENCE_MAX, self.stream.message()).await {
+            Ok(Ok(Some(figures))) => Ok(figures),
+            Ok(Ok(None)) => Err(format!("{address}: closed the stream")),
+            Ok(Err(status)) => Err(format!("{address}: {}", status.message())),
+            Err(_) => Err(format!("{address}: no figures for {:.1} s", SILENCE_MAX.as_secs_f64())),
+        }
+    }
+}
+
+/// tonic says "transport error"; what it comes from says more.
+pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// Follows a proxy until it fails; says why.
+async fn proxy(id: &ProxyId, address: &str, nodes_too: bool, changes: &mpsc::Sender<Change>) -> String {
+    let mut live = match Live::open(&reachable_address(address)).await {
+        Ok(live) => live,
+        Err(error) => return error,
+    };
+    loop {
+        let figures = match live.next().await {
+            Ok(figures) => figures,
+            Err(error) => return error,
+        };
+        if let Some(own) = figures.proxy
+            && changes.send(Change::Proxy(id.clone(), Ok(own.into()))).await.is_err()
+        {
+            return GONE.to_owned();
+        }
+        let nodes: Vec<_> = figures.nodes.into_iter().filter_map(node_figures).collect();
+        if nodes_too && changes.send(Change::Nodes(nodes)).await.is_err() {
+            return GONE.to_owned();
+        }
+    }
+}
+
+/// A proxy that listens on every address is reached on the loopback one.
+pub(crate) fn reachable_address(address: &str) -> String {
+    format!("http://{address}")
+        .parse::<Address>()
+        .map_or_else(|_| address.to_owned(), |parsed| parsed.connect_to())
+}
+
+/// Follows a node until it fails; says why.
+async fn node(id: &NodeId, address: &str, changes: &mpsc::Sender<Change>) -> String {
+    let mut live = match Live::open(address).await {
+        Ok(live) => live,
+        Err(error) => return error,
+    };
+    loop {
+        match live.next().await {
+            Ok(figures) => {
+                // A node's own idea of its id is not the registry's; whoever asked it knows.
+                let own = figures.nodes.into_iter().next().map(|own| (id.clone(), Ok(own.into())));
+                if changes.send(Change::Nodes(own.into_iter().collect())).await.is_err() {
+                    return GONE.to_owned();
+                }
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+async fn stock(
+    id: &NodeId,
+    address: &str,
+    login: Option<&(String, String)>,
+    changes: &mpsc::Sender<Change>,
+) -> String {
+    let mut connection = match Connection::connect(address, CONNECT_TIMEOUT).await {
+        Ok(connection) => connection,
+        Err(error) => return error.to_string(),
+    };
+    if let Some((user, password)) = login {
+        match connection.call(&[b"AUTH".as_slice(), user.as_bytes(), password.as_bytes()]).await {
+            Ok(Value::Error(text)) => return String::from_utf8_lossy(&text).into_owned(),
+            Ok(_) => {}
+            Err(error) => return error.to_string(),
+        }
+    }
+    loop {
+        let asked = std::time::Instant::now();
+        let reply = match timeout(SILENCE_MAX, connection.call(&["INFO"])).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) => return error.to_string(),
+            Err(_) => return format!("{address}: no answer"),
+        };
+        let Some(text) = reply.as_bytes() else { return format!("{address}: INFO gave {reply:?}") };
+        let mut figures = from_info(&String::from_utf8_lossy(text));
+        figures.latency_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if changes.send(Change::Nodes(vec![(id.clone(), Ok(figures))])).await.is_err() {
+            return GONE.to_owned();
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+fn from_info(info: &str) -> NodeFigures {
+    let field = |name: &str| {
+        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
+    };
+    let number = |name: &str| field(name).parse::<u64>().unwrap_or(0);
+    let (mut keys, mut expires) = (0, 0);
+    for line in info.lines().filter(|line| line.starts_with("db")) {
+        let part = |name: &str| {
+            line.split([':', ','])
+                .find_map(|part| part.strip_prefix(name)?.strip_prefix('=')?.parse::<u64>().ok())
+        };
+        keys += part("keys").unwrap_or(0);
+        expires += part("expires").unwrap_or(0);
+    }
+    NodeFigures {
+        keys,
+        expires,
+        commands: number("total_commands_processed"),
+        ops_per_second: number("instantaneous_ops_per_sec") as f64,
+        used_memory: number("used_memory"),
+        max_memory: number("maxmemory"),
+        clients: number("connected_clients"),
+        version: format!("redis {}", field("redis_version")),
+        uptime_seconds: number("uptime_in_seconds"),
+        latency_us: 0,
+    }
+}
+
+fn node_figures(figures: v1::NodeFigures) -> Option<(NodeId, Result<NodeFigures, String>)> {
+    let id = figures.id.parse().ok()?;
+    let read = if figures.reachable {
+        Ok(figures.into())
+    } else if figures.error.is_empty() {
+        Err("does not answer the proxy".to_owned())
+    } else {
+        Err(figures.error)
+    };
+    Some((id, read))
+}
+
+impl From<v1::NodeFigures> for NodeFigures {
+    fn from(figures: v1::NodeFigures) -> Self {
+        Self {
+            keys: figures.keys,
+            expires: figures.expires,
+            commands: figures.commands,
+            ops_per_second: figures.ops_per_second,
+            used_memory: figures.used_memory,
+            max_memory: figures.max_memory,
+            clients: figures.clients,
+            version: figures.version,
+            uptime_seconds: figures.uptime_seconds,
+            latency_us: figures.latency_us,
+        }
+    }
+}
+
+impl From<v1::ProxyFigures> for ProxyFigures {
+    fn from(figures: v1::ProxyFigures) -> Self {
+        Self {
+            clients: figures.clients,
+            commands: figures.commands,
+            ops_per_second: figures.ops_per_second,
+            epoch: figures.epoch,
+            held: figures.held,
+            driver: figures.driver,
+            version: figures.version,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn info_of_a_stock_server() {
+        let figures = from_info(
+            "# Server\r\nredis_version:7.0.15\r\nused_memory:1024\r\nused_memory_human:1K\r\nconnected_clients:3\r\n\
+             # Keyspace\r\ndb0:keys=5,expires=2,avg_ttl=0\r\ndb3:keys=1,expires=0,avg_ttl=0\r\n",
+        );
+        assert_eq!((figures.keys, figures.expires, figures.used_memory, figures.clients), (6, 2, 1024, 3));
+        assert_eq!(figures.version, "redis 7.0.15");
+    }
+}

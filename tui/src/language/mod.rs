@@ -15,7 +15,7 @@ use redis_cluster::{
 };
 
 pub use directive::{Directive, WaitFor};
-pub use operator::{Operator, PlanRequest, Show};
+pub use operator::{ChangeOptions, Operator, PlanRequest, Show};
 
 /// What one line asks for.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,17 +13,15 @@ pub enum Operator {
         id: NodeId,
         /// Where it listens; without one the console starts it (embedded cluster only).
         address: Option<Address>,
-        /// Wait until its slots arrived.
-        wait: bool,
+        /// How.
+        options: ChangeOptions,
     },
     /// `remove ID`.
     Remove {
         /// Which node.
         id: NodeId,
-        /// Even where keys are lost.
-        force: bool,
-        /// Wait until its slots have moved.
-        wait: bool,
+        /// How.
+        options: ChangeOptions,
     },
     /// `show …`.
     Show(Show),
@@ -51,6 +49,17 @@ pub enum Operator {
     Watch(Box<Command>),
     /// `help [WORD…]`.
     Help(Option<String>),
+}
+
+/// How a change of membership is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChangeOptions {
+    /// Even where keys are lost.
+    pub force: bool,
+    /// Return as soon as the registry has the plan.
+    pub no_wait: bool,
+    /// Refuse if the cluster changed after this revision of the registry.
+    pub if_revision: Option<i64>,
 }
 
 /// What a dry run is asked about.
@@ -107,11 +116,26 @@ fn usage(word: &Word, reason: impl Into<String>) -> SyntaxError {
     SyntaxError::Usage { reason: reason.into(), usage: word.usage() }
 }
 
-/// Takes `--flag` out of the arguments; true if it was there.
-fn take_flag(arguments: &mut Vec<Vec<u8>>, flag: &str) -> bool {
-    let before = arguments.len();
-    arguments.retain(|argument| argument != flag.as_bytes());
-    arguments.len() < before
+/// Takes the options out of the arguments, wherever they stand.
+fn change_options(word: &Word, arguments: &[Vec<u8>]) -> Result<(Vec<Vec<u8>>, ChangeOptions), SyntaxError> {
+    let mut options = ChangeOptions::default();
+    let mut rest = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_slice() {
+            b"--force" => options.force = true,
+            b"--no-wait" => options.no_wait = true,
+            b"--if-rev" => {
+                let revision = arguments.next().and_then(|number| text(number).parse().ok());
+                options.if_revision = Some(revision.ok_or_else(|| usage(word, "--if-rev needs a revision"))?);
+            }
+            option if option.starts_with(b"--") => {
+                return Err(usage(word, format!("no option {}", text(option))));
+            }
+            _ => rest.push(argument.clone()),
+        }
+    }
+    Ok((rest, options))
 }
 
 fn id(word: &[u8]) -> Result<NodeId, SyntaxError> {
@@ -129,22 +153,19 @@ pub(super) fn parse(word: &'static Word, arguments: &[Vec<u8>]) -> Result<Operat
     let wrong = || usage(word, "wrong number of arguments");
     Ok(match word.name {
         "add" => {
-            let mut arguments = arguments.to_vec();
-            let wait = !take_flag(&mut arguments, "--no-wait");
+            let (arguments, options) = change_options(word, arguments)?;
             match arguments.as_slice() {
-                [node] => Operator::Add { id: id(node)?, address: None, wait },
+                [node] => Operator::Add { id: id(node)?, address: None, options },
                 [node, address] => {
-                    Operator::Add { id: id(node)?, address: Some(text(address).parse()?), wait }
+                    Operator::Add { id: id(node)?, address: Some(text(address).parse()?), options }
                 }
                 _ => return Err(wrong()),
             }
         }
         "remove" => {
-            let mut arguments = arguments.to_vec();
-            let wait = !take_flag(&mut arguments, "--no-wait");
-            let force = take_flag(&mut arguments, "--force");
+            let (arguments, options) = change_options(word, arguments)?;
             let [node] = arguments.as_slice() else { return Err(wrong()) };
-            Operator::Remove { id: id(node)?, force, wait }
+            Operator::Remove { id: id(node)?, options }
         }
         "show" => {
             let [what] = arguments else { return Err(wrong()) };

@@ -23,8 +23,12 @@ const fn reserved(name: &'static str, syntax: &'static str, summary: &'static st
 
 /// Words that stand bare, as in the fixed command lines.
 pub const OPERATOR: &[Word] = &[
-    word("add", "ID [ADDRESS] [--no-wait]", "add a node and move its share of the slots to it"),
-    word("remove", "ID [--force] [--no-wait]", "move a node's slots away and remove it"),
+    word(
+        "add",
+        "ID [ADDRESS] [--force] [--no-wait] [--if-rev N]",
+        "add a node and move its share of the slots to it",
+    ),
+    word("remove", "ID [--force] [--no-wait] [--if-rev N]", "move a node's slots away and remove it"),
     word("show", "nodes|proxies|slots|moves|audit|topology", "print what the registry and the members say"),
     word("sync", "", "wait until every proxy confirms the current epoch, and say who does not"),
     word("plan", "add ID ADDRESS | remove ID", "what add or remove would do; changes nothing"),

@@ -41,8 +41,8 @@ pub(super) async fn run(session: &Session, command: Command) -> Outcome {
 
 async fn operator(session: &Session, operator: Operator) -> Outcome {
     match operator {
-        Operator::Add { id, address, wait } => operations::add(session, id, address, wait).await,
-        Operator::Remove { id, force, wait } => operations::remove(session, id, force, wait).await,
+        Operator::Add { id, address, options } => operations::add(session, id, address, options).await,
+        Operator::Remove { id, options } => operations::remove(session, id, options).await,
         Operator::Plan(request) => operations::dry_run(session, request).await,
         Operator::Sync => operations::sync(session).await,
         Operator::Show(what) => show::show(session, what).await,

@@ -11,7 +11,7 @@ mod feed;
 mod figures;
 mod guard;
 mod help;
-pub mod operations;
+mod operations;
 pub mod outcome;
 mod pipeline;
 mod plans;

@@ -1,128 +1,111 @@
 //! Changes of membership, and waiting for them: `add`, `remove`, `plan`, `sync`.
 //!
-//! The console checks what it can see, writes one transaction, and watches; the driver does the work.
+//! The console hands a plan in (`cluster::plan`) and watches the registry; the driver does the work, whether or not the
+//! console stays.
 
 use std::time::Duration;
 
 use redis_cluster::{
-    client::{ClientError, Connection},
     cluster::{
-        Epoch, NodeId, SlotId, Topology,
-        member::{Address, NodeRecord},
-        registry::{Commit, Txn},
-        topology::SlotRange,
+        Epoch, NodeId,
+        member::Address,
+        plan::{self, AddRequest, PlanId, Preview, Refusal, RemoveRequest},
+        registry::Revision,
     },
     protocol::Value,
-    time::Millis,
 };
+use serde_json::Value as Cell;
 
 use super::{
-    Session,
-    execute::unknown_node,
+    ClusterView, Session, Table,
     outcome::{Body, Outcome, Status},
     show::registry_failure,
+    view::PlanState,
 };
-use crate::language::PlanRequest;
+use crate::language::{ChangeOptions, PlanRequest};
 
 /// How long `sync` waits by itself.
 const SYNC_PATIENCE: Duration = Duration::from_secs(10);
+/// After a change, how long the proxies get to learn of it before the command returns anyway.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a plan waits for a proxy while none is alive.
+const DRIVER_PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) async fn add(session: &Session, id: NodeId, address: Option<Address>, _wait: bool) -> Outcome {
-    let view = session.now();
-    if view.nodes.contains_key(&id) {
-        let text = format!("node {id} is a member already ({})", view.nodes[&id].record.address);
-        return Outcome::failure(Status::Refused, text);
-    }
-    let address = match address {
-        Some(address) => address,
-        None => match &session.inner.starter {
-            Some(starter) => match starter.start_node(id.as_str()) {
+pub(super) async fn add(
+    session: &Session,
+    id: NodeId,
+    address: Option<Address>,
+    options: ChangeOptions,
+) -> Outcome {
+    let address = match (address, &session.inner.starter) {
+        (Some(address), _) => address,
+        (None, Some(starter)) => match session.now().nodes.get(&id) {
+            Some(node) => node.record.address.clone(),
+            None => match starter.start_node(id.as_str()) {
                 Ok(address) => address,
                 Err(error) => return Outcome::failure(Status::Refused, error),
             },
-            None => {
-                let usage = "only an embedded cluster starts nodes by itself; use add ID http://HOST:PORT";
-                return Outcome::failure(Status::Usage, usage);
-            }
         },
+        (None, None) => {
+            let usage = "only an embedded cluster starts nodes by itself; usage: add ID http://HOST:PORT";
+            return Outcome::failure(Status::Usage, usage);
+        }
     };
-    if let Some((other, _)) =
-        view.nodes.iter().find(|(_, node)| node.record.address.connect_to() == address.connect_to())
-    {
-        return Outcome::failure(Status::Refused, format!("{address} is node {other} already"));
-    }
-    let version = match probe(&address, session.options().connect_timeout).await {
-        Ok(version) => version,
-        Err(error) => return Outcome::failure(Status::Refused, format!("{error}; nothing was changed")),
+    let request = add_request(id, address, options);
+    let submitted = plan::submit_add(&session.inner.registry, &request).await;
+    let mut outcome = match submitted {
+        Ok(plan) => finish(session, plan, options, &format!("node {} added", request.id)).await,
+        Err(refusal) => return refused(&refusal),
     };
-    let mut outcome = first(session, &id, &address, version).await;
-    if address.is_wildcard() {
+    if request.address.is_wildcard() {
         outcome = outcome.with_note(format!(
-            "warning: {address} means \"this machine\" on every machine: proxies elsewhere cannot reach node {id}; \
-             use an address that they can"
+            "warning: {} means \"this machine\" on every machine: proxies and consoles elsewhere cannot reach node {}; \
+             use an address that they can",
+            request.address, request.id
         ));
     }
     outcome
 }
 
-/// The server's name and version, if one listens that the cluster can use.
-async fn probe(address: &Address, timeout: Duration) -> Result<String, String> {
-    let failed = |error: ClientError| format!("no server can be used there: {error}");
-    let mut connection = Connection::connect(&address.connect_to(), timeout).await.map_err(failed)?;
-    if let Some((user, password)) = address.login() {
-        let reply = connection.call(&["AUTH", user, password]).await.map_err(failed)?;
-        if let Some(error) = reply.as_error() {
-            return Err(format!("{address} refused the login: {error}"));
-        }
+pub(super) async fn remove(session: &Session, id: NodeId, options: ChangeOptions) -> Outcome {
+    let request = remove_request(id, options);
+    match plan::submit_remove(&session.inner.registry, &request).await {
+        Ok(plan) => finish(session, plan, options, &format!("node {} removed", request.id)).await,
+        Err(refusal) => refused(&refusal),
     }
-    let asked = tokio::time::timeout(timeout, connection.call(&["INFO", "server"])).await;
-    let reply = asked.map_err(|_| format!("{address} does not answer"))?.map_err(failed)?;
-    if let Some(error) = reply.as_error() {
-        return Err(format!("{address} answered: {error}"));
-    }
-    let info = String::from_utf8_lossy(reply.as_bytes().unwrap_or_default()).into_owned();
-    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).map(str::trim);
-    version
-        .map(|version| format!("redis {version}"))
-        .ok_or_else(|| format!("{address} is not a Redis server"))
 }
 
-/// The first node owns all slots: there is nothing to move.
-async fn first(session: &Session, id: &NodeId, address: &Address, version: String) -> Outcome {
+pub(super) async fn dry_run(session: &Session, request: PlanRequest) -> Outcome {
     let registry = &session.inner.registry;
-    let record = NodeRecord {
-        id: id.clone(),
-        address: address.clone(),
-        added_at_ms: Millis::now().0,
-        added_by: operator(),
-        version,
+    let options = ChangeOptions::default();
+    let preview = match request {
+        PlanRequest::Add { id, address } => {
+            plan::preview_add(registry, &add_request(id, address, options)).await
+        }
+        PlanRequest::Remove { id } => plan::preview_remove(registry, &remove_request(id, options)).await,
     };
-    let current = match registry.get("topology").await {
-        Ok(current) => current,
-        Err(error) => return registry_failure(&error),
-    };
-    if current.is_some() {
-        return Outcome::failure(
-            Status::Refused,
-            "moving slots to a new node is not available in this version",
-        );
+    match preview {
+        Ok(preview) => previewed(&preview),
+        Err(refusal) => refused(&refusal),
     }
-    let mut topology = Topology { epoch: Epoch(1), ..Topology::default() };
-    topology.assign(&SlotRange::cover(SlotId::all()), id);
-    let (Ok(record), Ok(topology)) = (serde_json::to_vec(&record), serde_json::to_vec(&topology)) else {
-        return Outcome::failure(Status::Refused, "the records cannot be written as JSON");
-    };
-    let key = format!("nodes/{id}");
-    let txn = Txn::new().if_absent(&*key).if_absent("topology").put(key, record).put("topology", topology);
-    match registry.commit(txn).await {
-        Ok(Commit::Done { .. }) => Outcome::done(Body::Reply(Value::Simple("OK".into())))
-            .with_note(format!("node {id} added: it owns all 16384 slots")),
-        Ok(Commit::Conflict { .. }) => Outcome::failure(
-            Status::Refused,
-            "somebody else changed the cluster at the same time; nothing was changed by this command",
-        ),
-        Err(error) => registry_failure(&error),
-    }
+}
+
+fn add_request(id: NodeId, address: Address, options: ChangeOptions) -> AddRequest {
+    let words = format!("add {id} {address}{}", words_of(options));
+    let ChangeOptions { force, if_revision, .. } = options;
+    AddRequest { id, address, force, if_revision: if_revision.map(Revision), by: operator(), words }
+}
+
+fn remove_request(id: NodeId, options: ChangeOptions) -> RemoveRequest {
+    let words = format!("remove {id}{}", words_of(options));
+    let ChangeOptions { force, if_revision, .. } = options;
+    RemoveRequest { id, force, if_revision: if_revision.map(Revision), by: operator(), words }
+}
+
+fn words_of(options: ChangeOptions) -> String {
+    let force = if options.force { " --force" } else { "" };
+    let revision = options.if_revision.map(|revision| format!(" --if-rev {revision}")).unwrap_or_default();
+    format!("{force}{revision}")
 }
 
 /// `user@host`, for the records.
@@ -133,32 +116,107 @@ fn operator() -> String {
     format!("{user}@{}", if host.trim().is_empty() { "localhost" } else { host.trim() })
 }
 
-pub(super) async fn remove(session: &Session, id: NodeId, _force: bool, _wait: bool) -> Outcome {
-    let view = session.now();
-    if !view.nodes.contains_key(&id) {
-        return unknown_node(&view, &id);
+fn refused(refusal: &Refusal) -> Outcome {
+    match refusal {
+        Refusal::Registry(error) => registry_failure(error),
+        refusal => Outcome::failure(Status::Refused, format!("refused: {refusal}; nothing was changed")),
     }
-    Outcome::failure(Status::Refused, "moving slots away is not available in this version")
 }
 
-pub(super) async fn dry_run(session: &Session, request: PlanRequest) -> Outcome {
-    let view = session.now();
-    match request {
-        PlanRequest::Remove { id } if !view.nodes.contains_key(&id) => unknown_node(&view, &id),
-        PlanRequest::Add { .. } | PlanRequest::Remove { .. } => {
-            Outcome::failure(Status::Usage, "dry runs are not available in this version")
+fn previewed(preview: &Preview) -> Outcome {
+    let mut table = Table::new(&["from", "to", ">slots", ">keys_about", "ranges"]);
+    for (transfer, keys) in &preview.transfers {
+        let ranges: Vec<String> = transfer.slots.iter().map(|range| String::from(*range)).collect();
+        table.push(vec![
+            transfer.from.as_ref().map_or(Cell::Null, |from| from.as_str().into()),
+            transfer.to.as_str().into(),
+            transfer.count().into(),
+            keys.map_or(Cell::Null, Cell::from),
+            ranges.join(" ").into(),
+        ]);
+    }
+    let slots: usize = preview.transfers.iter().map(|(transfer, _)| transfer.count()).sum();
+    let note = format!(
+        "dry run, nothing was changed: {slots} slots would move; made for epoch {}; to be refused if the cluster changes \
+         first, add --if-rev {}",
+        preview.epoch, preview.revision
+    );
+    let outcome = Outcome::done(Body::Table(table)).with_note(note);
+    preview.warnings.iter().fold(outcome, |outcome, warning| outcome.with_note(format!("warning: {warning}")))
+}
+
+/// Waits for the end of a plan that was accepted.
+async fn finish(session: &Session, plan: PlanId, options: ChangeOptions, done: &str) -> Outcome {
+    let ok = || Outcome::done(Body::Reply(Value::Simple("OK".into())));
+    if options.no_wait {
+        return ok().with_note(format!("plan {plan} accepted; `show moves` follows it"));
+    }
+    match ended(session, plan).await {
+        End::NoDriver => Outcome::failure(
+            Status::Unreachable,
+            format!(
+                "plan {plan} is accepted, but no proxy is alive to carry it out; it runs as soon as one is started \
+                 (proxy_node ID ADDRESS {})",
+                session.now().registry.endpoints.join(",")
+            ),
+        ),
+        End::Failed(reason) => Outcome::failure(Status::ErrorReply, format!("plan {plan} failed: {reason}")),
+        End::Done { slots, keys } => {
+            // Whoever asks a proxy next should find the change there. One that is late only answers as before.
+            let mut view = session.view();
+            let _ =
+                tokio::time::timeout(SETTLE_PATIENCE, view.wait_for(|view| behind(view).is_empty())).await;
+            ok().with_note(format!("{done}: {slots} slots and {keys} keys moved (plan {plan})"))
         }
     }
+}
+
+enum End {
+    Done { slots: usize, keys: u64 },
+    Failed(String),
+    NoDriver,
+}
+
+async fn ended(session: &Session, plan: PlanId) -> End {
+    let mut view = session.view();
+    loop {
+        let without_driver = {
+            let view = view.borrow_and_update();
+            if let Some(plan) = view.plans.iter().find(|known| known.id == plan.0) {
+                match &plan.state {
+                    PlanState::Done => return End::Done { slots: plan.slots_done, keys: plan.keys_done },
+                    PlanState::Failed(reason) => return End::Failed(reason.clone()),
+                    PlanState::Waiting | PlanState::Running => {}
+                }
+            }
+            // An outage of the registry says nothing about the proxies.
+            view.registry.health.is_up() && view.proxies.is_empty()
+        };
+        let changed = view.changed();
+        let changed = if without_driver {
+            match tokio::time::timeout(DRIVER_PATIENCE, changed).await {
+                Ok(changed) => changed,
+                Err(_) => return End::NoDriver,
+            }
+        } else {
+            changed.await
+        };
+        if changed.is_err() {
+            return End::Failed("the session has ended".to_owned());
+        }
+    }
+}
+
+/// Proxies that have not confirmed the current epoch.
+fn behind(view: &ClusterView) -> Vec<String> {
+    let Some(epoch) = view.topology.as_ref().map(|view| view.topology.epoch) else { return Vec::new() };
+    let late = view.proxies.iter().filter(|(_, proxy)| proxy.record.epoch < epoch);
+    late.map(|(id, proxy)| format!("proxy {id} has epoch {} of {epoch}", proxy.record.epoch)).collect()
 }
 
 /// Waits until every proxy has the current epoch.
 pub(super) async fn sync(session: &Session) -> Outcome {
     let mut view = session.view();
-    let behind = |view: &super::ClusterView| -> Vec<String> {
-        let Some(epoch) = view.topology.as_ref().map(|view| view.topology.epoch) else { return Vec::new() };
-        let late = view.proxies.iter().filter(|(_, proxy)| proxy.record.epoch < epoch);
-        late.map(|(id, proxy)| format!("proxy {id} has epoch {} of {epoch}", proxy.record.epoch)).collect()
-    };
     let waited = tokio::time::timeout(SYNC_PATIENCE, view.wait_for(|view| behind(view).is_empty())).await;
     let in_step = matches!(waited, Ok(Ok(_)));
     drop(waited);
@@ -168,6 +226,9 @@ pub(super) async fn sync(session: &Session) -> Outcome {
         return Outcome::failure(Status::TimedOut, text);
     }
     let epoch = view.topology.as_ref().map_or(Epoch(0), |view| view.topology.epoch);
-    let note = format!("{} proxies have epoch {epoch}", view.proxies.len());
+    let note = match view.proxies.len() {
+        1 => format!("the only proxy has epoch {epoch}"),
+        count => format!("all {count} proxies have epoch {epoch}"),
+    };
     Outcome::done(Body::Reply(Value::Simple("OK".into()))).with_note(note)
 }

@@ -1,57 +1,46 @@
 //! Reading `plans/ID` and `leader` of the registry into the view.
 
-use redis_cluster::{cluster::ProxyId, time::Millis};
-use serde::Deserialize;
+use redis_cluster::{
+    cluster::{
+        ProxyId,
+        election::LeaderRecord,
+        plan::{self, PlanId, PlanRecord},
+    },
+    time::Millis,
+};
 
 use super::view::{PlanState, PlanView};
 
+/// Plans that have ended are kept in the view up to this many.
+pub(super) const ENDED_KEPT: usize = 20;
+
 /// The registry key of a plan.
 pub(super) fn key(id: u64) -> String {
-    format!("plans/{id}")
-}
-
-#[derive(Deserialize)]
-struct Plan {
-    id: u64,
-    words: String,
-    state: String,
-    #[serde(default)]
-    error: Option<String>,
-    #[serde(default)]
-    slots_done: usize,
-    #[serde(default)]
-    slots_total: usize,
-    #[serde(default)]
-    keys_done: u64,
-    #[serde(default)]
-    asked_at_ms: i64,
+    plan::keys::plan(PlanId(id))
 }
 
 pub(super) fn read(value: &[u8]) -> serde_json::Result<PlanView> {
-    let plan: Plan = serde_json::from_slice(value)?;
-    let state = match plan.state.to_ascii_lowercase().as_str() {
-        "done" => PlanState::Done,
-        "failed" => PlanState::Failed(plan.error.unwrap_or_default()),
-        "running" => PlanState::Running,
-        _ => PlanState::Waiting,
-    };
+    let record: PlanRecord = serde_json::from_slice(value)?;
+    let changed = record.ended_at_ms.unwrap_or(record.created_at_ms);
     Ok(PlanView {
-        id: plan.id,
-        words: plan.words,
-        state,
-        slots_done: plan.slots_done,
-        slots_total: plan.slots_total,
-        keys_done: plan.keys_done,
-        asked_at: Millis(plan.asked_at_ms),
-        changed_at: Millis(plan.asked_at_ms),
+        id: record.id.0,
+        state: match record.state {
+            plan::PlanState::Accepted => PlanState::Waiting,
+            plan::PlanState::Running => PlanState::Running,
+            plan::PlanState::Done => PlanState::Done,
+            plan::PlanState::Failed { reason } => PlanState::Failed(reason),
+        },
+        words: record.words,
+        slots_done: usize::try_from(record.slots_moved).unwrap_or(usize::MAX),
+        slots_total: usize::try_from(record.slots_total).unwrap_or(usize::MAX),
+        keys_done: record.keys_moved,
+        asked_at: Millis(record.created_at_ms),
+        changed_at: Millis(changed),
     })
 }
 
-#[derive(Deserialize)]
-struct Leader {
-    proxy: ProxyId,
-}
-
-pub(super) fn read_leader(value: &[u8]) -> serde_json::Result<ProxyId> {
-    serde_json::from_slice::<Leader>(value).map(|leader| leader.proxy)
+/// `None`: a leader that is not a proxy, such as a console that drives in the foreground.
+pub(super) fn read_leader(value: &[u8]) -> serde_json::Result<Option<ProxyId>> {
+    let record: LeaderRecord = serde_json::from_slice(value)?;
+    Ok(record.identity.strip_prefix("proxy ").and_then(|id| id.parse().ok()))
 }

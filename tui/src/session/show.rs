@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis_cluster::{cluster::registry::RegistryError, time::Millis};
+use redis_cluster::{
+    cluster::{
+        plan::{AuditRecord, MoveRecord, keys},
+        registry::RegistryError,
+    },
+    time::Millis,
+};
 use serde_json::Value as Cell;
 
 use super::{
@@ -36,8 +42,8 @@ pub(super) async fn show(session: &Session, what: Show) -> Outcome {
             },
             None => Outcome::done(Body::Nothing).with_note("there is no topology yet: no node was added"),
         },
-        Show::Moves => documents(session, "moves/").await,
-        Show::Audit => documents(session, "audit/").await,
+        Show::Moves => moves(session).await,
+        Show::Audit => audit(session).await,
     }
 }
 
@@ -140,51 +146,115 @@ fn slots(view: &ClusterView) -> Table {
     table
 }
 
-/// JSON documents below a prefix of the registry, with a column for each member that any of them has.
-async fn documents(session: &Session, prefix: &str) -> Outcome {
-    let listing = match session.inner.registry.list(prefix).await {
-        Ok(listing) => listing,
-        Err(error) => return registry_failure(&error),
+/// The journal of moves, oldest first.
+async fn moves(session: &Session) -> Outcome {
+    let records: Vec<MoveRecord> = match records(session, keys::MOVES).await {
+        Ok(records) => records,
+        Err(outcome) => return outcome,
     };
-    let mut table = DocumentTable::default();
-    for entry in &listing.entries {
-        let name = entry.key.strip_prefix(prefix).unwrap_or(&entry.key);
-        table.push(
-            name,
-            serde_json::from_slice(&entry.value)
-                .unwrap_or_else(|_| Cell::String(String::from_utf8_lossy(&entry.value).into_owned())),
-        );
+    let mut table = Table::new(&[
+        ">id",
+        ">plan",
+        "from",
+        "to",
+        ">slots",
+        "state",
+        "started",
+        ">took_ms",
+        ">keys",
+        ">bytes",
+        ">verified",
+        ">freeze_ms",
+        ">epoch",
+        "reason",
+    ]);
+    for record in records {
+        table.push(vec![
+            record.id.into(),
+            record.plan.0.into(),
+            record.from.as_str().into(),
+            record.to.as_str().into(),
+            record.slots.iter().map(|range| range.count()).sum::<usize>().into(),
+            record.state.into(),
+            timestamp(record.started_at_ms).into(),
+            record.ended_at_ms.map_or(Cell::Null, |ended| (ended - record.started_at_ms).into()),
+            record.keys.into(),
+            record.bytes.into(),
+            record.verified_keys.map_or(Cell::Null, Cell::from),
+            record.freeze_ms.map_or(Cell::Null, Cell::from),
+            record.epoch.map_or(Cell::Null, |epoch| epoch.0.into()),
+            record.reason.map_or(Cell::Null, Cell::from),
+        ]);
     }
-    table.sort();
-    let mut text = String::new();
-    for (_, document) in table.rows {
-        text.push_str(&document.to_string());
-        text.push('\n');
-    }
-    Outcome::done(Body::Text(text))
+    Outcome::done(Body::Table(table))
 }
 
-#[derive(Default)]
-struct DocumentTable {
-    rows: Vec<(String, Cell)>,
+/// Who did what, oldest first.
+async fn audit(session: &Session) -> Outcome {
+    let records: Vec<AuditRecord> = match records(session, keys::AUDIT).await {
+        Ok(records) => records,
+        Err(outcome) => return outcome,
+    };
+    let mut table = Table::new(&["at", "by", ">epoch_before", ">epoch_after", "what"]);
+    for record in records {
+        table.push(vec![
+            timestamp(record.at_ms).into(),
+            record.by.into(),
+            record.epoch_before.0.into(),
+            record.epoch_after.0.into(),
+            record.what.into(),
+        ]);
+    }
+    Outcome::done(Body::Table(table))
 }
 
-impl DocumentTable {
-    fn push(&mut self, name: &str, document: Cell) {
-        self.rows.push((name.to_owned(), document));
-    }
+/// Records below a prefix of the registry, in the order of their keys.
+async fn records<T: serde::de::DeserializeOwned>(session: &Session, prefix: &str) -> Result<Vec<T>, Outcome> {
+    let listing = session.inner.registry.list(prefix).await.map_err(|error| registry_failure(&error))?;
+    let parsed = listing.entries.iter().map(|entry| {
+        serde_json::from_slice(&entry.value).map_err(|error| {
+            let text = format!("{} is not readable ({error}); is a newer version in use?", entry.key);
+            Outcome::failure(Status::ErrorReply, text)
+        })
+    });
+    parsed.collect()
+}
 
-    /// By number where the names are numbers.
-    fn sort(&mut self) {
-        self.rows.sort_by(|(a, _), (b, _)| {
-            let number = |name: &str| name.parse::<u64>().unwrap_or(u64::MAX);
-            number(a).cmp(&number(b)).then_with(|| a.cmp(b))
-        });
-    }
+/// `2026-11-22T19:26:09Z`.
+fn timestamp(at_ms: i64) -> String {
+    let (days, second) = (at_ms.div_euclid(86_400_000), at_ms.rem_euclid(86_400_000) / 1000);
+    // Days since 1970 to a date, by eras of 400 years that begin on 1 March (Hinnant, "chrono-compatible low-level date
+    // algorithms").
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// What a failed call to the registry is to the operator.
 pub(super) fn registry_failure(error: &RegistryError) -> Outcome {
     let status = if error.is_outage() { Status::Unreachable } else { Status::Refused };
     Outcome::failure(status, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps() {
+        for (at_ms, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400_000, "2000-02-29T00:00:00Z"),
+            (1_795_375_569_999, "2026-11-22T19:26:09Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(timestamp(at_ms), text);
+        }
+    }
 }

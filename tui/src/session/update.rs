@@ -139,7 +139,7 @@ impl ClusterView {
                 serde_json::from_slice(value).map(|topology| self.put_topology(topology, revision, now))
             }
             None if key == "leader" => {
-                plans::read_leader(value).map(|leader| self.put_leader(Some(leader), revision, now))
+                plans::read_leader(value).map(|leader| self.put_leader(leader, revision, now))
             }
             _ => Ok(()),
         };
@@ -213,7 +213,10 @@ impl ClusterView {
     }
 
     fn put_plan(&mut self, mut plan: super::view::PlanView, revision: u64, now: Millis) {
-        plan.changed_at = now;
+        // A plan that ended says when; of the others this is the first anybody hears.
+        if !plan.state.is_final() {
+            plan.changed_at = now;
+        }
         let known = self.plans.iter().position(|known| known.id == plan.id);
         let before = known.map(|at| self.plans[at].state.clone());
         if before.as_ref() != Some(&plan.state) {
@@ -228,6 +231,13 @@ impl ClusterView {
             None => {
                 self.plans.push(plan);
                 self.plans.sort_by_key(|plan| plan.id);
+                let ended = self.plans.iter().filter(|plan| plan.state.is_final()).count();
+                let mut surplus = ended.saturating_sub(plans::ENDED_KEPT);
+                self.plans.retain(|plan| {
+                    let drop = surplus > 0 && plan.state.is_final();
+                    surplus -= usize::from(drop);
+                    !drop
+                });
             }
         }
     }

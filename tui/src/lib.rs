@@ -5,9 +5,21 @@
 //! - [`format`]: replies and tables to bytes.
 //! - [`language`]: a line to a [`language::Command`]; the table of our words.
 //! - [`session`]: the connection to a cluster: [`session::ClusterView`], and running commands.
+//! - [`arguments`]: what was typed behind the program's name, and what it means.
+//! - [`output`], [`progress`], [`runner`]: one command run, shown and counted, without a screen.
+//! - [`oneshot`], [`script`]: faces.
+//! - [`app`]: which face, and with what.
 //!
 //! The faces call the session and never each other.
 
+pub mod app;
+pub mod arguments;
 pub mod format;
 pub mod language;
+pub mod oneshot;
+pub mod output;
+pub mod progress;
+pub mod runner;
+pub mod script;
 pub mod session;
+pub mod signals;

@@ -1,3 +1,27 @@
-//! redis_console.
+//! redis_console: see, change and use a cluster. Reads the arguments and runs a face.
 
-fn main() {}
+use std::{io::Write as _, process::ExitCode};
+
+use anyhow::Context as _;
+use redis_console::{app, arguments};
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = match arguments::parse(std::env::args_os().collect()) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nobody to tell when neither stdout nor stderr is there.
+            let _ = error.print();
+            return Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let status = runtime.block_on(app::run(arguments));
+    // A thread that waits for a line of stdin must not keep the program alive.
+    runtime.shutdown_background();
+    let _ = std::io::stderr().flush();
+    Ok(ExitCode::from(status.code()))
+}

@@ -35,13 +35,18 @@ pub(super) struct Open {
 }
 
 /// The connection, while there is one, and what a new one has to be told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Link {
     open: Option<Open>,
     database: Option<Vec<u8>>,
 }
 
 impl Link {
+    /// No connection yet.
+    pub(super) fn new(database: u32) -> Self {
+        Self { open: None, database: (database != 0).then(|| database.to_string().into_bytes()) }
+    }
+
     /// Takes the connection, or makes one. Whoever does not give it back closes it: a reply that was not read must
     /// not become the reply of the next command.
     pub(super) async fn take(&mut self, view: &ClusterView, options: &Options) -> Result<Open, DataError> {

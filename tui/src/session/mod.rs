@@ -20,6 +20,7 @@ pub mod update;
 pub mod view;
 
 use std::{
+    pin::Pin,
     sync::{Arc, Once},
     time::Duration,
 };
@@ -54,6 +55,8 @@ pub struct Options {
     pub login: Option<(String, String)>,
     /// Speak RESP3 with proxies.
     pub resp3: bool,
+    /// Number of the database to begin with.
+    pub database: u32,
     /// Events that the view keeps.
     pub events_kept: usize,
 }
@@ -67,6 +70,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(5),
             login: None,
             resp3: false,
+            database: 0,
             events_kept: 10_000,
         }
     }
@@ -124,6 +128,7 @@ impl Session {
         let endpoints: Vec<String> = registry.endpoints().map(str::to_owned).collect();
         let view = ClusterView::new(&options.cluster, &endpoints, options.events_kept);
         let (publish, receiver) = watch::channel(Arc::new(view.clone()));
+        let data = Mutex::new(data::Link::new(options.database));
         let (changes, incoming) = mpsc::channel(CHANGES_WAITING);
         let ended = CancellationToken::new();
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow(view, incoming, publish)));
@@ -135,7 +140,7 @@ impl Session {
                 view: receiver,
                 changes,
                 figures: Once::new(),
-                data: Mutex::new(data::Link::default()),
+                data,
                 starter,
                 ended: ended.clone(),
                 _ends_tasks: ended.drop_guard(),
@@ -193,7 +198,9 @@ impl Session {
     /// Runs one command to its end. Dropping the future gives it up: a Redis command that was sent may still run.
     pub async fn execute(&self, command: Command) -> Outcome {
         let began = std::time::Instant::now();
-        let mut outcome = execute::run(self, command).await;
+        let running: Pin<Box<dyn Future<Output = Outcome> + Send + '_>> =
+            Box::pin(execute::run(self, command));
+        let mut outcome = running.await;
         outcome.took = began.elapsed();
         outcome
     }

@@ -1,0 +1,216 @@
+//! Which face the console shows, and what it shows it with.
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::Path,
+    sync::Arc,
+};
+
+use crate::{
+    arguments::Arguments,
+    format::{Form, Formatter, TextForm},
+    oneshot,
+    output::Output,
+    runner::Runner,
+    script::{self, Source},
+    session::{Options, Session, StartsNodes, Status},
+    signals::Signals,
+};
+
+/// The faces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// One command from the arguments.
+    OneShot,
+    /// Lines from a file or a pipe.
+    Script,
+    /// The line editor.
+    Repl,
+    /// The full screen.
+    Screen,
+}
+
+/// What the program was started on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Somebody types.
+    pub stdin_is_terminal: bool,
+    /// Somebody looks.
+    pub stdout_is_terminal: bool,
+    /// The terminal can only append (`TERM=dumb`, or none set).
+    pub dumb: bool,
+}
+
+impl Surroundings {
+    /// As they are.
+    #[must_use]
+    pub fn look() -> Self {
+        Self {
+            stdin_is_terminal: io::stdin().is_terminal(),
+            stdout_is_terminal: io::stdout().is_terminal(),
+            dumb: std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb"),
+        }
+    }
+
+    /// The face for these arguments.
+    #[must_use]
+    pub fn face(self, arguments: &Arguments) -> Face {
+        if arguments.command.is_some() {
+            Face::OneShot
+        } else if arguments.typed.file.is_some() || !self.stdin_is_terminal {
+            Face::Script
+        } else if arguments.typed.repl || self.dumb || !self.stdout_is_terminal {
+            Face::Repl
+        } else {
+            Face::Screen
+        }
+    }
+
+    /// How replies are written unless the arguments say so.
+    #[must_use]
+    pub fn formatter(self, arguments: &Arguments) -> Formatter {
+        let by_surroundings = if self.stdout_is_terminal { Form::Tty } else { Form::Raw };
+        Formatter {
+            form: arguments.form.unwrap_or(by_surroundings),
+            // Programs that read the form for people know redis-cli's.
+            text: if self.stdout_is_terminal { TextForm::Both } else { TextForm::Escaped },
+            between: arguments.between.clone(),
+            after: arguments.after.clone(),
+        }
+    }
+}
+
+/// What to say when the arguments cannot be used, and the exit status.
+type Refused = (Status, String);
+
+fn login(arguments: &Arguments) -> Result<Option<(String, String)>, Refused> {
+    let user = arguments.typed.user.clone();
+    let from_file = |path: &Path| {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| (Status::Usage, format!("{}: {error}", path.display())))?;
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    };
+    let password = match &arguments.typed.password_file {
+        Some(path) => Some(from_file(path)?),
+        None => std::env::var("REDISCLI_AUTH").ok(),
+    };
+    Ok(password.map(|password| (user, password)))
+}
+
+fn open(
+    arguments: &Arguments,
+    etcd: &str,
+    starter: Option<Arc<dyn StartsNodes>>,
+) -> Result<Session, Refused> {
+    let options = Options {
+        endpoints: etcd.split(',').map(str::to_owned).collect(),
+        cluster: arguments.typed.cluster.clone(),
+        read_only: arguments.typed.read_only,
+        connect_timeout: arguments.typed.connect_timeout,
+        login: login(arguments)?,
+        resp3: arguments.typed.resp3,
+        database: arguments.typed.database,
+        ..Options::default()
+    };
+    Session::open_with(options, starter).map_err(|error| (Status::Usage, error.to_string()))
+}
+
+/// Runs the console; the exit status of the program.
+pub async fn run(arguments: Arguments) -> Status {
+    let surroundings = Surroundings::look();
+    let mut output = Output::new(surroundings.formatter(&arguments));
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            output.message(&format!("cannot listen for signals: {error}"));
+            return Status::ErrorReply;
+        }
+    };
+    let face = surroundings.face(&arguments);
+    let limit = arguments.typed.timeout;
+    let work = async {
+        match show(&arguments, face, output).await {
+            Ok(status) => status,
+            Err((status, text)) => {
+                Output::new(surroundings.formatter(&arguments)).message(&format!("redis_console: {text}"));
+                status
+            }
+        }
+    };
+    let limited = async {
+        match limit.filter(|_| matches!(face, Face::OneShot | Face::Script)) {
+            None => work.await,
+            Some(limit) => match tokio::time::timeout(limit, work).await {
+                Ok(status) => status,
+                Err(_) => {
+                    say(&format!("gave up after {} s; what was sent may still run", limit.as_secs_f64()));
+                    Status::TimedOut
+                }
+            },
+        }
+    };
+    tokio::select! {
+        biased;
+        status = limited => status,
+        status = signals.next() => {
+            if status == Status::Interrupted {
+                say("interrupted; what was sent may still run, and accepted plans go on in the cluster");
+            }
+            status
+        }
+    }
+}
+
+fn say(text: &str) {
+    Output::new(Formatter::new(Form::Raw, TextForm::Escaped)).message(&format!("redis_console: {text}"));
+}
+
+async fn show(arguments: &Arguments, face: Face, output: Output) -> Result<Status, Refused> {
+    let etcd = arguments.etcd.clone().unwrap_or_else(|| "http://127.0.0.1:2379".to_owned());
+    let session = open(arguments, &etcd, None)?;
+    let mut runner = Runner::new(session, output);
+    Ok(match face {
+        Face::OneShot => {
+            let words = arguments.command.clone().unwrap_or_default();
+            oneshot::run(&mut runner, arguments, words).await
+        }
+        Face::Script | Face::Repl | Face::Screen => {
+            let source = match &arguments.typed.file {
+                Some(path) if path.as_os_str() != "-" => Source::File(path.clone()),
+                _ => Source::Stdin,
+            };
+            script::run(&mut runner, arguments, source).await
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faces() {
+        let parse = |line: &str| {
+            let words = std::iter::once("redis_console").chain(line.split_whitespace());
+            crate::arguments::parse(words.map(Into::into).collect()).unwrap()
+        };
+        let at =
+            |stdin, stdout, dumb| Surroundings { stdin_is_terminal: stdin, stdout_is_terminal: stdout, dumb };
+        for (line, surroundings, face) in [
+            ("h:1 get a", at(false, false, true), Face::OneShot),
+            ("h:1 get a", at(true, true, false), Face::OneShot),
+            ("h:1", at(false, true, false), Face::Script),
+            ("h:1 -f x", at(true, true, false), Face::Script),
+            ("h:1", at(true, true, false), Face::Screen),
+            ("", at(true, true, false), Face::Screen),
+            ("h:1 --repl", at(true, true, false), Face::Repl),
+            ("h:1", at(true, true, true), Face::Repl),
+            ("h:1", at(true, false, false), Face::Repl),
+        ] {
+            assert_eq!(surroundings.face(&parse(line)), face, "{line} {surroundings:?}");
+        }
+        assert_eq!(at(true, false, false).formatter(&parse("h:1")).form, Form::Raw);
+        assert_eq!(at(true, true, false).formatter(&parse("h:1")).form, Form::Tty);
+        assert_eq!(at(true, false, false).formatter(&parse("--no-raw h:1")).text, TextForm::Escaped);
+    }
+}

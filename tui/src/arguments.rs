@@ -1,0 +1,414 @@
+//! The program's arguments: what was typed, and what it means.
+
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf, time::Duration};
+
+use clap::{Parser, error::ErrorKind};
+
+use crate::{
+    format::Form,
+    language::{self, words},
+};
+
+const TEMPLATE: &str = "\
+redis_console: see, change and use a cluster of Redis nodes
+
+Examples:
+  redis_console                                         an embedded cluster, full screen
+  redis_console http://localhost:2379                   a running cluster, full screen
+  redis_console http://localhost:2379 add 1 http://10.0.0.11:8001
+  redis_console http://localhost:2379 show nodes
+  redis_console http://localhost:2379 set key1 value1
+  redis_console http://localhost:2379 delete key1 value1     only if it holds value1
+  printf 'set a 1\\nincr a\\n' | redis_console http://localhost:2379
+
+Usage: {usage}
+
+{all-args}
+
+Exit status: 0 all ran without error reply; 1 an error reply; 2 usage or syntax; 3 etcd, proxy or node out of reach;
+4 refused; 124 --timeout; 129, 130, 141, 143 hang-up, Ctrl-C, closed pipe, SIGTERM. Words: redis_console help
+";
+
+/// What was typed.
+#[derive(Clone, Debug, Default, Parser)]
+#[command(
+    name = "redis_console",
+    version,
+    help_template = TEMPLATE,
+    override_usage = "redis_console [OPTIONS] [ETCD] [COMMAND]...",
+    disable_help_subcommand = true
+)]
+pub struct Typed {
+    /// ETCD: http://HOST:PORT, several with commas (none: an embedded cluster); COMMAND: one command to run
+    #[arg(value_name = "[ETCD] [COMMAND]...", trailing_var_arg = true)]
+    words: Vec<OsString>,
+    /// Name of the cluster in the registry
+    #[arg(long, default_value = "default", env = "REDIS_CLUSTER")]
+    cluster: String,
+    /// Replies for programs (default unless stdout is a terminal)
+    #[arg(long, overrides_with_all = ["no_raw", "csv", "json", "quoted_json"])]
+    raw: bool,
+    /// Replies for people, also into a pipe
+    #[arg(long, overrides_with_all = ["raw", "csv", "json", "quoted_json"])]
+    no_raw: bool,
+    /// Replies as comma-separated values
+    #[arg(long, overrides_with_all = ["raw", "no_raw", "json", "quoted_json"])]
+    csv: bool,
+    /// One JSON document per command and line
+    #[arg(long, overrides_with_all = ["raw", "no_raw", "csv", "quoted_json"])]
+    json: bool,
+    /// As --json, with bytes beyond ASCII escaped
+    #[arg(long, overrides_with_all = ["raw", "no_raw", "csv", "json"])]
+    quoted_json: bool,
+    /// Between the elements of a raw array
+    #[arg(short = 'd', value_name = "TEXT", default_value = "\n", hide_default_value = true)]
+    between: OsString,
+    /// After each raw reply
+    #[arg(short = 'D', value_name = "TEXT", default_value = "\n", hide_default_value = true)]
+    after: OsString,
+    /// The last argument is read from stdin
+    #[arg(short = 'x', conflicts_with = "tag")]
+    last_from_stdin: bool,
+    /// The argument TAG is read from stdin
+    #[arg(short = 'X', value_name = "TAG")]
+    tag: Option<OsString>,
+    /// With -x or -X: without the final newline
+    #[arg(long)]
+    chomp: bool,
+    /// Run the command N times; -1: until Ctrl-C
+    #[arg(
+        short = 'r',
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true,
+        hide_default_value = true
+    )]
+    repeat: i64,
+    /// Seconds between repetitions
+    #[arg(short = 'i', value_name = "SECONDS", default_value = "0", hide_default_value = true, value_parser = seconds)]
+    interval: Duration,
+    /// Run the lines of a file; - is stdin
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// A script ends at its first error
+    #[arg(short = 'e', long)]
+    stop_on_error: bool,
+    /// Give up after so long
+    #[arg(short = 't', long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// For connecting
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    connect_timeout: Duration,
+    /// Refuse whatever changes data or membership
+    #[arg(long)]
+    read_only: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Also where keys are lost
+    #[arg(long)]
+    force: bool,
+    /// add and remove return when the registry has the plan
+    #[arg(long)]
+    no_wait: bool,
+    /// Unquote the arguments of the command as on a line
+    #[arg(long)]
+    quoted_input: bool,
+    /// Number of the database
+    #[arg(short = 'n', value_name = "DB", default_value_t = 0, hide_default_value = true)]
+    database: u32,
+    /// Speak RESP3
+    #[arg(short = '3')]
+    resp3: bool,
+    /// User to log in as (password: REDISCLI_AUTH or --password-file)
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    user: String,
+    /// File with the password in its first line
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// No colour (also: NO_COLOR)
+    #[arg(long)]
+    no_color: bool,
+    /// Only ASCII on the full screen
+    #[arg(long)]
+    ascii: bool,
+    /// The line editor instead of the full screen
+    #[arg(long)]
+    repl: bool,
+    /// Embedded cluster: keep the registry in DIR
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// What it means.
+#[derive(Clone, Debug)]
+pub struct Arguments {
+    /// Endpoints of etcd; `None`: an embedded cluster.
+    pub etcd: Option<String>,
+    /// The command, if one was given.
+    pub command: Option<Vec<Vec<u8>>>,
+    /// The form that was asked for; `None`: by what stdout is.
+    pub form: Option<Form>,
+    /// `-d`.
+    pub between: Vec<u8>,
+    /// `-D`.
+    pub after: Vec<u8>,
+    /// An argument comes from stdin.
+    pub stdin: Option<FromStdin>,
+    /// `-r`; `None`: without end.
+    pub repeat: Option<u64>,
+    /// Everything that needs no reading.
+    pub typed: TypedOptions,
+}
+
+/// Where an argument from stdin goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FromStdin {
+    /// In place of this argument; `None`: behind the last.
+    pub tag: Option<Vec<u8>>,
+    /// Without the final newline.
+    pub chomp: bool,
+}
+
+/// Options that are used as they were typed.
+#[derive(Clone, Debug)]
+pub struct TypedOptions {
+    /// `--cluster`.
+    pub cluster: String,
+    /// `-i`.
+    pub interval: Duration,
+    /// `-f`.
+    pub file: Option<PathBuf>,
+    /// `-e`.
+    pub stop_on_error: bool,
+    /// `--timeout`.
+    pub timeout: Option<Duration>,
+    /// `--connect-timeout`.
+    pub connect_timeout: Duration,
+    /// `--read-only`.
+    pub read_only: bool,
+    /// `--yes`.
+    pub yes: bool,
+    /// `--force`.
+    pub force: bool,
+    /// `--no-wait`.
+    pub no_wait: bool,
+    /// `-n`.
+    pub database: u32,
+    /// `-3`, or a form that shows maps.
+    pub resp3: bool,
+    /// `--user`.
+    pub user: String,
+    /// `--password-file`.
+    pub password_file: Option<PathBuf>,
+    /// `--no-color`.
+    pub no_color: bool,
+    /// `--ascii`.
+    pub ascii: bool,
+    /// `--repl`.
+    pub repl: bool,
+    /// `--dir`.
+    pub dir: Option<PathBuf>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// `http://…`, or `host:port`, also several with commas. No command of Redis or of ours looks like that.
+fn is_etcd(word: &OsString) -> bool {
+    let Some(text) = word.to_str() else { return false };
+    let is_endpoint = |part: &str| {
+        part.starts_with("http://")
+            || part.starts_with("https://")
+            || part
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    !text.is_empty() && text.split(',').all(is_endpoint)
+}
+
+/// Reads the program's arguments, its own name first.
+///
+/// # Errors
+/// Wrong options; also `--help` and `--version`, which are not errors to clap's [`clap::Error::exit_code`].
+pub fn parse(mut arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let mut typed = Typed::try_parse_from(&arguments)?;
+    let mut etcd = None;
+    if typed.words.first().is_some_and(is_etcd) {
+        let at = arguments.len() - typed.words.len();
+        etcd = Some(arguments.remove(at));
+        // Options may stand between ETCD and the command too.
+        typed = Typed::try_parse_from(&arguments)?;
+    }
+    let mut words: Vec<Vec<u8>> = typed.words.drain(..).map(OsString::into_vec).collect();
+    let trailing = take_trailing_form(&mut words);
+    if typed.quoted_input {
+        words = words
+            .iter()
+            .map(|word| unquote(word))
+            .collect::<Option<_>>()
+            .ok_or_else(|| usage("an argument is not quoted as --quoted-input wants it"))?;
+    }
+    let form = trailing.or(form(&typed));
+    let is_json = matches!(form, Some(Form::Json | Form::QuotedJson));
+    let stdin = (typed.last_from_stdin || typed.tag.is_some())
+        .then(|| FromStdin { tag: typed.tag.clone().map(OsString::into_vec), chomp: typed.chomp });
+    if stdin.is_some() && words.is_empty() {
+        return Err(usage("-x and -X need a command"));
+    }
+    if typed.file.is_some() && !words.is_empty() {
+        return Err(usage("a command and -f exclude each other"));
+    }
+    Ok(Arguments {
+        etcd: etcd.map(|etcd| etcd.to_string_lossy().into_owned()),
+        command: (!words.is_empty()).then_some(words),
+        form,
+        between: typed.between.into_vec(),
+        after: typed.after.into_vec(),
+        stdin,
+        repeat: u64::try_from(typed.repeat).ok(),
+        typed: TypedOptions {
+            cluster: typed.cluster,
+            interval: typed.interval,
+            file: typed.file,
+            stop_on_error: typed.stop_on_error,
+            timeout: typed.timeout,
+            connect_timeout: typed.connect_timeout,
+            read_only: typed.read_only,
+            yes: typed.yes,
+            force: typed.force,
+            no_wait: typed.no_wait,
+            database: typed.database,
+            resp3: typed.resp3 || is_json,
+            user: typed.user,
+            password_file: typed.password_file,
+            no_color: typed.no_color,
+            ascii: typed.ascii,
+            repl: typed.repl,
+            dir: typed.dir,
+        },
+    })
+}
+
+fn usage(text: &str) -> clap::Error {
+    clap::Error::raw(ErrorKind::ArgumentConflict, format!("{text}\n"))
+}
+
+fn form(typed: &Typed) -> Option<Form> {
+    let asked = [
+        (typed.raw, Form::Raw),
+        (typed.no_raw, Form::Tty),
+        (typed.csv, Form::Csv),
+        (typed.json, Form::Json),
+        (typed.quoted_json, Form::QuotedJson),
+    ];
+    asked.into_iter().find(|(asked, _)| *asked).map(|(_, form)| form)
+}
+
+/// `show nodes --json`: behind words of ours that take no data, the form may stand last.
+fn take_trailing_form(words: &mut Vec<Vec<u8>>) -> Option<Form> {
+    let first = words.first()?;
+    let ours = words::OPERATOR.iter().find(|word| word.name.as_bytes().eq_ignore_ascii_case(first))?;
+    if !matches!(ours.name, "show" | "plan" | "add" | "remove" | "sync" | "help") {
+        return None;
+    }
+    let form = match words.last()?.as_slice() {
+        b"--json" => Form::Json,
+        b"--csv" => Form::Csv,
+        b"--raw" => Form::Raw,
+        b"--no-raw" => Form::Tty,
+        _ => return None,
+    };
+    words.pop();
+    Some(form)
+}
+
+/// One argument as on a line: bare, or in quotes.
+fn unquote(word: &[u8]) -> Option<Vec<u8>> {
+    if !matches!(word.first(), Some(b'"' | b'\'')) {
+        return Some(word.to_vec());
+    }
+    let mut parts = redis_cluster::protocol::quote::split(word).ok()?;
+    if parts.len() == 1 { parts.pop() } else { None }
+}
+
+impl Arguments {
+    /// The command as it is read, with what `--force` and `--no-wait` add to it.
+    ///
+    /// # Errors
+    /// [`language::SyntaxError`].
+    pub fn command(&self, words: Vec<Vec<u8>>) -> Result<language::Command, language::SyntaxError> {
+        let mut command = language::parse_words(words)?;
+        self.amend(&mut command);
+        Ok(command)
+    }
+
+    /// Adds what `--force` and `--no-wait` say.
+    pub fn amend(&self, command: &mut language::Command) {
+        use language::{Command, Operator};
+        if let Command::Operator(Operator::Add { options, .. } | Operator::Remove { options, .. }) = command {
+            options.force |= self.typed.force;
+            options.no_wait |= self.typed.no_wait;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Arguments {
+        let arguments = std::iter::once("redis_console").chain(line.split_whitespace()).map(OsString::from);
+        parse(arguments.collect()).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    fn command(line: &str) -> Vec<String> {
+        let words = parsed(line).command.unwrap_or_default();
+        words.into_iter().map(|word| String::from_utf8(word).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_fixed_lines() {
+        let add = parsed("http://localhost:2379 add 1 http://0.0.0.0:8001");
+        assert_eq!(add.etcd.as_deref(), Some("http://localhost:2379"));
+        assert_eq!(
+            command("http://localhost:2379 add 1 http://0.0.0.0:8001"),
+            ["add", "1", "http://0.0.0.0:8001"]
+        );
+        assert_eq!(parsed("a:2379,b:2379 ping").etcd.as_deref(), Some("a:2379,b:2379"));
+        assert_eq!((parsed("get a").etcd, command("get a")), (None, vec!["get".to_owned(), "a".to_owned()]));
+        assert!(parsed("").command.is_none());
+    }
+
+    #[test]
+    fn options_end_at_the_command() {
+        assert_eq!(command("h:1 incrby k -5"), ["incrby", "k", "-5"]);
+        assert_eq!(command("h:1 --json set a --raw"), ["set", "a", "--raw"]);
+        assert_eq!(parsed("h:1 --json get a").form, Some(Form::Json));
+        assert_eq!(parsed("--json h:1 get a").form, Some(Form::Json));
+        assert_eq!(parsed("h:1 show nodes --json").form, Some(Form::Json));
+        assert_eq!(command("h:1 show nodes --json"), ["show", "nodes"]);
+        assert_eq!(parsed("--raw --no-raw h:1 get a").form, Some(Form::Tty));
+        assert_eq!(parsed("h:1 -r -1 get a").repeat, None);
+        assert_eq!(parsed("h:1 get a").repeat, Some(1));
+    }
+
+    #[test]
+    fn wrong_ones_are_usage_errors() {
+        for line in ["--nosuch", "-x", "-f x get a", "-t soon get a", "-x -X t set a t"] {
+            let arguments =
+                std::iter::once("redis_console").chain(line.split_whitespace()).map(OsString::from);
+            let error = parse(arguments.collect()).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn bytes_stay_bytes() {
+        let arguments = ["redis_console", "set", "a"].map(OsString::from).into_iter();
+        let parsed = parse(arguments.chain([OsString::from_vec(vec![0xff])]).collect()).unwrap();
+        assert_eq!(parsed.command.unwrap()[2], [0xff]);
+    }
+}

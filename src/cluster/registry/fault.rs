@@ -70,7 +70,8 @@ fn classify(status: &tonic::Status) -> Fault {
 
 /// No connection came about, so nothing was sent.
 fn is_connect(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |&error| error.source()).any(|error| error.is::<tonic::ConnectError>())
+    std::iter::successors(Some(error), |&error| error.source())
+        .any(<dyn std::error::Error + 'static>::is::<tonic::ConnectError>)
 }
 
 /// The cause at the bottom: `connection refused` rather than `transport error`.

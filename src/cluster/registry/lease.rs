@@ -235,7 +235,7 @@ impl Keeper {
             match self.keep_alive_at(index, &mut failures).await {
                 KeepAliveError::Expired => return,
                 KeepAliveError::Fault(fault) => {
-                    tracing::debug!(lease = %self.id, ?fault, "keep-alive failed")
+                    tracing::debug!(lease = %self.id, ?fault, "keep-alive failed");
                 }
             }
             self.inner.pool.discard(index);

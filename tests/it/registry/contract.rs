@@ -48,7 +48,7 @@ on_every_server!(
     a_lease_outlives_its_ttl,
     a_registry_serves_many_runtimes,
     watches_miss_nothing,
-    compaction_while_away,
+    changes_and_compaction_while_away,
     kill_and_restart,
     frozen_and_thawed,
     wiped_and_grown_again,
@@ -358,44 +358,91 @@ async fn watches_miss_nothing(peer: Peer) {
     assert_eq!((early_seen.resets, late_seen.resets, early_seen.state), (1, 1, late_seen.state));
 }
 
-async fn compaction_while_away(peer: Peer) {
-    let registry = peer.registry();
-    put(&registry, "a", "1").await;
-    // A frozen server cannot be compacted, so the watch is the one that is away: nobody reads it.
+/// A way to a server that can be closed and opened.
+struct Gate {
+    url: String,
+    open: tokio::sync::watch::Sender<bool>,
+}
+
+impl Gate {
+    async fn to(server: String) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (open, is_open) = tokio::sync::watch::channel(true);
+        tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let (server, mut is_open) = (server.clone(), is_open.clone());
+                tokio::spawn(async move {
+                    let forward = async {
+                        let mut upstream = tokio::net::TcpStream::connect(server).await.unwrap();
+                        // However it ends, both are closed.
+                        let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+                    };
+                    tokio::select! {
+                        biased;
+                        _ = is_open.wait_for(|open| !open) => {}
+                        () = forward => {}
+                    }
+                });
+            }
+        });
+        Self { url, open }
+    }
+
+    fn set_open(&self, open: bool) {
+        self.open.send(open).unwrap();
+    }
+}
+
+async fn changes_and_compaction_while_away(peer: Peer) {
+    let direct = peer.registry();
+    put(&direct, "a", "1").await;
+    put(&direct, "b", "1").await;
+    let gate = Gate::to(peer.server.address()).await;
+    let registry = open(std::slice::from_ref(&gate.url));
     let mut watch = registry.watch("");
     let mut seen = Seen::default();
     seen.until(&mut watch, |seen| seen.resets == 1).await;
-    let mut peer = peer;
-    if !peer.kind.keeps_data() {
-        return;
-    }
-    peer.server.kill();
+    // Everything that happened meanwhile is told, in order.
+    gate.set_open(false);
     seen.until(&mut watch, |seen| seen.downs == 1).await;
-    peer.server.restart();
-    // The watch comes back by itself, perhaps before the compaction and perhaps after it; then it is cut again.
-    let last = put(&registry, "a", "2").await;
-    put(&registry, "a", "3").await;
+    put(&direct, "a", "2").await;
+    done(&direct, Txn::new().delete("b")).await;
+    put(&direct, "a", "3").await;
+    gate.set_open(true);
+    seen.until(&mut watch, |seen| seen.changes.len() == 3).await;
+    assert_eq!(seen.changes, ["a=2", "-b", "a=3"]);
+    assert_eq!((seen.resets, seen.downs, seen.ups), (1, 1, 1));
+    // Unless the server has forgotten it: then everything is told anew.
+    gate.set_open(false);
+    seen.until(&mut watch, |seen| seen.downs == 2).await;
+    put(&direct, "c", "1").await;
+    done(&direct, Txn::new().delete("a")).await;
+    let last = put(&direct, "c", "2").await;
     let mut client = peer.client().await;
-    client.compact(last.0 + 1, None).await.unwrap();
-    seen.until(&mut watch, |seen| seen.state.get("a").is_some_and(|value| value == "3")).await;
-    // From a revision that is gone for certain.
-    let error =
-        client.get("a", Some(etcd_client::GetOptions::new().with_revision(last.0))).await.unwrap_err();
-    assert!(error.to_string().contains("compacted"), "{error}");
-    let options = etcd_client::WatchOptions::new().with_start_revision(last.0);
+    client.compact(last.0, None).await.unwrap();
+    gate.set_open(true);
+    seen.until(&mut watch, |seen| seen.resets == 2).await;
+    assert_eq!(seen.state, BTreeMap::from([("c".to_owned(), "2".to_owned())]));
+    assert_eq!((seen.downs, seen.ups), (2, 2));
+    put(&direct, "c", "3").await;
+    seen.until(&mut watch, |seen| seen.changes == ["c=3"]).await;
+    // The servers agree on how they say so.
+    let options = etcd_client::GetOptions::new().with_revision(last.0 - 1);
+    let error = client.get("a", Some(options)).await.unwrap_err();
+    assert!(error.to_string().contains("required revision has been compacted"), "{error}");
+    let options = etcd_client::WatchOptions::new().with_start_revision(last.0 - 1);
     let mut stream = client.watch("a", Some(options)).await.unwrap();
-    let message = soon(async {
+    let cancelled = soon(async {
         loop {
             let message = stream.message().await.unwrap().unwrap();
             if message.canceled() {
                 return message;
             }
         }
-    })
-    .await;
-    assert_eq!(message.compact_revision(), last.0 + 1);
-    put(&registry, "a", "4").await;
-    seen.until(&mut watch, |seen| seen.state.get("a").is_some_and(|value| value == "4")).await;
+    });
+    assert_eq!(cancelled.await.compact_revision(), last.0);
 }
 
 async fn kill_and_restart(mut peer: Peer) {

@@ -10,7 +10,6 @@ use etcd_client::proto::{PbEvent, PbResponseHeader};
 use tonic::Status;
 
 use super::{
-    EmbeddedError,
     file::{Base, Commit, Grant, Record},
     hub::Hub,
     store::{KeyRange, Store},
@@ -23,6 +22,10 @@ pub(super) struct Lease {
     pub(super) expires: Instant,
     pub(super) keys: BTreeSet<Vec<u8>>,
 }
+
+/// The number of a record that cannot follow the ones before it.
+#[derive(Debug)]
+pub(super) struct OutOfOrder(pub(super) usize);
 
 /// Everything the server knows.
 #[derive(Debug)]
@@ -52,17 +55,17 @@ impl Core {
 
     /// What the records of a file lead to. Leases begin anew with their full time: their owners may not have been able to
     /// reach us while we were away.
-    pub(super) fn replay(records: Vec<Record>, now: Instant) -> Result<Option<Self>, EmbeddedError> {
+    pub(super) fn replay(records: Vec<Record>, now: Instant) -> Result<Option<Self>, OutOfOrder> {
         let mut records = records.into_iter();
         let Some(first) = records.next() else { return Ok(None) };
-        let Some(base) = first.base else { return Err(EmbeddedError::Order { record: 0 }) };
+        let Some(base) = first.base else { return Err(OutOfOrder(0)) };
         let mut core = Self::new(base.cluster_id, now);
         core.store = Store::restore(base.revision, base.kvs);
         for grant in base.leases {
             core.arm(grant);
         }
         for (number, record) in records.enumerate() {
-            let out_of_order = || EmbeddedError::Order { record: number + 1 };
+            let out_of_order = || OutOfOrder(number + 1);
             if let Some(commit) = record.commit {
                 if commit.revision != core.store.revision() + 1 {
                     return Err(out_of_order());
@@ -125,7 +128,7 @@ impl Core {
         Writer { revision: self.store.revision() + 1, events: Vec::new(), core: self }
     }
 
-    /// Forgets history up to `revision`; false if it is forgotten already or still to come.
+    /// Forgets history up to `revision`, unless it is forgotten already or still to come.
     pub(super) fn compact(&mut self, revision: i64) -> Result<(), Status> {
         self.store.compact(revision).map_err(super::requests::revision_status)?;
         self.records.push(Record { compact: Some(revision), ..Record::default() });

@@ -131,6 +131,10 @@ impl LogFile {
         Ok((Self { path, file, size, floor: size, directory: lock }, records))
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Returns when the batch is on the disk.
     pub(super) fn append(&mut self, records: Vec<Record>) -> Result<(), EmbeddedError> {
         let frame = encode_frame(records);
@@ -159,7 +163,14 @@ impl LogFile {
             self.directory.sync_all()?;
             Ok(file)
         };
-        self.file = written().map_err(|source| EmbeddedError::File { path: new.clone(), source })?;
+        match written() {
+            Ok(file) => self.file = file,
+            Err(source) => {
+                // Not again before the file has doubled.
+                self.floor = self.size;
+                return Err(EmbeddedError::File { path: new, source });
+            }
+        }
         self.size = frame.len() as u64;
         self.floor = self.size;
         Ok(())

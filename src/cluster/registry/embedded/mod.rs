@@ -25,7 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::{Server, server::TcpIncoming};
 
 use self::{
-    core::Core,
+    core::{Core, OutOfOrder},
     engine::{Engine, EngineThread},
     file::LogFile,
     services::Services,
@@ -73,10 +73,10 @@ pub enum EmbeddedError {
         offset: usize,
     },
     /// The file is whole but makes no sense.
-    #[error(
-        "the registry's file holds record {record} in the wrong place: it was not written by this program"
-    )]
+    #[error("{path} holds record {record} in the wrong place: it was not written by this program")]
     Order {
+        /// Which.
+        path: PathBuf,
         /// Counted from 0.
         record: usize,
     },
@@ -128,7 +128,9 @@ fn open(storage: Storage) -> Result<(Core, Option<LogFile>), EmbeddedError> {
         Storage::Memory => Ok((Core::new(random(), now), None)),
         Storage::Directory(directory) => {
             let (mut file, records) = LogFile::open(&directory)?;
-            let core = match Core::replay(records, now)? {
+            let core = match Core::replay(records, now)
+                .map_err(|OutOfOrder(record)| EmbeddedError::Order { path: file.path().to_owned(), record })?
+            {
                 Some(core) => core,
                 None => {
                     let core = Core::new(random(), now);

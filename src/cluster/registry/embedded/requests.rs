@@ -20,6 +20,9 @@ use crate::cluster::registry::random::random;
 /// As etcd's `--max-txn-ops`.
 const MAX_OPERATIONS: usize = 128;
 
+/// Keys and history take no more memory than this; etcd's default is 2 GB.
+const QUOTA: usize = 512 << 20;
+
 /// As etcd's largest, in seconds.
 const MAX_TTL: i64 = 9_000_000_000;
 
@@ -123,6 +126,9 @@ fn check_put(request: &PbPutRequest) -> Result<(), Status> {
 }
 
 fn check_put_against(core: &Core, request: &PbPutRequest) -> Result<(), Status> {
+    if core.store.size() + request.value.len() > QUOTA {
+        return Err(Status::resource_exhausted("etcdserver: mvcc: database space exceeded"));
+    }
     if request.lease != 0 && !core.leases.contains_key(&request.lease) {
         return Err(no_lease());
     }

@@ -12,7 +12,6 @@ use etcd_client::{
     EventType,
     proto::{PbEvent, PbKeyValue},
 };
-use prost::Message as _;
 
 /// History beyond either limit is compacted to half of it.
 const MAX_HISTORY: usize = 10_000;
@@ -24,6 +23,12 @@ struct Version {
     revision: i64,
     /// `None`: deleted.
     kv: Option<PbKeyValue>,
+}
+
+impl Version {
+    fn size(&self) -> usize {
+        self.kv.as_ref().map_or(0, prost::Message::encoded_len)
+    }
 }
 
 /// All events of one revision.
@@ -47,6 +52,8 @@ pub(super) struct KeyRange {
     start: Vec<u8>,
     end: End,
 }
+
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 
 #[derive(Clone, Debug)]
 enum End {
@@ -74,7 +81,7 @@ impl KeyRange {
     }
 
     /// `None` if it holds no key at all, which `BTreeMap::range` would not take.
-    fn bounds(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+    fn bounds(&self) -> Option<Bounds<'_>> {
         let start = Bound::Included(self.start.as_slice());
         match &self.end {
             End::Single => Some((start, Bound::Included(&self.start))),
@@ -93,24 +100,34 @@ pub(super) struct Store {
     keys: BTreeMap<Vec<u8>, Vec<Version>>,
     history: VecDeque<Committed>,
     history_bytes: usize,
+    /// Of the keys as they stand.
+    live_bytes: usize,
 }
 
 impl Default for Store {
     /// Empty, at revision 1 as a new etcd.
     fn default() -> Self {
-        Self { revision: 1, compacted: 0, keys: BTreeMap::new(), history: VecDeque::new(), history_bytes: 0 }
+        Self {
+            revision: 1,
+            compacted: 0,
+            keys: BTreeMap::new(),
+            history: VecDeque::new(),
+            history_bytes: 0,
+            live_bytes: 0,
+        }
     }
 }
 
 impl Store {
     /// The state at a revision without the history before it.
     pub(super) fn restore(revision: i64, kvs: Vec<PbKeyValue>) -> Self {
+        let live_bytes = kvs.iter().map(prost::Message::encoded_len).sum();
         let keys = kvs
             .into_iter()
             .map(|kv| (kv.key.clone(), vec![Version { revision: kv.mod_revision, kv: Some(kv) }]))
             .collect();
         let compacted = if revision > 1 { revision } else { 0 };
-        Self { revision, compacted, keys, ..Self::default() }
+        Self { revision, compacted, keys, live_bytes, ..Self::default() }
     }
 
     pub(super) fn revision(&self) -> i64 {
@@ -180,6 +197,8 @@ impl Store {
         let deleted = event.r#type == EventType::Delete as i32;
         let version = Version { revision: kv.mod_revision, kv: (!deleted).then(|| kv.clone()) };
         let versions = self.keys.entry(kv.key.clone()).or_default();
+        let before = versions.last().map_or(0, Version::size);
+        self.live_bytes = self.live_bytes - before + version.size();
         match versions.last_mut() {
             // Put and deleted within one transaction: the later counts.
             Some(last) if last.revision == version.revision => *last = version,
@@ -255,15 +274,9 @@ impl Store {
         (revision, self.range_at(&all, revision).cloned().collect())
     }
 
-    /// Bytes that the file needs at least.
+    /// Bytes of the keys as they stand and of their history.
     pub(super) fn size(&self) -> usize {
-        let live: usize = self
-            .keys
-            .values()
-            .filter_map(|versions| versions.last()?.kv.as_ref())
-            .map(|kv| kv.encoded_len())
-            .sum();
-        live + self.history_bytes
+        self.live_bytes + self.history_bytes
     }
 }
 
@@ -348,6 +361,7 @@ mod tests {
                 again.commit(committed.revision, committed.events.clone());
             }
             assert_eq!((again.revision(), values(&again, 6)), (6, "a=2 b=3".to_owned()), "{compacted:?}");
+            assert_eq!(again.size(), store.size(), "{compacted:?}");
         }
     }
 

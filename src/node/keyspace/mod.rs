@@ -19,6 +19,8 @@ pub mod record;
 pub mod scan;
 mod slot;
 mod table;
+#[cfg(test)]
+mod tests;
 mod word;
 
 pub use aging::Aging;

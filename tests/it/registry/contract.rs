@@ -275,11 +275,11 @@ async fn a_lease_outlives_its_ttl(peer: Peer) {
     assert!(timeout(ttl * 2, lease.lost()).await.is_err(), "lost though kept alive");
     assert_eq!(value(&registry, "a").await.as_deref(), Some("1"));
     // Nobody answers any more: lost when the time since the last answer is over, and not before it may be.
-    peer.server.signal("STOP");
+    peer.freeze();
     let stopped = Instant::now();
     soon(lease.lost()).await;
     let waited = stopped.elapsed();
-    peer.server.signal("CONT");
+    peer.thaw();
     assert!(waited <= ttl + Duration::from_millis(500), "told after {waited:?} of a lease of {ttl:?}");
     assert!(waited + Duration::from_secs(2) >= ttl / 3, "told after {waited:?} of a lease of {ttl:?}");
 }
@@ -375,7 +375,7 @@ impl Gate {
                 let (server, mut is_open) = (server.clone(), is_open.clone());
                 tokio::spawn(async move {
                     let forward = async {
-                        let mut upstream = tokio::net::TcpStream::connect(server).await.unwrap();
+                        let Ok(mut upstream) = tokio::net::TcpStream::connect(server).await else { return };
                         // However it ends, both are closed.
                         let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
                     };
@@ -484,13 +484,13 @@ async fn frozen_and_thawed(peer: Peer) {
     let mut watch = registry.watch("");
     let mut seen = Seen::default();
     seen.until(&mut watch, |seen| seen.resets == 1).await;
-    peer.server.signal("STOP");
+    peer.freeze();
     let frozen = Instant::now();
     let error = registry.commit(Txn::new().if_absent("b").put("b", "1")).await.unwrap_err();
     assert!(matches!(error, RegistryError::Unknown { .. }), "{error}");
     seen.until(&mut watch, |seen| seen.downs == 1).await;
     tokio::time::sleep_until(frozen + Duration::from_secs(6)).await;
-    peer.server.signal("CONT");
+    peer.thaw();
     // Whatever became of the commit, another one can be told from it.
     let commit = registry.commit(Txn::new().if_absent("b").put("b", "2")).await;
     let there = value(&registry, "b").await;
@@ -506,24 +506,37 @@ async fn frozen_and_thawed(peer: Peer) {
 }
 
 async fn wiped_and_grown_again(mut peer: Peer) {
-    let registry = peer.registry();
-    for number in 0..5 {
-        put(&registry, "a", &number.to_string()).await;
-    }
-    put(&registry, "gone", "x").await;
+    let direct = peer.registry();
+    let first = put(&direct, "a", "0").await;
+    put(&direct, "gone", "x").await;
+    let gate = Gate::to(peer.server.address()).await;
+    let registry = open(std::slice::from_ref(&gate.url));
     let mut watch = registry.watch("");
     let mut seen = Seen::default();
     seen.until(&mut watch, |seen| seen.resets == 1).await;
+    // Seen again at a smaller revision: the past that the watch knows is not the past of this store.
+    gate.set_open(false);
+    seen.until(&mut watch, |seen| seen.downs == 1).await;
     peer.wipe();
-    // Back at a smaller revision, and then quickly beyond the one that the watch had seen.
-    let before_reset = put(&registry, "a", "new").await;
-    for number in 0..10 {
-        put(&registry, "b", &number.to_string()).await;
+    gate.set_open(true);
+    seen.until(&mut watch, |seen| seen.resets == 2).await;
+    assert!(seen.state.is_empty());
+    // The same revisions as before, and more, but not the same keys.
+    for number in 0..5 {
+        put(&direct, "a", &number.to_string()).await;
     }
-    assert!(before_reset < Revision(5));
-    seen.until(&mut watch, |seen| seen.state.get("b").is_some_and(|value| value == "9")).await;
-    assert_eq!((seen.resets, seen.state.get("gone")), (2, None));
-    assert_eq!(seen.state.get("a").map(String::as_str), Some("new"));
+    seen.until(&mut watch, |seen| seen.state.get("a").is_some_and(|value| value == "4")).await;
+    gate.set_open(false);
+    seen.until(&mut watch, |seen| seen.downs == 2).await;
+    peer.wipe();
+    assert_eq!(put(&direct, "b", "0").await, first);
+    for number in 1..10 {
+        put(&direct, "b", &number.to_string()).await;
+    }
+    gate.set_open(true);
+    seen.until(&mut watch, |seen| seen.resets == 3).await;
+    assert_eq!(seen.state, BTreeMap::from([("b".to_owned(), "9".to_owned())]));
+    assert_eq!((seen.downs, seen.ups), (2, 2));
 }
 
 async fn one_of_two_endpoints_is_dead(peer: Peer) {

@@ -50,6 +50,26 @@ impl Peer {
         open(&[self.server.url()])
     }
 
+    /// Stops every thread of it where it is.
+    pub(super) fn freeze(&self) {
+        self.server.signal("STOP");
+        // The signal is on its way when `kill` returns; a request may still be answered until it is there.
+        let tasks = format!("/proc/{}/task", self.server.pid());
+        let stopped = || {
+            std::fs::read_dir(&tasks).unwrap().all(|task| {
+                let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+                // "PID (NAME) STATE ..."
+                stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+            })
+        };
+        assert!(cluster_fixture::within(std::time::Duration::from_secs(5), stopped), "not stopped");
+    }
+
+    /// Lets it go on.
+    pub(super) fn thaw(&self) {
+        self.server.signal("CONT");
+    }
+
     /// Kills it, deletes everything it had stored, and starts it again.
     pub(super) fn wipe(&mut self) {
         self.server.kill();

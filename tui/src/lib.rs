@@ -7,7 +7,7 @@
 //! - [`session`]: the connection to a cluster: [`session::ClusterView`], and running commands.
 //! - [`arguments`]: what was typed behind the program's name, and what it means.
 //! - [`output`], [`progress`], [`runner`]: one command run, shown and counted, without a screen.
-//! - [`oneshot`], [`script`]: faces.
+//! - [`oneshot`], [`script`], [`screen`]: faces.
 //! - [`app`]: which face, and with what.
 //!
 //! The faces call the session and never each other.
@@ -20,6 +20,7 @@ pub mod oneshot;
 pub mod output;
 pub mod progress;
 pub mod runner;
+pub mod screen;
 pub mod script;
 pub mod session;
 pub mod signals;

@@ -1,0 +1,131 @@
+//! What the screen asks the session and the members for, and their answers as plain text.
+
+use std::time::{Duration, Instant};
+
+use redis_cluster::{client::Connection, cluster::member::Address, protocol::Value};
+use tokio::sync::mpsc;
+
+use super::event::{Event, Finished, Probe};
+use crate::{
+    format::{Form, Formatter, TextForm},
+    language::{Command, Operator, PlanRequest},
+    session::{Body, Outcome, Session, Status},
+};
+
+/// For an address that somebody typed: long enough for another continent, short enough to wait for.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Between two runs of a watched command.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Runs a command to its end and reports it. Dropping the future gives it up.
+pub(super) async fn run(
+    session: Session,
+    run: u64,
+    command: Command,
+    repeat: u32,
+    events: mpsc::Sender<Event>,
+) {
+    // The receiver is gone only when the screen is: then nobody waits for an answer.
+    if let Command::Operator(Operator::Watch(watched)) = command {
+        loop {
+            let outcome = session.execute((*watched).clone()).await;
+            if events.send(Event::Progress(finished(run, &outcome))).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(WATCH_INTERVAL).await;
+        }
+    }
+    for _ in 1..repeat {
+        let outcome = session.execute(command.clone()).await;
+        if outcome.status != Status::Done || events.send(Event::Progress(finished(run, &outcome))).await.is_err()
+        {
+            let _ = events.send(Event::Finished(finished(run, &outcome))).await;
+            return;
+        }
+    }
+    let outcome = session.execute(command).await;
+    let _ = events.send(Event::Finished(finished(run, &outcome))).await;
+}
+
+fn finished(run: u64, outcome: &Outcome) -> Finished {
+    Finished {
+        run,
+        text: text(outcome),
+        ok: outcome.status == Status::Done,
+        took_us: u64::try_from(outcome.took.as_micros()).unwrap_or(u64::MAX),
+        via: outcome.via.as_ref().map(|proxy| format!("proxy {proxy}")).unwrap_or_default(),
+    }
+}
+
+/// An outcome as the line editor would print it, notes last.
+fn text(outcome: &Outcome) -> String {
+    let formatter = Formatter::new(Form::Tty, TextForm::Both);
+    let mut out = Vec::new();
+    match &outcome.body {
+        Body::Nothing => {}
+        Body::Reply(value) => formatter.reply(&mut out, value, outcome.verbatim, None),
+        Body::Table(table) => formatter.table(&mut out, table),
+        Body::Text(text) | Body::Failure(text) => out.extend_from_slice(text.as_bytes()),
+    }
+    let mut text = String::from_utf8_lossy(&out).trim_end_matches('\n').to_owned();
+    for note in &outcome.notes {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(note);
+    }
+    if text.is_empty() && outcome.status == Status::Done {
+        text.push_str("done");
+    }
+    text
+}
+
+/// Asks what a change would do.
+pub(super) async fn preview(session: Session, serial: u64, request: PlanRequest, events: mpsc::Sender<Event>) {
+    let outcome = session.execute(Command::Operator(Operator::Plan(request))).await;
+    let text = text(&outcome);
+    let result = if outcome.status == Status::Done { Ok(text) } else { Err(text) };
+    let _ = events.send(Event::Previewed { serial, result }).await;
+}
+
+/// Looks at an address.
+pub(super) async fn probe(serial: u64, address: Address, events: mpsc::Sender<Event>) {
+    let result = match tokio::time::timeout(PROBE_TIMEOUT, look(&address)).await {
+        Ok(result) => result,
+        Err(_) => Err(format!("{address} does not answer within {} s", PROBE_TIMEOUT.as_secs())),
+    };
+    let _ = events.send(Event::Probed { serial, result }).await;
+}
+
+async fn look(address: &Address) -> Result<Probe, String> {
+    let began = Instant::now();
+    let mut connection = Connection::connect(&address.connect_to(), PROBE_TIMEOUT)
+        .await
+        .map_err(|error| format!("cannot connect to {error}"))?;
+    if let Some((user, password)) = address.login() {
+        call(&mut connection, &["AUTH", user, password]).await?;
+    }
+    call(&mut connection, &["PING"]).await?;
+    let ping_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    // A server that keeps these to itself is a member all the same.
+    let info = call(&mut connection, &["INFO"]).await.ok();
+    let info = info.as_ref().and_then(Value::as_bytes).map(String::from_utf8_lossy).unwrap_or_default();
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let keyspace: Vec<u64> = info
+        .lines()
+        .filter(|line| line.starts_with("db"))
+        .filter_map(|line| line.split_once("keys=")?.1.split(',').next()?.parse().ok())
+        .collect();
+    let version = field("redis_version").map(|version| format!("redis {version}")).unwrap_or_default();
+    let keys = (!info.is_empty()).then(|| keyspace.iter().sum());
+    Ok(Probe { ping_us, keys, version })
+}
+
+/// A call whose error reply is an error.
+async fn call(connection: &mut Connection, words: &[&str]) -> Result<Value, String> {
+    let reply = connection.call(words).await.map_err(|error| error.to_string())?;
+    match reply.as_error() {
+        Some(error) => Err(format!("{} answers {} with: {error}", connection.address(), words[0])),
+        None => Ok(reply),
+    }
+}

@@ -1,0 +1,232 @@
+//! The dialogs that change the membership: what they hold, and when they are ready. Drawing is `view::dialog`.
+
+use redis_cluster::cluster::{NodeId, member::Address};
+use tui_input::Input;
+
+use super::event::Probe;
+use crate::{
+    language::{ChangeOptions, Command, Operator, PlanRequest},
+    session::ClusterView,
+};
+
+/// One of them. While one is open it has all the keys.
+#[derive(Clone, Debug)]
+pub enum Dialog {
+    /// A node joins.
+    Add(AddNode),
+    /// A node leaves.
+    Remove(RemoveNode),
+    /// Several lines were pasted.
+    Paste(PastedLines),
+}
+
+/// An answer that may not be there yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Answer<T> {
+    /// Not asked.
+    #[default]
+    None,
+    /// Asked under this number.
+    Waiting(u64),
+    /// It came.
+    Here(Result<T, String>),
+}
+
+impl<T> Answer<T> {
+    /// Takes the answer to question `serial`; one to an older question is dropped.
+    pub fn take(&mut self, serial: u64, result: Result<T, String>) {
+        if matches!(self, Self::Waiting(asked) if *asked == serial) {
+            *self = Self::Here(result);
+        }
+    }
+}
+
+/// What the keys act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The id that is typed.
+    Id,
+    /// The address that is typed.
+    Address,
+    /// The button that gives up.
+    Cancel,
+    /// The button that does it.
+    Confirm,
+}
+
+/// A node joins.
+#[derive(Clone, Debug)]
+pub struct AddNode {
+    /// Its id.
+    pub id: Input,
+    /// Its address.
+    pub address: Input,
+    /// What the keys act on.
+    pub field: Field,
+    /// What listens there; of the address in `asked_about`.
+    pub probe: Answer<Probe>,
+    /// The plan.
+    pub preview: Answer<String>,
+    /// Id and address that probe and plan are about.
+    pub asked_about: Option<(NodeId, Option<Address>)>,
+    /// The cluster runs in this process, so a node without an address can be started there.
+    pub embedded: bool,
+    /// As they were typed.
+    pub options: ChangeOptions,
+}
+
+/// Options as one types them, each with a blank before it.
+fn option_words(options: ChangeOptions) -> String {
+    let mut words = String::new();
+    if options.force {
+        words.push_str(" --force");
+    }
+    if options.no_wait {
+        words.push_str(" --no-wait");
+    }
+    if let Some(revision) = options.if_revision {
+        words.push_str(&format!(" --if-rev {revision}"));
+    }
+    words
+}
+
+impl AddNode {
+    /// Empty, but for the lowest number that no node has.
+    #[must_use]
+    pub fn new(view: &ClusterView, embedded: bool) -> Self {
+        let free = (1u64..)
+            .map(|number| number.to_string())
+            .find(|text| !view.nodes.keys().any(|id| id.as_str() == text))
+            .unwrap_or_default();
+        Self {
+            id: Input::new(free),
+            address: Input::new(String::new()),
+            field: Field::Address,
+            probe: Answer::None,
+            preview: Answer::None,
+            asked_about: None,
+            embedded,
+            options: ChangeOptions::default(),
+        }
+    }
+
+    /// Id and address, or what is wrong with them.
+    ///
+    /// # Errors
+    /// One line for the operator.
+    pub fn parsed(&self, view: &ClusterView) -> Result<(NodeId, Option<Address>), String> {
+        let id: NodeId = self.id.value().trim().parse().map_err(|error| format!("{error}"))?;
+        if view.nodes.contains_key(&id) {
+            return Err(format!("id {id} is taken: {}", view.nodes[&id].record.address));
+        }
+        let address = self.address.value().trim();
+        if address.is_empty() {
+            return if self.embedded { Ok((id, None)) } else { Err("no address yet".to_owned()) };
+        }
+        let address: Address = address.parse().map_err(|error| format!("{error}"))?;
+        if let Some((other, _)) = view.nodes.iter().find(|(_, node)| node.record.address == address) {
+            return Err(format!("{address} is node {other} already"));
+        }
+        Ok((id, Some(address)))
+    }
+
+    /// What the button runs; `None` while something is wrong.
+    #[must_use]
+    pub fn command(&self, view: &ClusterView) -> Option<Command> {
+        let (id, address) = self.parsed(view).ok()?;
+        Some(Command::Operator(Operator::Add { id, address, options: self.options }))
+    }
+
+    /// The same as one would type it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        // An address that is understood is written without its password.
+        let typed = self.address.value().trim();
+        let address = typed.parse::<Address>().map_or_else(|_| typed.to_owned(), |address| address.to_string());
+        let words = format!("add {} {address}", self.id.value().trim());
+        format!("{}{}", words.trim_end(), option_words(self.options))
+    }
+
+    /// The dry run that shows what the button would do.
+    #[must_use]
+    pub fn plan(&self) -> Option<PlanRequest> {
+        let (id, address) = self.asked_about.clone()?;
+        Some(PlanRequest::Add { id, address: address? })
+    }
+
+    /// The fields in the order of the tab key.
+    pub const FIELDS: [Field; 4] = [Field::Id, Field::Address, Field::Cancel, Field::Confirm];
+}
+
+/// A node leaves.
+#[derive(Clone, Debug)]
+pub struct RemoveNode {
+    /// Which one.
+    pub id: NodeId,
+    /// What was typed to confirm it.
+    pub typed: Input,
+    /// What the keys act on.
+    pub field: Field,
+    /// The plan.
+    pub preview: Answer<String>,
+    /// As they were typed.
+    pub options: ChangeOptions,
+}
+
+impl RemoveNode {
+    /// Nothing typed yet.
+    #[must_use]
+    pub fn new(id: NodeId) -> Self {
+        Self {
+            id,
+            typed: Input::new(String::new()),
+            field: Field::Id,
+            preview: Answer::None,
+            options: ChangeOptions::default(),
+        }
+    }
+
+    /// The id was typed, exactly.
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.typed.value() == self.id.as_str()
+    }
+
+    /// What the button runs; `None` until the id is typed.
+    #[must_use]
+    pub fn command(&self) -> Option<Command> {
+        let operator = Operator::Remove { id: self.id.clone(), options: self.options };
+        self.is_confirmed().then_some(Command::Operator(operator))
+    }
+
+    /// The same as one would type it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("remove {}{}", self.id, option_words(self.options))
+    }
+
+    /// The fields in the order of the tab key.
+    pub const FIELDS: [Field; 3] = [Field::Id, Field::Cancel, Field::Confirm];
+}
+
+/// Several lines were pasted; nothing runs by itself.
+#[derive(Clone, Debug)]
+pub struct PastedLines {
+    /// Without the empty ones.
+    pub lines: Vec<String>,
+    /// [`Field::Cancel`] at first.
+    pub field: Field,
+}
+
+impl PastedLines {
+    /// The fields in the order of the tab key.
+    pub const FIELDS: [Field; 2] = [Field::Cancel, Field::Confirm];
+}
+
+/// The neighbour of a field, around the ends.
+#[must_use]
+pub fn neighbour(fields: &[Field], field: Field, forward: bool) -> Field {
+    let at = fields.iter().position(|&one| one == field).unwrap_or(0);
+    let step = if forward { 1 } else { fields.len() - 1 };
+    fields[(at + step) % fields.len()]
+}

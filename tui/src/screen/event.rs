@@ -1,0 +1,118 @@
+//! What comes to the screen and what the screen asks for. Plain data: no handle, no channel, no clock.
+
+use std::sync::Arc;
+
+use ratatui::crossterm::event::KeyEvent;
+use redis_cluster::{cluster::member::Address, time::Millis};
+
+use crate::{
+    language::{Command, PlanRequest},
+    session::ClusterView,
+};
+
+/// Something happened. Time passes only by [`Event::Clock`].
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The wall clock; comes before whatever else woke the loop.
+    Clock(Millis),
+    /// A key went down.
+    Key(KeyEvent),
+    /// Text came in one piece.
+    Paste(String),
+    /// Columns and rows.
+    Resize(u16, u16),
+    /// The cluster as it is known now.
+    View(Arc<ClusterView>),
+    /// A command that goes on has this to show so far.
+    Progress(Finished),
+    /// A command ended.
+    Finished(Finished),
+    /// An address was looked at for the dialog that asked.
+    Probed {
+        /// Of the [`Effect::Probe`].
+        serial: u64,
+        /// What was found, or why nothing was.
+        result: Result<Probe, String>,
+    },
+    /// A dry run for the dialog that asked ended.
+    Previewed {
+        /// Of the [`Effect::Preview`].
+        serial: u64,
+        /// The plan as text, or why there is none; not yet escaped.
+        result: Result<String, String>,
+    },
+    /// SIGINT: the same as its key.
+    Interrupt,
+    /// Something behind the screen failed; one line.
+    Trouble(String),
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Of the [`Effect::Run`].
+    pub run: u64,
+    /// The reply as text, not yet escaped.
+    pub text: String,
+    /// It is no error.
+    pub ok: bool,
+    /// Microseconds.
+    pub took_us: u64,
+    /// Who answered: `proxy p1`; empty: nobody was asked.
+    pub via: String,
+}
+
+/// What listens at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Connect and `PING`, microseconds.
+    pub ping_us: u64,
+    /// In all databases; `None`: it does not say.
+    pub keys: Option<u64>,
+    /// Such as `redis 7.0.15`; empty: it does not say.
+    pub version: String,
+}
+
+/// What the screen wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Execute a command; answered by [`Event::Finished`] unless cancelled.
+    Run {
+        /// Tells runs apart.
+        run: u64,
+        /// What to execute.
+        command: Command,
+        /// How often.
+        repeat: u32,
+    },
+    /// Stop waiting for a run; no answer comes.
+    Cancel {
+        /// Which one.
+        run: u64,
+    },
+    /// Look at an address; answered by [`Event::Probed`].
+    Probe {
+        /// Tells questions apart.
+        serial: u64,
+        /// Where.
+        address: Address,
+    },
+    /// Ask what a change would do; answered by [`Event::Previewed`]. Changes nothing.
+    Preview {
+        /// Tells questions apart.
+        serial: u64,
+        /// Which change.
+        request: PlanRequest,
+    },
+    /// Keep a line for the next session.
+    Remember(String),
+    /// Give the terminal to the shell until it continues this process.
+    Suspend,
+    /// Paint every cell again.
+    Redraw,
+    /// Leave with this exit status.
+    Quit(u8),
+}
+
+/// What one event leads to, in order; most lead to nothing.
+pub type Effects = Vec<Effect>;

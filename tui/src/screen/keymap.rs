@@ -1,0 +1,413 @@
+//! The one table of keys. Handlers ask it what a key means; the footer and the help are drawn from it.
+//!
+//! Not here: what an action does (`update`). A letter typed into a line is text, not a binding, so text contexts bind
+//! only keys that write nothing.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use tui_input::InputRequest;
+
+use super::theme::Charset;
+
+/// Where the keys go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// Keys act on the tables.
+    Nav,
+    /// Keys are typed into the command line.
+    Line,
+    /// The command line while nothing is typed: a few more keys than [`Context::Line`].
+    EmptyLine,
+    /// Keys are typed into the filter.
+    Filter,
+    /// A dialog is open.
+    Dialog,
+    /// The help is open.
+    Help,
+}
+
+impl Context {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Nav, Self::Line, Self::EmptyLine, Self::Filter, Self::Dialog, Self::Help];
+
+    /// The bit of this context and, for a narrower one, of the context it extends.
+    const fn bits(self) -> u8 {
+        match self {
+            Self::Nav => NAV,
+            Self::Line => LINE,
+            Self::EmptyLine => LINE | EMPTY,
+            Self::Filter => FILTER,
+            Self::Dialog => DIALOG,
+            Self::Help => HELP,
+        }
+    }
+}
+
+const NAV: u8 = 1;
+const LINE: u8 = 2;
+const EMPTY: u8 = 4;
+const FILTER: u8 = 8;
+const DIALOG: u8 = 16;
+const HELP: u8 = 32;
+/// Where text is typed.
+const TEXT: u8 = LINE | FILTER | DIALOG;
+const ANY: u8 = NAV | LINE | FILTER | DIALOG | HELP;
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Selection or text one row down.
+    Down,
+    /// One row up.
+    Up,
+    /// Half a page down.
+    HalfDown,
+    /// Half a page up.
+    HalfUp,
+    /// A page of the focused panel down.
+    PageDown,
+    /// A page up.
+    PageUp,
+    /// To the first row.
+    Top,
+    /// To the last row.
+    Bottom,
+    /// To the next panel or field.
+    Next,
+    /// To the one before.
+    Previous,
+    /// Sort by the next column.
+    Sort,
+    /// Turn the order round.
+    SortReverse,
+    /// Type a filter.
+    Filter,
+    /// Hold still, or go on.
+    Freeze,
+    /// Open the help.
+    Help,
+    /// Type a command.
+    Type,
+    /// Type a command of the console itself.
+    TypeConsole,
+    /// The dialog that adds a node.
+    Add,
+    /// The dialog that removes the selected node.
+    Remove,
+    /// Back to where one came from.
+    Back,
+    /// Run what is typed, or do what the dialog says.
+    Enter,
+    /// Fill in what can follow.
+    Complete,
+    /// Earlier line of the history.
+    HistoryBack,
+    /// Later line of the history.
+    HistoryForward,
+    /// Stop what runs; twice: leave.
+    Interrupt,
+    /// Leave.
+    Quit,
+    /// Give the terminal back to the shell for a while.
+    Suspend,
+    /// Draw everything again.
+    Redraw,
+    /// Change the text under the cursor.
+    Edit(InputRequest),
+}
+
+/// Columns of the help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Moving about.
+    Move,
+    /// Finding and ordering.
+    Find,
+    /// What changes the cluster.
+    Change,
+    /// The command line.
+    Line,
+    /// The screen as a whole.
+    Screen,
+}
+
+impl Group {
+    /// In the order of the help.
+    pub const ALL: [Self; 5] = [Self::Move, Self::Find, Self::Change, Self::Line, Self::Screen];
+
+    /// Its heading.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Move => "MOVE",
+            Self::Find => "FIND",
+            Self::Change => "CHANGE",
+            Self::Line => "COMMAND LINE",
+            Self::Screen => "SCREEN",
+        }
+    }
+}
+
+/// A key with its modifiers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    code: KeyCode,
+    control: bool,
+}
+
+const fn key(code: KeyCode) -> Key {
+    Key { code, control: false }
+}
+
+const fn letter(character: char) -> Key {
+    key(KeyCode::Char(character))
+}
+
+const fn control(character: char) -> Key {
+    Key { code: KeyCode::Char(character), control: true }
+}
+
+impl Key {
+    /// The key of a terminal event; `None` for combinations that the table never has.
+    #[must_use]
+    pub fn of(event: KeyEvent) -> Option<Self> {
+        if event.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::META) {
+            return None;
+        }
+        let control = event.modifiers.contains(KeyModifiers::CONTROL);
+        let code = match event.code {
+            // Terminals disagree on the case of a control letter.
+            KeyCode::Char(character) if control => KeyCode::Char(character.to_ascii_lowercase()),
+            KeyCode::Tab if event.modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
+            code => code,
+        };
+        Some(Self { code, control })
+    }
+
+    /// As the footer and the help write it.
+    #[must_use]
+    pub fn label(self, charset: Charset) -> String {
+        let unicode = charset == Charset::Unicode;
+        let pick = |glyph: &str, word: &str| if unicode { glyph.to_owned() } else { word.to_owned() };
+        match self.code {
+            KeyCode::Char(' ') => "space".to_owned(),
+            KeyCode::Char(character) if self.control => format!("^{character}"),
+            KeyCode::Char(character) => character.to_string(),
+            KeyCode::Up => pick("↑", "up"),
+            KeyCode::Down => pick("↓", "down"),
+            KeyCode::Enter => pick("⏎", "enter"),
+            KeyCode::BackTab => pick("⇧tab", "shift-tab"),
+            KeyCode::PageDown => "pgdn".to_owned(),
+            KeyCode::PageUp => "pgup".to_owned(),
+            other => format!("{other:?}").to_lowercase(),
+        }
+    }
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct Binding {
+    contexts: u8,
+    /// Any of these.
+    pub keys: &'static [Key],
+    /// What they do.
+    pub action: Action,
+    /// Where the help lists it.
+    pub group: Group,
+    /// A few words for the help.
+    pub help: &'static str,
+    /// One word for the footer; empty: not there.
+    pub hint: &'static str,
+}
+
+impl Binding {
+    /// It works in this context.
+    #[must_use]
+    pub const fn applies(&self, context: Context) -> bool {
+        self.contexts & context.bits() != 0
+    }
+
+    /// Its keys as text.
+    #[must_use]
+    pub fn label(&self, charset: Charset) -> String {
+        self.keys.iter().map(|key| key.label(charset)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+const fn edit(keys: &'static [Key], request: InputRequest, help: &'static str) -> Binding {
+    bind(TEXT, keys, Action::Edit(request), Group::Line, help, "")
+}
+
+const fn bind(
+    contexts: u8,
+    keys: &'static [Key],
+    action: Action,
+    group: Group,
+    help: &'static str,
+    hint: &'static str,
+) -> Binding {
+    Binding { contexts, keys, action, group, help, hint }
+}
+
+/// Every key there is. Footers take their hints from here in this order.
+pub static BINDINGS: &[Binding] = &[
+    bind(LINE, &[key(KeyCode::Enter)], Action::Enter, Group::Line, "run the line", "run"),
+    bind(LINE, &[key(KeyCode::Tab)], Action::Complete, Group::Line, "complete", "complete"),
+    bind(LINE, &[key(KeyCode::Up), control('p')], Action::HistoryBack, Group::Line, "earlier line", "history"),
+    bind(LINE, &[key(KeyCode::Down), control('n')], Action::HistoryForward, Group::Line, "later line", ""),
+    bind(NAV, &[letter('i'), letter('>')], Action::Type, Group::Line, "type a command", "command"),
+    bind(NAV, &[letter(':')], Action::TypeConsole, Group::Line, "console command", ""),
+    bind(NAV, &[letter('j'), key(KeyCode::Down)], Action::Down, Group::Move, "row down", ""),
+    bind(NAV, &[letter('k'), key(KeyCode::Up)], Action::Up, Group::Move, "row up", ""),
+    bind(NAV, &[letter('g'), key(KeyCode::Home)], Action::Top, Group::Move, "first row", ""),
+    bind(NAV, &[letter('G'), key(KeyCode::End)], Action::Bottom, Group::Move, "last row", ""),
+    bind(NAV, &[control('d')], Action::HalfDown, Group::Move, "half a page down", ""),
+    bind(NAV, &[control('u')], Action::HalfUp, Group::Move, "half a page up", ""),
+    bind(NAV | LINE | HELP, &[key(KeyCode::PageDown)], Action::PageDown, Group::Move, "page down", ""),
+    bind(NAV | LINE | HELP, &[key(KeyCode::PageUp)], Action::PageUp, Group::Move, "page up", ""),
+    bind(HELP, &[letter('j'), key(KeyCode::Down)], Action::Down, Group::Move, "line down", "down"),
+    bind(HELP, &[letter('k'), key(KeyCode::Up)], Action::Up, Group::Move, "line up", "up"),
+    bind(NAV | DIALOG, &[key(KeyCode::Tab)], Action::Next, Group::Move, "next panel or field", "next"),
+    bind(
+        NAV | DIALOG,
+        &[key(KeyCode::BackTab)],
+        Action::Previous,
+        Group::Move,
+        "panel or field before",
+        "",
+    ),
+    bind(DIALOG, &[key(KeyCode::Enter)], Action::Enter, Group::Change, "press the button", "press"),
+    bind(NAV | EMPTY, &[letter('/')], Action::Filter, Group::Find, "filter nodes", "filter"),
+    bind(FILTER, &[key(KeyCode::Enter)], Action::Enter, Group::Find, "keep the filter", "keep"),
+    bind(NAV, &[letter('s')], Action::Sort, Group::Find, "sort by the next column", "sort"),
+    bind(NAV, &[letter('S')], Action::SortReverse, Group::Find, "turn the order round", ""),
+    bind(NAV, &[letter('A')], Action::Add, Group::Change, "add a node (asks)", "add"),
+    bind(NAV, &[letter('D')], Action::Remove, Group::Change, "remove the node (asks)", "remove"),
+    bind(NAV, &[letter(' ')], Action::Freeze, Group::Screen, "hold still, go on", "freeze"),
+    bind(LINE, &[key(KeyCode::Esc)], Action::Back, Group::Line, "keys act on the tables", "keys"),
+    bind(NAV | FILTER | DIALOG | HELP, &[key(KeyCode::Esc)], Action::Back, Group::Screen, "back", "back"),
+    bind(NAV | EMPTY, &[letter('?')], Action::Help, Group::Screen, "this help", "help"),
+    bind(HELP, &[letter('?')], Action::Back, Group::Screen, "close the help", ""),
+    bind(NAV | HELP, &[letter('q')], Action::Quit, Group::Screen, "back; at the top: quit", "quit"),
+    bind(EMPTY, &[control('d')], Action::Quit, Group::Screen, "quit (on an empty line)", "quit"),
+    edit(&[key(KeyCode::Left), control('b')], InputRequest::GoToPrevChar, "character left"),
+    edit(&[key(KeyCode::Right), control('f')], InputRequest::GoToNextChar, "character right"),
+    edit(&[key(KeyCode::Home), control('a')], InputRequest::GoToStart, "start of the line"),
+    edit(&[key(KeyCode::End), control('e')], InputRequest::GoToEnd, "end of the line"),
+    edit(&[key(KeyCode::Backspace), control('h')], InputRequest::DeletePrevChar, "delete before"),
+    edit(&[key(KeyCode::Delete)], InputRequest::DeleteNextChar, "delete under the cursor"),
+    edit(&[control('w')], InputRequest::DeletePrevWord, "delete the word before"),
+    edit(&[control('u')], InputRequest::DeleteFromStart, "delete to the start"),
+    edit(&[control('k')], InputRequest::DeleteTillEnd, "delete to the end"),
+    edit(&[control('y')], InputRequest::Yank, "put back what was deleted"),
+    bind(ANY, &[control('c')], Action::Interrupt, Group::Screen, "stop what runs; twice: quit", ""),
+    bind(ANY, &[control('z')], Action::Suspend, Group::Screen, "suspend", ""),
+    bind(ANY, &[control('l')], Action::Redraw, Group::Screen, "draw again", ""),
+];
+
+/// What a key does in a context; `None`: nothing, or it is text.
+#[must_use]
+pub fn action(context: Context, event: KeyEvent) -> Option<Action> {
+    let pressed = Key::of(event)?;
+    BINDINGS
+        .iter()
+        .find(|binding| binding.applies(context) && binding.keys.contains(&pressed))
+        .map(|binding| binding.action)
+}
+
+/// Hints of a context for the footer: key and word, most useful first.
+pub fn hints(context: Context, charset: Charset) -> impl Iterator<Item = (String, &'static str)> {
+    BINDINGS
+        .iter()
+        .filter(move |binding| binding.applies(context) && !binding.hint.is_empty())
+        .filter_map(move |binding| Some((binding.keys.first()?.label(charset), binding.hint)))
+}
+
+/// A key that would do two things in one context.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("key {key:?} is bound twice in {context:?}: {first:?} and {second:?}")]
+pub struct BoundTwice {
+    key: Key,
+    context: Context,
+    first: Action,
+    second: Action,
+}
+
+/// Checks a table: done with [`BINDINGS`] before the screen opens.
+///
+/// # Errors
+/// The first key that is bound twice.
+pub fn check(bindings: &[Binding]) -> Result<(), BoundTwice> {
+    for context in Context::ALL {
+        let mut seen: Vec<(Key, Action)> = Vec::new();
+        for binding in bindings.iter().filter(|binding| binding.applies(context)) {
+            for &key in binding.keys {
+                if let Some(&(_, first)) = seen.iter().find(|(other, _)| *other == key) {
+                    return Err(BoundTwice { key, context, first, second: binding.action });
+                }
+                seen.push((key, binding.action));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
+        KeyEvent::new(code, modifiers)
+    }
+
+    #[test]
+    fn no_key_is_bound_twice() {
+        check(BINDINGS).unwrap();
+    }
+
+    #[test]
+    fn a_key_bound_twice_is_found() {
+        static TWICE: &[Binding] = &[
+            bind(LINE, &[control('d')], Action::Enter, Group::Line, "", ""),
+            bind(EMPTY, &[control('d')], Action::Quit, Group::Line, "", ""),
+        ];
+        let error = check(TWICE).unwrap_err();
+        assert_eq!((error.context, error.first, error.second), (Context::EmptyLine, Action::Enter, Action::Quit));
+    }
+
+    #[test]
+    fn a_control_letter_has_no_case_and_alt_is_no_binding() {
+        assert_eq!(
+            action(Context::Nav, press(KeyCode::Char('C'), KeyModifiers::CONTROL)),
+            Some(Action::Interrupt)
+        );
+        assert_eq!(action(Context::Nav, press(KeyCode::Char('q'), KeyModifiers::ALT)), None);
+        assert_eq!(
+            action(Context::Nav, press(KeyCode::Tab, KeyModifiers::SHIFT)),
+            Some(Action::Previous)
+        );
+    }
+
+    #[test]
+    fn letters_write_into_lines_and_change_nothing_there() {
+        for context in [Context::Line, Context::Filter, Context::Dialog] {
+            for character in ' '..='~' {
+                assert_eq!(action(context, press(KeyCode::Char(character), KeyModifiers::NONE)), None);
+            }
+        }
+        for (context, allowed) in [(Context::EmptyLine, "/?"), (Context::Nav, "jkgGsS/?:>iADq ")] {
+            for character in ' '..='~' {
+                let bound = action(context, press(KeyCode::Char(character), KeyModifiers::NONE)).is_some();
+                assert_eq!(bound, allowed.contains(character), "{context:?} {character:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn labels_can_be_ascii() {
+        for binding in BINDINGS {
+            assert!(binding.label(Charset::Ascii).is_ascii() && !binding.help.is_empty());
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Everything the screen shows and remembers, as plain data. Changed only by `update`, read only by `view`.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use redis_cluster::{
+    cluster::{NodeId, slot::SLOTS},
+    time::Millis,
+};
+use tui_input::Input;
+
+use super::{
+    dialog::Dialog,
+    nodes::NodeTable,
+    text,
+    theme::{Charset, Theme},
+};
+use crate::session::view::{ClusterView, Health};
+
+/// Data this old is no longer called live.
+pub const STALE_AFTER_MS: i64 = 5_000;
+/// A second interrupt within this time leaves.
+pub const INTERRUPT_WINDOW_MS: i64 = 2_000;
+/// Samples of a trend: one a second.
+pub const TREND_SAMPLES: usize = 30;
+/// Lines of a result that are kept for scrolling.
+pub const RESULT_LINES_MAX: usize = 10_000;
+
+/// The whole state.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Characters and colours.
+    pub theme: Theme,
+    /// The wall clock as of the last event.
+    pub now: Millis,
+    /// The cluster lives in this process and ends with it.
+    pub embedded: bool,
+    /// What is shown.
+    pub shown: Arc<ClusterView>,
+    /// What came last; the same unless the screen is held still.
+    pub latest: Arc<ClusterView>,
+    /// When the first view came; `None`: nothing is known yet.
+    pub first_view_at: Option<Millis>,
+    /// Since when the screen is held still.
+    pub frozen_at: Option<Millis>,
+    /// Commands a second of the last polls, oldest first.
+    pub trends: BTreeMap<NodeId, Trend>,
+    /// Order, filter and selection of the nodes.
+    pub nodes: NodeTable,
+    /// Where keys go.
+    pub focus: Focus,
+    /// Which panel the moving keys act on.
+    pub panel: Panel,
+    /// Rows scrolled away at the newest end of the events.
+    pub events_back: usize,
+    /// Rows scrolled away at the top of the proxies.
+    pub proxies_top: usize,
+    /// What is being typed.
+    pub line: CommandLine,
+    /// What the last command said.
+    pub result: ResultArea,
+    /// The command that runs.
+    pub running: Option<Running>,
+    /// Lines that wait for their turn.
+    pub queue: VecDeque<String>,
+    /// An open dialog.
+    pub dialog: Option<Dialog>,
+    /// The help is open; lines scrolled away at its top.
+    pub help: Option<usize>,
+    /// When `^C` was last pressed without leaving.
+    pub interrupted_at: Option<Millis>,
+    /// The next number for a run or a probe.
+    pub next_serial: u64,
+    /// Something to draw has changed.
+    pub dirty: bool,
+}
+
+/// Where keys go while no dialog is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    /// Into the command line.
+    Line,
+    /// To the tables.
+    Nav,
+    /// Into the filter of the nodes.
+    Filter,
+}
+
+/// A panel that rows can be scrolled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panel {
+    /// Nodes.
+    Nodes,
+    /// Proxies.
+    Proxies,
+    /// Events.
+    Events,
+    /// The last result.
+    Result,
+}
+
+impl Panel {
+    /// In the order of the tab key.
+    pub const ALL: [Self; 4] = [Self::Nodes, Self::Proxies, Self::Events, Self::Result];
+
+    /// The next one, or the one before.
+    #[must_use]
+    pub fn neighbour(self, forward: bool) -> Self {
+        let at = Self::ALL.iter().position(|&panel| panel == self).unwrap_or(0);
+        let step = if forward { 1 } else { Self::ALL.len() - 1 };
+        Self::ALL[(at + step) % Self::ALL.len()]
+    }
+}
+
+/// The last samples of a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trend {
+    /// When the newest was read.
+    pub read_at: Millis,
+    /// Commands a second, oldest first; at most [`TREND_SAMPLES`].
+    pub samples: VecDeque<u64>,
+}
+
+impl Trend {
+    /// Adds a sample unless it was already there.
+    pub fn push(&mut self, read_at: Millis, sample: u64) {
+        if read_at == self.read_at {
+            return;
+        }
+        self.read_at = read_at;
+        self.samples.push_back(sample);
+        while self.samples.len() > TREND_SAMPLES {
+            self.samples.pop_front();
+        }
+    }
+}
+
+/// The command line: text, history, completion.
+#[derive(Clone, Debug, Default)]
+pub struct CommandLine {
+    /// What is typed, and the cursor.
+    pub input: Input,
+    /// Lines that were run, oldest first.
+    pub history: Vec<String>,
+    /// Which of them is shown, while one is.
+    pub history_at: Option<usize>,
+    /// What was typed before the history was entered.
+    pub draft: String,
+    /// Candidates of the tab key, while it is pressed again and again.
+    pub completion: Option<Completion>,
+}
+
+/// Candidates for a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Text before the word.
+    pub before: String,
+    /// What could stand there.
+    pub candidates: Vec<String>,
+    /// Which one does.
+    pub at: usize,
+}
+
+/// A command under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its number.
+    pub run: u64,
+    /// As it was typed.
+    pub line: String,
+    /// Since when.
+    pub since: Millis,
+    /// It changes the membership: the cluster goes on with it when nobody waits.
+    pub is_change: bool,
+}
+
+/// How a result is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// Neither.
+    #[default]
+    Note,
+    /// It worked.
+    Good,
+    /// It did not.
+    Bad,
+}
+
+/// The result of the last command, escaped.
+#[derive(Clone, Debug, Default)]
+pub struct ResultArea {
+    /// Its lines.
+    pub lines: Vec<String>,
+    /// How it is meant.
+    pub tone: Tone,
+    /// How long it took and who answered.
+    pub meta: String,
+    /// Lines scrolled away at the top.
+    pub top: usize,
+    /// The line it answers.
+    pub echo: String,
+}
+
+impl ResultArea {
+    /// Text of several lines; escapes it.
+    #[must_use]
+    pub fn new(tone: Tone, text: &str, charset: Charset) -> Self {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let mut lines: Vec<String> = text
+            .split('\n')
+            .take(RESULT_LINES_MAX)
+            .map(|line| text::escape(line.strip_suffix('\r').unwrap_or(line), charset).into_owned())
+            .collect();
+        let all = text.split('\n').count();
+        if all > lines.len() {
+            lines.push(format!(
+                "({} more lines; one-shot or script mode prints them all)",
+                text::thousands((all - lines.len()) as u64)
+            ));
+        }
+        Self { lines, tone, ..Self::default() }
+    }
+}
+
+/// How up to date the screen is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// Nothing has come yet.
+    Connecting,
+    /// The registry answers and is heard.
+    Live,
+    /// The registry has not been heard for that long, milliseconds.
+    Stale(i64),
+    /// Held still by the operator at that time.
+    Frozen(Millis),
+}
+
+impl Model {
+    /// Before anything is known.
+    #[must_use]
+    pub fn new(size: (u16, u16), theme: Theme, now: Millis) -> Self {
+        let view = Arc::new(ClusterView::default());
+        Self {
+            size,
+            theme,
+            now,
+            embedded: false,
+            shown: Arc::clone(&view),
+            latest: view,
+            first_view_at: None,
+            frozen_at: None,
+            trends: BTreeMap::new(),
+            nodes: NodeTable::default(),
+            focus: Focus::Line,
+            panel: Panel::Nodes,
+            events_back: 0,
+            proxies_top: 0,
+            line: CommandLine::default(),
+            result: ResultArea::default(),
+            running: None,
+            queue: VecDeque::new(),
+            dialog: None,
+            help: None,
+            interrupted_at: None,
+            next_serial: 1,
+            dirty: true,
+        }
+    }
+
+    /// How up to date the screen is.
+    #[must_use]
+    pub fn liveness(&self) -> Liveness {
+        let registry = &self.shown.registry;
+        if let Some(at) = self.frozen_at {
+            return Liveness::Frozen(at);
+        }
+        if registry.heard_at == Millis(0) {
+            return Liveness::Connecting;
+        }
+        match &registry.health {
+            Health::Down { since, .. } => {
+                Liveness::Stale(self.now.0 - registry.heard_at.0.min(since.0))
+            }
+            _ => Liveness::Live,
+        }
+    }
+
+    /// The time that ages count from: the clock, unless the screen is held still.
+    #[must_use]
+    pub fn as_of(&self) -> Millis {
+        self.frozen_at.unwrap_or(self.now)
+    }
+
+    /// How old figures are; `None` if there never were any.
+    #[must_use]
+    pub fn age_of(&self, read_at: Millis) -> Option<i64> {
+        (read_at != Millis(0)).then(|| (self.as_of().0 - read_at.0).max(0))
+    }
+
+    /// A fresh number.
+    pub fn serial(&mut self) -> u64 {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        serial
+    }
+
+    /// Milliseconds after which time alone changes what is drawn; `None`: never, so no timer is needed.
+    #[must_use]
+    pub fn redraw_in_ms(&self) -> Option<i64> {
+        // Ages are written in whole seconds.
+        let second = 1_000;
+        if self.running.is_some() || matches!(self.liveness(), Liveness::Stale(_)) {
+            return Some(second);
+        }
+        if self.frozen_at.is_some() {
+            return None;
+        }
+        let nodes = self.shown.nodes.values().map(|node| (node.read_at, node.error.is_some()));
+        let proxies = self.shown.proxies.values().map(|proxy| (proxy.read_at, proxy.error.is_some()));
+        nodes
+            .chain(proxies)
+            .filter_map(|(read_at, failed)| {
+                let age = self.age_of(read_at)?;
+                Some(if failed || age >= STALE_AFTER_MS { second } else { STALE_AFTER_MS - age })
+            })
+            .min()
+    }
+
+    /// Slots that some move has not handed over yet, of how many it moves.
+    #[must_use]
+    pub fn slots_moving(&self) -> usize {
+        self.shown.moves().iter().flat_map(|one| &one.slots).map(|range| range.count()).sum::<usize>().min(SLOTS)
+    }
+}

@@ -1,0 +1,278 @@
+//! The event loop: terminal, signals, session and answers in; paint out.
+//!
+//! It paints on change only: what the operator types at once, what the cluster does at most ten times a second. While
+//! nothing changes and no age is shown that grows, there is no timer and nothing wakes up. It never waits for the
+//! network: whatever does is a task that answers by an event.
+
+use std::{collections::HashMap, future, io, path::PathBuf, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use ratatui::crossterm::event::{Event as Input, EventStream};
+use redis_cluster::time::Millis;
+use rustix::process::{Signal, kill_current_process_group};
+use tokio::{
+    signal::unix::{Signal as SignalStream, SignalKind, signal},
+    sync::{Notify, mpsc, watch},
+    task::AbortHandle,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    answer,
+    event::{Effect, Effects, Event},
+    hangup::{HUNG_UP, Watchdog},
+    history::History,
+    keymap,
+    model::Model,
+    terminal::Screen,
+    theme::Theme,
+    update::update,
+};
+use crate::session::{ClusterView, Session};
+
+/// Between two paints that only new data asks for.
+const FRAME: Duration = Duration::from_millis(100);
+/// Answers that may wait to be taken in.
+const ANSWERS_WAITING: usize = 256;
+const QUIT_SIGNAL: u8 = 131;
+const TERMINATED: u8 = 143;
+
+/// How the screen starts.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Characters and colours.
+    pub theme: Theme,
+    /// The cluster runs in this process.
+    pub embedded: bool,
+    /// Lines of earlier sessions, shared with the line editor; `None`: they are not kept.
+    pub history: Option<PathBuf>,
+}
+
+/// Shows the screen until the operator leaves, the terminal goes away or a signal ends it; the exit status.
+///
+/// # Errors
+/// The terminal cannot be used, or the key table contradicts itself.
+pub async fn run(session: Session, options: Options) -> io::Result<u8> {
+    keymap::check(keymap::BINDINGS).map_err(io::Error::other)?;
+    let (reports, troubles) = mpsc::unbounded_channel();
+    let mut signals = Signals::new()?;
+    let screen = Screen::enter(reports)?;
+    let hung_up = Arc::new(Notify::new());
+    let _watchdog = Watchdog::start(Arc::clone(&hung_up))?;
+    let history = History::open(options.history);
+    let mut model = Model::new(screen.size()?, options.theme, Millis::now());
+    model.embedded = options.embedded;
+    model.line.history = history.lines();
+    let (answers, incoming) = mpsc::channel(ANSWERS_WAITING);
+    let view = session.view();
+    let mut face = Face { session, screen, model, history, answers, runs: HashMap::new(), input: Some(EventStream::new()) };
+    let sources = Sources { view, incoming, troubles, hung_up };
+    let status = match face.live(sources, &mut signals).await {
+        Ok(status) => status,
+        // Neither reading nor writing fails while a terminal is there.
+        Err(_) => HUNG_UP,
+    };
+    let moving = !face.model.latest.moves().is_empty();
+    drop(face);
+    if moving && !options.embedded && status != HUNG_UP {
+        eprintln!("slots are moving; the cluster goes on with that (`show moves` tells how far it is)");
+    }
+    Ok(status)
+}
+
+/// Signals that the screen answers itself.
+struct Signals {
+    hang_up: SignalStream,
+    terminate: SignalStream,
+    quit: SignalStream,
+    interrupt: SignalStream,
+    stop: SignalStream,
+    go_on: SignalStream,
+}
+
+/// A signal, by what follows from it.
+enum Signalled {
+    End(u8),
+    Interrupt,
+    Stop,
+    GoOn,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            stop: signal(SignalKind::from_raw(Signal::TSTP.as_raw()))?,
+            go_on: signal(SignalKind::from_raw(Signal::CONT.as_raw()))?,
+        })
+    }
+
+    async fn next(&mut self) -> Signalled {
+        tokio::select! {
+            _ = self.hang_up.recv() => Signalled::End(HUNG_UP),
+            _ = self.terminate.recv() => Signalled::End(TERMINATED),
+            _ = self.quit.recv() => Signalled::End(QUIT_SIGNAL),
+            _ = self.interrupt.recv() => Signalled::Interrupt,
+            _ = self.stop.recv() => Signalled::Stop,
+            _ = self.go_on.recv() => Signalled::GoOn,
+        }
+    }
+}
+
+/// Where events come from, besides the terminal and signals.
+struct Sources {
+    view: watch::Receiver<Arc<ClusterView>>,
+    incoming: mpsc::Receiver<Event>,
+    troubles: mpsc::UnboundedReceiver<String>,
+    hung_up: Arc<Notify>,
+}
+
+struct Face {
+    session: Session,
+    screen: Screen,
+    model: Model,
+    history: History,
+    answers: mpsc::Sender<Event>,
+    runs: HashMap<u64, AbortHandle>,
+    /// Away while the process is suspended, so that nothing reads the shell's input.
+    input: Option<EventStream>,
+}
+
+impl Drop for Face {
+    fn drop(&mut self) {
+        for (_, run) in self.runs.drain() {
+            run.abort();
+        }
+    }
+}
+
+impl Face {
+    async fn live(&mut self, mut sources: Sources, signals: &mut Signals) -> io::Result<u8> {
+        let mut next_frame = Instant::now();
+        let mut followed = true;
+        sources.view.mark_changed();
+        self.screen.paint(&self.model)?;
+        loop {
+            let mut paint_now = true;
+            let timer = self.timer(next_frame);
+            let event = tokio::select! { biased;
+                signalled = signals.next() => match signalled {
+                    Signalled::End(status) => return Ok(status),
+                    Signalled::Interrupt => Some(Event::Interrupt),
+                    Signalled::Stop => { self.suspend()?; None }
+                    Signalled::GoOn => { self.screen.resume()?; None }
+                },
+                () = sources.hung_up.notified() => return Ok(HUNG_UP),
+                input = next_input(&mut self.input) => match input? {
+                    Input::Key(key) => Some(Event::Key(key)),
+                    Input::Paste(text) => Some(Event::Paste(text)),
+                    Input::Resize(columns, rows) => Some(Event::Resize(columns, rows)),
+                    Input::FocusGained | Input::FocusLost | Input::Mouse(_) => continue,
+                },
+                Some(answer) = sources.incoming.recv() => Some(answer),
+                Some(trouble) = sources.troubles.recv() => Some(Event::Trouble(trouble)),
+                changed = sources.view.changed(), if followed => {
+                    paint_now = false;
+                    followed = changed.is_ok();
+                    Some(Event::View(Arc::clone(&sources.view.borrow_and_update())))
+                }
+                () = wait_until(timer) => { paint_now = false; None }
+            };
+            let mut effects = update(&mut self.model, Event::Clock(Millis::now()));
+            if let Some(event) = event {
+                effects.extend(update(&mut self.model, event));
+            } else if paint_now {
+                self.model.dirty = true;
+            }
+            if let Some(status) = self.perform(effects)? {
+                return Ok(status);
+            }
+            if self.model.dirty && (paint_now || Instant::now() >= next_frame) {
+                self.screen.paint(&self.model)?;
+                self.model.dirty = false;
+                next_frame = Instant::now() + FRAME;
+            }
+        }
+    }
+
+    /// When to wake up without an event; `None`: never.
+    fn timer(&self, next_frame: Instant) -> Option<Instant> {
+        if self.model.dirty {
+            return Some(next_frame);
+        }
+        let ms = self.model.redraw_in_ms()?;
+        // Ages turn over with the wall clock's second.
+        let to_second = 1_000 - self.model.now.0.rem_euclid(1_000);
+        let ms = if ms <= 1_000 { to_second } else { ms };
+        Some(Instant::now() + Duration::from_millis(ms.unsigned_abs() + 1))
+    }
+
+    /// Does what the model asks for; a status when it asks to leave.
+    fn perform(&mut self, effects: Effects) -> io::Result<Option<u8>> {
+        for effect in effects {
+            match effect {
+                Effect::Run { run, command, repeat } => {
+                    self.runs.retain(|_, run| !run.is_finished());
+                    let task = answer::run(self.session.clone(), run, command, repeat, self.answers.clone());
+                    self.runs.insert(run, tokio::spawn(task).abort_handle());
+                }
+                Effect::Cancel { run } => {
+                    if let Some(run) = self.runs.remove(&run) {
+                        run.abort();
+                    }
+                }
+                Effect::Probe { serial, address } => {
+                    tokio::spawn(answer::probe(serial, address, self.answers.clone()));
+                }
+                Effect::Preview { serial, request } => {
+                    tokio::spawn(answer::preview(self.session.clone(), serial, request, self.answers.clone()));
+                }
+                Effect::Remember(line) => {
+                    if let Err(error) = self.history.add(&line) {
+                        update(&mut self.model, Event::Trouble(error));
+                    }
+                }
+                Effect::Suspend => self.suspend()?,
+                Effect::Redraw => self.screen.redraw()?,
+                Effect::Quit(status) => {
+                    return Ok(Some(status));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives the terminal to the shell until it continues this process.
+    fn suspend(&mut self) -> io::Result<()> {
+        self.input = None;
+        self.screen.leave();
+        if self.model.embedded {
+            eprintln!("the embedded cluster stands still until this process goes on");
+        }
+        // Not SIGTSTP: in an orphaned process group that one is thrown away. The whole group, as the terminal does it.
+        kill_current_process_group(Signal::STOP)?;
+        self.screen.resume()?;
+        self.input = Some(EventStream::new());
+        let (columns, rows) = self.screen.size()?;
+        update(&mut self.model, Event::Resize(columns, rows));
+        Ok(())
+    }
+}
+
+/// The next input; its end is an error.
+async fn next_input(input: &mut Option<EventStream>) -> io::Result<Input> {
+    match input {
+        Some(stream) => stream.next().await.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into())),
+        None => future::pending().await,
+    }
+}
+
+async fn wait_until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => future::pending().await,
+    }
+}

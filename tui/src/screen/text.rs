@@ -1,0 +1,260 @@
+//! Words and figures as the screen writes them: escaping, fitting to a width, numbers, ages. No styles, no layout.
+
+use std::borrow::Cow;
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use super::theme::Charset;
+
+/// Characters that would move the cursor, change the direction of what follows, or take no room at all: a terminal
+/// either obeys them or hides them, and both lie about the data.
+fn is_deceptive(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `text` with everything a terminal would obey written out, so that it can be given to a widget. Nothing else of
+/// the program's data or of the cluster's may reach one.
+#[must_use]
+pub fn escape(text: &str, charset: Charset) -> Cow<'_, str> {
+    let keep = |character: char| {
+        !is_deceptive(character) && (charset == Charset::Unicode || character.is_ascii())
+    };
+    if text.chars().all(keep) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            _ if keep(character) => escaped.push(character),
+            _ => {
+                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                    escaped.push_str(&format!("\\x{byte:02x}"));
+                }
+            }
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Terminal columns that `text` takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.graphemes(true).map(UnicodeWidthStr::width).sum()
+}
+
+/// The longest beginning of `text` that takes at most `columns`.
+#[must_use]
+pub fn clip(text: &str, columns: usize) -> &str {
+    let mut taken = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        taken += UnicodeWidthStr::width(grapheme);
+        if taken > columns {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// `text` without its beginning of at least `columns`.
+#[must_use]
+pub fn skip(text: &str, columns: usize) -> &str {
+    let mut taken = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        if taken >= columns {
+            return &text[at..];
+        }
+        taken += UnicodeWidthStr::width(grapheme);
+    }
+    ""
+}
+
+/// `text` in exactly `columns`, filled up on the right; what does not fit is replaced by a tilde.
+#[must_use]
+pub fn left(text: &str, columns: usize) -> String {
+    let mut cell = shorten(text, columns).into_owned();
+    let missing = columns.saturating_sub(width(&cell));
+    cell.extend(std::iter::repeat_n(' ', missing));
+    cell
+}
+
+/// `text` in exactly `columns`, filled up on the left.
+#[must_use]
+pub fn right(text: &str, columns: usize) -> String {
+    let cell = shorten(text, columns);
+    format!("{}{cell}", " ".repeat(columns.saturating_sub(width(&cell))))
+}
+
+/// `text` in at most `columns`; a cut is marked by a tilde, which every font has and no address contains.
+#[must_use]
+pub fn shorten(text: &str, columns: usize) -> Cow<'_, str> {
+    if width(text) <= columns {
+        return Cow::Borrowed(text);
+    }
+    match columns {
+        0 => Cow::Borrowed(""),
+        _ => Cow::Owned(format!("{}~", clip(text, columns - 1))),
+    }
+}
+
+/// `3,121,004`.
+#[must_use]
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count in at most five columns: `600`, `44.0k`, `3.12M`, `1.20G`.
+#[must_use]
+pub fn short_count(number: u64) -> String {
+    scaled(number, 1000.0, ["", "k", "M", "G", "T", "P"])
+}
+
+/// Bytes in at most five columns, by 1024: `812`, `4.1K`, `71M`, `1.3G`.
+#[must_use]
+pub fn short_bytes(number: u64) -> String {
+    scaled(number, 1024.0, ["", "K", "M", "G", "T", "P"])
+}
+
+fn scaled(number: u64, base: f64, units: [&str; 6]) -> String {
+    if (number as f64) < base {
+        return number.to_string();
+    }
+    let mut value = number as f64;
+    let mut unit = 0;
+    // 999.5 and up would print as 1000 of the unit.
+    while value >= base.min(1000.0) - 0.5 && unit + 1 < units.len() {
+        value /= base;
+        unit += 1;
+    }
+    match value {
+        value if value < 9.995 => format!("{value:.2}{}", units[unit]),
+        value if value < 99.95 => format!("{value:.1}{}", units[unit]),
+        value => format!("{value:.0}{}", units[unit]),
+    }
+}
+
+/// Part of the whole: `25.0%`, `100%`, `0.5%`; `–` of nothing.
+#[must_use]
+pub fn percent(part: u64, whole: u64, charset: Charset) -> String {
+    match whole {
+        0 => charset.glyphs().none.to_owned(),
+        _ if part == whole => "100%".to_owned(),
+        _ => format!("{:.1}%", 100.0 * part as f64 / whole as f64),
+    }
+}
+
+/// A length of time from microseconds: `85us`, `1.2ms`, `48ms`, `2.1s`.
+#[must_use]
+pub fn duration_us(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us}us"),
+        1_000..9_950 => format!("{:.1}ms", us as f64 / 1e3),
+        9_950..999_500 => format!("{:.0}ms", us as f64 / 1e3),
+        999_500..9_950_000 => format!("{:.1}s", us as f64 / 1e6),
+        _ => age(us as i64 / 1000),
+    }
+}
+
+/// How long ago, from milliseconds, never more than six columns: `0s`, `42s`, `3m05s`, `2h10m`, `3d04h`, `410d`.
+#[must_use]
+pub fn age(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        86_400..8_640_000 => format!("{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// The last samples as a row of bars, `columns` wide, highest bar = `highest`; missing ones are blank on the left.
+#[must_use]
+pub fn sparkline(samples: &[u64], columns: usize, highest: u64, charset: Charset) -> String {
+    let bars = charset.glyphs().bars;
+    let samples = &samples[samples.len().saturating_sub(columns)..];
+    let mut line = " ".repeat(columns - samples.len());
+    for &sample in samples {
+        let step = (sample as u128 * bars.len() as u128).checked_div(u128::from(highest)).unwrap_or(0) as usize;
+        line.push_str(bars[step.min(bars.len() - 1)]);
+    }
+    line
+}
+
+/// A bar of `columns` cells, `part` of `whole` full.
+#[must_use]
+pub fn gauge(part: u64, whole: u64, columns: usize, charset: Charset) -> String {
+    let glyphs = charset.glyphs();
+    let full = (part.min(whole) as u128 * columns as u128).checked_div(u128::from(whole)).unwrap_or(0) as usize;
+    format!("{}{}", glyphs.full.repeat(full), " ".repeat(columns - full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn figures() {
+        assert_eq!(thousands(3_121_004), "3,121,004");
+        assert_eq!([999, 1000, 44_000, 999_499, 999_999, 12_482_113].map(short_count), [
+            "999", "1.00k", "44.0k", "999k", "1.00M", "12.5M"
+        ]);
+        assert_eq!([1023, 1024, 1_048_576, 1_048_575].map(short_bytes), ["1023", "1.00K", "1.00M", "1.00M"]);
+        assert_eq!([85, 1_200, 48_000, 2_100_000].map(duration_us), ["85us", "1.2ms", "48ms", "2.1s"]);
+        assert_eq!([900, 42_000, 185_000, 7_800_000].map(age), ["0s", "42s", "3m05s", "2h10m"]);
+        assert_eq!(percent(4096, 16384, Charset::Unicode), "25.0%");
+        assert_eq!(percent(1, 0, Charset::Ascii), "-");
+    }
+
+    #[test]
+    fn nothing_a_terminal_obeys_gets_through() {
+        assert_eq!(escape("a\x1b[2Jb\n", Charset::Unicode), "a\\x1b[2Jb\\n");
+        assert_eq!(escape("\u{202e}abc", Charset::Unicode), "\\xe2\\x80\\xaeabc");
+        assert_eq!(escape("名前", Charset::Unicode), "名前");
+        assert_eq!(escape("é", Charset::Ascii), "\\xc3\\xa9");
+    }
+
+    #[test]
+    fn trends() {
+        assert_eq!(sparkline(&[0, 50, 100], 5, 100, Charset::Unicode), "  ▁▅█");
+        assert_eq!(gauge(1, 2, 4, Charset::Ascii), "##  ");
+    }
+
+    proptest! {
+        #[test]
+        fn cells_have_their_width(text in "\\PC{0,20}", columns in 0usize..30) {
+            let text = escape(&text, Charset::Unicode).into_owned();
+            prop_assert_eq!(width(&left(&text, columns)), columns);
+            prop_assert_eq!(width(&right(&text, columns)), columns);
+        }
+
+        #[test]
+        fn counts_are_short(number: u64) {
+            prop_assert!(short_count(number).len() <= 5 || number >= 1_000_000_000_000_000_000);
+            prop_assert!(short_bytes(number).len() <= 5 || number >= 1 << 60);
+        }
+
+        #[test]
+        fn escaped_is_harmless(text: String) {
+            let unicode = escape(&text, Charset::Unicode);
+            prop_assert!(!unicode.chars().any(is_deceptive));
+            prop_assert!(escape(&text, Charset::Ascii).is_ascii());
+        }
+    }
+}

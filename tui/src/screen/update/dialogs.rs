@@ -1,0 +1,190 @@
+//! Opening, filling in and pressing the buttons of dialogs. The only way from a key to a change of the membership.
+
+use redis_cluster::cluster::NodeId;
+use ratatui::crossterm::event::KeyEvent;
+use tui_input::Input;
+
+use super::{line, navigation::type_into, note};
+use crate::{
+    language::{Operator, PlanRequest},
+    screen::{
+        dialog::{self, AddNode, Answer, Dialog, Field, PastedLines, RemoveNode},
+        event::{Effect, Effects, Probe},
+        keymap::Action,
+        model::{Model, Tone},
+    },
+};
+
+pub(super) fn open_add(model: &mut Model, effects: &mut Effects) {
+    model.dialog = Some(Dialog::Add(AddNode::new(&model.latest, model.embedded)));
+    refresh(model, effects);
+}
+
+pub(super) fn open_remove(model: &mut Model, id: NodeId, effects: &mut Effects) {
+    if !model.latest.nodes.contains_key(&id) {
+        return note(model, Tone::Bad, &format!("there is no node {id}; show nodes lists them"));
+    }
+    model.dialog = Some(Dialog::Remove(RemoveNode::new(id)));
+    refresh(model, effects);
+}
+
+/// A typed `add` or `remove` asks in the same dialogs, filled in.
+pub(super) fn open_for(model: &mut Model, operator: &Operator, effects: &mut Effects) {
+    match operator {
+        Operator::Add { id, address, options } => {
+            let mut add = AddNode::new(&model.latest, model.embedded);
+            add.id = Input::new(id.to_string());
+            add.address = Input::new(address.clone().map(String::from).unwrap_or_default());
+            add.options = *options;
+            add.field = if add.parsed(&model.latest).is_ok() { Field::Confirm } else { Field::Address };
+            model.dialog = Some(Dialog::Add(add));
+            refresh(model, effects);
+        }
+        Operator::Remove { id, options } => {
+            open_remove(model, id.clone(), effects);
+            if let Some(Dialog::Remove(remove)) = &mut model.dialog {
+                remove.options = *options;
+            }
+        }
+        _ => {}
+    }
+}
+
+pub(super) fn open_paste(model: &mut Model, lines: Vec<String>) {
+    model.dialog = Some(Dialog::Paste(PastedLines { lines, field: Field::Cancel }));
+}
+
+/// Asks again what the checks and the plan say, where the question has changed.
+pub(super) fn refresh(model: &mut Model, effects: &mut Effects) {
+    let serials = (model.next_serial, model.next_serial + 1);
+    match &mut model.dialog {
+        Some(Dialog::Add(add)) => {
+            let wanted = add.parsed(&model.latest).ok();
+            if wanted == add.asked_about {
+                return;
+            }
+            add.asked_about = wanted;
+            (add.probe, add.preview) = (Answer::None, Answer::None);
+            if let Some((_, Some(address))) = &add.asked_about {
+                add.probe = Answer::Waiting(serials.0);
+                effects.push(Effect::Probe { serial: serials.0, address: address.clone() });
+            }
+            if let Some(request) = add.plan() {
+                add.preview = Answer::Waiting(serials.1);
+                effects.push(Effect::Preview { serial: serials.1, request });
+            }
+        }
+        Some(Dialog::Remove(remove)) if remove.preview == Answer::None => {
+            remove.preview = Answer::Waiting(serials.0);
+            let request = PlanRequest::Remove { id: remove.id.clone() };
+            effects.push(Effect::Preview { serial: serials.0, request });
+        }
+        _ => return,
+    }
+    model.next_serial += 2;
+    model.dirty = true;
+}
+
+pub(super) fn probed(model: &mut Model, serial: u64, result: Result<Probe, String>) {
+    if let Some(Dialog::Add(add)) = &mut model.dialog {
+        add.probe.take(serial, result);
+        model.dirty = true;
+    }
+}
+
+pub(super) fn previewed(model: &mut Model, serial: u64, result: Result<String, String>) {
+    match &mut model.dialog {
+        Some(Dialog::Add(add)) => add.preview.take(serial, result),
+        Some(Dialog::Remove(remove)) => remove.preview.take(serial, result),
+        Some(Dialog::Paste(_)) | None => return,
+    }
+    model.dirty = true;
+}
+
+pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, effects: &mut Effects) {
+    if action == Some(Action::Back) {
+        return close(model, effects);
+    }
+    let field = match &mut model.dialog {
+        Some(Dialog::Add(add)) => {
+            step(&mut add.field, &AddNode::FIELDS, action);
+            match add.field {
+                Field::Id => drop(type_into(&mut add.id, action, key)),
+                Field::Address => drop(type_into(&mut add.address, action, key)),
+                Field::Cancel | Field::Confirm => {}
+            }
+            add.field
+        }
+        Some(Dialog::Remove(remove)) => {
+            step(&mut remove.field, &RemoveNode::FIELDS, action);
+            if remove.field == Field::Id {
+                type_into(&mut remove.typed, action, key);
+            }
+            remove.field
+        }
+        Some(Dialog::Paste(paste)) => {
+            step(&mut paste.field, &PastedLines::FIELDS, action);
+            paste.field
+        }
+        None => return,
+    };
+    if action == Some(Action::Enter) {
+        return enter(model, field, effects);
+    }
+    refresh(model, effects);
+}
+
+fn step(field: &mut Field, fields: &[Field], action: Option<Action>) {
+    match action {
+        Some(Action::Next) => *field = dialog::neighbour(fields, *field, true),
+        Some(Action::Previous) => *field = dialog::neighbour(fields, *field, false),
+        _ => {}
+    }
+}
+
+fn enter(model: &mut Model, field: Field, effects: &mut Effects) {
+    if field == Field::Cancel {
+        return close(model, effects);
+    }
+    let (command, words) = match &mut model.dialog {
+        // From a text field Enter goes on; only the button adds.
+        Some(Dialog::Add(add)) if field == Field::Id => {
+            add.field = Field::Address;
+            return;
+        }
+        Some(Dialog::Add(add)) if field == Field::Address => {
+            if add.parsed(&model.latest).is_ok() {
+                add.field = Field::Confirm;
+            }
+            return;
+        }
+        Some(Dialog::Add(add)) => (add.command(&model.latest), add.words()),
+        Some(Dialog::Remove(remove)) => (remove.command(), remove.words()),
+        Some(Dialog::Paste(paste)) => {
+            model.queue.extend(std::mem::take(&mut paste.lines));
+            model.dialog = None;
+            return line::run_next(model, effects);
+        }
+        None => return,
+    };
+    if let Some(command) = command {
+        model.dialog = None;
+        line::start(model, words, command, 1, effects);
+    }
+}
+
+fn close(model: &mut Model, effects: &mut Effects) {
+    let dropped = model.queue.len();
+    model.queue.clear();
+    match model.dialog.take() {
+        Some(Dialog::Paste(paste)) => {
+            note(model, Tone::Note, &format!("{} pasted lines dropped", paste.lines.len()));
+        }
+        Some(_) if dropped > 0 => {
+            note(model, Tone::Note, &format!("nothing was changed; {dropped} waiting lines dropped"));
+        }
+        Some(_) => note(model, Tone::Note, "nothing was changed"),
+        None => {}
+    }
+    line::run_next(model, effects);
+}

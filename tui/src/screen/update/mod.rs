@@ -1,0 +1,147 @@
+//! How the model changes: one event in, effects out. No I/O and no clock, so a screen can be replayed and tested.
+
+mod data;
+mod dialogs;
+mod line;
+mod navigation;
+#[cfg(test)]
+mod tests;
+
+use redis_cluster::time::Millis;
+use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
+
+use super::{
+    event::{Effect, Effects, Event},
+    keymap::{self, Action, Context},
+    model::{Focus, INTERRUPT_WINDOW_MS, Model, Panel, ResultArea, Tone},
+};
+
+/// Applies an event.
+pub fn update(model: &mut Model, event: Event) -> Effects {
+    let mut effects = Effects::new();
+    match event {
+        Event::Clock(now) => tick(model, now),
+        Event::Key(key) if key.kind != KeyEventKind::Release => press(model, key, &mut effects),
+        Event::Key(_) => {}
+        Event::Paste(text) => line::paste(model, &text, &mut effects),
+        Event::Resize(columns, rows) => {
+            model.size = (columns, rows);
+            model.dirty = true;
+        }
+        Event::View(view) => {
+            data::receive(model, view);
+            dialogs::refresh(model, &mut effects);
+        }
+        Event::Progress(progress) => line::progress(model, &progress),
+        Event::Finished(finished) => line::finished(model, &finished, &mut effects),
+        Event::Probed { serial, result } => dialogs::probed(model, serial, result),
+        Event::Previewed { serial, result } => dialogs::previewed(model, serial, result),
+        Event::Interrupt => interrupt(model, &mut effects),
+        Event::Trouble(text) => note(model, Tone::Bad, &text),
+    }
+    effects
+}
+
+/// Marks the model for painting if the time that passed can be seen.
+fn tick(model: &mut Model, now: Millis) {
+    let seen = |at: Millis| at.seconds();
+    if model.redraw_in_ms().is_some_and(|ms| ms <= 1_000) && seen(now) != seen(model.now) {
+        model.dirty = true;
+    }
+    let was = model.redraw_in_ms();
+    model.now = now;
+    if was.is_some_and(|ms| ms > 1_000) && model.redraw_in_ms().is_some_and(|ms| ms <= 1_000) {
+        model.dirty = true;
+    }
+    if model.interrupted_at.is_some_and(|at| now.0 - at.0 > INTERRUPT_WINDOW_MS) {
+        model.interrupted_at = None;
+    }
+}
+
+/// Where keys go now.
+#[must_use]
+pub fn context(model: &Model) -> Context {
+    if model.help.is_some() {
+        return Context::Help;
+    }
+    if model.dialog.is_some() {
+        return Context::Dialog;
+    }
+    match model.focus {
+        Focus::Nav => Context::Nav,
+        Focus::Filter => Context::Filter,
+        Focus::Line if model.line.input.value().is_empty() => Context::EmptyLine,
+        Focus::Line => Context::Line,
+    }
+}
+
+fn press(model: &mut Model, key: KeyEvent, effects: &mut Effects) {
+    model.dirty = true;
+    let context = context(model);
+    let action = keymap::action(context, key);
+    match action {
+        Some(Action::Interrupt) => return interrupt(model, effects),
+        Some(Action::Suspend) => return effects.push(Effect::Suspend),
+        Some(Action::Redraw) => return effects.push(Effect::Redraw),
+        _ => model.interrupted_at = None,
+    }
+    match context {
+        Context::Help => help(model, action),
+        Context::Dialog => dialogs::press(model, action, key, effects),
+        Context::Nav => navigation::act(model, action, effects),
+        Context::Filter => navigation::filter(model, action, key),
+        Context::Line | Context::EmptyLine => line::press(model, action, key, effects),
+    }
+}
+
+/// `^C`: stops what runs, or clears what is typed; again within two seconds it leaves.
+fn interrupt(model: &mut Model, effects: &mut Effects) {
+    model.dirty = true;
+    if model.interrupted_at.take().is_some_and(|at| model.now.0 - at.0 <= INTERRUPT_WINDOW_MS) {
+        effects.extend(model.running.take().map(|running| Effect::Cancel { run: running.run }));
+        return effects.push(Effect::Quit(130));
+    }
+    model.interrupted_at = Some(model.now);
+    let waiting = std::mem::take(&mut model.queue).len();
+    if let Some(running) = model.running.take() {
+        effects.push(Effect::Cancel { run: running.run });
+        let mut text = if running.is_change {
+            format!("no longer waiting for `{}`; the cluster goes on with it once it is accepted", running.line)
+        } else {
+            format!("gave up `{}`; whether it ran is not known", running.line)
+        };
+        if waiting > 0 {
+            text.push_str(&format!("; {waiting} waiting lines dropped"));
+        }
+        return note(model, Tone::Bad, &text);
+    }
+    model.dialog = None;
+    model.help = None;
+    model.line.input.reset();
+    model.line.completion = None;
+    note(model, Tone::Note, "^C again within 2 s leaves");
+}
+
+/// Shows a line of our own where results are.
+fn note(model: &mut Model, tone: Tone, text: &str) {
+    model.result = ResultArea::new(tone, text, model.theme.charset);
+    if model.panel == Panel::Result {
+        model.panel = Panel::Nodes;
+    }
+    model.dirty = true;
+}
+
+fn help(model: &mut Model, action: Option<Action>) {
+    let Some(top) = model.help else { return };
+    let page = usize::from(model.size.1).saturating_sub(4).max(1);
+    model.help = match action {
+        Some(Action::Back | Action::Quit) => None,
+        Some(Action::Down) => Some(top.saturating_add(1)),
+        Some(Action::Up) => Some(top.saturating_sub(1)),
+        Some(Action::PageDown) => Some(top.saturating_add(page)),
+        Some(Action::PageUp) => Some(top.saturating_sub(page)),
+        _ => Some(top),
+    };
+    // The drawn end is known to the view only; a bound keeps the number sane.
+    model.help = model.help.map(|top| top.min(keymap::BINDINGS.len() * 2));
+}

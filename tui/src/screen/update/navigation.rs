@@ -1,0 +1,131 @@
+//! Keys on the tables: selection, order, filter, freezing, opening dialogs and leaving.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tui_input::{Input, InputRequest};
+
+use super::{data, dialogs, note};
+use crate::screen::{
+    event::{Effect, Effects},
+    keymap::Action,
+    model::{Focus, Model, Panel, Tone},
+};
+
+pub(super) fn act(model: &mut Model, action: Option<Action>, effects: &mut Effects) {
+    let page = isize::from(i16::try_from(model.size.1).unwrap_or(i16::MAX)).max(4) / 2;
+    match action {
+        Some(Action::Down) => scroll(model, 1),
+        Some(Action::Up) => scroll(model, -1),
+        Some(Action::HalfDown) => scroll(model, page / 2),
+        Some(Action::HalfUp) => scroll(model, -page / 2),
+        Some(Action::PageDown) => scroll(model, page),
+        Some(Action::PageUp) => scroll(model, -page),
+        Some(Action::Top) => scroll(model, isize::MIN + 1),
+        Some(Action::Bottom) => scroll(model, isize::MAX),
+        Some(Action::Next) => model.panel = model.panel.neighbour(true),
+        Some(Action::Previous) => model.panel = model.panel.neighbour(false),
+        Some(Action::Sort) => {
+            model.nodes.sort = model.nodes.sort.next();
+            model.nodes.refresh(&model.shown);
+        }
+        Some(Action::SortReverse) => {
+            model.nodes.reverse = !model.nodes.reverse;
+            model.nodes.refresh(&model.shown);
+        }
+        Some(Action::Filter) => model.focus = Focus::Filter,
+        Some(Action::Freeze) => {
+            model.frozen_at = match model.frozen_at {
+                Some(_) => None,
+                None => Some(model.now),
+            };
+            if model.frozen_at.is_none() {
+                data::show_latest(model);
+            }
+        }
+        Some(Action::Help) => model.help = Some(0),
+        Some(Action::Type) => model.focus = Focus::Line,
+        Some(Action::TypeConsole) => {
+            model.focus = Focus::Line;
+            if model.line.input.value().is_empty() {
+                model.line.input = Input::new(":".to_owned());
+            }
+        }
+        Some(Action::Add) => dialogs::open_add(model, effects),
+        Some(Action::Remove) => match model.nodes.selected.clone() {
+            Some(id) => dialogs::open_remove(model, id, effects),
+            None => note(model, Tone::Bad, "no node is selected"),
+        },
+        Some(Action::Back) => back(model),
+        Some(Action::Quit) => effects.push(Effect::Quit(0)),
+        _ => {}
+    }
+}
+
+/// Undoes one thing: a scrolled or grown panel first, then the filter.
+fn back(model: &mut Model) {
+    if model.panel != Panel::Nodes {
+        model.panel = Panel::Nodes;
+        model.events_back = 0;
+        model.proxies_top = 0;
+        model.result.top = 0;
+    } else if !model.nodes.filter.value().is_empty() {
+        model.nodes.filter.reset();
+        model.nodes.refresh(&model.shown);
+    } else {
+        model.result = Default::default();
+    }
+}
+
+/// Moves within the focused panel; positive: towards its end.
+fn scroll(model: &mut Model, rows: isize) {
+    match model.panel {
+        Panel::Nodes => model.nodes.select_by(rows),
+        Panel::Proxies => {
+            let last = model.shown.proxies.len().saturating_sub(1);
+            model.proxies_top = model.proxies_top.saturating_add_signed(rows).min(last);
+        }
+        // Newest first on the screen: further down is further back.
+        Panel::Events => {
+            let last = model.shown.events.len().saturating_sub(1);
+            model.events_back = model.events_back.saturating_add_signed(rows).min(last);
+        }
+        Panel::Result => scroll_result(model, rows),
+    }
+}
+
+pub(super) fn scroll_result(model: &mut Model, rows: isize) {
+    let last = model.result.lines.len().saturating_sub(1);
+    model.result.top = model.result.top.saturating_add_signed(rows).min(last);
+}
+
+pub(super) fn filter(model: &mut Model, action: Option<Action>, key: KeyEvent) {
+    match action {
+        Some(Action::Enter) => model.focus = Focus::Nav,
+        Some(Action::Back) => {
+            model.nodes.filter.reset();
+            model.focus = Focus::Nav;
+        }
+        other => {
+            type_into(&mut model.nodes.filter, other, key);
+        }
+    }
+    model.nodes.refresh(&model.shown);
+}
+
+/// Longest line that can be typed, characters.
+const TYPED_MAX: usize = 64 * 1024;
+
+/// A key for a line of text; true if it changed the text.
+pub(super) fn type_into(input: &mut Input, action: Option<Action>, key: KeyEvent) -> bool {
+    let request = match (action, key.code) {
+        (Some(Action::Edit(request)), _) => request,
+        (None, KeyCode::Char(character))
+            if !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+                && !character.is_control()
+                && input.value().len() < TYPED_MAX =>
+        {
+            InputRequest::InsertChar(character)
+        }
+        _ => return false,
+    };
+    input.handle(request).is_some_and(|changed| changed.value)
+}

@@ -1,0 +1,319 @@
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use redis_cluster::time::Millis;
+
+use super::*;
+use crate::{
+    language::{Command, Operator},
+    screen::{
+        dialog::{Answer, Dialog, Field},
+        event::{Finished, Probe},
+        sample,
+        theme::Charset,
+    },
+};
+
+fn model() -> Model {
+    sample::model((80, 24), Charset::Unicode, &sample::cluster())
+}
+
+fn key(code: KeyCode) -> Event {
+    Event::Key(KeyEvent::new(code, KeyModifiers::NONE))
+}
+
+fn control(character: char) -> Event {
+    Event::Key(KeyEvent::new(KeyCode::Char(character), KeyModifiers::CONTROL))
+}
+
+fn send(model: &mut Model, events: impl IntoIterator<Item = Event>) -> Effects {
+    events.into_iter().flat_map(|event| update(model, event)).collect()
+}
+
+fn pass(model: &mut Model, ms: i64) {
+    let now = Millis(model.now.0 + ms);
+    update(model, Event::Clock(now));
+}
+
+fn text(text: &str) -> impl Iterator<Item = Event> + '_ {
+    text.chars().map(|character| key(KeyCode::Char(character)))
+}
+
+fn enter(model: &mut Model, line: &str) -> Effects {
+    send(model, text(line).chain([key(KeyCode::Enter)]))
+}
+
+fn runs(effects: &[Effect]) -> Vec<(u64, String)> {
+    effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Run { run, command: Command::Redis(words), .. } => {
+                let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+                Some((*run, words.join(" ")))
+            }
+            Effect::Run { run, command, .. } => Some((*run, format!("{command:?}"))),
+            _ => None,
+        })
+        .collect()
+}
+
+fn finish(model: &mut Model, run: u64) -> Effects {
+    update(model, Event::Finished(Finished { run, text: "OK".to_owned(), ok: true, took_us: 1, via: String::new() }))
+}
+
+#[test]
+fn what_is_typed_runs_and_what_is_typed_meanwhile_waits() {
+    let mut model = model();
+    let first = runs(&enter(&mut model, "set a 1"));
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].1, "set a 1");
+    assert!(runs(&enter(&mut model, "get a")).is_empty());
+    assert_eq!(model.queue.len(), 1);
+    assert_eq!(runs(&finish(&mut model, first[0].0))[0].1, "get a");
+    assert_eq!(model.result.lines, ["OK"]);
+}
+
+#[test]
+fn an_answer_to_another_run_is_not_shown() {
+    let mut model = model();
+    enter(&mut model, "get a");
+    finish(&mut model, 999);
+    assert!(model.running.is_some() && model.result.lines.is_empty());
+}
+
+#[test]
+fn a_line_that_is_wrong_says_so_and_runs_nothing() {
+    let mut model = model();
+    assert!(runs(&enter(&mut model, "set \"a")).is_empty());
+    assert_eq!(model.result.tone, Tone::Bad);
+    assert!(model.result.lines[0].starts_with("Invalid argument(s)"));
+}
+
+#[test]
+fn history_goes_back_forth_and_to_the_draft() {
+    let mut model = model();
+    for line in ["ping", "time"] {
+        let run = runs(&enter(&mut model, line))[0].0;
+        finish(&mut model, run);
+    }
+    send(&mut model, text("dra"));
+    let line = |model: &Model| model.line.input.value().to_owned();
+    send(&mut model, [key(KeyCode::Up)]);
+    assert_eq!(line(&model), "time");
+    send(&mut model, [key(KeyCode::Up), key(KeyCode::Up)]);
+    assert_eq!(line(&model), "ping");
+    send(&mut model, [key(KeyCode::Down), key(KeyCode::Down)]);
+    assert_eq!(line(&model), "dra");
+}
+
+#[test]
+fn secrets_are_not_remembered() {
+    let mut model = model();
+    let effects = enter(&mut model, "auth s3cret");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Remember(_))));
+    assert!(model.line.history.is_empty());
+}
+
+#[test]
+fn tab_walks_through_candidates() {
+    let mut model = model();
+    send(&mut model, text("show "));
+    send(&mut model, [key(KeyCode::Tab)]);
+    assert_eq!(model.line.input.value(), "show audit");
+    send(&mut model, [key(KeyCode::Tab)]);
+    assert_eq!(model.line.input.value(), "show moves");
+    assert!(model.line.completion.is_some());
+    send(&mut model, text("x"));
+    assert!(model.line.completion.is_none());
+}
+
+#[test]
+fn interrupt_cancels_then_leaves_within_two_seconds() {
+    let mut model = model();
+    let run = runs(&enter(&mut model, "get a"))[0].0;
+    assert_eq!(send(&mut model, [control('c')]), [Effect::Cancel { run }]);
+    assert!(model.running.is_none());
+    let later = Event::Clock(Millis(model.now.0 + 3_000));
+    assert_eq!(send(&mut model, [later, control('c')]), []);
+    assert_eq!(send(&mut model, [control('c')]), [Effect::Quit(130)]);
+}
+
+#[test]
+fn end_of_input_quits_on_an_empty_line_only() {
+    let mut model = model();
+    assert_eq!(send(&mut model, [control('d')]), [Effect::Quit(0)]);
+    send(&mut model, text("x"));
+    assert_eq!(send(&mut model, [control('d')]), []);
+    assert_eq!(send(&mut model, [key(KeyCode::Esc), key(KeyCode::Char('q'))]), [Effect::Quit(0)]);
+}
+
+#[test]
+fn a_typed_add_asks_and_enter_does_it() {
+    let mut model = model();
+    let effects = enter(&mut model, "add 6 http://10.0.0.16:8001");
+    assert!(runs(&effects).is_empty());
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Probe { .. })));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Preview { .. })));
+    let effects = send(&mut model, [key(KeyCode::Enter)]);
+    assert!(
+        matches!(&effects[..], [Effect::Run { command: Command::Operator(Operator::Add { id, .. }), .. }] if id.as_str() == "6"),
+        "{effects:?}"
+    );
+    assert!(model.running.as_ref().is_some_and(|running| running.is_change));
+}
+
+#[test]
+fn an_id_or_address_that_is_taken_cannot_be_added() {
+    for line in ["add 2 http://10.0.0.99:8001", "add 9 http://10.0.0.12:8001"] {
+        let mut model = model();
+        enter(&mut model, line);
+        let effects = send(&mut model, [key(KeyCode::Enter), key(KeyCode::Tab), key(KeyCode::Tab), key(KeyCode::Enter)]);
+        assert!(runs(&effects).is_empty(), "{line}");
+        assert!(model.dialog.is_some(), "{line}");
+    }
+}
+
+#[test]
+fn removal_wants_the_id_typed() {
+    let mut model = model();
+    enter(&mut model, "remove 2");
+    assert!(runs(&send(&mut model, [key(KeyCode::Enter)])).is_empty());
+    assert!(runs(&enter(&mut model, "3")).is_empty());
+    assert!(model.dialog.is_some());
+    send(&mut model, [key(KeyCode::Backspace)]);
+    let effects = enter(&mut model, "2");
+    assert!(matches!(&effects[..], [Effect::Run { command: Command::Operator(Operator::Remove { .. }), .. }]));
+}
+
+#[test]
+fn answers_to_an_older_question_are_dropped() {
+    let mut model = model();
+    enter(&mut model, "add 6 http://10.0.0.16:8001");
+    let Some(Dialog::Add(add)) = &model.dialog else { panic!("no dialog") };
+    let Answer::Waiting(serial) = add.probe else { panic!("not asked") };
+    send(&mut model, [key(KeyCode::BackTab), key(KeyCode::BackTab)].into_iter().chain(text("1")));
+    let old = Probe { ping_us: 1, keys: Some(0), version: String::new() };
+    update(&mut model, Event::Probed { serial, result: Ok(old) });
+    let Some(Dialog::Add(add)) = &model.dialog else { panic!("no dialog") };
+    assert!(matches!(add.probe, Answer::Waiting(new) if new != serial), "{:?}", add.probe);
+}
+
+#[test]
+fn a_paste_of_several_lines_asks_and_runs_in_order() {
+    let mut model = model();
+    assert!(runs(&update(&mut model, Event::Paste("set a 1\r\nincr a\n\nget a\n".to_owned()))).is_empty());
+    assert!(matches!(&model.dialog, Some(Dialog::Paste(paste)) if paste.lines.len() == 3 && paste.field == Field::Cancel));
+    let first = runs(&send(&mut model, [key(KeyCode::Tab), key(KeyCode::Enter)]));
+    assert_eq!(first[0].1, "set a 1");
+    assert_eq!(runs(&finish(&mut model, first[0].0))[0].1, "incr a");
+    update(&mut model, Event::Paste("x".repeat(5 << 20)));
+    assert_eq!(model.result.tone, Tone::Bad);
+}
+
+#[test]
+fn a_paste_of_one_line_is_typed_at_the_cursor() {
+    let mut model = model();
+    send(&mut model, text("set  1").chain([key(KeyCode::Left), key(KeyCode::Left)]));
+    update(&mut model, Event::Paste("key".to_owned()));
+    assert_eq!(model.line.input.value(), "set key 1");
+}
+
+#[test]
+fn held_still_nothing_moves_and_letting_go_shows_the_latest() {
+    let mut model = model();
+    send(&mut model, [key(KeyCode::Esc), key(KeyCode::Char(' '))]);
+    assert_eq!(model.redraw_in_ms(), None);
+    update(&mut model, Event::View(Arc::new(sample::broken())));
+    assert!(model.shown.registry.health.is_up());
+    send(&mut model, [key(KeyCode::Char(' '))]);
+    assert!(!model.shown.registry.health.is_up());
+}
+
+#[test]
+fn sorting_filtering_and_selecting() {
+    let mut model = model();
+    send(&mut model, [key(KeyCode::Esc)].into_iter().chain(text("sssS")));
+    assert_eq!(model.nodes.sort, crate::screen::nodes::Column::Keys);
+    assert_eq!(model.nodes.rows[0].as_str(), "1");
+    send(&mut model, text("G"));
+    assert_eq!(model.nodes.selected.as_ref().map(|id| id.as_str()), Some("5"));
+    send(&mut model, text("/.14").chain([key(KeyCode::Enter)]));
+    assert_eq!(model.nodes.rows.len(), 1);
+    assert_eq!(model.nodes.selected.as_ref().map(|id| id.as_str()), Some("4"));
+    send(&mut model, [key(KeyCode::Esc)]);
+    assert_eq!(model.nodes.rows.len(), 5);
+}
+
+#[test]
+fn time_alone_asks_for_paint_only_where_an_age_grows() {
+    let mut model = model();
+    model.dirty = false;
+    pass(&mut model, 1_000);
+    assert!(!model.dirty);
+    pass(&mut model, 6_000);
+    assert!(model.dirty, "figures became old");
+    let mut model = sample::model((80, 24), Charset::Unicode, &sample::broken());
+    model.dirty = false;
+    pass(&mut model, 1_000);
+    assert!(model.dirty);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let code = prop_oneof![
+        3 => prop_oneof![Just('A'), Just('D'), Just('q'), Just('/'), Just('?'), Just(':'), Just('i'), Just(' '), Just('2')]
+            .prop_map(KeyCode::Char),
+        2 => any::<char>().prop_map(KeyCode::Char),
+        3 => prop_oneof![
+            Just(KeyCode::Enter), Just(KeyCode::Esc), Just(KeyCode::Tab), Just(KeyCode::BackTab), Just(KeyCode::Up),
+            Just(KeyCode::Down), Just(KeyCode::Left), Just(KeyCode::Backspace), Just(KeyCode::PageDown),
+            Just(KeyCode::PageUp), Just(KeyCode::Home), Just(KeyCode::End), Just(KeyCode::F(3)),
+        ],
+    ];
+    let modifiers = prop_oneof![8 => Just(KeyModifiers::NONE), 1 => Just(KeyModifiers::CONTROL), 1 => Just(KeyModifiers::ALT)];
+    prop_oneof![
+        20 => (code, modifiers).prop_map(|(code, modifiers)| Event::Key(KeyEvent::new(code, modifiers))),
+        2 => prop_oneof![Just("remove 2\n"), Just("add 9 http://h:1"), Just("set a 1\nremove 3\n"), Just("2")]
+            .prop_map(|text| Event::Paste(text.to_owned())),
+        1 => any::<String>().prop_map(Event::Paste),
+        1 => (0u16..300, 0u16..100).prop_map(|(columns, rows)| Event::Resize(columns, rows)),
+        1 => prop_oneof![Just(0), Just(1), Just(2)].prop_map(|which| Event::View(Arc::new(match which {
+            0 => sample::cluster(),
+            1 => sample::broken(),
+            _ => crate::session::ClusterView::default(),
+        }))),
+        1 => (0u64..8, any::<String>()).prop_map(|(run, text)| {
+            Event::Finished(Finished { run, text, ok: true, took_us: 0, via: String::new() })
+        }),
+        1 => (0u64..8, any::<String>()).prop_map(|(serial, text)| Event::Previewed { serial, result: Ok(text) }),
+        1 => (0i64..10_000).prop_map(|ms| Event::Clock(Millis(sample::NOW.0 + ms))),
+        1 => Just(Event::Interrupt),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_change_without_a_confirmed_dialog(events in proptest::collection::vec(any_event(), 0..120)) {
+        let mut model = model();
+        for event in events {
+            let before = model.clone();
+            let is_enter = matches!(&event, Event::Key(key) if key.code == KeyCode::Enter);
+            for effect in update(&mut model, event) {
+                let Effect::Run { command: Command::Operator(operator), .. } = effect else { continue };
+                match (operator, &before.dialog) {
+                    (Operator::Remove { id, .. }, Some(Dialog::Remove(remove))) => {
+                        prop_assert!(is_enter && remove.typed.value() == id.as_str() && remove.id == id);
+                    }
+                    (Operator::Add { id, .. }, Some(Dialog::Add(add))) => {
+                        prop_assert!(is_enter && add.field == Field::Confirm && add.id.value().trim() == id.as_str());
+                    }
+                    (change @ (Operator::Remove { .. } | Operator::Add { .. }), dialog) => {
+                        prop_assert!(false, "{change:?} from {dialog:?}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The command line with its hint, its result, and the footer of keys.
+
+use ratatui::layout::Rect;
+
+use super::{Painter, painter::Piece};
+use crate::screen::{
+    assist, keymap,
+    model::{Focus, INTERRUPT_WINDOW_MS, Model, Panel, Tone},
+    text,
+    theme::Role,
+    update::context,
+};
+
+/// Draws the line that is typed into; returns where the cursor stands.
+pub(super) fn prompt(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Option<(u16, u16)> {
+    if area.is_empty() {
+        return None;
+    }
+    let view = &model.shown;
+    let (prompt, input) = match model.focus {
+        Focus::Filter => ("filter> ".to_owned(), &model.nodes.filter),
+        Focus::Line | Focus::Nav => {
+            let name = if view.cluster.is_empty() { "redis" } else { &view.cluster };
+            (format!("{}> ", text::shorten(name, 16)), &model.line.input)
+        }
+    };
+    let mut prompt = painter.escape(&prompt);
+    // Half of a narrow line is for typing.
+    if text::width(&prompt) * 2 > usize::from(area.width) {
+        prompt = "> ".to_owned();
+    }
+    let room = usize::from(area.width).saturating_sub(text::width(&prompt));
+    let (shown, column) = window(painter, input.value(), input.cursor(), room);
+    let focus = if model.focus == Focus::Nav { Role::Quiet } else { Role::Text };
+    let cursor = (area.x + (text::width(&prompt) + column) as u16, area.y);
+    painter.line(area, 0, &[(Role::Prompt, prompt), (focus, shown)]);
+    (model.focus != Focus::Nav).then_some(cursor)
+}
+
+/// The part of a typed line around its cursor that fits, escaped, and the cursor's column in it.
+pub(super) fn window(painter: &Painter<'_>, value: &str, cursor: usize, room: usize) -> (String, usize) {
+    let split = value.char_indices().nth(cursor).map_or(value.len(), |(at, _)| at);
+    let before = painter.escape(&value[..split]);
+    let after = painter.escape(&value[split..]);
+    let room = room.saturating_sub(1);
+    let column = text::width(&before);
+    if column <= room {
+        return (format!("{before}{}", text::clip(&after, room + 1 - column)), column);
+    }
+    let kept = text::skip(&before, column - room);
+    let column = text::width(kept);
+    (format!("{kept}{}", text::clip(&after, room + 1 - column)), column)
+}
+
+/// What runs, or what the typed command wants.
+pub(super) fn hint(model: &Model, painter: &mut Painter<'_>, area: Rect) {
+    if area.is_empty() {
+        return;
+    }
+    let indent = "        ".to_owned();
+    if let Some(running) = &model.running {
+        let age = text::age(model.now.0 - running.since.0);
+        let line = painter.escape(&running.line);
+        let stop = if running.is_change { "^c stops waiting, the cluster goes on" } else { "^c gives up" };
+        let mut waiting = String::new();
+        if !model.queue.is_empty() {
+            waiting = format!("  {} more waiting", model.queue.len());
+        }
+        let line = text::shorten(&line, usize::from(area.width) / 2).into_owned();
+        let what = [(Role::Warning, format!("{indent}running {line}  {age}{waiting}"))];
+        return painter.line_with_end(area, 0, &what, &[(Role::Quiet, format!("{stop} "))]);
+    }
+    if let Some(completion) = &model.line.completion {
+        let mut line: Vec<Piece> = vec![(Role::Text, indent)];
+        // The chosen one is always among those shown.
+        let from = completion.at.saturating_sub(3);
+        for (at, word) in completion.candidates.iter().enumerate().skip(from).take(32) {
+            let role = if at == completion.at { Role::Selected } else { Role::Quiet };
+            line.push((role, painter.escape(word)));
+            line.push((Role::Text, "  ".to_owned()));
+        }
+        return painter.line(area, 0, &line);
+    }
+    let Some(hint) = assist::hint(model.line.input.value(), &model.latest) else { return };
+    let arrow = model.theme.charset.glyphs().arrow;
+    let mut end: Vec<Piece> = Vec::new();
+    match &hint.problem {
+        Some(problem) => end.push((Role::Warning, format!("{} ", painter.escape(problem)))),
+        None if !hint.target.is_empty() => {
+            let target = hint.target.replace('→', arrow);
+            end.push((Role::Quiet, format!("{} ", painter.escape(&target))));
+        }
+        None => {}
+    }
+    // The target is worth more than the tail of a long syntax.
+    let end_width: usize = end.iter().map(|(_, text)| text::width(text)).sum();
+    let room = usize::from(area.width).saturating_sub(end_width + indent.len() + 2);
+    let syntax = painter.escape(&hint.syntax);
+    let syntax = if room >= 16 { text::shorten(&syntax, room).into_owned() } else { syntax };
+    painter.line_with_end(area, 0, &[(Role::Text, indent), (Role::Quiet, syntax)], &end);
+}
+
+/// What the last command said.
+pub(super) fn result(model: &Model, painter: &mut Painter<'_>, area: Rect) {
+    if area.is_empty() || model.result.lines.is_empty() {
+        return;
+    }
+    let result = &model.result;
+    let role = match result.tone {
+        Tone::Note => Role::Quiet,
+        Tone::Good => Role::Text,
+        Tone::Bad => Role::Bad,
+    };
+    let height = usize::from(area.height);
+    let top = result.top.min(result.lines.len().saturating_sub(height));
+    let shown = &result.lines[top..result.lines.len().min(top + height)];
+    let mut end = result.meta.clone();
+    if shown.len() < result.lines.len() {
+        let focus = if model.panel == Panel::Result { "[result] " } else { "" };
+        end = format!(
+            "{focus}{}-{} of {} lines, pgup/pgdn  {end}",
+            top + 1,
+            top + shown.len(),
+            text::thousands(result.lines.len() as u64)
+        );
+    }
+    let end = painter.escape(end.trim_end());
+    for (row, line) in shown.iter().enumerate() {
+        let line = [(role, format!(" {line}"))];
+        match row {
+            0 => painter.line_with_end(area, 0, &line, &[(Role::Quiet, format!("  {end} "))]),
+            _ => painter.line(area, row as u16, &line),
+        }
+    }
+}
+
+/// The mode, and the keys of it that fit.
+pub(super) fn footer(model: &Model, painter: &mut Painter<'_>, area: Rect) {
+    if area.is_empty() {
+        return;
+    }
+    let mode = match (model.help.is_some(), model.dialog.is_some(), model.focus) {
+        (true, ..) => "HELP",
+        (_, true, _) => "ASK",
+        (.., Focus::Line) => "CMD",
+        (.., Focus::Nav) => "NAV",
+        (.., Focus::Filter) => "FILTER",
+    };
+    let mut line: Vec<Piece> = vec![(Role::Title, format!(" [{mode}]"))];
+    let mut used = mode.len() + 3;
+    let mut push = |pieces: Vec<Piece>| {
+        let width: usize = pieces.iter().map(|(_, text)| text::width(text)).sum();
+        if used + width < usize::from(area.width) {
+            used += width;
+            line.extend(pieces);
+        }
+    };
+    let leaving = model.interrupted_at.is_some_and(|at| model.now.0 - at.0 <= INTERRUPT_WINDOW_MS);
+    if leaving {
+        push(vec![(Role::Key, " ^c".to_owned()), (Role::Warning, " again leaves ".to_owned())]);
+    }
+    for (key, word) in keymap::hints(context(model), model.theme.charset) {
+        push(vec![(Role::Key, format!(" {key}")), (Role::Quiet, format!(" {word} "))]);
+    }
+    painter.line(area, 0, &line);
+}

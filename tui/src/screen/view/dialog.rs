@@ -1,0 +1,294 @@
+//! The dialogs, over the middle of the screen. Where there is no room, explanations go first and the fields stay.
+
+use ratatui::layout::Rect;
+use tui_input::Input;
+
+use super::{Painter, command::window, painter::Piece};
+use crate::screen::{
+    dialog::{AddNode, Answer, Dialog, Field, PastedLines, RemoveNode},
+    model::Model,
+    text,
+    theme::Role,
+};
+
+const WIDTH: u16 = 76;
+/// Where values begin.
+const LABEL: usize = 12;
+
+/// A line: how much it matters (lines of the least are left out first), its text, and the cursor's column in it.
+struct Row {
+    keep: u8,
+    pieces: Vec<Piece>,
+    cursor: Option<usize>,
+}
+
+const BLANK: u8 = 0;
+const DETAIL: u8 = 1;
+const CHECK: u8 = 2;
+const COMMAND: u8 = 3;
+const FIELD: u8 = 4;
+const BUTTONS: u8 = 5;
+
+fn row(keep: u8, pieces: Vec<Piece>) -> Row {
+    Row { keep, pieces, cursor: None }
+}
+
+fn blank() -> Row {
+    row(BLANK, Vec::new())
+}
+
+fn labelled(keep: u8, label: &str, role: Role, text: String) -> Row {
+    row(keep, vec![(Role::Quiet, format!("  {}", text::left(label, LABEL))), (role, text)])
+}
+
+/// Draws the open dialog; returns where the cursor stands.
+pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Option<(u16, u16)> {
+    let width = WIDTH.min(screen.width);
+    let inside = usize::from(width).saturating_sub(2);
+    let (title, mut rows) = match model.dialog.as_ref()? {
+        Dialog::Add(add) => (" Add a node ".to_owned(), add_node(model, painter, add, inside)),
+        Dialog::Remove(remove) => {
+            (format!(" Remove node {} ", remove.id), remove_node(model, painter, remove, inside))
+        }
+        Dialog::Paste(paste) => (" Run the pasted lines? ".to_owned(), paste_lines(painter, paste)),
+    };
+    let boxed = screen.width >= 60 && screen.height >= 12;
+    let frame = if boxed { 2 } else { 1 };
+    let room = usize::from(screen.height).saturating_sub(frame);
+    while rows.len() > room {
+        let Some(least) = rows.iter().map(|row| row.keep).min() else { break };
+        let Some(at) = rows.iter().rposition(|row| row.keep == least) else { break };
+        rows.remove(at);
+    }
+    let height = (rows.len() + frame) as u16;
+    let area = Rect {
+        x: screen.x + (screen.width - width) / 2,
+        y: screen.y + (screen.height.saturating_sub(height)) / 2,
+        width,
+        height: height.min(screen.height),
+    };
+    painter.clear(area);
+    let inner = painter.panel(area, boxed, &[(Role::Title, title)], &[(Role::Quiet, " esc cancels ".to_owned())]);
+    let mut cursor = None;
+    for (at, row) in rows.iter().enumerate() {
+        painter.line(inner, at as u16, &row.pieces);
+        if let Some(column) = row.cursor {
+            cursor = Some((inner.x + column as u16, inner.y + at as u16));
+        }
+    }
+    cursor
+}
+
+/// A text field in brackets.
+fn field(painter: &Painter<'_>, label: &str, input: &Input, room: usize, focused: bool, note: &str) -> Row {
+    let (shown, column) = window(painter, input.value(), input.cursor(), room);
+    let role = if focused { Role::Key } else { Role::Text };
+    let pieces = vec![
+        (Role::Quiet, format!("  {}", text::left(label, LABEL))),
+        (role, "[ ".to_owned()),
+        (Role::Text, text::left(&shown, room)),
+        (role, " ]".to_owned()),
+        (Role::Quiet, format!("  {note}")),
+    ];
+    Row { keep: FIELD, pieces, cursor: focused.then_some(2 + LABEL + 2 + column) }
+}
+
+fn buttons(field: Field, confirm: &str, ready: bool) -> Row {
+    let role = |button: Field, otherwise: Role| if field == button { Role::Selected } else { otherwise };
+    let confirm_role = role(Field::Confirm, if ready { Role::Text } else { Role::Stale });
+    row(BUTTONS, vec![
+        (Role::Text, "         ".to_owned()),
+        (role(Field::Cancel, Role::Text), "[ Cancel ]".to_owned()),
+        (Role::Text, "   ".to_owned()),
+        (confirm_role, format!("[ {confirm} ]")),
+    ])
+}
+
+/// The lines of a dry run, or why there are none yet.
+fn preview(model: &Model, painter: &Painter<'_>, answer: &Answer<String>, width: usize) -> Vec<Row> {
+    let glyphs = model.theme.charset.glyphs();
+    match answer {
+        Answer::None => Vec::new(),
+        Answer::Waiting(_) => vec![labelled(CHECK, "Plan", Role::Quiet, format!("{} asking", glyphs.waiting))],
+        Answer::Here(Err(error)) => {
+            let text = format!("{} {}", glyphs.warning, painter.escape(error));
+            wrapped(CHECK, "Plan", Role::Bad, &text, width)
+        }
+        Answer::Here(Ok(plan)) => {
+            let lines: Vec<&str> = plan.trim_end().split('\n').collect();
+            let mut rows: Vec<Row> = lines
+                .iter()
+                .take(8)
+                .enumerate()
+                .map(|(at, line)| {
+                    labelled(DETAIL, if at == 0 { "Plan" } else { "" }, Role::Text, painter.escape(line))
+                })
+                .collect();
+            if lines.len() > 8 {
+                let more = format!("{} {} more lines", glyphs.more, lines.len() - 8);
+                rows.push(labelled(DETAIL, "", Role::Quiet, more));
+            }
+            rows
+        }
+    }
+}
+
+/// A labelled text on as many rows as it needs.
+fn wrapped(keep: u8, label: &str, role: Role, text: &str, width: usize) -> Vec<Row> {
+    let room = width.saturating_sub(LABEL + 3).max(8);
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        let fits = lines.last().is_some_and(|line| {
+            line.is_empty() || text::width(line) + 1 + text::width(word) <= room
+        });
+        match lines.last_mut() {
+            Some(line) if fits => {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+        .into_iter()
+        .take(4)
+        .enumerate()
+        .map(|(at, line)| labelled(if at == 0 { keep } else { DETAIL }, if at == 0 { label } else { "" }, role, line))
+        .collect()
+}
+
+fn add_node(model: &Model, painter: &Painter<'_>, add: &AddNode, width: usize) -> Vec<Row> {
+    let glyphs = model.theme.charset.glyphs();
+    let room = width.saturating_sub(LABEL + 8);
+    let mut rows = vec![
+        blank(),
+        field(painter, "Node id", &add.id, room.min(10), add.field == Field::Id, "must not be a member yet"),
+        field(painter, "Address", &add.address, room.min(44), add.field == Field::Address, ""),
+        blank(),
+    ];
+    let revision = model.latest.registry.revision;
+    let parsed = add.parsed(&model.latest);
+    match &parsed {
+        Ok((id, address)) => {
+            let free = format!("{} id {id} is free at revision {revision}", glyphs.passed);
+            rows.push(labelled(CHECK, "Checks", Role::Good, painter.escape(&free)));
+            if address.is_none() {
+                let text = format!("{} no address: the node is started in this process", glyphs.passed);
+                rows.push(labelled(CHECK, "", Role::Good, text));
+            } else if address.as_ref().is_some_and(|address| address.is_wildcard()) {
+                let text = format!("{} a wildcard address works from this machine only", glyphs.warning);
+                rows.push(labelled(CHECK, "", Role::Warning, text));
+            }
+        }
+        Err(problem) => {
+            let empty = add.address.value().trim().is_empty();
+            let role = if empty { Role::Quiet } else { Role::Bad };
+            let text = if empty {
+                "http://HOST:PORT for a redis_node, redis://HOST:PORT for stock Redis".to_owned()
+            } else {
+                format!("{} {}", glyphs.warning, painter.escape(problem))
+            };
+            rows.extend(wrapped(CHECK, "Checks", role, &text, width));
+        }
+    }
+    rows.extend(probe(model, painter, add, width));
+    rows.push(blank());
+    rows.extend(preview(model, painter, &add.preview, width));
+    rows.push(blank());
+    rows.push(labelled(COMMAND, "Command", Role::Title, painter.escape(&add.words())));
+    rows.push(blank());
+    rows.push(buttons(add.field, "Add node", parsed.is_ok()));
+    rows
+}
+
+fn probe(model: &Model, painter: &Painter<'_>, add: &AddNode, width: usize) -> Vec<Row> {
+    let glyphs = model.theme.charset.glyphs();
+    match &add.probe {
+        Answer::None => Vec::new(),
+        Answer::Waiting(_) => {
+            vec![labelled(CHECK, "", Role::Quiet, format!("{} connecting", glyphs.waiting))]
+        }
+        Answer::Here(Err(error)) => {
+            let text = format!("{} {}", glyphs.down, painter.escape(error));
+            wrapped(CHECK, "", Role::Bad, &text, width)
+        }
+        Answer::Here(Ok(probe)) => {
+            let mut rows = vec![labelled(
+                CHECK,
+                "",
+                Role::Good,
+                painter.escape(&format!(
+                    "{} answers PING in {}{}{}",
+                    glyphs.passed,
+                    text::duration_us(probe.ping_us),
+                    if probe.version.is_empty() { "" } else { ", " },
+                    probe.version
+                )),
+            )];
+            rows.extend(probe.keys.map(|keys| match keys {
+                0 => labelled(CHECK, "", Role::Good, format!("{} it is empty", glyphs.passed)),
+                keys => {
+                    let text = format!("{} it holds {} keys already", glyphs.warning, text::thousands(keys));
+                    labelled(CHECK, "", Role::Warning, text)
+                }
+            }));
+            rows
+        }
+    }
+}
+
+fn remove_node(model: &Model, painter: &Painter<'_>, remove: &RemoveNode, width: usize) -> Vec<Row> {
+    let glyphs = model.theme.charset.glyphs();
+    let node = model.latest.nodes.get(&remove.id);
+    let mut rows = vec![
+        blank(),
+        row(DETAIL, vec![(
+            Role::Text,
+            "  All its slots and their keys move to the others; then it is no member any more.".to_owned(),
+        )]),
+    ];
+    rows.extend(node.map(|node| {
+        let slots = model.latest.slots_of(&remove.id);
+        let keys = node.figures.as_ref().map_or_else(|| glyphs.none.to_owned(), |f| text::thousands(f.keys));
+        let text = format!("{}  {slots} slots  {keys} keys", node.record.address);
+        labelled(CHECK, "Node", Role::Text, painter.escape(&text))
+    }));
+    match node {
+        None => rows.push(labelled(CHECK, "", Role::Bad, format!("{} it is gone already", glyphs.warning))),
+        Some(node) => rows.extend(node.error.as_ref().map(|error| {
+            let text = format!("{} it does not answer: {error}", glyphs.warning);
+            labelled(CHECK, "", Role::Bad, painter.escape(&text))
+        })),
+    }
+    let moving = model.latest.moves().len();
+    if moving > 0 {
+        let text = format!("{} slots are moving already; this waits behind that", glyphs.warning);
+        rows.push(labelled(CHECK, "", Role::Warning, text));
+    }
+    rows.push(blank());
+    rows.extend(preview(model, painter, &remove.preview, width));
+    rows.push(blank());
+    rows.push(labelled(COMMAND, "Command", Role::Title, painter.escape(&remove.words())));
+    rows.push(blank());
+    let note = if remove.is_confirmed() { "confirmed" } else { "type the node id" };
+    rows.push(field(painter, "Confirm", &remove.typed, 12, remove.field == Field::Id, note));
+    rows.push(buttons(remove.field, "Remove node", remove.is_confirmed()));
+    rows
+}
+
+fn paste_lines(painter: &Painter<'_>, paste: &PastedLines) -> Vec<Row> {
+    let mut rows = vec![blank()];
+    let shown = 10;
+    rows.extend(
+        paste.lines.iter().take(shown).map(|line| row(DETAIL, vec![(Role::Text, format!("  {}", painter.escape(line)))])),
+    );
+    if paste.lines.len() > shown {
+        rows.push(row(DETAIL, vec![(Role::Quiet, format!("  and {} more", paste.lines.len() - shown))]));
+    }
+    rows.push(blank());
+    rows.push(row(CHECK, vec![(Role::Text, "  They run one after the other; what changes members asks again.".to_owned())]));
+    rows.push(buttons(paste.field, &format!("Run {} lines", paste.lines.len()), true));
+    rows
+}

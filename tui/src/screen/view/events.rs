@@ -1,0 +1,63 @@
+//! What happened, newest first.
+
+use ratatui::layout::Rect;
+use redis_cluster::time::Millis;
+
+use super::{Painter, Style, clock, painter::Piece, title_role};
+use crate::{
+    screen::{
+        model::{Model, Panel},
+        text,
+        theme::Role,
+    },
+    session::view::{ClusterEvent, EventKind},
+};
+
+pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) {
+    if area.is_empty() {
+        return;
+    }
+    let log = &model.shown.events;
+    let inner = if style == Style::Compact {
+        area
+    } else {
+        let mut end = String::new();
+        if model.events_back > 0 {
+            end = format!(" {} newer above ", text::thousands(model.events_back as u64));
+        }
+        if log.dropped() > 0 {
+            end.push_str(&format!(" {} older dropped ", text::thousands(log.dropped())));
+        }
+        let title = [(title_role(model, Panel::Events), " Events ".to_owned())];
+        painter.panel(area, style == Style::Boxes, &title, &[(Role::Quiet, end)])
+    };
+    if log.is_empty() {
+        return painter.line(inner, 0, &[(Role::Quiet, " nothing has happened yet".to_owned())]);
+    }
+    let shown = log.iter().rev().skip(model.events_back).take(inner.height.into());
+    for (row, event) in shown.enumerate() {
+        painter.line(inner, row as u16, &line(model, painter, event, style));
+    }
+}
+
+fn line(model: &Model, painter: &Painter<'_>, event: &ClusterEvent, style: Style) -> Vec<Piece> {
+    let role = match event.kind {
+        EventKind::Health | EventKind::Registry => Role::Warning,
+        EventKind::Member | EventKind::Proxy | EventKind::Move | EventKind::Slots | EventKind::Plan => Role::Text,
+    };
+    let none = model.theme.charset.glyphs().none;
+    let text = painter.escape(&event.text);
+    let at = clock(Millis(event.at));
+    let kind = text::left(event.kind.word(), 8);
+    match style {
+        Style::Boxes => {
+            let revision = event.revision.map_or_else(|| none.to_owned(), |revision| format!("rev {revision}"));
+            vec![
+                (Role::Quiet, format!(" {at}  {}  {kind}  ", text::left(&revision, 10))),
+                (role, text),
+            ]
+        }
+        Style::Rules => vec![(Role::Quiet, format!(" {at} {kind} ")), (role, text)],
+        Style::Compact | Style::Tiny => vec![(Role::Quiet, format!("{at} ")), (role, text)],
+    }
+}

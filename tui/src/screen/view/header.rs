@@ -1,0 +1,104 @@
+//! The first row: which cluster, what of it works, and how old all this is.
+
+use ratatui::layout::Rect;
+
+use super::{Painter, Style, clock, painter::Piece};
+use crate::{
+    screen::{
+        model::{Liveness, Model},
+        text,
+        theme::Role,
+    },
+    session::view::{Health, NodeState},
+};
+
+pub(super) fn too_small(painter: &mut Painter<'_>, area: Rect) {
+    painter.line(area, 0, &[(Role::Warning, "window too small".to_owned())]);
+}
+
+pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) {
+    let live = liveness(model);
+    let live_width = text::width(&live.1) + 2;
+    let room = usize::from(area.width).saturating_sub(live_width);
+    let separator = match style {
+        Style::Compact => "  ".to_owned(),
+        _ => format!(" {} ", model.theme.charset.glyphs().separator),
+    };
+    // Most important first; what has no room is left out, never cut in the middle.
+    let mut pieces: Vec<Piece> = vec![(Role::Text, " ".to_owned())];
+    let mut used = 1;
+    for (at, part) in parts(model, painter, style).into_iter().enumerate() {
+        let gap = if at == 0 { 0 } else { text::width(&separator) };
+        let width: usize = part.iter().map(|(_, text)| text::width(text)).sum();
+        if used + gap + width > room {
+            continue;
+        }
+        if gap > 0 {
+            pieces.push((Role::Frame, separator.clone()));
+        }
+        used += gap + width;
+        pieces.extend(part);
+    }
+    painter.line_with_end(area, 0, &pieces, &[live, (Role::Text, " ".to_owned())]);
+}
+
+fn liveness(model: &Model) -> Piece {
+    match model.liveness() {
+        Liveness::Connecting => (Role::Warning, "CONNECTING".to_owned()),
+        Liveness::Live => (Role::Good, format!("LIVE {}", clock(model.now))),
+        Liveness::Stale(ms) => (Role::Bad, format!("STALE {}", text::age(ms))),
+        Liveness::Frozen(at) => (Role::Warning, format!("FROZEN {}", clock(at))),
+    }
+}
+
+fn parts(model: &Model, painter: &Painter<'_>, style: Style) -> Vec<Vec<Piece>> {
+    let view = &model.shown;
+    let full = style == Style::Boxes;
+    let glyphs = model.theme.charset.glyphs();
+    let quiet = |text: &str| (Role::Text, text.to_owned());
+    let count = |name: &str, short: &str, up: usize, all: usize| {
+        let role = if up == all { Role::Text } else { Role::Bad };
+        vec![quiet(&format!("{} ", if full { name } else { short })), (role, format!("{up}/{all}"))]
+    };
+
+    let registry_name = if model.embedded { "embedded registry" } else { "etcd" };
+    let registry = match &view.registry.health {
+        Health::Unknown => vec![quiet(registry_name), (Role::Quiet, format!(" {} asking", glyphs.unknown))],
+        Health::Up => vec![
+            quiet(registry_name),
+            (Role::Good, format!(" {}", glyphs.up)),
+            quiet(&format!(" {}{}", if full { "rev " } else { "r" }, view.registry.revision)),
+        ],
+        Health::Down { since, .. } => {
+            let age = text::age(model.as_of().0 - since.0);
+            vec![quiet(registry_name), (Role::Bad, format!(" {} down {age}", glyphs.down))]
+        }
+    };
+    let up = view
+        .nodes
+        .keys()
+        .filter(|id| !matches!(view.state_of(id), NodeState::Down | NodeState::Unknown))
+        .count();
+    let proxies_up =
+        view.proxies.values().filter(|proxy| proxy.error.is_none() && proxy.figures.is_some()).count();
+    let keys = view.keys();
+    let keys = if full { text::thousands(keys) } else { text::short_count(keys) };
+    let name = if view.cluster.is_empty() { "redis_console" } else { &view.cluster };
+    let mut first = vec![(Role::Title, painter.escape(&text::shorten(name, 24)))];
+    if full && !view.cluster.is_empty() {
+        first.insert(0, quiet("redis_console  "));
+    }
+    let mut parts = vec![first, registry];
+    if view.registry.heard_at.0 != 0 {
+        parts.extend([
+            count("nodes", "nodes", up, view.nodes.len()),
+            count("proxies", "prx", proxies_up, view.proxies.len()),
+            vec![quiet(&format!("{keys} keys"))],
+            vec![quiet(&format!("{} op/s", text::short_count(view.ops_per_second().max(0.0) as u64)))],
+        ]);
+        if let Some(known) = &view.topology {
+            parts.push(vec![quiet(&format!("epoch {}", known.topology.epoch))]);
+        }
+    }
+    parts
+}

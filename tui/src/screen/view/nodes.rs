@@ -1,0 +1,329 @@
+//! The table of nodes. Only the rows that fit are looked at.
+
+use std::collections::BTreeMap;
+
+use ratatui::layout::Rect;
+use redis_cluster::cluster::{NodeId, slot::SLOTS};
+
+use super::{Painter, Style, painter::Piece, title_role};
+use crate::{
+    screen::{
+        model::{Model, Panel, STALE_AFTER_MS},
+        text,
+        theme::{Role, Theme},
+    },
+    session::view::{NodeState, NodeView},
+};
+
+/// What a column shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    Id,
+    Letter,
+    Address,
+    State,
+    Slots,
+    Share,
+    Keys,
+    ShortKeys,
+    Ops,
+    Trend,
+    Age,
+    Memory,
+    MemoryShare,
+    Gauge,
+    Ping,
+    Clients,
+}
+
+/// A column: what, heading, columns, numbers to the right, and what is dropped first when there is no room.
+struct Column {
+    cell: Cell,
+    title: &'static str,
+    width: usize,
+    right: bool,
+    keep: u8,
+}
+
+const fn column(cell: Cell, title: &'static str, width: usize, right: bool, keep: u8) -> Column {
+    Column { cell, title, width, right, keep }
+}
+
+/// The letter that stands for a node in the slot strip: by its place among the ids.
+pub(super) fn letter(place: usize) -> char {
+    char::from(b'A' + (place % 26) as u8)
+}
+
+/// Places of the nodes among the ids.
+pub(super) fn places(model: &Model) -> BTreeMap<&NodeId, usize> {
+    model.shown.nodes.keys().enumerate().map(|(place, id)| (id, place)).collect()
+}
+
+fn is_old(model: &Model, node: &NodeView) -> bool {
+    node.error.is_some() || model.age_of(node.read_at).is_none_or(|age| age >= STALE_AFTER_MS)
+}
+
+fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<Column> {
+    let nodes = &model.shown.nodes;
+    let shown = || visible.iter().filter_map(|id| nodes.get(id).map(|node| (id, node)));
+    let longest = |width: &dyn Fn(&NodeId, &NodeView) -> usize| {
+        shown().map(|(id, node)| width(id, node)).max().unwrap_or(0)
+    };
+    let id = longest(&|id, _| id.as_str().len()).clamp(2, 12);
+    let address = longest(&|_, node| text::width(&node.record.address.host_port())).clamp(7, 30);
+    // Ages matter as soon as one figure is old; then they take the place of the trend.
+    let old = nodes.values().any(|node| is_old(model, node));
+    let trend = |width| {
+        if old { column(Cell::Age, "AGE", 6, false, 95) } else { column(Cell::Trend, "TREND 30s", width, false, 45) }
+    };
+    let mut columns = match style {
+        Style::Boxes => vec![
+            column(Cell::Id, "ID", id, false, 100),
+            column(Cell::Letter, "", 1, false, 60),
+            column(Cell::Address, "ADDRESS", address, false, 70),
+            column(Cell::State, "STATE", 10, false, 100),
+            column(Cell::Slots, "SLOTS", 6, true, 50),
+            column(Cell::Share, "%", 6, true, 55),
+            column(Cell::Keys, "KEYS", 13, true, 90),
+            column(Cell::Ops, "OPS/S", 6, true, 80),
+            trend(10),
+            column(Cell::Memory, "MEM", 6, true, 65),
+            column(Cell::MemoryShare, "", 5, true, 40),
+            column(Cell::Gauge, "", 10, false, 35),
+            column(Cell::Ping, "PING", 6, true, 62),
+            column(Cell::Clients, "CONN", 5, true, 58),
+        ],
+        Style::Rules => vec![
+            column(Cell::Id, "ID", id, false, 100),
+            column(Cell::Letter, "", 1, false, 60),
+            column(Cell::Address, "ADDRESS", address, false, 70),
+            column(Cell::State, "STATE", 10, false, 100),
+            column(Cell::Share, "SLOTS", 6, true, 55),
+            column(Cell::Keys, "KEYS", 12, true, 90),
+            column(Cell::Ops, "OPS/S", 6, true, 80),
+            column(Cell::Memory, "MEM", 5, true, 65),
+            column(Cell::Ping, "PING", 6, true, 62),
+            Column { title: if old { "AGE" } else { "TREND" }, ..trend(6) },
+        ],
+        Style::Compact | Style::Tiny => vec![
+            column(Cell::Id, "ID", id, false, 100),
+            column(Cell::State, "STATE", 10, false, 99),
+            column(Cell::ShortKeys, "KEYS", 7, true, 90),
+            column(Cell::Ops, "OPS/S", 6, true, 80),
+            if old {
+                column(Cell::Age, "AGE", 6, false, 95)
+            } else {
+                column(Cell::Ping, "PING", 6, true, 62)
+            },
+        ],
+    };
+    // A gauge needs a limit to be measured against.
+    if nodes.values().all(|node| node.figures.as_ref().is_none_or(|figures| figures.max_memory == 0)) {
+        columns.retain(|column| !matches!(column.cell, Cell::MemoryShare | Cell::Gauge));
+    }
+    while columns.len() > 1 && columns.iter().map(|column| column.width + 1).sum::<usize>() > room {
+        let Some(drop) = columns.iter().map(|column| column.keep).min() else { break };
+        columns.retain(|column| column.keep != drop);
+    }
+    columns
+}
+
+pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) {
+    if area.is_empty() {
+        return;
+    }
+    let table = &model.nodes;
+    let inner = if style == Style::Compact { area } else { frame(model, painter, area, style) };
+    let sum_rows = u16::from(style != Style::Compact && inner.height > 3);
+    let head_rows = u16::from(inner.height > 1);
+    let height = inner.height.saturating_sub(head_rows + sum_rows);
+    let top = table.top(height.into());
+    let visible = &table.rows[top..table.rows.len().min(top + usize::from(height))];
+    let columns = columns(model, style, usize::from(inner.width).saturating_sub(2), visible);
+
+    if head_rows > 0 {
+        let mut head = vec![(Role::Text, "  ".to_owned())];
+        for column in &columns {
+            head.push((Role::Title, cell(column, column.title)));
+        }
+        painter.line(inner, 0, &head);
+    }
+    let places = places(model);
+    for (row, id) in visible.iter().enumerate() {
+        let Some(node) = model.shown.nodes.get(id) else { continue };
+        let selected = table.selected.as_ref() == Some(id);
+        let cursor = if selected { model.theme.charset.glyphs().cursor } else { " " };
+        let mut pieces: Vec<Piece> = vec![(Role::Text, text::left(cursor, 2))];
+        for column in &columns {
+            let (role, text) = value(model, column, id, node, places.get(id).copied().unwrap_or(0));
+            pieces.push((role, cell(column, &painter.escape(&text))));
+        }
+        let row = row as u16 + head_rows;
+        painter.line(inner, row, &pieces);
+        if selected && model.focus != super::super::model::Focus::Line {
+            painter.select(inner, row);
+        }
+    }
+    if table.rows.is_empty() {
+        painter.line(inner, head_rows, &[(Role::Quiet, format!("  {}", empty(model)))]);
+    }
+    if sum_rows > 0 && !table.rows.is_empty() {
+        sum(model, painter, inner, &columns, visible.len() < table.rows.len());
+    }
+}
+
+/// Why there are no rows, and what to do about it.
+fn empty(model: &Model) -> &'static str {
+    if model.shown.registry.heard_at.0 == 0 {
+        "waiting for the registry"
+    } else if model.shown.nodes.is_empty() {
+        "no nodes yet; type: add 1 http://HOST:PORT"
+    } else {
+        "no node matches the filter (esc clears it)"
+    }
+}
+
+fn frame(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) -> Rect {
+    let table = &model.nodes;
+    let glyphs = model.theme.charset.glyphs();
+    let title = match model.liveness() {
+        super::super::model::Liveness::Stale(ms) => format!(
+            " Nodes ({}) {} the registry was last heard {} ago ",
+            model.shown.nodes.len(),
+            glyphs.rule,
+            text::age(ms)
+        ),
+        _ => format!(" Nodes ({}) ", model.shown.nodes.len()),
+    };
+    let filter = match table.filter.value() {
+        "" => glyphs.none.to_owned(),
+        filter => painter.escape(filter),
+    };
+    let end = format!(
+        " sort: {} {}   filter: {} ",
+        table.sort.word(),
+        glyphs.sorted[usize::from(table.reverse)],
+        text::shorten(&filter, 20)
+    );
+    painter.panel(area, style == Style::Boxes, &[(title_role(model, Panel::Nodes), title)], &[(Role::Quiet, end)])
+}
+
+/// A column's text in its width, with the blank behind it.
+fn cell(column: &Column, text: &str) -> String {
+    let mut cell =
+        if column.right { text::right(text, column.width) } else { text::left(text, column.width) };
+    cell.push(' ');
+    cell
+}
+
+fn state(theme: Theme, state: NodeState) -> Piece {
+    let glyphs = theme.charset.glyphs();
+    let (role, glyph) = match state {
+        NodeState::Unknown => (Role::Quiet, glyphs.unknown),
+        NodeState::Up => (Role::Good, glyphs.up),
+        NodeState::Joining | NodeState::Donating => (Role::Warning, glyphs.changing),
+        NodeState::Down => (Role::Bad, glyphs.down),
+    };
+    (role, format!("{glyph} {}", state.word()))
+}
+
+fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: usize) -> Piece {
+    let charset = model.theme.charset;
+    let old = is_old(model, node);
+    let role = if old { Role::Stale } else { Role::Text };
+    let none = || (Role::Quiet, charset.glyphs().none.to_owned());
+    let slots = model.nodes.slots.get(id).copied().unwrap_or(0);
+    // What a node held is still worth knowing when it is away, in brackets; what it did each second is not.
+    let held = |text: String| (role, if old { format!("({text})") } else { text });
+    let figures = node.figures.as_ref();
+    match column.cell {
+        Cell::Id => (Role::Title, id.to_string()),
+        Cell::Letter => (Role::Owner(place), letter(place).to_string()),
+        Cell::Address => (role, node.record.address.host_port()),
+        Cell::State => state(model.theme, model.shown.state_of(id)),
+        Cell::Slots => (Role::Text, slots.to_string()),
+        Cell::Share => (Role::Text, text::percent(slots as u64, SLOTS as u64, charset)),
+        Cell::Age => match model.age_of(node.read_at) {
+            Some(age) => (role, text::age(age)),
+            None => none(),
+        },
+        cell => {
+            let Some(figures) = figures else { return none() };
+            match cell {
+                Cell::Keys => held(text::thousands(figures.keys)),
+                Cell::ShortKeys => held(text::short_count(figures.keys)),
+                Cell::Memory => held(text::short_bytes(figures.used_memory)),
+                _ if old => none(),
+                Cell::Ops => (Role::Text, text::short_count(figures.ops_per_second.max(0.0) as u64)),
+                Cell::MemoryShare if figures.max_memory > 0 => {
+                    (Role::Text, format!("{}%", figures.used_memory.saturating_mul(100) / figures.max_memory))
+                }
+                Cell::Gauge if figures.max_memory > 0 => {
+                    let [left, right] = charset.glyphs().gauge_ends;
+                    let gauge =
+                        text::gauge(figures.used_memory, figures.max_memory, column.width - 2, charset);
+                    (Role::Quiet, format!("{left}{gauge}{right}"))
+                }
+                Cell::Ping if figures.latency_us > 0 => (Role::Text, text::duration_us(figures.latency_us)),
+                Cell::Clients => (Role::Text, figures.clients.to_string()),
+                Cell::Trend => {
+                    let highest =
+                        model.trends.values().flat_map(|trend| &trend.samples).copied().max().unwrap_or(0);
+                    (Role::Quiet, trend(model, id, column.width, highest))
+                }
+                _ => none(),
+            }
+        }
+    }
+}
+
+/// Thirty seconds in a few bars: each the mean of its samples, against the busiest node.
+fn trend(model: &Model, id: &NodeId, width: usize, highest: u64) -> String {
+    let samples: Vec<u64> =
+        model.trends.get(id).map(|trend| trend.samples.iter().copied().collect()).unwrap_or_default();
+    let per_bar = super::super::model::TREND_SAMPLES.div_ceil(width.max(1));
+    let means: Vec<u64> = samples
+        .rchunks(per_bar)
+        .map(|samples| samples.iter().sum::<u64>() / samples.len() as u64)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect();
+    text::sparkline(&means, width, highest, model.theme.charset)
+}
+
+fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column], cut: bool) {
+    let view = &model.shown;
+    let glyphs = model.theme.charset.glyphs();
+    let figures = || view.nodes.values().filter_map(|node| node.figures.as_ref());
+    let slots: usize = model.nodes.slots.values().sum();
+    let known = view.nodes.values().all(|node| node.figures.is_some() && node.error.is_none());
+    let about = |text: String| if known { text } else { format!("({text})") };
+    let mut line: Vec<Piece> = vec![(Role::Text, "  ".to_owned())];
+    for column in columns {
+        let text = match column.cell {
+            Cell::Id => glyphs.sum.to_owned(),
+            Cell::Address if cut => {
+                let at = model.nodes.position().map_or(0, |at| at + 1);
+                format!("{at} of {} nodes", model.nodes.rows.len())
+            }
+            Cell::Address => format!("{} nodes", view.nodes.len()),
+            Cell::Slots => slots.to_string(),
+            Cell::Share => text::percent(slots as u64, SLOTS as u64, model.theme.charset),
+            Cell::Keys => about(text::thousands(view.keys())),
+            Cell::ShortKeys => about(text::short_count(view.keys())),
+            Cell::Ops => text::short_count(view.ops_per_second().max(0.0) as u64),
+            Cell::Memory => about(text::short_bytes(figures().map(|figures| figures.used_memory).sum())),
+            Cell::Clients => figures().map(|figures| figures.clients).sum::<u64>().to_string(),
+            Cell::Letter
+            | Cell::State
+            | Cell::Trend
+            | Cell::Age
+            | Cell::MemoryShare
+            | Cell::Gauge
+            | Cell::Ping => String::new(),
+        };
+        line.push((Role::Quiet, cell(column, &text)));
+    }
+    painter.line(inner, inner.height - 1, &line);
+}

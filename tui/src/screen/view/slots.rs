@@ -1,0 +1,108 @@
+//! The strip of all slots: one letter per stretch, of the node that owns most of it; lower case where slots move.
+
+use ratatui::layout::Rect;
+use redis_cluster::cluster::{NodeId, slot::SLOTS};
+
+use super::{
+    Painter,
+    nodes::{letter, places},
+    painter::Piece,
+};
+use crate::screen::{model::Model, text, theme::Role};
+
+/// What a cell shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stretch {
+    character: char,
+    role: Role,
+}
+
+const NOBODY: Stretch = Stretch { character: '.', role: Role::Quiet };
+
+pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: bool) {
+    if area.is_empty() {
+        return;
+    }
+    let width = usize::from(area.width.saturating_sub(if boxed { 4 } else { 2 })).clamp(1, SLOTS);
+    let title = if boxed { format!(" Slots 0-{} ", SLOTS - 1) } else { " Slots ".to_owned() };
+    let end = match SLOTS.div_ceil(width) {
+        1 => " 1 slot/cell ".to_owned(),
+        slots => format!(" {slots} slots/cell "),
+    };
+    let inner = painter.panel(area, boxed, &[(Role::Title, title)], &[(Role::Quiet, end)]);
+    let mut line: Vec<Piece> = vec![(Role::Text, " ".to_owned())];
+    for stretch in strip(model, width) {
+        match line.last_mut() {
+            Some((role, text)) if *role == stretch.role => text.push(stretch.character),
+            _ => line.push((stretch.role, stretch.character.to_string())),
+        }
+    }
+    painter.line(inner, 0, &line);
+    if inner.height > 1 {
+        painter.line(inner, 1, &legend(model, painter, usize::from(inner.width)));
+    }
+}
+
+fn strip(model: &Model, width: usize) -> Vec<Stretch> {
+    let Some(known) = &model.shown.topology else { return vec![NOBODY; width] };
+    let places = places(model);
+    let place_of = |id: &NodeId| places.get(id).copied();
+    let mut owners: Vec<Option<usize>> = vec![None; SLOTS];
+    for (range, owner) in &known.topology.slots {
+        owners[range.first().index()..=range.last().index()].fill(place_of(owner));
+    }
+    let mut targets: Vec<Option<usize>> = vec![None; SLOTS];
+    for one in &known.topology.moves {
+        for range in &one.slots {
+            targets[range.first().index()..=range.last().index()].fill(place_of(&one.to));
+        }
+    }
+    (0..width)
+        .map(|cell| {
+            let slots = cell * SLOTS / width..((cell + 1) * SLOTS / width).max(cell * SLOTS / width + 1);
+            if let Some(target) = targets[slots.clone()].iter().flatten().next() {
+                let character = letter(*target).to_ascii_lowercase();
+                return Stretch { character, role: Role::Warning };
+            }
+            most(&owners[slots]).map_or(NOBODY, |place| Stretch {
+                character: letter(place),
+                role: Role::Owner(place),
+            })
+        })
+        .collect()
+}
+
+/// The owner of most of these slots. Owners have stretches, so the longest run decides.
+fn most(owners: &[Option<usize>]) -> Option<usize> {
+    owners.chunk_by(|a, b| a == b).filter_map(|run| Some((run.len(), run[0]?))).max().map(|(_, place)| place)
+}
+
+fn legend(model: &Model, painter: &Painter<'_>, width: usize) -> Vec<Piece> {
+    let arrow = model.theme.charset.glyphs().arrow;
+    let mut line: Vec<Piece> = vec![(Role::Quiet, " owner".to_owned())];
+    let mut used = 6;
+    let mut push = |line: &mut Vec<Piece>, role: Role, text: String| {
+        let fits = used + text::width(&text) <= width;
+        if fits {
+            used += text::width(&text);
+            line.push((role, text));
+        }
+        fits
+    };
+    for one in model.shown.moves().iter().take(3) {
+        let place = places(model).get(&one.to).copied().unwrap_or(0);
+        let text = format!("  moving {} = {}{arrow}{}", letter(place).to_ascii_lowercase(), one.from, one.to);
+        push(&mut line, Role::Warning, painter.escape(&text));
+    }
+    let free = model.shown.slots_without_owner();
+    if model.shown.topology.is_some() && free > 0 {
+        push(&mut line, Role::Bad, format!("  . {} slots without owner", text::thousands(free as u64)));
+    }
+    for (place, id) in model.shown.nodes.keys().enumerate() {
+        let text = painter.escape(&format!("  {}={id}", letter(place)));
+        if !push(&mut line, Role::Owner(place), text) {
+            break;
+        }
+    }
+    line
+}

@@ -1,0 +1,196 @@
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use ratatui::{Terminal, backend::TestBackend, crossterm::event::{KeyCode, KeyEvent, KeyModifiers}};
+
+use super::draw;
+use crate::screen::{
+    dialog::{AddNode, Answer, Dialog, Field, RemoveNode},
+    event::{Event, Finished, Probe},
+    keymap::BINDINGS,
+    model::{Focus, Model},
+    sample, text,
+    theme::Charset,
+    update::update,
+};
+
+fn terminal(model: &Model) -> Terminal<TestBackend> {
+    let mut terminal = Terminal::new(TestBackend::new(model.size.0, model.size.1)).unwrap();
+    terminal.draw(|frame| draw(model, frame)).unwrap();
+    terminal
+}
+
+fn screen(model: &Model) -> String {
+    let terminal = terminal(model);
+    let buffer = terminal.backend().buffer();
+    let mut lines = String::new();
+    for y in 0..buffer.area.height {
+        let mut skip = 0;
+        for x in 0..buffer.area.width {
+            let symbol = buffer[(x, y)].symbol();
+            if skip == 0 {
+                lines.push_str(symbol);
+                skip = text::width(symbol).max(1);
+            }
+            skip -= 1;
+        }
+        lines.push('\n');
+    }
+    lines
+}
+
+fn typed(model: &mut Model, line: &str) {
+    for character in line.chars() {
+        update(model, Event::Key(KeyEvent::new(KeyCode::Char(character), KeyModifiers::NONE)));
+    }
+}
+
+fn answered(size: (u16, u16), charset: Charset) -> Model {
+    let mut model = sample::model(size, charset, &sample::cluster());
+    typed(&mut model, "ping");
+    update(&mut model, Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
+    let finished =
+        Finished { run: 1, text: "PONG\n".to_owned(), ok: true, took_us: 800, via: "proxy p1".to_owned() };
+    update(&mut model, Event::Finished(finished));
+    typed(&mut model, "SET key1 value1");
+    model
+}
+
+#[test]
+fn overview_at_every_size() {
+    for (name, charset) in [("unicode", Charset::Unicode), ("ascii", Charset::Ascii)] {
+        for size in [(120, 36), (80, 24), (40, 12), (20, 5), (1, 1)] {
+            let drawn = screen(&answered(size, charset));
+            assert!(charset == Charset::Unicode || drawn.is_ascii(), "{drawn}");
+            assert_snapshot!(format!("overview_{}x{}_{name}", size.0, size.1), drawn);
+        }
+    }
+}
+
+#[test]
+fn what_is_away_is_said_with_its_age() {
+    for size in [(120, 36), (80, 24), (40, 12)] {
+        let drawn = screen(&sample::model(size, Charset::Unicode, &sample::broken()));
+        assert!(drawn.contains("STALE 42s") && drawn.contains("down"), "{drawn}");
+        assert_snapshot!(format!("broken_{}x{}", size.0, size.1), drawn);
+    }
+}
+
+#[test]
+fn nothing_known_yet() {
+    let model = Model::new((80, 24), sample::model((1, 1), Charset::Unicode, &sample::cluster()).theme, sample::NOW);
+    let drawn = screen(&model);
+    assert!(drawn.contains("CONNECTING") && drawn.contains("waiting for the registry"), "{drawn}");
+}
+
+fn add_dialog(size: (u16, u16)) -> Model {
+    let mut model = sample::model(size, Charset::Unicode, &sample::cluster());
+    let mut add = AddNode::new(&model.latest, false);
+    add.address = tui_input::Input::new("http://10.0.0.16:8001".to_owned());
+    add.field = Field::Confirm;
+    add.probe = Answer::Here(Ok(Probe { ping_us: 400, keys: Some(0), version: "redis 7.0.15".to_owned() }));
+    add.preview = Answer::Here(Ok("FROM  SLOTS   KEYS\n1       683  520,000\n2       683  519,000\n".to_owned()));
+    model.dialog = Some(Dialog::Add(add));
+    model
+}
+
+fn remove_dialog(size: (u16, u16)) -> Model {
+    let mut model = sample::model(size, Charset::Unicode, &sample::cluster());
+    let mut remove = RemoveNode::new("2".parse().unwrap());
+    remove.preview = Answer::Here(Ok("TO  SLOTS       KEYS\n1    1338  1,018,300\n3    1337  1,017,900\n".to_owned()));
+    model.dialog = Some(Dialog::Remove(remove));
+    model
+}
+
+#[test]
+fn dialogs() {
+    for size in [(80, 24), (40, 12), (20, 5)] {
+        assert_snapshot!(format!("add_{}x{}", size.0, size.1), screen(&add_dialog(size)));
+        assert_snapshot!(format!("remove_{}x{}", size.0, size.1), screen(&remove_dialog(size)));
+    }
+}
+
+#[test]
+fn the_help_has_every_key_of_the_table() {
+    let mut model = sample::model((120, 60), Charset::Ascii, &sample::cluster());
+    model.help = Some(0);
+    let drawn = screen(&model);
+    for binding in BINDINGS.iter().filter(|binding| binding.help != "line down" && binding.help != "line up") {
+        let label = binding.label(Charset::Ascii);
+        let entry = format!("{} {}", label, binding.help);
+        let found = drawn.lines().any(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.join(" ").contains(&entry)
+        });
+        assert!(found || binding.help == "close the help", "{entry:?} is not in\n{drawn}");
+    }
+    model.size = (80, 24);
+    assert_snapshot!("help_80x24", screen(&model));
+}
+
+#[test]
+fn control_characters_of_the_data_are_written_out() {
+    let mut model = answered((80, 24), Charset::Unicode);
+    model.running = Some(crate::screen::model::Running {
+        run: 9,
+        line: String::new(),
+        since: sample::NOW,
+        is_change: false,
+    });
+    let text = "1) \u{1b}[31mred\u{7}\n2) \u{202e}x".to_owned();
+    let finished = Finished { run: 9, text, ok: true, took_us: 1, via: String::new() };
+    update(&mut model, Event::Finished(finished));
+    let drawn = screen(&model);
+    assert!(drawn.contains("\\x1b[31mred\\x07"), "{drawn}");
+    assert!(drawn.contains("\\xe2\\x80\\xaex"), "{drawn}");
+}
+
+#[test]
+fn a_thousand_nodes_draw_only_what_is_seen() {
+    let view = sample::large(1000);
+    let mut model = sample::model((120, 36), Charset::Unicode, &view);
+    model.focus = Focus::Nav;
+    model.nodes.selected = Some("517".parse().unwrap());
+    let drawn = screen(&model);
+    assert!(drawn.contains("10.0.0.527:8001") && !drawn.contains("10.0.0.700:8001"), "{drawn}");
+    let began = std::time::Instant::now();
+    for _ in 0..20 {
+        terminal(&model);
+    }
+    let each = began.elapsed() / 20;
+    assert!(each.as_millis() < 100, "one frame takes {each:?} even without optimisation");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn any_size_any_state(
+        columns in 1u16..320, rows in 1u16..120, which in 0usize..6, ascii: bool, nav: bool,
+        line in "\\PC{0,60}", help: bool, frozen: bool, panel in 0usize..4,
+    ) {
+        let size = (columns, rows);
+        let charset = if ascii { Charset::Ascii } else { Charset::Unicode };
+        let mut model = match which {
+            0 => answered(size, charset),
+            1 => sample::model(size, charset, &sample::broken()),
+            2 => add_dialog(size),
+            3 => remove_dialog(size),
+            4 => sample::model(size, charset, &sample::large(300)),
+            _ => Model::new(size, answered((1, 1), charset).theme, sample::NOW),
+        };
+        model.theme.charset = charset;
+        model.focus = if nav { Focus::Nav } else { Focus::Line };
+        model.panel = crate::screen::model::Panel::ALL[panel];
+        model.help = help.then_some(3);
+        model.frozen_at = frozen.then_some(sample::NOW);
+        model.line.input = tui_input::Input::new(line);
+        let drawn = screen(&model);
+        prop_assert_eq!(drawn.lines().count(), usize::from(rows));
+        for row in drawn.lines() {
+            prop_assert!(text::width(row) <= usize::from(columns), "{:?}", row);
+        }
+        if columns >= 20 && rows >= 5 && which < 2 && !help {
+            prop_assert!(drawn.contains("prod-a") || drawn.contains("> "), "{}", drawn);
+            prop_assert!(drawn.contains("LIVE") || drawn.contains("STALE") || drawn.contains("FROZEN"), "{}", drawn);
+        }
+    }
+}

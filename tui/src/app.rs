@@ -12,6 +12,7 @@ use crate::{
     oneshot,
     output::Output,
     runner::Runner,
+    screen::{self, theme::Theme},
     script::{self, Source},
     session::{Options, Session, StartsNodes, Status},
     signals::Signals,
@@ -152,7 +153,8 @@ pub async fn run(arguments: Arguments) -> Status {
     tokio::select! {
         biased;
         status = limited => status,
-        status = signals.next() => {
+        // The screen answers signals itself: it has a terminal to give back first.
+        status = signals.next(), if face != Face::Screen => {
             if status == Status::Interrupted {
                 say("interrupted; what was sent may still run, and accepted plans go on in the cluster");
             }
@@ -168,6 +170,12 @@ fn say(text: &str) {
 async fn show(arguments: &Arguments, face: Face, output: Output) -> Result<Status, Refused> {
     let etcd = arguments.etcd.clone().unwrap_or_else(|| "http://127.0.0.1:2379".to_owned());
     let session = open(arguments, &etcd, None)?;
+    if face == Face::Screen {
+        let theme =
+            Theme::detect(arguments.typed.ascii, arguments.typed.no_color, |name| std::env::var(name).ok());
+        let options = screen::Options { theme, embedded: false, history: None };
+        return screen::run(session, options).await.map_err(|error| (Status::Usage, error.to_string()));
+    }
     let mut runner = Runner::new(session, output);
     Ok(match face {
         Face::OneShot => {

@@ -37,7 +37,8 @@ pub(super) async fn run(
     }
     for _ in 1..repeat {
         let outcome = session.execute(command.clone()).await;
-        if outcome.status != Status::Done || events.send(Event::Progress(finished(run, &outcome))).await.is_err()
+        if outcome.status != Status::Done
+            || events.send(Event::Progress(finished(run, &outcome))).await.is_err()
         {
             let _ = events.send(Event::Finished(finished(run, &outcome))).await;
             return;
@@ -81,7 +82,12 @@ fn text(outcome: &Outcome) -> String {
 }
 
 /// Asks what a change would do.
-pub(super) async fn preview(session: Session, serial: u64, request: PlanRequest, events: mpsc::Sender<Event>) {
+pub(super) async fn preview(
+    session: Session,
+    serial: u64,
+    request: PlanRequest,
+    events: mpsc::Sender<Event>,
+) {
     let outcome = session.execute(Command::Operator(Operator::Plan(request))).await;
     let text = text(&outcome);
     let result = if outcome.status == Status::Done { Ok(text) } else { Err(text) };

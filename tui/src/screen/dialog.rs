@@ -142,7 +142,8 @@ impl AddNode {
     pub fn words(&self) -> String {
         // An address that is understood is written without its password.
         let typed = self.address.value().trim();
-        let address = typed.parse::<Address>().map_or_else(|_| typed.to_owned(), |address| address.to_string());
+        let address =
+            typed.parse::<Address>().map_or_else(|_| typed.to_owned(), |address| address.to_string());
         let words = format!("add {} {address}", self.id.value().trim());
         format!("{}{}", words.trim_end(), option_words(self.options))
     }

@@ -7,7 +7,7 @@ use redis_cluster::{cluster::member::Address, time::Millis};
 
 use crate::{
     language::{Command, PlanRequest},
-    session::ClusterView,
+    session::{ClusterView, Status},
 };
 
 /// Something happened. Time passes only by [`Event::Clock`].
@@ -111,7 +111,7 @@ pub enum Effect {
     /// Paint every cell again.
     Redraw,
     /// Leave with this exit status.
-    Quit(u8),
+    Quit(Status),
 }
 
 /// What one event leads to, in order; most lead to nothing.

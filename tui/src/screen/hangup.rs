@@ -55,8 +55,7 @@ fn wait(terminal: &OwnedFd, stopped: &PipeReader) -> bool {
     let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
     loop {
         // No events are asked for: only what the kernel reports unasked.
-        let mut fds =
-            [PollFd::new(terminal, PollFlags::empty()), PollFd::new(stopped, PollFlags::empty())];
+        let mut fds = [PollFd::new(terminal, PollFlags::empty()), PollFd::new(stopped, PollFlags::empty())];
         match poll(&mut fds, None) {
             Err(Errno::INTR) => {}
             Err(_) => return false,

@@ -17,7 +17,8 @@ impl History {
     /// Reads the file; one that is not there, or cannot be read, is an empty history.
     pub(super) fn open(file: Option<PathBuf>) -> Self {
         let config = rustyline::Config::builder().max_history_size(LINES_MAX).map(|builder| builder.build());
-        let mut lines = config.map_or_else(|_| FileHistory::new(), |config| FileHistory::with_config(&config));
+        let mut lines =
+            config.map_or_else(|_| FileHistory::new(), |config| FileHistory::with_config(&config));
         if let Some(file) = &file {
             let _ = lines.load(file);
         }

@@ -250,11 +250,18 @@ const fn bind(
     Binding { contexts, keys, action, group, help, hint }
 }
 
-/// Every key there is. Footers take their hints from here in this order.
+/// Every key there is. Footers and help list them in this order.
 pub static BINDINGS: &[Binding] = &[
     bind(LINE, &[key(KeyCode::Enter)], Action::Enter, Group::Line, "run the line", "run"),
     bind(LINE, &[key(KeyCode::Tab)], Action::Complete, Group::Line, "complete", "complete"),
-    bind(LINE, &[key(KeyCode::Up), control('p')], Action::HistoryBack, Group::Line, "earlier line", "history"),
+    bind(
+        LINE,
+        &[key(KeyCode::Up), control('p')],
+        Action::HistoryBack,
+        Group::Line,
+        "earlier line",
+        "history",
+    ),
     bind(LINE, &[key(KeyCode::Down), control('n')], Action::HistoryForward, Group::Line, "later line", ""),
     bind(NAV, &[letter('i'), letter('>')], Action::Type, Group::Line, "type a command", "command"),
     bind(NAV, &[letter(':')], Action::TypeConsole, Group::Line, "console command", ""),
@@ -269,14 +276,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(HELP, &[letter('j'), key(KeyCode::Down)], Action::Down, Group::Move, "line down", "down"),
     bind(HELP, &[letter('k'), key(KeyCode::Up)], Action::Up, Group::Move, "line up", "up"),
     bind(NAV | DIALOG, &[key(KeyCode::Tab)], Action::Next, Group::Move, "next panel or field", "next"),
-    bind(
-        NAV | DIALOG,
-        &[key(KeyCode::BackTab)],
-        Action::Previous,
-        Group::Move,
-        "panel or field before",
-        "",
-    ),
+    bind(NAV | DIALOG, &[key(KeyCode::BackTab)], Action::Previous, Group::Move, "panel or field before", ""),
     bind(DIALOG, &[key(KeyCode::Enter)], Action::Enter, Group::Change, "press the button", "press"),
     bind(NAV | EMPTY, &[letter('/')], Action::Filter, Group::Find, "filter nodes", "filter"),
     bind(FILTER, &[key(KeyCode::Enter)], Action::Enter, Group::Find, "keep the filter", "keep"),
@@ -296,12 +296,12 @@ pub static BINDINGS: &[Binding] = &[
     edit(&[key(KeyCode::Home), control('a')], InputRequest::GoToStart, "start of the line"),
     edit(&[key(KeyCode::End), control('e')], InputRequest::GoToEnd, "end of the line"),
     edit(&[key(KeyCode::Backspace), control('h')], InputRequest::DeletePrevChar, "delete before"),
-    edit(&[key(KeyCode::Delete)], InputRequest::DeleteNextChar, "delete under the cursor"),
+    edit(&[key(KeyCode::Delete)], InputRequest::DeleteNextChar, "delete at the cursor"),
     edit(&[control('w')], InputRequest::DeletePrevWord, "delete the word before"),
     edit(&[control('u')], InputRequest::DeleteFromStart, "delete to the start"),
     edit(&[control('k')], InputRequest::DeleteTillEnd, "delete to the end"),
     edit(&[control('y')], InputRequest::Yank, "put back what was deleted"),
-    bind(ANY, &[control('c')], Action::Interrupt, Group::Screen, "stop what runs; twice: quit", ""),
+    bind(ANY, &[control('c')], Action::Interrupt, Group::Screen, "stop; twice: quit", ""),
     bind(ANY, &[control('z')], Action::Suspend, Group::Screen, "suspend", ""),
     bind(ANY, &[control('l')], Action::Redraw, Group::Screen, "draw again", ""),
 ];
@@ -316,12 +316,21 @@ pub fn action(context: Context, event: KeyEvent) -> Option<Action> {
         .map(|binding| binding.action)
 }
 
-/// Hints of a context for the footer: key and word, most useful first.
-pub fn hints(context: Context, charset: Charset) -> impl Iterator<Item = (String, &'static str)> {
-    BINDINGS
-        .iter()
-        .filter(move |binding| binding.applies(context) && !binding.hint.is_empty())
-        .filter_map(move |binding| Some((binding.keys.first()?.label(charset), binding.hint)))
+/// Hints of a context for the footer: key and word. The ways out come first: they must be there on the narrowest line.
+#[must_use]
+pub fn hints(context: Context, charset: Charset) -> Vec<(String, &'static str)> {
+    let mut bindings: Vec<&Binding> =
+        BINDINGS.iter().filter(|binding| binding.applies(context) && !binding.hint.is_empty()).collect();
+    bindings.sort_by_key(|binding| match binding.action {
+        Action::Back => 0,
+        Action::Help => 1,
+        Action::Quit => 2,
+        _ => 3,
+    });
+    bindings
+        .into_iter()
+        .filter_map(|binding| Some((binding.keys.first()?.label(charset), binding.hint)))
+        .collect()
 }
 
 /// A key that would do two things in one context.
@@ -373,7 +382,10 @@ mod tests {
             bind(EMPTY, &[control('d')], Action::Quit, Group::Line, "", ""),
         ];
         let error = check(TWICE).unwrap_err();
-        assert_eq!((error.context, error.first, error.second), (Context::EmptyLine, Action::Enter, Action::Quit));
+        assert_eq!(
+            (error.context, error.first, error.second),
+            (Context::EmptyLine, Action::Enter, Action::Quit)
+        );
     }
 
     #[test]
@@ -383,10 +395,7 @@ mod tests {
             Some(Action::Interrupt)
         );
         assert_eq!(action(Context::Nav, press(KeyCode::Char('q'), KeyModifiers::ALT)), None);
-        assert_eq!(
-            action(Context::Nav, press(KeyCode::Tab, KeyModifiers::SHIFT)),
-            Some(Action::Previous)
-        );
+        assert_eq!(action(Context::Nav, press(KeyCode::Tab, KeyModifiers::SHIFT)), Some(Action::Previous));
     }
 
     #[test]

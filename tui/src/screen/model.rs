@@ -49,6 +49,8 @@ pub struct Model {
     pub frozen_at: Option<Millis>,
     /// Commands a second of the last polls, oldest first.
     pub trends: BTreeMap<NodeId, Trend>,
+    /// The highest of all samples: what a full bar of a trend stands for.
+    pub busiest: u64,
     /// Order, filter and selection of the nodes.
     pub nodes: NodeTable,
     /// Where keys go.
@@ -254,6 +256,7 @@ impl Model {
             first_view_at: None,
             frozen_at: None,
             trends: BTreeMap::new(),
+            busiest: 0,
             nodes: NodeTable::default(),
             focus: Focus::Line,
             panel: Panel::Nodes,
@@ -282,11 +285,17 @@ impl Model {
             return Liveness::Connecting;
         }
         match &registry.health {
-            Health::Down { since, .. } => {
-                Liveness::Stale(self.now.0 - registry.heard_at.0.min(since.0))
-            }
+            Health::Down { since, .. } => Liveness::Stale(self.now.0 - registry.heard_at.0.min(since.0)),
             _ => Liveness::Live,
         }
+    }
+
+    /// When the newest of what is shown was learnt.
+    #[must_use]
+    pub fn data_at(&self) -> Millis {
+        let nodes = self.shown.nodes.values().map(|node| node.read_at);
+        let proxies = self.shown.proxies.values().map(|proxy| proxy.read_at);
+        nodes.chain(proxies).fold(self.shown.registry.heard_at, Ord::max)
     }
 
     /// The time that ages count from: the clock, unless the screen is held still.
@@ -333,6 +342,12 @@ impl Model {
     /// Slots that some move has not handed over yet, of how many it moves.
     #[must_use]
     pub fn slots_moving(&self) -> usize {
-        self.shown.moves().iter().flat_map(|one| &one.slots).map(|range| range.count()).sum::<usize>().min(SLOTS)
+        self.shown
+            .moves()
+            .iter()
+            .flat_map(|one| &one.slots)
+            .map(|range| range.count())
+            .sum::<usize>()
+            .min(SLOTS)
     }
 }

@@ -30,16 +30,8 @@ pub enum Column {
 }
 
 impl Column {
-    const ALL: [Self; 8] = [
-        Self::Id,
-        Self::State,
-        Self::Slots,
-        Self::Keys,
-        Self::Ops,
-        Self::Memory,
-        Self::Ping,
-        Self::Clients,
-    ];
+    const ALL: [Self; 8] =
+        [Self::Id, Self::State, Self::Slots, Self::Keys, Self::Ops, Self::Memory, Self::Ping, Self::Clients];
 
     /// Its name in the title of the table.
     #[must_use]
@@ -103,7 +95,8 @@ impl NodeTable {
             .collect();
         self.order(view);
         if self.position().is_none() {
-            self.selected = self.rows.get(before.unwrap_or(0).min(self.rows.len().saturating_sub(1))).cloned();
+            self.selected =
+                self.rows.get(before.unwrap_or(0).min(self.rows.len().saturating_sub(1))).cloned();
         }
     }
 

@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     answer,
     event::{Effect, Effects, Event},
-    hangup::{HUNG_UP, Watchdog},
+    hangup::Watchdog,
     history::History,
     keymap,
     model::Model,
@@ -28,14 +28,13 @@ use super::{
     theme::Theme,
     update::update,
 };
-use crate::session::{ClusterView, Session};
+use crate::session::{ClusterView, Session, Status};
 
 /// Between two paints that only new data asks for.
 const FRAME: Duration = Duration::from_millis(100);
 /// Answers that may wait to be taken in.
 const ANSWERS_WAITING: usize = 256;
 const QUIT_SIGNAL: u8 = 131;
-const TERMINATED: u8 = 143;
 
 /// How the screen starts.
 #[derive(Clone, Debug)]
@@ -52,7 +51,7 @@ pub struct Options {
 ///
 /// # Errors
 /// The terminal cannot be used, or the key table contradicts itself.
-pub async fn run(session: Session, options: Options) -> io::Result<u8> {
+pub async fn run(session: Session, options: Options) -> io::Result<Status> {
     keymap::check(keymap::BINDINGS).map_err(io::Error::other)?;
     let (reports, troubles) = mpsc::unbounded_channel();
     let mut signals = Signals::new()?;
@@ -65,16 +64,24 @@ pub async fn run(session: Session, options: Options) -> io::Result<u8> {
     model.line.history = history.lines();
     let (answers, incoming) = mpsc::channel(ANSWERS_WAITING);
     let view = session.view();
-    let mut face = Face { session, screen, model, history, answers, runs: HashMap::new(), input: Some(EventStream::new()) };
+    let mut face = Face {
+        session,
+        screen,
+        model,
+        history,
+        answers,
+        runs: HashMap::new(),
+        input: Some(EventStream::new()),
+    };
     let sources = Sources { view, incoming, troubles, hung_up };
     let status = match face.live(sources, &mut signals).await {
         Ok(status) => status,
         // Neither reading nor writing fails while a terminal is there.
-        Err(_) => HUNG_UP,
+        Err(_) => Status::HungUp,
     };
     let moving = !face.model.latest.moves().is_empty();
     drop(face);
-    if moving && !options.embedded && status != HUNG_UP {
+    if moving && !options.embedded && status != Status::HungUp {
         eprintln!("slots are moving; the cluster goes on with that (`show moves` tells how far it is)");
     }
     Ok(status)
@@ -92,7 +99,7 @@ struct Signals {
 
 /// A signal, by what follows from it.
 enum Signalled {
-    End(u8),
+    End(Status),
     Interrupt,
     Stop,
     GoOn,
@@ -112,9 +119,9 @@ impl Signals {
 
     async fn next(&mut self) -> Signalled {
         tokio::select! {
-            _ = self.hang_up.recv() => Signalled::End(HUNG_UP),
-            _ = self.terminate.recv() => Signalled::End(TERMINATED),
-            _ = self.quit.recv() => Signalled::End(QUIT_SIGNAL),
+            _ = self.hang_up.recv() => Signalled::End(Status::HungUp),
+            _ = self.terminate.recv() => Signalled::End(Status::Terminated),
+            _ = self.quit.recv() => Signalled::End(Status::Chosen(QUIT_SIGNAL)),
             _ = self.interrupt.recv() => Signalled::Interrupt,
             _ = self.stop.recv() => Signalled::Stop,
             _ = self.go_on.recv() => Signalled::GoOn,
@@ -150,7 +157,7 @@ impl Drop for Face {
 }
 
 impl Face {
-    async fn live(&mut self, mut sources: Sources, signals: &mut Signals) -> io::Result<u8> {
+    async fn live(&mut self, mut sources: Sources, signals: &mut Signals) -> io::Result<Status> {
         let mut next_frame = Instant::now();
         let mut followed = true;
         sources.view.mark_changed();
@@ -165,7 +172,7 @@ impl Face {
                     Signalled::Stop => { self.suspend()?; None }
                     Signalled::GoOn => { self.screen.resume()?; None }
                 },
-                () = sources.hung_up.notified() => return Ok(HUNG_UP),
+                () = sources.hung_up.notified() => return Ok(Status::HungUp),
                 input = next_input(&mut self.input) => match input? {
                     Input::Key(key) => Some(Event::Key(key)),
                     Input::Paste(text) => Some(Event::Paste(text)),
@@ -211,7 +218,7 @@ impl Face {
     }
 
     /// Does what the model asks for; a status when it asks to leave.
-    fn perform(&mut self, effects: Effects) -> io::Result<Option<u8>> {
+    fn perform(&mut self, effects: Effects) -> io::Result<Option<Status>> {
         for effect in effects {
             match effect {
                 Effect::Run { run, command, repeat } => {
@@ -228,7 +235,12 @@ impl Face {
                     tokio::spawn(answer::probe(serial, address, self.answers.clone()));
                 }
                 Effect::Preview { serial, request } => {
-                    tokio::spawn(answer::preview(self.session.clone(), serial, request, self.answers.clone()));
+                    tokio::spawn(answer::preview(
+                        self.session.clone(),
+                        serial,
+                        request,
+                        self.answers.clone(),
+                    ));
                 }
                 Effect::Remember(line) => {
                     if let Err(error) = self.history.add(&line) {

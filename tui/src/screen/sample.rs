@@ -23,7 +23,7 @@ use crate::session::view::{
 };
 
 /// 14:02:11 UTC on some day.
-pub const NOW: Millis = Millis(1_790_000_000_000 - 1_790_000_000_000 % 86_400_000 + 50_531_000);
+pub(super) const NOW: Millis = Millis(1_790_000_000_000 - 1_790_000_000_000 % 86_400_000 + 50_531_000);
 
 fn id(text: &str) -> NodeId {
     text.parse().unwrap()
@@ -78,7 +78,7 @@ fn proxy(number: usize, ops: f64, epoch: u64) -> ProxyView {
 }
 
 /// Five nodes, three proxies, and a node that is being filled.
-pub fn cluster() -> ClusterView {
+pub(super) fn cluster() -> ClusterView {
     let topology = Topology {
         epoch: Epoch(118),
         slots: vec![
@@ -145,7 +145,7 @@ pub fn cluster() -> ClusterView {
 }
 
 /// A cluster of many nodes.
-pub fn large(nodes: usize) -> ClusterView {
+pub(super) fn large(nodes: usize) -> ClusterView {
     let width = 16_384 / nodes;
     let slots = (0..nodes).map(|at| {
         let last = if at + 1 == nodes { 16_383 } else { (at + 1) * width - 1 };
@@ -160,9 +160,10 @@ pub fn large(nodes: usize) -> ClusterView {
 }
 
 /// The registry, a proxy and a node do not answer any more.
-pub fn broken() -> ClusterView {
+pub(super) fn broken() -> ClusterView {
     let mut view = cluster();
-    view.registry.health = Health::Down { since: Millis(NOW.0 - 42_000), error: "connection refused".to_owned() };
+    view.registry.health =
+        Health::Down { since: Millis(NOW.0 - 42_000), error: "connection refused".to_owned() };
     view.registry.heard_at = Millis(NOW.0 - 42_000);
     let node = view.nodes.get_mut(&id("4")).unwrap();
     node.error = Some("10.0.0.14:8001: connection refused".to_owned());
@@ -178,7 +179,7 @@ pub fn broken() -> ClusterView {
 }
 
 /// A screen on which a view has arrived, with a few samples of every trend.
-pub fn model(size: (u16, u16), charset: Charset, view: &ClusterView) -> Model {
+pub(super) fn model(size: (u16, u16), charset: Charset, view: &ClusterView) -> Model {
     let mut model = Model::new(size, Theme { charset, color: true }, NOW);
     for second in 0..9i64 {
         let mut view = view.clone();

@@ -21,9 +21,8 @@ fn is_deceptive(character: char) -> bool {
 /// the program's data or of the cluster's may reach one.
 #[must_use]
 pub fn escape(text: &str, charset: Charset) -> Cow<'_, str> {
-    let keep = |character: char| {
-        !is_deceptive(character) && (charset == Charset::Unicode || character.is_ascii())
-    };
+    let keep =
+        |character: char| !is_deceptive(character) && (charset == Charset::Unicode || character.is_ascii());
     if text.chars().all(keep) {
         return Cow::Borrowed(text);
     }
@@ -42,6 +41,16 @@ pub fn escape(text: &str, charset: Charset) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+/// The program's own words in a character set: signs that have a spelling in ASCII get it. Not for data, which must
+/// stay what it is.
+#[must_use]
+pub fn own(text: &str, charset: Charset) -> Cow<'_, str> {
+    if charset == Charset::Unicode || text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace('→', "->").replace(['–', '—'], "-").replace('…', "...").replace('≈', "~"))
 }
 
 /// Terminal columns that `text` takes.
@@ -190,7 +199,8 @@ pub fn sparkline(samples: &[u64], columns: usize, highest: u64, charset: Charset
     let samples = &samples[samples.len().saturating_sub(columns)..];
     let mut line = " ".repeat(columns - samples.len());
     for &sample in samples {
-        let step = (sample as u128 * bars.len() as u128).checked_div(u128::from(highest)).unwrap_or(0) as usize;
+        let step =
+            (sample as u128 * bars.len() as u128).checked_div(u128::from(highest)).unwrap_or(0) as usize;
         line.push_str(bars[step.min(bars.len() - 1)]);
     }
     line
@@ -200,7 +210,8 @@ pub fn sparkline(samples: &[u64], columns: usize, highest: u64, charset: Charset
 #[must_use]
 pub fn gauge(part: u64, whole: u64, columns: usize, charset: Charset) -> String {
     let glyphs = charset.glyphs();
-    let full = (part.min(whole) as u128 * columns as u128).checked_div(u128::from(whole)).unwrap_or(0) as usize;
+    let full =
+        (part.min(whole) as u128 * columns as u128).checked_div(u128::from(whole)).unwrap_or(0) as usize;
     format!("{}{}", glyphs.full.repeat(full), " ".repeat(columns - full))
 }
 
@@ -212,9 +223,10 @@ mod tests {
     #[test]
     fn figures() {
         assert_eq!(thousands(3_121_004), "3,121,004");
-        assert_eq!([999, 1000, 44_000, 999_499, 999_999, 12_482_113].map(short_count), [
-            "999", "1.00k", "44.0k", "999k", "1.00M", "12.5M"
-        ]);
+        assert_eq!(
+            [999, 1000, 44_000, 999_499, 999_999, 12_482_113].map(short_count),
+            ["999", "1.00k", "44.0k", "999k", "1.00M", "12.5M"]
+        );
         assert_eq!([1023, 1024, 1_048_576, 1_048_575].map(short_bytes), ["1023", "1.00K", "1.00M", "1.00M"]);
         assert_eq!([85, 1_200, 48_000, 2_100_000].map(duration_us), ["85us", "1.2ms", "48ms", "2.1s"]);
         assert_eq!([900, 42_000, 185_000, 7_800_000].map(age), ["0s", "42s", "3m05s", "2h10m"]);

@@ -19,6 +19,7 @@ pub(super) fn receive(model: &mut Model, view: Arc<ClusterView>) {
             trend.push(node.read_at, figures.ops_per_second.max(0.0) as u64);
         }
     }
+    model.busiest = model.trends.values().flat_map(|trend| &trend.samples).copied().max().unwrap_or(0);
     model.latest = view;
     if model.frozen_at.is_none() {
         show_latest(model);

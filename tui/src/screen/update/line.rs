@@ -13,6 +13,7 @@ use crate::{
         model::{Completion, Focus, Model, Panel, ResultArea, Running, Tone},
         text,
     },
+    session::Status,
 };
 
 /// Bytes of a paste that are taken; more than any command that a person writes.
@@ -32,7 +33,7 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
         Some(Action::Back) => model.focus = Focus::Nav,
         Some(Action::Filter) => model.focus = Focus::Filter,
         Some(Action::Help) => model.help = Some(0),
-        Some(Action::Quit) => effects.push(Effect::Quit(0)),
+        Some(Action::Quit) => effects.push(Effect::Quit(Status::Done)),
         other => {
             if navigation::type_into(&mut model.line.input, other, key) {
                 model.line.history_at = None;
@@ -164,7 +165,9 @@ fn begin(model: &mut Model, text: String, line: language::Line, effects: &mut Ef
         Command::Operator(operator @ (Operator::Add { .. } | Operator::Remove { .. })) => {
             dialogs::open_for(model, operator, effects);
         }
-        Command::Directive(Directive::Exit(status)) => effects.push(Effect::Quit(status.unwrap_or(0))),
+        Command::Directive(Directive::Exit(status)) => {
+            effects.push(Effect::Quit(status.map_or(Status::Done, Status::Chosen)))
+        }
         Command::Directive(Directive::Echo(words)) => {
             let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
             note(model, Tone::Note, &words.join(" "));
@@ -189,7 +192,8 @@ pub(crate) fn is_change(command: &Command) -> bool {
 
 /// Shows what a command gave so far; it goes on.
 pub(super) fn progress(model: &mut Model, progress: &Finished) {
-    let Some(line) = model.running.as_ref().filter(|running| running.run == progress.run).map(|r| r.line.clone())
+    let Some(line) =
+        model.running.as_ref().filter(|running| running.run == progress.run).map(|r| r.line.clone())
     else {
         return;
     };

@@ -7,14 +7,16 @@ mod navigation;
 #[cfg(test)]
 mod tests;
 
-use redis_cluster::time::Millis;
 use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
+use redis_cluster::time::Millis;
 
 use super::{
     event::{Effect, Effects, Event},
     keymap::{self, Action, Context},
     model::{Focus, INTERRUPT_WINDOW_MS, Model, Panel, ResultArea, Tone},
+    text,
 };
+use crate::session::Status;
 
 /// Applies an event.
 pub fn update(model: &mut Model, event: Event) -> Effects {
@@ -99,14 +101,17 @@ fn interrupt(model: &mut Model, effects: &mut Effects) {
     model.dirty = true;
     if model.interrupted_at.take().is_some_and(|at| model.now.0 - at.0 <= INTERRUPT_WINDOW_MS) {
         effects.extend(model.running.take().map(|running| Effect::Cancel { run: running.run }));
-        return effects.push(Effect::Quit(130));
+        return effects.push(Effect::Quit(Status::Interrupted));
     }
     model.interrupted_at = Some(model.now);
     let waiting = std::mem::take(&mut model.queue).len();
     if let Some(running) = model.running.take() {
         effects.push(Effect::Cancel { run: running.run });
         let mut text = if running.is_change {
-            format!("no longer waiting for `{}`; the cluster goes on with it once it is accepted", running.line)
+            format!(
+                "no longer waiting for `{}`; the cluster goes on with it once it is accepted",
+                running.line
+            )
         } else {
             format!("gave up `{}`; whether it ran is not known", running.line)
         };
@@ -124,7 +129,7 @@ fn interrupt(model: &mut Model, effects: &mut Effects) {
 
 /// Shows a line of our own where results are.
 fn note(model: &mut Model, tone: Tone, text: &str) {
-    model.result = ResultArea::new(tone, text, model.theme.charset);
+    model.result = ResultArea::new(tone, &text::own(text, model.theme.charset), model.theme.charset);
     if model.panel == Panel::Result {
         model.panel = Panel::Nodes;
     }

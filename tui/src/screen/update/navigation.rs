@@ -9,6 +9,7 @@ use crate::screen::{
     keymap::Action,
     model::{Focus, Model, Panel, Tone},
 };
+use crate::session::Status;
 
 pub(super) fn act(model: &mut Model, action: Option<Action>, effects: &mut Effects) {
     let page = isize::from(i16::try_from(model.size.1).unwrap_or(i16::MAX)).max(4) / 2;
@@ -55,7 +56,7 @@ pub(super) fn act(model: &mut Model, action: Option<Action>, effects: &mut Effec
             None => note(model, Tone::Bad, "no node is selected"),
         },
         Some(Action::Back) => back(model),
-        Some(Action::Quit) => effects.push(Effect::Quit(0)),
+        Some(Action::Quit) => effects.push(Effect::Quit(Status::Done)),
         _ => {}
     }
 }

@@ -82,12 +82,11 @@ pub(super) fn hint(model: &Model, painter: &mut Painter<'_>, area: Rect) {
         return painter.line(area, 0, &line);
     }
     let Some(hint) = assist::hint(model.line.input.value(), &model.latest) else { return };
-    let arrow = model.theme.charset.glyphs().arrow;
     let mut end: Vec<Piece> = Vec::new();
     match &hint.problem {
         Some(problem) => end.push((Role::Warning, format!("{} ", painter.escape(problem)))),
         None if !hint.target.is_empty() => {
-            let target = hint.target.replace('→', arrow);
+            let target = text::own(&hint.target, model.theme.charset);
             end.push((Role::Quiet, format!("{} ", painter.escape(&target))));
         }
         None => {}

@@ -68,7 +68,8 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Op
         height: height.min(screen.height),
     };
     painter.clear(area);
-    let inner = painter.panel(area, boxed, &[(Role::Title, title)], &[(Role::Quiet, " esc cancels ".to_owned())]);
+    let inner =
+        painter.panel(area, boxed, &[(Role::Title, title)], &[(Role::Quiet, " esc cancels ".to_owned())]);
     let mut cursor = None;
     for (at, row) in rows.iter().enumerate() {
         painter.line(inner, at as u16, &row.pieces);
@@ -96,12 +97,15 @@ fn field(painter: &Painter<'_>, label: &str, input: &Input, room: usize, focused
 fn buttons(field: Field, confirm: &str, ready: bool) -> Row {
     let role = |button: Field, otherwise: Role| if field == button { Role::Selected } else { otherwise };
     let confirm_role = role(Field::Confirm, if ready { Role::Text } else { Role::Stale });
-    row(BUTTONS, vec![
-        (Role::Text, "         ".to_owned()),
-        (role(Field::Cancel, Role::Text), "[ Cancel ]".to_owned()),
-        (Role::Text, "   ".to_owned()),
-        (confirm_role, format!("[ {confirm} ]")),
-    ])
+    row(
+        BUTTONS,
+        vec![
+            (Role::Text, "  ".to_owned()),
+            (role(Field::Cancel, Role::Text), "[ Cancel ]".to_owned()),
+            (Role::Text, "   ".to_owned()),
+            (confirm_role, format!("[ {confirm} ]")),
+        ],
+    )
 }
 
 /// The lines of a dry run, or why there are none yet.
@@ -109,12 +113,15 @@ fn preview(model: &Model, painter: &Painter<'_>, answer: &Answer<String>, width:
     let glyphs = model.theme.charset.glyphs();
     match answer {
         Answer::None => Vec::new(),
-        Answer::Waiting(_) => vec![labelled(CHECK, "Plan", Role::Quiet, format!("{} asking", glyphs.waiting))],
+        Answer::Waiting(_) => {
+            vec![labelled(CHECK, "Plan", Role::Quiet, format!("{} asking", glyphs.waiting))]
+        }
         Answer::Here(Err(error)) => {
             let text = format!("{} {}", glyphs.warning, painter.escape(error));
             wrapped(CHECK, "Plan", Role::Bad, &text, width)
         }
         Answer::Here(Ok(plan)) => {
+            let plan = text::own(plan, model.theme.charset);
             let lines: Vec<&str> = plan.trim_end().split('\n').collect();
             let mut rows: Vec<Row> = lines
                 .iter()
@@ -138,9 +145,9 @@ fn wrapped(keep: u8, label: &str, role: Role, text: &str, width: usize) -> Vec<R
     let room = width.saturating_sub(LABEL + 3).max(8);
     let mut lines: Vec<String> = vec![String::new()];
     for word in text.split(' ') {
-        let fits = lines.last().is_some_and(|line| {
-            line.is_empty() || text::width(line) + 1 + text::width(word) <= room
-        });
+        let fits = lines
+            .last()
+            .is_some_and(|line| line.is_empty() || text::width(line) + 1 + text::width(word) <= room);
         match lines.last_mut() {
             Some(line) if fits => {
                 if !line.is_empty() {
@@ -155,7 +162,9 @@ fn wrapped(keep: u8, label: &str, role: Role, text: &str, width: usize) -> Vec<R
         .into_iter()
         .take(4)
         .enumerate()
-        .map(|(at, line)| labelled(if at == 0 { keep } else { DETAIL }, if at == 0 { label } else { "" }, role, line))
+        .map(|(at, line)| {
+            labelled(if at == 0 { keep } else { DETAIL }, if at == 0 { label } else { "" }, role, line)
+        })
         .collect()
 }
 
@@ -244,10 +253,13 @@ fn remove_node(model: &Model, painter: &Painter<'_>, remove: &RemoveNode, width:
     let node = model.latest.nodes.get(&remove.id);
     let mut rows = vec![
         blank(),
-        row(DETAIL, vec![(
-            Role::Text,
-            "  All its slots and their keys move to the others; then it is no member any more.".to_owned(),
-        )]),
+        row(
+            DETAIL,
+            vec![(
+                Role::Text,
+                "  Its slots and keys move to the others; then it is no member any more.".to_owned(),
+            )],
+        ),
     ];
     rows.extend(node.map(|node| {
         let slots = model.latest.slots_of(&remove.id);
@@ -282,13 +294,20 @@ fn paste_lines(painter: &Painter<'_>, paste: &PastedLines) -> Vec<Row> {
     let mut rows = vec![blank()];
     let shown = 10;
     rows.extend(
-        paste.lines.iter().take(shown).map(|line| row(DETAIL, vec![(Role::Text, format!("  {}", painter.escape(line)))])),
+        paste
+            .lines
+            .iter()
+            .take(shown)
+            .map(|line| row(DETAIL, vec![(Role::Text, format!("  {}", painter.escape(line)))])),
     );
     if paste.lines.len() > shown {
         rows.push(row(DETAIL, vec![(Role::Quiet, format!("  and {} more", paste.lines.len() - shown))]));
     }
     rows.push(blank());
-    rows.push(row(CHECK, vec![(Role::Text, "  They run one after the other; what changes members asks again.".to_owned())]));
+    rows.push(row(
+        CHECK,
+        vec![(Role::Text, "  They run one after the other; what changes members asks again.".to_owned())],
+    ));
     rows.push(buttons(paste.field, &format!("Run {} lines", paste.lines.len()), true));
     rows
 }

@@ -43,19 +43,19 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
 fn line(model: &Model, painter: &Painter<'_>, event: &ClusterEvent, style: Style) -> Vec<Piece> {
     let role = match event.kind {
         EventKind::Health | EventKind::Registry => Role::Warning,
-        EventKind::Member | EventKind::Proxy | EventKind::Move | EventKind::Slots | EventKind::Plan => Role::Text,
+        EventKind::Member | EventKind::Proxy | EventKind::Move | EventKind::Slots | EventKind::Plan => {
+            Role::Text
+        }
     };
     let none = model.theme.charset.glyphs().none;
-    let text = painter.escape(&event.text);
+    let text = painter.escape(&text::own(&event.text, model.theme.charset));
     let at = clock(Millis(event.at));
     let kind = text::left(event.kind.word(), 8);
     match style {
         Style::Boxes => {
-            let revision = event.revision.map_or_else(|| none.to_owned(), |revision| format!("rev {revision}"));
-            vec![
-                (Role::Quiet, format!(" {at}  {}  {kind}  ", text::left(&revision, 10))),
-                (role, text),
-            ]
+            let revision =
+                event.revision.map_or_else(|| none.to_owned(), |revision| format!("rev {revision}"));
+            vec![(Role::Quiet, format!(" {at}  {}  {kind}  ", text::left(&revision, 10))), (role, text)]
         }
         Style::Rules => vec![(Role::Quiet, format!(" {at} {kind} ")), (role, text)],
         Style::Compact | Style::Tiny => vec![(Role::Quiet, format!("{at} ")), (role, text)],

@@ -45,7 +45,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
 fn liveness(model: &Model) -> Piece {
     match model.liveness() {
         Liveness::Connecting => (Role::Warning, "CONNECTING".to_owned()),
-        Liveness::Live => (Role::Good, format!("LIVE {}", clock(model.now))),
+        Liveness::Live => (Role::Good, format!("LIVE {}", clock(model.data_at()))),
         Liveness::Stale(ms) => (Role::Bad, format!("STALE {}", text::age(ms))),
         Liveness::Frozen(at) => (Role::Warning, format!("FROZEN {}", clock(at))),
     }

@@ -12,7 +12,7 @@ use crate::screen::{
 
 /// Columns of one entry, the keys included.
 const ENTRY: usize = 38;
-const KEYS: usize = 11;
+const KEYS: usize = 13;
 
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect, top: usize) {
     let width = screen.width.min(120);
@@ -21,7 +21,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect, top: 
     let tallest = columns.iter().map(Vec::len).max().unwrap_or(0);
     let intro = [
         "only the keys under CHANGE change the cluster, and each of them asks first",
-        "what runs in the cluster goes on when the console is left; hold shift to select text",
+        "moves go on in the cluster when the console is left; the mouse selects text",
     ];
     let height = u16::try_from(tallest + intro.len() + 3).unwrap_or(u16::MAX).min(screen.height);
     let area = Rect {
@@ -56,7 +56,8 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect, top: 
     let hidden = lines.len().saturating_sub(top + room);
     if hidden > 0 && area.height > 1 {
         let more = format!(" {hidden} more lines, pgdn ");
-        let bottom = Rect { y: area.bottom() - 1, height: 1, x: area.x + 1, width: area.width.saturating_sub(2) };
+        let bottom =
+            Rect { y: area.bottom() - 1, height: 1, x: area.x + 1, width: area.width.saturating_sub(2) };
         painter.line(bottom, 0, &[(Role::Key, more)]);
     }
 }
@@ -70,7 +71,8 @@ fn columns(model: &Model, across: usize) -> Vec<Vec<Vec<Piece>>> {
             let mut lines = vec![vec![(Role::Title, text::left(group.title(), ENTRY))]];
             // Keys of the help itself are in its frame.
             let of_group = BINDINGS.iter().filter(|binding| {
-                binding.group == group && Context::ALL.iter().any(|&c| c != Context::Help && binding.applies(c))
+                binding.group == group
+                    && Context::ALL.iter().any(|&c| c != Context::Help && binding.applies(c))
             });
             for binding in of_group {
                 lines.push(vec![

@@ -73,7 +73,8 @@ pub(super) fn areas(model: &Model, screen: Rect) -> Areas {
     let style = Style::of((screen.width, screen.height));
     match style {
         Style::Tiny => {
-            let prompt = Rect { y: screen.bottom().saturating_sub(1), height: screen.height.min(1), ..screen };
+            let prompt =
+                Rect { y: screen.bottom().saturating_sub(1), height: screen.height.min(1), ..screen };
             let header = Rect { height: screen.height.saturating_sub(1).min(1), ..screen };
             Areas { header, prompt, ..Areas::default() }
         }
@@ -99,15 +100,19 @@ fn compact(model: &Model, screen: Rect) -> Areas {
     result += left.some(result_rows(model, screen) - 1);
     let events = left.some(u16::from(!model.shown.events.is_empty()));
     nodes += left.left;
-    stack(screen, Areas::default(), &[
-        (|areas| &mut areas.header, header),
-        (|areas| &mut areas.nodes, nodes),
-        (|areas| &mut areas.moves, moves),
-        (|areas| &mut areas.events, events),
-        (|areas| &mut areas.prompt, prompt),
-        (|areas| &mut areas.result, result),
-        (|areas| &mut areas.footer, footer),
-    ])
+    stack(
+        screen,
+        Areas::default(),
+        &[
+            (|areas| &mut areas.header, header),
+            (|areas| &mut areas.nodes, nodes),
+            (|areas| &mut areas.moves, moves),
+            (|areas| &mut areas.events, events),
+            (|areas| &mut areas.prompt, prompt),
+            (|areas| &mut areas.result, result),
+            (|areas| &mut areas.footer, footer),
+        ],
+    )
 }
 
 /// A plan that is not finished.
@@ -166,18 +171,22 @@ fn full(model: &Model, screen: Rect, boxed: bool) -> Areas {
         nodes += left.left;
     }
 
-    let mut areas = stack(screen, Areas::default(), &[
-        (|areas| &mut areas.header, header),
-        (|areas| &mut areas.nodes, nodes),
-        (|areas| &mut areas.slots, slots),
-        (|areas| &mut areas.moves, moves),
-        (|areas| &mut areas.proxies, if boxed { 0 } else { proxies }),
-        (|areas| &mut areas.events, events),
-        (|areas| &mut areas.prompt, prompt),
-        (|areas| &mut areas.hint, hint),
-        (|areas| &mut areas.result, result),
-        (|areas| &mut areas.footer, footer),
-    ]);
+    let mut areas = stack(
+        screen,
+        Areas::default(),
+        &[
+            (|areas| &mut areas.header, header),
+            (|areas| &mut areas.nodes, nodes),
+            (|areas| &mut areas.slots, slots),
+            (|areas| &mut areas.moves, moves),
+            (|areas| &mut areas.proxies, if boxed { 0 } else { proxies }),
+            (|areas| &mut areas.events, events),
+            (|areas| &mut areas.prompt, prompt),
+            (|areas| &mut areas.hint, hint),
+            (|areas| &mut areas.result, result),
+            (|areas| &mut areas.footer, footer),
+        ],
+    );
     if boxed {
         let width = areas.moves.width / 2;
         areas.proxies = Rect { x: areas.moves.x + width, width: areas.moves.width - width, ..areas.moves };

@@ -5,11 +5,7 @@ use redis_cluster::cluster::topology::Phase;
 
 use super::{Painter, Style, painter::Piece};
 use crate::{
-    screen::{
-        model::Model,
-        text,
-        theme::Role,
-    },
+    screen::{model::Model, text, theme::Role},
     session::view::{PlanState, PlanView},
 };
 
@@ -45,8 +41,13 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
         let line = compact(model, painter);
         return painter.line(area, 0, &line);
     }
-    let held: u64 =
-        model.shown.proxies.values().filter_map(|proxy| proxy.figures.as_ref()).map(|figures| figures.held).sum();
+    let held: u64 = model
+        .shown
+        .proxies
+        .values()
+        .filter_map(|proxy| proxy.figures.as_ref())
+        .map(|figures| figures.held)
+        .sum();
     let end = match held {
         0 => Vec::new(),
         1 => vec![(Role::Warning, " 1 write held ".to_owned())],

@@ -74,7 +74,11 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
     // Ages matter as soon as one figure is old; then they take the place of the trend.
     let old = nodes.values().any(|node| is_old(model, node));
     let trend = |width| {
-        if old { column(Cell::Age, "AGE", 6, false, 95) } else { column(Cell::Trend, "TREND 30s", width, false, 45) }
+        if old {
+            column(Cell::Age, "AGE", 6, false, 95)
+        } else {
+            column(Cell::Trend, "TREND 30s", width, false, 45)
+        }
     };
     let mut columns = match style {
         Style::Boxes => vec![
@@ -205,7 +209,12 @@ fn frame(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) -> 
         glyphs.sorted[usize::from(table.reverse)],
         text::shorten(&filter, 20)
     );
-    painter.panel(area, style == Style::Boxes, &[(title_role(model, Panel::Nodes), title)], &[(Role::Quiet, end)])
+    painter.panel(
+        area,
+        style == Style::Boxes,
+        &[(title_role(model, Panel::Nodes), title)],
+        &[(Role::Quiet, end)],
+    )
 }
 
 /// A column's text in its width, with the blank behind it.
@@ -252,8 +261,8 @@ fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: us
             match cell {
                 Cell::Keys => held(text::thousands(figures.keys)),
                 Cell::ShortKeys => held(text::short_count(figures.keys)),
-                Cell::Memory => held(text::short_bytes(figures.used_memory)),
                 _ if old => none(),
+                Cell::Memory => (Role::Text, text::short_bytes(figures.used_memory)),
                 Cell::Ops => (Role::Text, text::short_count(figures.ops_per_second.max(0.0) as u64)),
                 Cell::MemoryShare if figures.max_memory > 0 => {
                     (Role::Text, format!("{}%", figures.used_memory.saturating_mul(100) / figures.max_memory))
@@ -266,11 +275,7 @@ fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: us
                 }
                 Cell::Ping if figures.latency_us > 0 => (Role::Text, text::duration_us(figures.latency_us)),
                 Cell::Clients => (Role::Text, figures.clients.to_string()),
-                Cell::Trend => {
-                    let highest =
-                        model.trends.values().flat_map(|trend| &trend.samples).copied().max().unwrap_or(0);
-                    (Role::Quiet, trend(model, id, column.width, highest))
-                }
+                Cell::Trend => (Role::Quiet, trend(model, id, column.width)),
                 _ => none(),
             }
         }
@@ -278,7 +283,7 @@ fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: us
 }
 
 /// Thirty seconds in a few bars: each the mean of its samples, against the busiest node.
-fn trend(model: &Model, id: &NodeId, width: usize, highest: u64) -> String {
+fn trend(model: &Model, id: &NodeId, width: usize) -> String {
     let samples: Vec<u64> =
         model.trends.get(id).map(|trend| trend.samples.iter().copied().collect()).unwrap_or_default();
     let per_bar = super::super::model::TREND_SAMPLES.div_ceil(width.max(1));
@@ -289,7 +294,7 @@ fn trend(model: &Model, id: &NodeId, width: usize, highest: u64) -> String {
         .into_iter()
         .rev()
         .collect();
-    text::sparkline(&means, width, highest, model.theme.charset)
+    text::sparkline(&means, width, model.busiest, model.theme.charset)
 }
 
 fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column], cut: bool) {
@@ -313,7 +318,7 @@ fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column]
             Cell::Keys => about(text::thousands(view.keys())),
             Cell::ShortKeys => about(text::short_count(view.keys())),
             Cell::Ops => text::short_count(view.ops_per_second().max(0.0) as u64),
-            Cell::Memory => about(text::short_bytes(figures().map(|figures| figures.used_memory).sum())),
+            Cell::Memory => text::short_bytes(figures().map(|figures| figures.used_memory).sum()),
             Cell::Clients => figures().map(|figures| figures.clients).sum::<u64>().to_string(),
             Cell::Letter
             | Cell::State

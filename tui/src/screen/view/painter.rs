@@ -39,7 +39,8 @@ impl Painter<'_> {
         self.line(area, row, pieces);
         let width_of = |pieces: &[Piece]| pieces.iter().map(|(_, text)| text::width(text)).sum::<usize>();
         let (start, wanted) = (width_of(pieces), width_of(end));
-        let Some(at) = usize::from(area.width).checked_sub(wanted).filter(|&at| wanted > 0 && at >= start) else {
+        let Some(at) = usize::from(area.width).checked_sub(wanted).filter(|&at| wanted > 0 && at >= start)
+        else {
             return;
         };
         let at = at as u16;

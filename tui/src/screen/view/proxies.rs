@@ -24,10 +24,12 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
         return painter.line(inner, 0, &[(Role::Warning, text)]);
     }
     let id = proxies.keys().map(|id| id.as_str().len()).max().unwrap_or(2).clamp(2, 12);
-    let address = proxies.values().map(|proxy| text::width(&proxy.record.address)).max().unwrap_or(7).clamp(7, 22);
+    let address =
+        proxies.values().map(|proxy| text::width(&proxy.record.address)).max().unwrap_or(7).clamp(7, 22);
     let fixed = id + address + 3;
     let wide = usize::from(inner.width) >= fixed + 38;
-    let mut head = format!("  {} {} STATE      OPS/S  EPOCH", text::left("ID", id), text::left("ADDRESS", address));
+    let mut head =
+        format!("  {} {} STATE      OPS/S  EPOCH", text::left("ID", id), text::left("ADDRESS", address));
     if wide {
         head.push_str("  CONN");
     }
@@ -41,8 +43,10 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
         let (role, word, age) = state(model, proxy);
         let none = model.theme.charset.glyphs().none;
         let figures = proxy.figures.as_ref().filter(|_| age.is_none());
-        let ops = figures
-            .map_or_else(|| none.to_owned(), |figures| text::short_count(figures.ops_per_second.max(0.0) as u64));
+        let ops = figures.map_or_else(
+            || none.to_owned(),
+            |figures| text::short_count(figures.ops_per_second.max(0.0) as u64),
+        );
         let clients = figures.map_or_else(|| none.to_owned(), |figures| figures.clients.to_string());
         let mut line: Vec<Piece> = vec![
             (Role::Title, format!("  {} ", text::left(name.as_str(), id))),

@@ -64,10 +64,8 @@ fn strip(model: &Model, width: usize) -> Vec<Stretch> {
                 let character = letter(*target).to_ascii_lowercase();
                 return Stretch { character, role: Role::Warning };
             }
-            most(&owners[slots]).map_or(NOBODY, |place| Stretch {
-                character: letter(place),
-                role: Role::Owner(place),
-            })
+            most(&owners[slots])
+                .map_or(NOBODY, |place| Stretch { character: letter(place), role: Role::Owner(place) })
         })
         .collect()
 }

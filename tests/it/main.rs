@@ -1,5 +1,6 @@
 //! Real binaries, real etcd, real Redis: a module per topic.
 
+mod compat;
 mod differential;
 mod driver;
 mod peers;

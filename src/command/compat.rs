@@ -1,0 +1,154 @@
+//! COMPAT.md: every command, and where it works.
+
+use std::fmt::Write as _;
+
+use super::{Group, Merge, Route, Spec, TABLE, introspect::Supported};
+
+/// Which daemon has what.
+#[derive(Clone, Copy)]
+pub struct Daemons<'a> {
+    /// Commands that `redis_node` has.
+    pub node: Supported<'a>,
+    /// Commands with [`Route::Local`] that `proxy_node` answers.
+    pub proxy: Supported<'a>,
+}
+
+const GROUPS: [(Group, &str); 16] = [
+    (Group::String, "Strings"),
+    (Group::Generic, "Keys of any type"),
+    (Group::Hash, "Hashes"),
+    (Group::List, "Lists"),
+    (Group::Set, "Sets"),
+    (Group::SortedSet, "Sorted sets"),
+    (Group::Stream, "Streams"),
+    (Group::Geo, "Geo"),
+    (Group::Hyperloglog, "HyperLogLog"),
+    (Group::Bitmap, "Bitmaps"),
+    (Group::Pubsub, "Publish and subscribe"),
+    (Group::Transactions, "Transactions"),
+    (Group::Scripting, "Scripts and functions"),
+    (Group::Connection, "Connection"),
+    (Group::Server, "Server"),
+    (Group::Cluster, "Cluster"),
+];
+
+const INTRODUCTION: &str = "\
+# Compatibility with Redis 7.0
+
+Every command and subcommand of Redis 7.0 (and those of later versions that we have), and where it works:
+
+- **node**: `redis_node`, asked directly. A stock Redis as a member of the cluster has what its version has.
+- **proxy**: through `proxy_node`. *slot*: sent to the node that owns the slot of its keys, which must all be in one
+  slot. *split*: shared out by key, replies put together. *all*: sent to all nodes. *itself*: the proxy answers.
+- **console**: typed into `redis_console`, which sends it to a proxy.
+
+Data commands that our node does not have yet go through the proxy nevertheless, for members that are stock servers.
+";
+
+const GENERATED: &str = "\
+This file is made from the command table. After a change: `UPDATE_COMPAT=1 cargo test --test it compat`.
+";
+
+/// The whole file.
+#[must_use]
+pub fn markdown(daemons: Daemons<'_>) -> String {
+    let mut page = format!("{INTRODUCTION}\n{GENERATED}\n");
+    let rows = || TABLE.iter().filter(|spec| is_callable(spec));
+    let on_node = rows().filter(|spec| (daemons.node)(spec)).count();
+    let on_proxy = rows().filter(|spec| through_proxy(spec, daemons).is_ok()).count();
+    let _ = writeln!(
+        page,
+        "Of {} rows, {on_node} work on a node and {on_proxy} through a proxy.",
+        rows().count()
+    );
+    for (group, title) in GROUPS {
+        let mut specs: Vec<_> = rows().filter(|spec| spec.group == group).collect();
+        specs.sort_by_key(|spec| spec.name);
+        let _ = writeln!(
+            page,
+            "\n## {title}\n\n| command | node | proxy | console | note |\n|---|---|---|---|---|"
+        );
+        for spec in specs {
+            row(&mut page, spec, daemons);
+        }
+    }
+    page
+}
+
+/// Not a mere container of subcommands.
+fn is_callable(spec: &Spec) -> bool {
+    spec.subcommands().is_empty() || spec.accepts(1)
+}
+
+fn row(page: &mut String, spec: &Spec, daemons: Daemons<'_>) {
+    let node = (daemons.node)(spec);
+    let proxy = through_proxy(spec, daemons);
+    let mut notes = Vec::new();
+    if !node {
+        notes.push(format!("node: {}", why_not_on_node(spec)));
+    }
+    if let Err(reason) = proxy {
+        notes.push(format!("proxy: {reason}"));
+    }
+    if let Some(deprecated) = spec.deprecated {
+        notes.push(format!("since {} better {}", deprecated.since, deprecated.instead));
+    }
+    let _ = writeln!(
+        page,
+        "| {} | {} | {} | {} | {} |",
+        spec.name.replace('|', " ").to_ascii_uppercase(),
+        if node { "yes" } else { "–" },
+        proxy.unwrap_or("–"),
+        if proxy.is_ok() { "yes" } else { "–" },
+        notes.join("; ")
+    );
+}
+
+/// How it works through a proxy, or why it does not.
+fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'static str> {
+    match spec.route {
+        Route::OneSlot => Ok("slot"),
+        Route::Split(_) => Ok("split"),
+        Route::AllNodes(Merge::Sum) => Ok("all, added up"),
+        Route::AllNodes(_) => Ok("all"),
+        Route::Local if (daemons.proxy)(spec) => Ok("itself"),
+        Route::Local => Err("not yet"),
+        Route::Refused(reason) => Err(reason),
+    }
+}
+
+fn why_not_on_node(spec: &Spec) -> &'static str {
+    match spec.group {
+        Group::Hash
+        | Group::List
+        | Group::Set
+        | Group::SortedSet
+        | Group::Stream
+        | Group::Geo
+        | Group::Hyperloglog => "it keeps only strings so far",
+        Group::Cluster => "nodes know nothing of each other; proxies share out the slots",
+        Group::Pubsub => "it has no channels yet",
+        Group::Transactions => "it has no transactions yet",
+        Group::Scripting => "it runs no scripts yet",
+        _ if spec.internal => "it is for Redis's own use",
+        _ => "not yet",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table_is_on_the_page() {
+        let page = markdown(Daemons { node: &|spec| spec.name == "get", proxy: &|_| true });
+        for spec in TABLE.iter().filter(|spec| is_callable(spec)) {
+            let cell = format!("\n| {} |", spec.name.replace('|', " ").to_ascii_uppercase());
+            assert_eq!(page.matches(&cell).count(), 1, "{}", spec.name);
+        }
+        assert!(page.contains("| GET | yes | slot | yes |  |"));
+        assert!(
+            page.contains("| BLPOP | – | – | – | node: it keeps only strings so far; proxy: waiting needs")
+        );
+    }
+}

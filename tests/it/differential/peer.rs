@@ -8,7 +8,7 @@ use std::{
 
 use redis_cluster::{
     client::encode_command,
-    protocol::{Value, Version},
+    protocol::{Value, Version, quote},
 };
 
 /// One server, asked one thing at a time.
@@ -68,9 +68,14 @@ pub(super) fn decode(reply: &[u8]) -> Value {
 /// Lines of a case file without comments, as arguments.
 pub(super) fn cases(text: &str) -> impl Iterator<Item = (&str, Vec<Vec<u8>>)> {
     text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')).map(|line| {
-        let arguments = redis_cluster::protocol::quote::split(line.as_bytes());
+        let arguments = quote::split(line.as_bytes());
         (line, arguments.unwrap_or_else(|_| panic!("quotes do not match: {line}")))
     })
+}
+
+/// A request as redis-cli takes it.
+pub(super) fn shown(request: &[Vec<u8>]) -> String {
+    request.iter().map(|word| quote::repr(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// What differs, all of it shown at once.
@@ -90,6 +95,15 @@ impl Differences {
         self.compared += 1;
         if ours != theirs {
             self.found.push(format!("{what}\n    ours   {ours:?}\n    theirs {theirs:?}"));
+        }
+    }
+
+    /// Notes a pair of replies that somebody compared.
+    pub(super) fn judge(&mut self, what: impl std::fmt::Display, same: bool, ours: &[u8], theirs: &[u8]) {
+        self.compared += 1;
+        if !same {
+            let (ours, theirs) = (quote::repr(ours), quote::repr(theirs));
+            self.found.push(format!("{what}\n    ours   {ours}\n    theirs {theirs}"));
         }
     }
 

@@ -1,0 +1,77 @@
+//! How replies are compared: byte for byte, but for the few listed here.
+
+use redis_cluster::{
+    command::{Spec, lookup},
+    protocol::Value,
+};
+
+use super::peer::decode;
+
+/// What must be the same.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// The elements of the array; the order is nobody's promise.
+    Unordered,
+    /// Integers this far apart at most: time goes by between the two servers.
+    Near(i64),
+    /// Only whether it is an error, nothing, or something.
+    Kind,
+}
+
+/// Commands with another rule than "the same bytes", and why.
+const RULES: &[(&str, Rule, &str)] = &[
+    ("keys", Rule::Unordered, "order of a hash table"),
+    ("ttl", Rule::Near(1), "time left"),
+    ("pttl", Rule::Near(1500), "time left"),
+    ("expiretime", Rule::Near(1), "now plus a time"),
+    ("pexpiretime", Rule::Near(1500), "now plus a time"),
+    ("object|idletime", Rule::Near(1), "time since the last access"),
+    ("object|freq", Rule::Near(1), "counts by chance and decays with time"),
+    ("randomkey", Rule::Kind, "any key"),
+    ("dump", Rule::Kind, "compression is free to choose; payloads have a test of their own"),
+    ("memory|usage", Rule::Kind, "memory is laid out differently"),
+    ("time", Rule::Kind, "the time"),
+    ("client|id", Rule::Kind, "numbers of connections"),
+    ("client|info", Rule::Kind, "figures of a connection"),
+    ("client|list", Rule::Kind, "figures of connections"),
+    ("client|help", Rule::Kind, "texts are our own"),
+    ("command|help", Rule::Kind, "texts are our own"),
+    ("config|help", Rule::Kind, "texts are our own"),
+    ("memory|help", Rule::Kind, "texts are our own"),
+    ("object|help", Rule::Kind, "texts are our own"),
+    ("hello", Rule::Kind, "number of the connection and version"),
+    ("info", Rule::Kind, "figures of the server"),
+];
+
+/// The row a request is for.
+pub(super) fn spec(request: &[Vec<u8>]) -> Option<&'static Spec> {
+    let spec = lookup(request.first()?)?;
+    Some(request.get(1).and_then(|word| spec.subcommand(word)).unwrap_or(spec))
+}
+
+/// Whether the replies to `request` are the same, as far as they have to be.
+pub(super) fn agree(request: &[Vec<u8>], ours: &[u8], theirs: &[u8]) -> bool {
+    if ours == theirs {
+        return true;
+    }
+    let rule = spec(request).and_then(|spec| RULES.iter().find(|(name, ..)| *name == spec.name));
+    let Some((_, rule, _)) = rule else { return false };
+    if ours.is_empty() || theirs.is_empty() {
+        return false;
+    }
+    match (*rule, decode(ours), decode(theirs)) {
+        (_, Value::Error(_), _) | (_, _, Value::Error(_)) => false,
+        (Rule::Unordered, Value::Array(ours), Value::Array(theirs)) => sorted(&ours) == sorted(&theirs),
+        (Rule::Near(distance), Value::Integer(ours), Value::Integer(theirs)) => {
+            ours >= 0 && theirs >= 0 && ours.abs_diff(theirs) <= distance.unsigned_abs()
+        }
+        (Rule::Kind, ours, theirs) => std::mem::discriminant(&ours) == std::mem::discriminant(&theirs),
+        _ => false,
+    }
+}
+
+fn sorted(elements: &[Value]) -> Vec<&[u8]> {
+    let mut bytes: Vec<_> = elements.iter().map(|element| element.as_bytes().unwrap_or_default()).collect();
+    bytes.sort_unstable();
+    bytes
+}

@@ -1,6 +1,9 @@
 //! The connection itself: PING, ECHO, HELLO, AUTH, SELECT, RESET, QUIT.
 
-use super::{client::set_name, support::Outcome};
+use super::{
+    client::set_name,
+    support::{Outcome, int},
+};
 use crate::{
     node::{
         acl,
@@ -43,11 +46,7 @@ fn quit(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
 }
 
 fn select(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    // Redis reads an int here, and says of larger numbers that they are none.
-    let index = parse_i64(request.arg(1))
-        .filter(|&index| i32::try_from(index).is_ok())
-        .ok_or(CommandError::NotInteger)?;
-    let index = usize::try_from(index)
+    let index = usize::try_from(int(request.arg(1))?)
         .ok()
         .filter(|&index| index < context.keyspace.databases())
         .ok_or(CommandError::other("ERR DB index is out of range"))?;

@@ -142,7 +142,8 @@ fn requests_by_chance() {
 fn related(history: &[String], last: &[Vec<u8>]) -> String {
     let names: Vec<String> = last.iter().skip(1).map(|word| quote::repr(word)).collect();
     let about = |line: &&String| {
-        names.iter().any(|name| line.contains(name.as_str()))
+        names.is_empty()
+            || names.iter().any(|name| line.contains(name.as_str()))
             || ["select", "flush", "swapdb"].iter().any(|word| line.to_lowercase().contains(word))
     };
     history.iter().filter(about).cloned().collect::<Vec<_>>().join("\n        ")

@@ -89,6 +89,17 @@ const INTEGERS: &[&str] = &[
     "01",
     "-0",
 ];
+const NO_TIMES: &[&str] = &[
+    "0",
+    "-1",
+    "",
+    "abc",
+    "1.5",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775",
+    "9223372036854775808",
+];
 const DOUBLES: &[&str] = &[
     "0",
     "1",
@@ -151,14 +162,14 @@ fn value(arg: &Arg, pools: &Pools, chance: &mut Chance) -> Vec<u8> {
         ArgKind::Key => chance.pick(&pools.keys).clone(),
         ArgKind::Pattern => text(chance.pick(PATTERNS)),
         ArgKind::Double => text(chance.pick(DOUBLES)),
+        // A time to live: long enough that nothing expires between the two servers, or no time at all.
+        ArgKind::Integer if matches!(arg.name, "seconds" | "milliseconds" | "ttl") => match chance.below(4) {
+            // RESTORE adds to the clock without looking; in Redis that overflows, and the key is gone at once.
+            0 if arg.name == "ttl" => text(chance.pick(&NO_TIMES[..5])),
+            0 => text(chance.pick(NO_TIMES)),
+            _ => b"100000".to_vec(),
+        },
         ArgKind::Integer if chance.one_in(6) => text(chance.pick(INTEGERS)),
-        // A time to live: long enough that nothing expires between the two servers.
-        ArgKind::Integer if matches!(arg.name, "seconds" | "milliseconds" | "ttl") && !chance.one_in(4) => {
-            b"100000".to_vec()
-        }
-        ArgKind::Integer if matches!(arg.name, "seconds" | "milliseconds" | "ttl") => {
-            text(chance.pick(&["0", "-1", "", "abc"]))
-        }
         ArgKind::Integer => text(chance.pick(SMALL)),
         ArgKind::UnixTime => match chance.below(5) {
             0 => text(chance.pick(SMALL)),

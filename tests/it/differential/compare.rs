@@ -31,6 +31,11 @@ const RULES: &[(&str, Rule, &str)] = &[
         "Redis shares small integers, and so the time they were last used at, between keys",
     ),
     ("object|freq", Rule::Near(1), "counts by chance and decays with time"),
+    (
+        "object|refcount",
+        Rule::Kind,
+        "in Redis it depends on how a small integer came there whether it is shared",
+    ),
     ("randomkey", Rule::Kind, "any key"),
     ("dump", Rule::Kind, "compression is free to choose; payloads have a test of their own"),
     ("memory|usage", Rule::Kind, "memory is laid out differently"),

@@ -167,7 +167,8 @@ fn value(arg: &Arg, pools: &Pools, chance: &mut Chance) -> Vec<u8> {
             // RESTORE adds to the clock without looking; in Redis that overflows, and the key is gone at once.
             0 if arg.name == "ttl" => text(chance.pick(&NO_TIMES[..5])),
             0 => text(chance.pick(NO_TIMES)),
-            _ => b"100000".to_vec(),
+            // Never the same twice, or GT and LT would depend on which millisecond it is.
+            _ => (100_000 + chance.below(900_000)).to_string().into(),
         },
         ArgKind::Integer if chance.one_in(6) => text(chance.pick(INTEGERS)),
         ArgKind::Integer => text(chance.pick(SMALL)),

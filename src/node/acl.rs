@@ -20,6 +20,9 @@ const NOPASS: u8 = 2;
 const ALL_KEYS: u8 = 4;
 const ALL_CHANNELS: u8 = 8;
 const ALL_COMMANDS: u8 = 16;
+/// Kept and shown as Redis does; payloads of `RESTORE` are always checked.
+const SANITIZE: u8 = 32;
+const SKIP_SANITIZE: u8 = 64;
 
 /// The user of connections that have not logged in.
 pub const DEFAULT: &[u8] = b"default";
@@ -156,13 +159,23 @@ impl User {
             | self.passwords().iter().fold(false, |found, known| found | equal(known, &given))
     }
 
+    /// Its flags, in the order and with the names of Redis.
+    pub fn flag_names(&self) -> impl Iterator<Item = &'static str> {
+        let flags = self.flags.load(Relaxed);
+        let state = if flags & ON != 0 { "on" } else { "off" };
+        let others =
+            [(NOPASS, "nopass"), (SKIP_SANITIZE, "skip-sanitize-payload"), (SANITIZE, "sanitize-payload")];
+        let others = others.into_iter().filter(move |(flag, _)| flags & flag != 0);
+        std::iter::once(state).chain(others.map(|(_, name)| name))
+    }
+
     /// As `ACL LIST` shows it, without the word `user`.
     #[must_use]
     pub fn describe(&self) -> Vec<u8> {
         let mut text = self.name.clone();
-        text.extend_from_slice(if self.is_on() { b" on" } else { b" off" });
-        if self.needs_no_password() {
-            text.extend_from_slice(b" nopass");
+        for flag in self.flag_names() {
+            text.push(b' ');
+            text.extend_from_slice(flag.as_bytes());
         }
         for hash in self.password_hashes() {
             text.extend_from_slice(b" #");
@@ -210,7 +223,9 @@ fn parse(rule: &[u8]) -> Result<Change, &'static str> {
         b"allcommands" | b"+@all" => return flags(ALL_COMMANDS, 0),
         b"nocommands" | b"-@all" => return flags(0, ALL_COMMANDS),
         b"reset" => return Ok(Change::Reset),
-        b"sanitize-payload" | b"skip-sanitize-payload" | b"clearselectors" => return Err(TOO_FINE),
+        b"sanitize-payload" => return flags(SANITIZE, SKIP_SANITIZE),
+        b"skip-sanitize-payload" => return flags(SKIP_SANITIZE, SANITIZE),
+        b"clearselectors" => return flags(0, 0),
         _ => {}
     }
     match rule {
@@ -325,7 +340,7 @@ impl Acl {
                     let found = passwords.iter().position(|known| *known == hash);
                     passwords.remove(found.ok_or_else(|| failed(NO_SUCH_PASSWORD))?);
                 }
-                Change::Reset => (flags, passwords) = (0, Vec::new()),
+                Change::Reset => (flags, passwords) = (SANITIZE, Vec::new()),
             }
         }
         let user = existing.unwrap_or_else(|| {

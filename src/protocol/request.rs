@@ -242,7 +242,15 @@ impl Batch {
                     match buffer.get(self.position) {
                         None => return Ok(()),
                         Some(b'$') => {}
-                        Some(&other) => return Err(ProtocolError::ExpectedBulk(other)),
+                        // Redis says so when the line is complete, and not before.
+                        Some(&other) => {
+                            let line = &buffer[self.position..];
+                            return match memchr::memchr(b'\r', line) {
+                                Some(end) if end + 1 < line.len() => Err(ProtocolError::ExpectedBulk(other)),
+                                None if line.len() > LENGTH_LINE_MAX => Err(ProtocolError::BulkLineTooLong),
+                                _ => Ok(()),
+                            };
+                        }
                     }
                     let line = Line { limit: limits.bulk, free: UNAUTHENTICATED_BULK, errors: &BULK };
                     let Some((length, next)) = line.read(buffer, self.position)? else { return Ok(()) };

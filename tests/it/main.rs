@@ -3,5 +3,8 @@
 mod compat;
 mod differential;
 mod driver;
+mod node_admin;
+mod node_connection;
+mod node_http;
 mod peers;
 mod registry;

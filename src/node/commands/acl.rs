@@ -32,15 +32,14 @@ fn setuser(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
 fn getuser(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let reply = &mut context.reply;
     let Some(user) = context.node.acl.user(request.arg(2)) else {
-        reply.null_array();
+        reply.null();
         return Ok(());
     };
     reply.map(6);
     reply.bulk("flags");
-    reply.set(1 + usize::from(user.needs_no_password()));
-    reply.bulk(if user.is_on() { "on" } else { "off" });
-    if user.needs_no_password() {
-        reply.bulk("nopass");
+    reply.set(user.flag_names().count());
+    for flag in user.flag_names() {
+        reply.bulk(flag);
     }
     reply.bulk("passwords");
     let passwords = user.password_hashes();
@@ -129,7 +128,12 @@ fn cat(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 reply.bulk(spec.name);
             }
         }
-        _ => return Err(CommandError::other("ERR wrong number of arguments for 'acl|cat' command")),
+        _ => {
+            let word = String::from_utf8_lossy(request.arg(1)).into_owned();
+            return Err(CommandError::other(format!(
+                "ERR unknown subcommand or wrong number of arguments for '{word}'. Try ACL HELP."
+            )));
+        }
     }
     Ok(())
 }

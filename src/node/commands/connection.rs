@@ -115,9 +115,9 @@ fn hello(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
     }
     if !context.session.authenticated && context.node.acl.login_required() {
         return Err(CommandError::other(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH \
-             <user> <pass> option can be used to authenticate the client and select the RESP protocol version at \
-             the same time",
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
+             <pass> option can be used to authenticate the client and select the RESP protocol version at the same \
+             time",
         ));
     }
     if let Some(name) = name {

@@ -563,8 +563,7 @@ mod tests {
             cuts in prop::collection::vec(1usize..50, 1..40),
         ) {
             let stream: Vec<u8> = requests.iter().flat_map(|request| multibulk(request)).collect();
-            let (mut batch, mut buffer, mut seen, mut raw) =
-            (Batch::default(), Vec::new(), Vec::new(), Vec::<u8>::new());
+            let (mut batch, mut buffer, mut seen) = (Batch::default(), Vec::new(), Vec::new());
             let (mut rest, mut cuts) = (&stream[..], cuts.iter().cycle());
             while !rest.is_empty() {
                 let (now, later) = rest.split_at((*cuts.next().unwrap()).min(rest.len()));

@@ -1,3 +1,98 @@
-//! The daemon.
+//! proxy_node: makes the nodes of a cluster look like one Redis.
 
-fn main() {}
+use std::{io::IsTerminal as _, num::NonZeroUsize, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use clap::Parser;
+use redis_cluster::{
+    cluster::ProxyId,
+    proxy::{self, ProxyOptions},
+    server::{ListenAddress, shutdown_signal},
+};
+
+/// A stateless proxy for a cluster of Redis nodes: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Example: proxy_node 1 0.0.0.0:7001 http://localhost:2379")]
+struct Arguments {
+    /// Name of this proxy: letters, digits, '.', '_', '-'
+    id: ProxyId,
+    /// Where to listen: HOST:PORT, or :PORT for all interfaces
+    #[arg(value_name = "ADDR")]
+    address: ListenAddress,
+    /// etcd: one URL, or several with commas
+    #[arg(value_name = "ETCD", value_delimiter = ',', required = true)]
+    etcd: Vec<String>,
+    /// Name of the cluster in etcd
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    cluster: String,
+    /// HOST:PORT that clients and consoles reach this proxy by [default: ADDR]
+    #[arg(long, value_name = "HOST:PORT")]
+    advertise: Option<String>,
+    /// Threads that serve clients [default: one for each core]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+    /// Client connections at once
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    maxclients: u64,
+    /// Connections of each thread to each node
+    #[arg(long, value_name = "N", default_value = "1")]
+    connections_per_node: NonZeroUsize,
+    /// Milliseconds after which a node that owes a reply is given up
+    #[arg(long, value_name = "MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(10..))]
+    node_timeout: u64,
+    /// Password that clients must give
+    #[arg(long, value_name = "PASSWORD", env = "REDIS_PASSWORD", hide_env_values = true)]
+    requirepass: Option<String>,
+    /// What to log: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log_level: tracing::Level,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_max_level(arguments.log_level)
+        .with_target(false)
+        .init();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let mut options = ProxyOptions::new(arguments.id, arguments.address, arguments.etcd);
+    options.cluster = arguments.cluster;
+    options.advertise = arguments.advertise;
+    if let Some(workers) = arguments.workers {
+        options.workers = workers;
+    }
+    options.max_clients = arguments.maxclients;
+    options.connections_per_node = arguments.connections_per_node;
+    options.node_timeout = Duration::from_millis(arguments.node_timeout);
+    options.password = arguments.requirepass;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signal = std::pin::pin!(shutdown_signal().context("cannot listen for signals")?);
+        let mut proxy = proxy::run(&options)?;
+        for address in proxy.addresses() {
+            tracing::info!(id = %options.id, %address, workers = options.workers, "listening");
+        }
+        let stopping = tokio::select! {
+            registered = proxy.registered() => { registered?; None }
+            name = &mut signal => Some(name),
+        };
+        let name = match stopping {
+            Some(name) => name,
+            None => signal.await,
+        };
+        tracing::info!(signal = name, "stopping");
+        proxy.stop().await;
+        Ok(())
+    })
+}

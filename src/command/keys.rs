@@ -173,6 +173,12 @@ impl KeyPositions {
         self.used == 0
     }
 
+    /// Distance between keys; 1 if there are none. Of the first specification, where there are several.
+    #[must_use]
+    pub fn step(&self) -> usize {
+        self.runs[..self.used].first().map_or(1, |run| run.step as usize)
+    }
+
     /// The first key's argument.
     #[must_use]
     pub fn first(&self) -> Option<usize> {

@@ -1,1 +1,281 @@
-//! proxy_node: makes all nodes look like one Redis.
+//! The proxy: makes any number of plain Redis servers look like one to any client.
+//!
+//! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients,
+//! node connections, batching), [`replies`] (putting replies into order), [`merge`], [`info`] and [`scan`] (many replies into
+//! one), [`membership`] and [`announce`] (the registry), [`daemon`] (what the listener and gRPC see), [`local`] (gRPC calls
+//! as clients of a worker). Not here: what a command is (`command`), slot arithmetic and moves (`cluster`), protocols on the
+//! port (`server`). Nothing is global to the process: several proxies may run in one.
+
+mod announce;
+mod clients;
+mod daemon;
+mod info;
+mod local;
+mod membership;
+mod merge;
+mod replies;
+mod routing;
+mod scan;
+mod shared;
+mod worker;
+
+use std::{
+    io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    daemon::Proxy,
+    membership::Membership,
+    routing::Routing,
+    shared::{Settings, Shared, WorkerFigures},
+    worker::{Message, Worker},
+};
+use crate::{
+    cluster::{
+        driver,
+        id::ProxyId,
+        registry::{Registry, RegistryError},
+    },
+    server::{self, BindError, ListenAddress, Running, StartError},
+    time::Millis,
+};
+
+/// Everything a proxy may be told.
+#[derive(Clone, Debug)]
+pub struct ProxyOptions {
+    /// As the operator names it; one live proxy per id.
+    pub id: ProxyId,
+    /// Where to listen.
+    pub listen: ListenAddress,
+    /// `host:port` that others reach it by; by default where it listens.
+    pub advertise: Option<String>,
+    /// etcd endpoints.
+    pub endpoints: Vec<String>,
+    /// Which cluster in etcd.
+    pub cluster: String,
+    /// Threads of the data path.
+    pub workers: NonZeroUsize,
+    /// Client connections at once.
+    pub max_clients: u64,
+    /// Connections of each worker to each node (for each database and RESP version in use).
+    pub connections_per_node: NonZeroUsize,
+    /// A node that owes a reply for longer is given up.
+    pub node_timeout: Duration,
+    /// Password of clients, if they need one.
+    pub password: Option<String>,
+    /// Whether it stands for election as the driver of slot moves.
+    pub drives: bool,
+}
+
+impl ProxyOptions {
+    /// The defaults.
+    #[must_use]
+    pub fn new(id: ProxyId, listen: ListenAddress, endpoints: Vec<String>) -> Self {
+        Self {
+            id,
+            listen,
+            advertise: None,
+            endpoints,
+            cluster: "default".to_owned(),
+            workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            max_clients: 10_000,
+            connections_per_node: NonZeroUsize::MIN,
+            node_timeout: Duration::from_secs(5),
+            password: None,
+            drives: true,
+        }
+    }
+}
+
+/// Why a proxy did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Nobody can listen there.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// No threads.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The system refused something.
+    #[error("cannot start {what}: {source}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Its words.
+        source: io::Error,
+    },
+    /// etcd endpoints or the cluster's name are wrong, or etcd refused.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Another proxy lives under this id.
+    #[error(
+        "proxy id {id} is held by another proxy at {address}, which is alive; stop it or choose another id"
+    )]
+    IdTaken {
+        /// The id.
+        id: ProxyId,
+        /// Where the other one is.
+        address: String,
+    },
+    /// The thread that follows the registry ended.
+    #[error("the proxy stopped before it was registered")]
+    Stopped,
+}
+
+/// A running proxy. Dropping it asks it to stop and does not wait.
+#[derive(Debug)]
+pub struct Handle {
+    server: Running,
+    registered: Option<oneshot::Receiver<Result<(), RunError>>>,
+    stop: CancellationToken,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Handle {
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.server.addresses()
+    }
+
+    /// Waits until it is registered. It serves before, with errors that say so.
+    ///
+    /// # Errors
+    /// When the id is taken or etcd refuses; the proxy has to be stopped then.
+    pub async fn registered(&mut self) -> Result<(), RunError> {
+        match self.registered.take() {
+            Some(registered) => registered.await.unwrap_or(Err(RunError::Stopped)),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks it to stop, and waits until it has answered what it read and has left the registry.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        self.server.stopped().await;
+        let threads = std::mem::take(&mut self.threads);
+        // Threads are joined where blocking is allowed.
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A panic of the thread was printed when it happened.
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+    }
+
+    /// Waits until it has stopped by itself.
+    pub async fn stopped(&self) {
+        self.server.stopped().await;
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Starts a proxy on threads of its own: workers, the listener, the registry's follower, the driver of slot moves.
+///
+/// # Errors
+/// When the address, the endpoints or the system do not allow it. That the id is taken shows later, in
+/// [`Handle::registered`].
+pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
+    let registry = Registry::open(&options.endpoints, &options.cluster)?;
+    let listeners = server::bind(&options.listen)?;
+    let system = |what| move |source| RunError::System { what, source };
+    let local = listeners[0].local_addr().map_err(system("the listener"))?;
+    let address = options.advertise.clone().unwrap_or_else(|| match options.listen.to_string() {
+        text if text.ends_with(":0") => local.to_string(),
+        text => text,
+    });
+    let stop = CancellationToken::new();
+    let shared = Arc::new(Shared {
+        id: options.id.clone(),
+        config: Settings {
+            connections_per_node: options.connections_per_node,
+            node_timeout: options.node_timeout,
+            connect_timeout: CONNECT_TIMEOUT.min(options.node_timeout),
+            hold_without_registry: HOLD_WITHOUT_REGISTRY,
+        },
+        password: options.password.clone(),
+        port: local.port(),
+        started: Millis::now(),
+        clients: clients::Clients::default(),
+        workers: (0..options.workers.get()).map(|_| WorkerFigures::default()).collect(),
+        ports: std::sync::OnceLock::new(),
+        connections: server::ConnectionCounters::default(),
+    });
+    let (reports_in, reports) = mpsc::unbounded_channel();
+    let mut threads = Vec::new();
+    let mut ports = Vec::new();
+    for index in 0..options.workers.get() {
+        let (worker, port) =
+            Worker::new(index, Arc::clone(&shared), reports_in.clone()).map_err(system("a worker"))?;
+        ports.push(port);
+        let thread = thread::Builder::new()
+            .name(format!("proxy-{}-{index}", options.id))
+            .spawn(move || worker.run())
+            .map_err(system("a worker thread"))?;
+        threads.push(thread);
+    }
+    // Nobody else sets them.
+    let _ = shared.ports.set(ports);
+    let routing = Arc::new(ArcSwap::from_pointee(Routing::unknown()));
+    let proxy = Arc::new(Proxy::new(Arc::clone(&shared), Arc::clone(&routing), options.max_clients));
+    let server = server::start(&format!("proxy-{}-net", options.id), &proxy, listeners, 1, stop.clone())?;
+    let (registered_in, registered) = oneshot::channel();
+    let membership =
+        Membership::new(registry.clone(), Arc::clone(&shared), address, routing, reports, stop.clone());
+    let poller = daemon::poll_members(Arc::clone(&proxy), stop.clone());
+    threads.push(on_thread(&format!("proxy-{}-registry", options.id), async move {
+        tokio::join!(membership.run(registered_in), poller);
+    })?);
+    if options.drives {
+        let identity = format!("proxy {}", options.id);
+        let stop = stop.clone();
+        threads.push(on_thread(&format!("proxy-{}-driver", options.id), async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = driver::run(registry, identity) => {}
+            }
+        })?);
+    }
+    // The last to end: workers serve until the listener's connections are done.
+    let ender = {
+        let (stop, shared) = (stop.clone(), Arc::clone(&shared));
+        on_thread(&format!("proxy-{}-end", options.id), async move {
+            stop.cancelled().await;
+            for port in shared.ports() {
+                port.send(Message::Stop);
+            }
+        })?
+    };
+    threads.push(ender);
+    Ok(Handle { server, registered: Some(registered), stop, threads })
+}
+
+/// For a new connection to a node.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Writes to moving slots get an error when etcd has been away for longer.
+const HOLD_WITHOUT_REGISTRY: Duration = Duration::from_secs(5);
+
+/// A thread with a runtime for one future.
+fn on_thread(
+    name: &str,
+    future: impl Future<Output = ()> + Send + 'static,
+) -> Result<JoinHandle<()>, RunError> {
+    let failed = |source| RunError::System { what: "a thread", source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(future)).map_err(failed)
+}

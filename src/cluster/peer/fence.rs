@@ -85,6 +85,26 @@ impl Peer {
         Ok(stale)
     }
 
+    /// Forgets the users of a proxy's earlier registrations, all but `keep`.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn forget_registrations(&mut self, id: &ProxyId, keep: &[&str]) -> Result<(), PeerError> {
+        let reply = self.call(&["ACL", "USERS"]).await?;
+        let Value::Array(users) = &reply else { return Err(self.unexpected("ACL USERS", &reply)) };
+        let prefix = format!("{PROXY_PREFIX}{id}-");
+        // An instance has no '-': the users of proxy `1-2` are not those of proxy `1`.
+        let is_of_id = |user: &&str| user.strip_prefix(&prefix).is_some_and(|rest| !rest.contains('-'));
+        let old: Vec<String> = users
+            .iter()
+            .filter_map(|user| std::str::from_utf8(user.as_bytes()?).ok())
+            .filter(is_of_id)
+            .filter(|user| !keep.contains(user))
+            .map(str::to_owned)
+            .collect();
+        self.forget_users(&old).await
+    }
+
     /// Forgets users that [`Peer::fence`] shut out: a user that does not exist is refused as one that is off.
     ///
     /// # Errors

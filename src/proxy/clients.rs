@@ -1,0 +1,149 @@
+//! The client connections of a proxy, all workers together: what `CLIENT LIST` shows and `CLIENT KILL` ends.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use crate::{command::TABLE, time::Millis};
+
+/// What is shown of one connection. Its worker writes it, anyone reads it.
+#[derive(Debug)]
+pub(super) struct ClientInfo {
+    /// From 1, never used again.
+    pub(super) id: u64,
+    /// Both ends; `None` for callers within the process.
+    pub(super) peer: Option<(SocketAddr, SocketAddr)>,
+    /// Which worker serves it.
+    pub(super) worker: usize,
+    created: Millis,
+    /// When its last requests came, milliseconds since 1970.
+    pub(super) last_seen: AtomicI64,
+    /// Place of its last command in the table; beyond the table: none yet.
+    pub(super) last_command: AtomicU16,
+    /// Selected.
+    pub(super) database: AtomicU8,
+    /// 2 or 3.
+    pub(super) protocol: AtomicU8,
+    /// Bytes of requests not complete, and of replies not sent.
+    pub(super) buffers: (AtomicU64, AtomicU64),
+    /// Its worker is to close it.
+    pub(super) killed: AtomicBool,
+    /// Logged in, where clients must.
+    pub(super) names: Mutex<Names>,
+}
+
+/// What a client calls itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    /// `CLIENT SETNAME`.
+    pub(super) name: String,
+    /// `CLIENT SETINFO LIB-NAME`.
+    pub(super) library: String,
+    /// `CLIENT SETINFO LIB-VER`.
+    pub(super) library_version: String,
+    /// `CLIENT NO-EVICT` and `NO-TOUCH`: accepted and shown; a proxy evicts nobody and keeps no keys.
+    pub(super) no_evict: bool,
+    /// See `no_evict`.
+    pub(super) no_touch: bool,
+}
+
+impl ClientInfo {
+    /// Names, to read or change.
+    pub(super) fn names(&self) -> MutexGuard<'_, Names> {
+        // Nothing panics while it holds the lock; strings are whole either way.
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `IP:PORT` of the client.
+    pub(super) fn address(&self) -> String {
+        self.peer.map_or_else(|| "grpc:0".to_owned(), |(remote, _)| remote.to_string())
+    }
+
+    /// `IP:PORT` of ours.
+    pub(super) fn local_address(&self) -> String {
+        self.peer.map_or_else(|| "grpc:0".to_owned(), |(_, local)| local.to_string())
+    }
+
+    /// One line of `CLIENT LIST`, without its end; the fields of Redis 7.0 that a proxy can fill.
+    pub(super) fn line(&self, now: Millis) -> String {
+        let names = self.names();
+        let command =
+            TABLE.get(usize::from(self.last_command.load(Relaxed))).map_or("NULL", |spec| spec.name);
+        let flags = match (names.no_evict, names.no_touch) {
+            (false, false) => "N",
+            (true, false) => "e",
+            (false, true) => "T",
+            (true, true) => "eT",
+        };
+        format!(
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 ssub=0 multi=-1 \
+             qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem={} tot-mem={} events=r cmd={command} \
+             user=default redir=-1 resp={} lib-name={} lib-ver={}",
+            self.id,
+            self.address(),
+            self.local_address(),
+            names.name,
+            (now.0 - self.created.0).max(0) / 1000,
+            (now.0 - self.last_seen.load(Relaxed)).max(0) / 1000,
+            self.database.load(Relaxed),
+            self.buffers.0.load(Relaxed),
+            self.buffers.1.load(Relaxed),
+            self.buffers.0.load(Relaxed) + self.buffers.1.load(Relaxed),
+            self.protocol.load(Relaxed),
+            names.library,
+            names.library_version,
+        )
+    }
+}
+
+/// All of them, by id.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    open: Mutex<BTreeMap<u64, Arc<ClientInfo>>>,
+    last_id: AtomicU64,
+}
+
+impl Clients {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ClientInfo>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new connection on a worker.
+    pub(super) fn add(
+        &self,
+        peer: Option<(SocketAddr, SocketAddr)>,
+        worker: usize,
+        now: Millis,
+    ) -> Arc<ClientInfo> {
+        let info = Arc::new(ClientInfo {
+            id: self.last_id.fetch_add(1, Relaxed) + 1,
+            peer,
+            worker,
+            created: now,
+            last_seen: AtomicI64::new(now.0),
+            last_command: AtomicU16::new(u16::MAX),
+            database: AtomicU8::new(0),
+            protocol: AtomicU8::new(2),
+            buffers: (AtomicU64::new(0), AtomicU64::new(0)),
+            killed: AtomicBool::new(false),
+            names: Mutex::default(),
+        });
+        self.open().insert(info.id, Arc::clone(&info));
+        info
+    }
+
+    /// It is closed.
+    pub(super) fn remove(&self, id: u64) {
+        self.open().remove(&id);
+    }
+
+    /// Those from the network, by id.
+    pub(super) fn list(&self) -> Vec<Arc<ClientInfo>> {
+        self.open().values().filter(|client| client.peer.is_some()).cloned().collect()
+    }
+}

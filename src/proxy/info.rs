@@ -1,0 +1,249 @@
+//! `INFO` of a whole cluster: what the proxy is, and what its nodes report, added up.
+//!
+//! Figures that can be added are (keys, memory, commands, clients of nodes); of the rest a field is shown when all nodes agree on
+//! it. `# Server`, `# Clients` and `# Cluster` are the proxy's own.
+
+use std::collections::BTreeMap;
+
+use super::{
+    routing::{NodeIndex, Routing},
+    shared::Shared,
+};
+use crate::{protocol::Value, time::Millis};
+
+/// Redis's protocol level that nodes and proxies speak.
+pub(super) const REDIS_VERSION: &str = "7.0.15";
+
+/// Sections the proxy writes itself; the nodes' are left out.
+const OWN: [&str; 4] = ["server", "clients", "cluster", "replication"];
+
+/// The text of an `INFO` reply.
+pub(super) fn text_of(reply: &[u8]) -> Option<&[u8]> {
+    match reply.first()? {
+        b'$' => super::merge::string(reply),
+        b'=' => {
+            let Some(Value::Verbatim(_, text)) = super::merge::value(reply) else { return None };
+            let start = memchr::memmem::find(reply, &text)?;
+            reply.get(start..start + text.len())
+        }
+        _ => None,
+    }
+}
+
+/// The whole text: `parts` are the replies of nodes.
+pub(super) fn merge(
+    shared: &Shared,
+    routing: &Routing,
+    sections: &[Vec<u8>],
+    parts: &[(NodeIndex, &[u8])],
+    now: Millis,
+) -> String {
+    let everything = ["default", "all", "everything"];
+    let wanted = |section: &str| {
+        sections.is_empty()
+            || sections.iter().any(|asked| {
+                asked == section.as_bytes() || everything.iter().any(|word| asked == word.as_bytes())
+            })
+    };
+    let mut text = String::new();
+    let mut section = |name: &str, fields: &[(&str, String)]| {
+        if !text.is_empty() {
+            text.push_str("\r\n");
+        }
+        text.push_str(&format!("# {name}\r\n"));
+        for (field, value) in fields {
+            text.push_str(&format!("{field}:{value}\r\n"));
+        }
+    };
+    let uptime = (now.0 - shared.started.0).max(0) / 1000;
+    if wanted("server") {
+        section(
+            "Server",
+            &[
+                ("redis_version", REDIS_VERSION.to_owned()),
+                ("redis_mode", "standalone".to_owned()),
+                ("proxy_version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("proxy_id", shared.id.to_string()),
+                ("process_id", std::process::id().to_string()),
+                ("tcp_port", shared.port.to_string()),
+                ("server_time_usec", (now.0 * 1000).to_string()),
+                ("uptime_in_seconds", uptime.to_string()),
+                ("uptime_in_days", (uptime / 86400).to_string()),
+            ],
+        );
+    }
+    if wanted("clients") {
+        section("Clients", &[("connected_clients", shared.connections.connected().to_string())]);
+    }
+    if wanted("replication") {
+        section("Replication", &[("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]);
+    }
+    for (name, fields) in add_up(parts.iter().map(|part| part.1)) {
+        if OWN.contains(&name.to_ascii_lowercase().as_str()) {
+            continue;
+        }
+        let mut fields = fields;
+        if name.eq_ignore_ascii_case("stats") {
+            fields
+                .push(("proxy_total_commands_processed".to_owned(), shared.counters().commands.to_string()));
+        }
+        let fields: Vec<(&str, String)> =
+            fields.iter().map(|(field, value)| (field.as_str(), value.clone())).collect();
+        section(&name, &fields);
+    }
+    if wanted("cluster") {
+        let answered = |index| parts.iter().any(|part| part.0 == index);
+        let missing: Vec<&str> = routing
+            .owning()
+            .iter()
+            .filter(|&&index| !answered(index))
+            .filter_map(|&index| routing.member(index).map(|member| member.id.as_str()))
+            .collect();
+        section(
+            "Cluster",
+            &[
+                ("cluster_enabled", "0".to_owned()),
+                ("proxy_topology_epoch", routing.epoch().to_string()),
+                ("proxy_nodes", routing.owning().len().to_string()),
+                ("proxy_nodes_not_answering", missing.join(",")),
+                ("proxy_slot_moves", routing.topology().moves.len().to_string()),
+            ],
+        );
+    }
+    text
+}
+
+type Section = (String, Vec<(String, String)>);
+
+/// Sections in the order of the first node, their fields added up.
+fn add_up<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<Section> {
+    let mut order: Vec<String> = Vec::new();
+    let mut sections: BTreeMap<String, (Vec<String>, BTreeMap<String, Vec<String>>)> = BTreeMap::new();
+    let mut count = 0;
+    for text in texts {
+        count += 1;
+        let text = String::from_utf8_lossy(text);
+        let mut current = String::new();
+        for line in text.lines() {
+            if let Some(name) = line.strip_prefix("# ") {
+                name.trim().clone_into(&mut current);
+                if !order.contains(&current) {
+                    order.push(current.clone());
+                }
+            } else if let Some((field, value)) = line.split_once(':') {
+                let (fields, values) = sections.entry(current.clone()).or_default();
+                if !values.contains_key(field) {
+                    fields.push(field.to_owned());
+                }
+                values.entry(field.to_owned()).or_default().push(value.to_owned());
+            }
+        }
+    }
+    let merged = |name: &String| {
+        let (fields, values) = sections.get(name).cloned().unwrap_or_default();
+        let fields = fields
+            .into_iter()
+            .filter_map(|field| {
+                let value = merge_field(&field, values.get(&field)?, count)?;
+                Some((field, value))
+            })
+            .collect();
+        (name.clone(), fields)
+    };
+    order.iter().map(merged).collect()
+}
+
+fn merge_field(field: &str, values: &[String], nodes: usize) -> Option<String> {
+    let first = values.first()?;
+    if field.ends_with("_human") || field.ends_with("_perc") || field.ends_with("_ratio") {
+        return None;
+    }
+    if let Some(numbers) = values.iter().map(|value| value.parse::<i64>().ok()).collect::<Option<Vec<_>>>() {
+        let largest = ["max", "peak", "latest", "last", "uptime", "enabled", "loading", "in_progress"];
+        let value = if largest.iter().any(|word| field.contains(word)) && field != "maxmemory" {
+            numbers.iter().copied().max()?
+        } else {
+            numbers.iter().sum()
+        };
+        return Some(value.to_string());
+    }
+    if let Some(numbers) = values.iter().map(|value| value.parse::<f64>().ok()).collect::<Option<Vec<_>>>() {
+        return Some(format!("{:.2}", numbers.iter().sum::<f64>()));
+    }
+    if first.contains('=') {
+        return Some(merge_pairs(values));
+    }
+    (values.len() == nodes && values.iter().all(|value| value == first)).then(|| first.clone())
+}
+
+/// `keys=1,expires=0,avg_ttl=5` of several nodes: counts are added, times are averaged by what they are times of.
+fn merge_pairs(values: &[String]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+    for value in values {
+        let pairs: BTreeMap<&str, f64> = value
+            .split(',')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, number)| (name, number.parse().unwrap_or(0.0)))
+            .collect();
+        for name in value.split(',').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        for (&name, number) in &pairs {
+            let weight = match name {
+                "avg_ttl" => pairs.get("expires").copied().unwrap_or(1.0),
+                "usec_per_call" => pairs.get("calls").copied().unwrap_or(1.0),
+                _ => 1.0,
+            };
+            *sums.entry(name).or_default() += number * weight;
+        }
+    }
+    let total = |name: &str| sums.get(name).copied().filter(|&sum| sum > 0.0).unwrap_or(1.0);
+    let shown: Vec<String> = names
+        .iter()
+        .map(|&name| {
+            let sum = sums.get(name).copied().unwrap_or(0.0);
+            match name {
+                "avg_ttl" => format!("{name}={:.0}", sum / total("expires")),
+                "usec_per_call" => format!("{name}={:.2}", sum / total("calls")),
+                _ => format!("{name}={sum:.0}"),
+            }
+        })
+        .collect();
+    shown.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_added_is_added() {
+        let one = b"# Stats\r\ntotal_commands_processed:10\r\nused_memory_human:1K\r\nx:a\r\n\r\n# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=100\r\n";
+        let two = b"# Stats\r\ntotal_commands_processed:5\r\nused_memory_human:2K\r\nx:b\r\n\r\n# Keyspace\r\ndb0:keys=3,expires=3,avg_ttl=300\r\ndb7:keys=1,expires=0,avg_ttl=0\r\n";
+        let sections = add_up([&one[..], two].into_iter());
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            sections,
+            [
+                ("Stats".to_owned(), vec![field("total_commands_processed", "15")]),
+                (
+                    "Keyspace".to_owned(),
+                    vec![
+                        field("db0", "keys=5,expires=4,avg_ttl=250"),
+                        field("db7", "keys=1,expires=0,avg_ttl=0")
+                    ]
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_text_of_both_reply_forms() {
+        assert_eq!(text_of(b"$3\r\nabc\r\n"), Some(&b"abc"[..]));
+        assert_eq!(text_of(b"=7\r\ntxt:abc\r\n"), Some(&b"abc"[..]));
+        assert_eq!(text_of(b":1\r\n"), None);
+    }
+}

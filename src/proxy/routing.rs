@@ -1,0 +1,255 @@
+//! Where each slot's requests go: the topology and the members, made into one immutable table per change.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use crate::{
+    client::encode_command,
+    cluster::{
+        id::{Epoch, NodeId},
+        member::{Address, Kind},
+        slot::{SLOTS, SlotId},
+        topology::{Phase, Topology},
+    },
+};
+
+/// Which member, within one proxy process. The same member at the same address keeps its number; numbers are not used again.
+pub(super) type NodeIndex = u16;
+
+/// No member owns the slot.
+const NOBODY: NodeIndex = NodeIndex::MAX;
+
+/// Whether a member may be spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Log in with this, on any new connection.
+    Ready(Login),
+    /// Not yet, or not any more, and why.
+    Closed(String),
+}
+
+/// A user at a node and where the node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Login {
+    /// Resolved address.
+    pub(super) socket: SocketAddr,
+    /// Name at the node; of this registration of the proxy.
+    pub(super) user: String,
+    /// Only ever sent to nodes.
+    pub(super) secret: String,
+}
+
+impl Login {
+    /// Appends `AUTH user secret`.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        encode_command(out, &["AUTH", &self.user, &self.secret]);
+    }
+}
+
+/// A member as the data path sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    /// As the operator named it.
+    pub(super) id: NodeId,
+    /// Where it is, in the operator's words.
+    pub(super) address: Address,
+    /// Whether and how to connect.
+    pub(super) access: Access,
+}
+
+impl Member {
+    /// `node 2 (127.0.0.1:8002)`: how errors name it.
+    pub(super) fn label(&self) -> String {
+        format!("node {} ({})", self.id, self.address.host_port())
+    }
+
+    /// A server of another make.
+    pub(super) fn is_stock(&self) -> bool {
+        self.address.kind() == Kind::Stock
+    }
+}
+
+/// One epoch's answers.
+#[derive(Debug)]
+pub(super) struct Routing {
+    topology: Topology,
+    owners: Box<[NodeIndex; SLOTS]>,
+    held: Option<Box<[bool; SLOTS]>>,
+    members: Vec<Option<Arc<Member>>>,
+    owning: Vec<NodeIndex>,
+    known: bool,
+}
+
+impl Routing {
+    /// Before the registry was read.
+    pub(super) fn unknown() -> Self {
+        let mut routing = Self::new(Topology::default(), Vec::new());
+        routing.known = false;
+        routing
+    }
+
+    /// `members` by their index.
+    pub(super) fn new(topology: Topology, members: Vec<Option<Arc<Member>>>) -> Self {
+        let index_of = |id: &NodeId| {
+            members.iter().position(|member| member.as_ref().is_some_and(|member| member.id == *id))
+        };
+        let mut owners = Box::new([NOBODY; SLOTS]);
+        let mut owning: Vec<NodeIndex> = Vec::new();
+        for (range, id) in &topology.slots {
+            let Some(index) = index_of(id).and_then(|index| NodeIndex::try_from(index).ok()) else {
+                continue;
+            };
+            if !owning.contains(&index) {
+                owning.push(index);
+            }
+            for slot in range.iter() {
+                owners[slot.index()] = index;
+            }
+        }
+        owning.sort_by(|a, b| {
+            let id = |index: &NodeIndex| members[usize::from(*index)].as_ref().map(|member| &member.id);
+            id(a).cmp(&id(b))
+        });
+        let mut held: Option<Box<[bool; SLOTS]>> = None;
+        for moving in topology.moves.iter().filter(|moving| holds_writes(moving.phase)) {
+            let held = held.get_or_insert_with(|| Box::new([false; SLOTS]));
+            for slot in moving.slots.iter().flat_map(|range| range.iter()) {
+                held[slot.index()] = true;
+            }
+        }
+        Self { topology, owners, held, members, owning, known: true }
+    }
+
+    /// The topology it was made of.
+    pub(super) fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// Of the topology.
+    pub(super) fn epoch(&self) -> Epoch {
+        self.topology.epoch
+    }
+
+    /// Whether the registry was read yet.
+    pub(super) fn is_known(&self) -> bool {
+        self.known
+    }
+
+    /// Who answers for a slot.
+    #[inline]
+    pub(super) fn owner(&self, slot: SlotId) -> Option<NodeIndex> {
+        let owner = self.owners[slot.index()];
+        (owner != NOBODY).then_some(owner)
+    }
+
+    /// Whether writes to the slot must wait.
+    #[inline]
+    pub(super) fn holds(&self, slot: SlotId) -> bool {
+        self.held.as_ref().is_some_and(|held| held[slot.index()])
+    }
+
+    /// Whether writes to any slot must wait.
+    #[inline]
+    pub(super) fn holds_any(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The member of this number, while it is one.
+    pub(super) fn member(&self, index: NodeIndex) -> Option<&Arc<Member>> {
+        self.members.get(usize::from(index))?.as_ref()
+    }
+
+    /// Members by their numbers.
+    pub(super) fn members(&self) -> impl Iterator<Item = (NodeIndex, &Arc<Member>)> {
+        (0..).zip(&self.members).filter_map(|(index, member)| Some((index, member.as_ref()?)))
+    }
+
+    /// Members that own slots, in the order of their ids.
+    pub(super) fn owning(&self) -> &[NodeIndex] {
+        &self.owning
+    }
+
+    /// Nodes that requests must have left before the epoch may be acknowledged: the sources of moves that hold writes.
+    pub(super) fn draining(&self) -> impl Iterator<Item = NodeIndex> + '_ {
+        let moves = self.topology.moves.iter().filter(|moving| holds_writes(moving.phase));
+        moves.filter_map(|moving| {
+            self.members().find(|(_, member)| member.id == moving.from).map(|(index, _)| index)
+        })
+    }
+
+    /// The error for a slot without an owner: nothing was done.
+    pub(super) fn no_owner(&self, slot: SlotId) -> String {
+        if !self.known {
+            return "CLUSTERDOWN This proxy has not read the topology from etcd yet".to_owned();
+        }
+        let range =
+            self.topology.slots.iter().find(|(range, _)| range.first() <= slot && slot <= range.last());
+        match range {
+            Some((_, id)) => format!(
+                "CLUSTERDOWN Hash slot {slot} belongs to node {id}, which is not a member; see nodes/ in etcd"
+            ),
+            None => format!("CLUSTERDOWN Hash slot {slot} has no owner; add a node with redis_console"),
+        }
+    }
+}
+
+/// Whether proxies hold writes to slots in this phase.
+fn holds_writes(phase: Phase) -> bool {
+    match phase {
+        Phase::Frozen | Phase::Switched => true,
+        Phase::Planned | Phase::Open | Phase::Aborting => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::topology::{SlotMove, SlotRange};
+
+    fn member(id: &str) -> Option<Arc<Member>> {
+        Some(Arc::new(Member {
+            id: id.parse().unwrap(),
+            address: format!("redis://127.0.0.1:70{id:0>2}").parse().unwrap(),
+            access: Access::Closed("not connected".to_owned()),
+        }))
+    }
+
+    fn range(text: &str) -> SlotRange {
+        text.to_owned().try_into().unwrap()
+    }
+
+    fn slot(number: u16) -> SlotId {
+        SlotId::new(number).unwrap()
+    }
+
+    #[test]
+    fn owners_holds_and_reasons() {
+        let moving = SlotMove {
+            id: 1,
+            plan: 1,
+            from: "10".parse().unwrap(),
+            to: "2".parse().unwrap(),
+            slots: vec![range("100-110")],
+            phase: Phase::Frozen,
+            since: Epoch(7),
+        };
+        let mut topology = Topology { epoch: Epoch(7), slots: Vec::new(), moves: vec![moving] };
+        topology.assign(&[range("0-200")], &"10".parse().unwrap());
+        topology.assign(&[range("300-400")], &"2".parse().unwrap());
+        topology.assign(&[range("500")], &"gone".parse().unwrap());
+        let routing = Routing::new(topology, vec![member("10"), None, member("2")]);
+        assert_eq!(
+            (routing.owner(slot(150)), routing.owner(slot(300)), routing.owner(slot(250))),
+            (Some(0), Some(2), None)
+        );
+        assert_eq!(
+            (routing.holds(slot(100)), routing.holds(slot(99)), routing.holds_any()),
+            (true, false, true)
+        );
+        assert_eq!(routing.owning(), [2, 0]);
+        assert_eq!(routing.draining().collect::<Vec<_>>(), [0]);
+        assert!(routing.no_owner(slot(250)).starts_with("CLUSTERDOWN Hash slot 250 has no owner"));
+        assert!(routing.no_owner(slot(500)).contains("belongs to node gone"));
+        assert!(Routing::unknown().no_owner(slot(1)).contains("has not read the topology"));
+        assert_eq!(routing.member(2).unwrap().label(), "node 2 (127.0.0.1:7002)");
+    }
+}

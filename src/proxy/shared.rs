@@ -1,0 +1,99 @@
+//! What all threads of one proxy share: settings, the list of clients, counters.
+
+use std::{
+    num::NonZeroUsize,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::clients::Clients;
+use crate::{cluster::id::ProxyId, server::ConnectionCounters, time::Millis};
+
+/// Settings of the data path.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// Connections of each worker to each node, for each database and RESP version in use.
+    pub(super) connections_per_node: NonZeroUsize,
+    /// A node that owes a reply for longer is given up.
+    pub(super) node_timeout: Duration,
+    /// For a new connection to a node, login included.
+    pub(super) connect_timeout: Duration,
+    /// Writes to slots on the move get an error when the registry has not answered for longer.
+    pub(super) hold_without_registry: Duration,
+}
+
+/// What a worker counts; its own copy is plain, this one is for readers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counters {
+    /// Requests served, errors included.
+    pub(super) commands: u64,
+    /// Requests and parts of requests sent to nodes.
+    pub(super) forwarded: u64,
+    /// Requests answered with an error of the proxy's own.
+    pub(super) errors: u64,
+    /// Clients whose writes wait for a slot move, now.
+    pub(super) held: u64,
+}
+
+#[derive(Debug, Default)]
+struct Published {
+    commands: AtomicU64,
+    forwarded: AtomicU64,
+    errors: AtomicU64,
+    held: AtomicU64,
+}
+
+/// Where a worker publishes its counters, once a turn.
+#[derive(Debug, Default)]
+pub(super) struct WorkerFigures(Published);
+
+impl WorkerFigures {
+    pub(super) fn publish(&self, counters: &Counters) {
+        self.0.commands.store(counters.commands, Relaxed);
+        self.0.forwarded.store(counters.forwarded, Relaxed);
+        self.0.errors.store(counters.errors, Relaxed);
+        self.0.held.store(counters.held, Relaxed);
+    }
+
+    pub(super) fn read(&self) -> Counters {
+        Counters {
+            commands: self.0.commands.load(Relaxed),
+            forwarded: self.0.forwarded.load(Relaxed),
+            errors: self.0.errors.load(Relaxed),
+            held: self.0.held.load(Relaxed),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) id: ProxyId,
+    pub(super) config: Settings,
+    /// `--requirepass`.
+    pub(super) password: Option<String>,
+    pub(super) port: u16,
+    pub(super) started: Millis,
+    pub(super) clients: Clients,
+    pub(super) workers: Vec<WorkerFigures>,
+    /// How to reach each worker; set once, before the first connection.
+    pub(super) ports: std::sync::OnceLock<Vec<std::sync::Arc<super::worker::Port>>>,
+    pub(super) connections: ConnectionCounters,
+}
+
+impl Shared {
+    /// Sums of all workers.
+    pub(super) fn counters(&self) -> Counters {
+        self.workers.iter().map(WorkerFigures::read).fold(Counters::default(), |sum, one| Counters {
+            commands: sum.commands + one.commands,
+            forwarded: sum.forwarded + one.forwarded,
+            errors: sum.errors + one.errors,
+            held: sum.held + one.held,
+        })
+    }
+
+    /// Workers by number; none before the proxy runs.
+    pub(super) fn ports(&self) -> &[std::sync::Arc<super::worker::Port>] {
+        self.ports.get().map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,150 @@
+//! From a request to the nodes that serve it.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{
+    Worker,
+    client::{Client, IN_FLIGHT_MAX, OUTPUT_MAX, Stall},
+};
+use crate::{
+    client::encode_command,
+    cluster::slot::SlotId,
+    command::{Flags, KeyPositions, Route, Spec, keys, resolve, route::reason},
+    protocol::Request,
+    proxy::routing::Routing,
+};
+
+/// As Redis Cluster says it.
+const CROSSSLOT: &str = "CROSSSLOT Keys in request don't hash to the same slot";
+
+impl Worker {
+    /// Serves one request, or says why it must wait; then nothing has been done yet.
+    pub(super) fn request(
+        &mut self,
+        client: &mut Client,
+        routing: &Routing,
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
+        if client.replies.in_flight() >= IN_FLIGHT_MAX {
+            return Err(Stall::InFlight);
+        }
+        if client.replies.buffered() > OUTPUT_MAX {
+            return Err(Stall::Output);
+        }
+        let spec = match resolve(request) {
+            Ok(spec) => spec,
+            Err(error) => {
+                self.refuse(client, error.text());
+                return Ok(());
+            }
+        };
+        if !client.authenticated && !spec.flags.has(Flags::NO_AUTH) {
+            self.refuse(client, "NOAUTH Authentication required.");
+            return Ok(());
+        }
+        match spec.route_for(request) {
+            Route::OneSlot => self.one_slot(client, routing, spec, request)?,
+            Route::Split(merge) => self.split(client, routing, spec, merge, request)?,
+            Route::AllNodes(merge) => self.all_nodes(client, routing, spec, merge, request)?,
+            Route::Local => self.local(client, routing, spec, request)?,
+            Route::Refused(reason) => self.unavailable(client, spec, reason),
+        }
+        self.gathers.counters.commands += 1;
+        client.info.last_command.store(spec.index, Relaxed);
+        Ok(())
+    }
+
+    /// Answers with an error of the proxy's own.
+    pub(super) fn refuse(&mut self, client: &mut Client, text: impl AsRef<[u8]>) {
+        self.gathers.counters.errors += 1;
+        client.error(text);
+    }
+
+    pub(super) fn unavailable(&mut self, client: &mut Client, spec: &Spec, reason: &str) {
+        let name = spec.name.replace('|', " ");
+        self.refuse(client, format!("ERR '{name}' is not available through a proxy yet: {reason}"));
+    }
+
+    /// All keys in one slot: forwarded as it is.
+    fn one_slot(
+        &mut self,
+        client: &mut Client,
+        routing: &Routing,
+        spec: &'static Spec,
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
+        let keys = match keys::positions(spec, request) {
+            Ok(keys) => keys,
+            Err(error) => {
+                self.refuse(client, error.to_string());
+                return Ok(());
+            }
+        };
+        let mut slot = None;
+        for index in keys.indices() {
+            let this = SlotId::of_key(request.arg(index));
+            if slot.is_some_and(|slot| slot != this) {
+                self.refuse(client, CROSSSLOT);
+                return Ok(());
+            }
+            slot = Some(this);
+        }
+        let Some(slot) = slot else {
+            self.unavailable(client, spec, reason::NO_KEY);
+            return Ok(());
+        };
+        if routing.holds_any() && spec.writes() && routing.holds(slot) {
+            return self.hold(client, slot);
+        }
+        let Some(node) = routing.owner(slot) else {
+            self.refuse(client, routing.no_owner(slot));
+            return Ok(());
+        };
+        let lane = self.lane_for(node, client);
+        match self.check_lane(lane, client)? {
+            Ok(()) => self.forward(client, lane, request),
+            Err(text) => self.refuse(client, text),
+        }
+        Ok(())
+    }
+
+    /// Sends a whole request on, as the client sent it.
+    pub(super) fn forward(&mut self, client: &mut Client, lane: u32, request: &Request<'_>) {
+        self.gathers.counters.forwarded += 1;
+        let receiver = client.expect();
+        let out = self.push(lane, receiver);
+        match request.raw() {
+            Some(raw) => out.extend_from_slice(raw),
+            None => encode_command(out, &request.args().collect::<Vec<_>>()),
+        }
+    }
+
+    /// A write to a slot on the move waits; without a registry nobody could tell it when to go on.
+    pub(super) fn hold(&mut self, client: &mut Client, slot: SlotId) -> Result<(), Stall> {
+        let bound = self.shared.config.hold_without_registry;
+        let lost = self.registry_down_since.is_some_and(|since| self.now.duration_since(since) > bound);
+        if !lost {
+            return Err(Stall::Held);
+        }
+        self.refuse(
+            client,
+            format!(
+                "ERR slot {slot} is being moved and etcd is unreachable; nothing was written, try again later"
+            ),
+        );
+        Ok(())
+    }
+
+    /// The first of the keys whose writes must wait.
+    pub(super) fn held_slot(
+        routing: &Routing,
+        spec: &Spec,
+        request: &Request<'_>,
+        keys: &KeyPositions,
+    ) -> Option<SlotId> {
+        if !routing.holds_any() || !spec.writes() {
+            return None;
+        }
+        keys.indices().map(|index| SlotId::of_key(request.arg(index))).find(|&slot| routing.holds(slot))
+    }
+}

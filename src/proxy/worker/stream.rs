@@ -1,0 +1,74 @@
+//! What a worker reads from and writes to: a client's TCP connection, or one end of a socket pair for callers in this process.
+
+use std::io::{self, Read, Write};
+
+use mio::{Interest, Registry, Token, event::Source};
+
+/// A non-blocking byte stream.
+#[derive(Debug)]
+pub(in crate::proxy) enum Stream {
+    /// From the network.
+    Tcp(mio::net::TcpStream),
+    /// From within the process.
+    Local(mio::net::UnixStream),
+    /// Not there yet, or not any more.
+    Closed,
+}
+
+impl Stream {
+    /// Reads once: bytes, or `None` if there are none now.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        retry(|| match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            Self::Local(stream) => stream.read(buffer),
+            Self::Closed => Ok(0),
+        })
+    }
+
+    /// Writes once: bytes, or `None` if the kernel takes none now.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        retry(|| match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Local(stream) => stream.write(bytes),
+            Self::Closed => Err(io::ErrorKind::NotConnected.into()),
+        })
+    }
+}
+
+/// Repeats a call that a signal interrupted; "not now" becomes `None`.
+pub(super) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+    loop {
+        match call() {
+            Ok(count) => return Ok(Some(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Source for Stream {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.register(registry, token, interests),
+            Self::Local(stream) => stream.register(registry, token, interests),
+            Self::Closed => Ok(()),
+        }
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.reregister(registry, token, interests),
+            Self::Local(stream) => stream.reregister(registry, token, interests),
+            Self::Closed => Ok(()),
+        }
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.deregister(registry),
+            Self::Local(stream) => stream.deregister(registry),
+            Self::Closed => Ok(()),
+        }
+    }
+}

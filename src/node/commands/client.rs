@@ -34,9 +34,9 @@ fn id(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
 fn getname(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
     let name = context.session.client.labels().name.clone();
     if name.is_empty() {
-        context.reply.null()
+        context.reply.null();
     } else {
-        context.reply.bulk(name)
+        context.reply.bulk(name);
     }
     Ok(())
 }

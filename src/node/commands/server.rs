@@ -72,7 +72,7 @@ fn config_get(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    if request.len() % 2 != 0 {
+    if !request.len().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }
     let pairs = (2..request.len()).step_by(2).map(|at| (request.arg(at), request.arg(at + 1)));

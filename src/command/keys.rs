@@ -379,7 +379,7 @@ pub(super) fn legacy(specs: &[KeySpec]) -> (i32, i32, i32) {
             None => legacy = Some((first, end, step)),
             // Another place right after the last one.
             Some((_, previous, 1)) if *previous >= 0 && step == 1 && *previous == first - 1 => {
-                *previous = end
+                *previous = end;
             }
             Some(_) => break,
         }

@@ -8,10 +8,11 @@ const EMPTY: u16 = u16::MAX;
 /// Longer names are of no command.
 const NAME_MAX: usize = 32;
 
+const _: () = assert!(COMMANDS * 2 < PLACES, "the hash table is too full");
+
 static PLACES_BY_HASH: [u16; PLACES] = build();
 
 const fn build() -> [u16; PLACES] {
-    assert!(COMMANDS * 2 < PLACES);
     let mut places = [EMPTY; PLACES];
     let mut index = 0;
     while index < COMMANDS {

@@ -91,7 +91,7 @@ fn requests_by_chance() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let seed = number("DIFFERENTIAL_SEED").unwrap_or(now.as_nanos() as u64);
     let rounds = number("DIFFERENTIAL_ROUNDS").map_or(ROUNDS, |rounds| rounds as usize);
-    println!("DIFFERENTIAL_SEED={seed}");
+    eprintln!("DIFFERENTIAL_SEED={seed}");
     let specs: Vec<&Spec> = TABLE.iter().filter(|spec| by_chance(spec)).collect();
     let mut differences = Differences::default();
     for version in [Version::Resp2, Version::Resp3] {

@@ -27,11 +27,10 @@ pub fn compress(input: &[u8], limit: usize) -> Option<Vec<u8>> {
     while at + 2 < input.len() {
         let entry = &mut recent[bucket(&input[at..])];
         let candidate = std::mem::replace(entry, u32::try_from(at).ok()?) as usize;
-        // The very first byte is never referred to, nor is anything so near the end.
+        // The very first byte is never referred to.
         let matches = candidate != NOWHERE as usize
             && candidate > 0
             && at - candidate <= DISTANCE_MAX
-            && at + 4 < input.len()
             && input[candidate..candidate + 3] == input[at..at + 3];
         if !matches {
             out.literal(input[at])?;

@@ -13,7 +13,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub enum Dialog {
     /// A node joins.
-    Add(AddNode),
+    Add(Box<AddNode>),
     /// A node leaves.
     Remove(RemoveNode),
     /// Several lines were pasted.

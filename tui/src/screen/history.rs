@@ -16,7 +16,8 @@ pub(super) struct History {
 impl History {
     /// Reads the file; one that is not there, or cannot be read, is an empty history.
     pub(super) fn open(file: Option<PathBuf>) -> Self {
-        let config = rustyline::Config::builder().max_history_size(LINES_MAX).map(|builder| builder.build());
+        let config =
+            rustyline::Config::builder().max_history_size(LINES_MAX).map(rustyline::config::Builder::build);
         let mut lines =
             config.map_or_else(|_| FileHistory::new(), |config| FileHistory::with_config(&config));
         if let Some(file) = &file {

@@ -97,7 +97,6 @@ pub(super) fn cluster() -> ClusterView {
             phase: Phase::Frozen,
             since: Epoch(117),
         }],
-        ..Topology::default()
     };
     let mut events = EventLog::new(100);
     for (ago, kind, revision, text) in [

@@ -25,6 +25,7 @@ use ratatui::{
             disable_raw_mode, enable_raw_mode,
         },
     },
+    layout::Rect,
 };
 
 use super::{model::Model, view};
@@ -110,7 +111,9 @@ impl Screen {
     /// # Errors
     /// The terminal cannot be asked for its size.
     pub(super) fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // `clear` asks the terminal where its cursor is and fails when it does not say; resizing only wipes.
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 
     /// Columns and rows.

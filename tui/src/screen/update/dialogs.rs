@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) fn open_add(model: &mut Model, effects: &mut Effects) {
-    model.dialog = Some(Dialog::Add(AddNode::new(&model.latest, model.embedded)));
+    model.dialog = Some(Dialog::Add(Box::new(AddNode::new(&model.latest, model.embedded))));
     refresh(model, effects);
 }
 
@@ -37,7 +37,7 @@ pub(super) fn open_for(model: &mut Model, operator: &Operator, effects: &mut Eff
             add.address = Input::new(address.clone().map(String::from).unwrap_or_default());
             add.options = *options;
             add.field = if add.parsed(&model.latest).is_ok() { Field::Confirm } else { Field::Address };
-            model.dialog = Some(Dialog::Add(add));
+            model.dialog = Some(Dialog::Add(Box::new(add)));
             refresh(model, effects);
         }
         Operator::Remove { id, options } => {

@@ -8,6 +8,7 @@ use crate::{
     language::{self, Command, Directive, Operator},
     screen::{
         assist,
+        dialog::{Dialog, Field},
         event::{Effect, Effects, Finished},
         keymap::Action,
         model::{Completion, Focus, Model, Panel, ResultArea, Running, Tone},
@@ -95,14 +96,14 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
     let mut lines = pasted.split(['\n', '\r']).filter(|line| !line.trim().is_empty());
     let (first, more) = (lines.next(), lines.next());
     let input = match &mut model.dialog {
-        Some(dialogs_open) => match dialogs_open {
-            super::super::dialog::Dialog::Add(add) => match add.field {
-                super::super::dialog::Field::Id => Some(&mut add.id),
-                super::super::dialog::Field::Address => Some(&mut add.address),
+        Some(dialog) => match dialog {
+            Dialog::Add(add) => match add.field {
+                Field::Id => Some(&mut add.id),
+                Field::Address => Some(&mut add.address),
                 _ => None,
             },
             // An id is typed, not pasted: it is there to make one look.
-            super::super::dialog::Dialog::Remove(_) | super::super::dialog::Dialog::Paste(_) => None,
+            Dialog::Remove(_) | Dialog::Paste(_) => None,
         },
         None if model.help.is_some() => None,
         None if model.focus == Focus::Filter => Some(&mut model.nodes.filter),
@@ -166,7 +167,7 @@ fn begin(model: &mut Model, text: String, line: language::Line, effects: &mut Ef
             dialogs::open_for(model, operator, effects);
         }
         Command::Directive(Directive::Exit(status)) => {
-            effects.push(Effect::Quit(status.map_or(Status::Done, Status::Chosen)))
+            effects.push(Effect::Quit(status.map_or(Status::Done, Status::Chosen)));
         }
         Command::Directive(Directive::Echo(words)) => {
             let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();

@@ -1,6 +1,7 @@
 //! The dialogs, over the middle of the screen. Where there is no room, explanations go first and the fields stay.
 
 use ratatui::layout::Rect;
+use redis_cluster::cluster::member::Address;
 use tui_input::Input;
 
 use super::{Painter, command::window, painter::Piece};
@@ -186,7 +187,7 @@ fn add_node(model: &Model, painter: &Painter<'_>, add: &AddNode, width: usize) -
             if address.is_none() {
                 let text = format!("{} no address: the node is started in this process", glyphs.passed);
                 rows.push(labelled(CHECK, "", Role::Good, text));
-            } else if address.as_ref().is_some_and(|address| address.is_wildcard()) {
+            } else if address.as_ref().is_some_and(Address::is_wildcard) {
                 let text = format!("{} a wildcard address works from this machine only", glyphs.warning);
                 rows.push(labelled(CHECK, "", Role::Warning, text));
             }

@@ -95,7 +95,7 @@ fn add_dialog(size: (u16, u16)) -> Model {
     add.probe = Answer::Here(Ok(Probe { ping_us: 400, keys: Some(0), version: "redis 7.0.15".to_owned() }));
     add.preview =
         Answer::Here(Ok("FROM  SLOTS   KEYS\n1       683  520,000\n2       683  519,000\n".to_owned()));
-    model.dialog = Some(Dialog::Add(add));
+    model.dialog = Some(Dialog::Add(Box::new(add)));
     model
 }
 

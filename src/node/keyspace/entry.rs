@@ -71,7 +71,16 @@ impl<'a> Entry<'a> {
         if let Value::Int(number) = self.value() {
             self.set_value(Value::Bytes(itoa::Buffer::new().format(number).as_bytes()));
         }
-        if !self.table.at_mut(self.at).resize(len) {
+        let old = self.record();
+        let cut = match old.value() {
+            Value::Bytes(bytes) if len < bytes.len() => {
+                Some(Record::new(old.key(), Value::Bytes(&bytes[..len]), old.expiry(), old.age()))
+            }
+            _ => None,
+        };
+        if let Some(cut) = cut {
+            self.table.replace(self.at, cut);
+        } else if !self.table.at_mut(self.at).resize(len) {
             self.table.grow(self.at, len);
             let resized = self.table.at_mut(self.at).resize(len);
             debug_assert!(resized, "grown to fit");

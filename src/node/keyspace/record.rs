@@ -268,7 +268,7 @@ impl Record {
         self.as_ref().to_record_as(key)
     }
 
-    /// The same string with room for `len` bytes and more, at least a half more; its length stays.
+    /// The same string with room for `len` bytes, no fewer than it has, and up to a half more; its length stays.
     #[must_use]
     pub fn grown(self, len: usize) -> Self {
         let old = self.as_ref();
@@ -277,6 +277,7 @@ impl Record {
         };
         // A half more makes appending cost O(1) per byte; a large string takes a mebibyte at a time, as in Redis.
         let capacity = len + (len / 2).min(1 << 20);
+        debug_assert!(len >= bytes.len(), "growing does not cut");
         let shape = old.shape();
         if shape.flags & LONG == 0 {
             let mut new =

@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use redis_cluster::{
-    node::keyspace::{Key, Keyspace, Place, Ttl, Value},
+    node::keyspace::{Key, Keyspace, Place, RecordRef, Ttl, Value},
     time::Millis,
 };
 
@@ -70,7 +70,7 @@ fn bench(criterion: &mut Criterion) {
                         match keyspace
                             .db_mut(0)
                             .read(Key::with_place(key, place), access)
-                            .map(|record| record.value())
+                            .map(RecordRef::value)
                         {
                             Some(Value::Bytes(bytes)) => {
                                 black_box(bytes.iter().fold(0, |sum, byte| sum ^ byte))

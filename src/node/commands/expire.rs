@@ -5,7 +5,10 @@ use super::{
     support::{Outcome, integer, is_word},
 };
 use crate::{
-    node::context::{CommandError, Context, Handler},
+    node::{
+        context::{CommandError, Context, Handler},
+        keyspace::RecordRef,
+    },
     protocol::Request,
     time::Millis,
 };
@@ -128,7 +131,7 @@ fn reply_expiry(
 ) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
-    reply.integer(match db.peek(key, access).map(|record| record.expiry()) {
+    reply.integer(match db.peek(key, access).map(RecordRef::expiry) {
         None => -2,
         Some(None) => -1,
         Some(Some(expiry)) => show(expiry, access.now),

@@ -102,7 +102,7 @@ fn scan(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_cursor;
+    use super::{Cursor, parse_cursor};
 
     #[test]
     fn cursors_that_redis_accepts() {
@@ -119,7 +119,7 @@ mod tests {
             ("a", None),
             ("-", None),
         ] {
-            assert_eq!(parse_cursor(text.as_bytes()).map(|cursor| cursor.number()), number, "{text:?}");
+            assert_eq!(parse_cursor(text.as_bytes()).map(Cursor::number), number, "{text:?}");
         }
     }
 }

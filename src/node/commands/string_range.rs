@@ -77,7 +77,7 @@ fn getrange(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (db, reply) = ctx.db_and_reply();
     match db.read(key, access) {
         Some(record) => {
-            with_bytes(record.value(), |bytes| reply.bulk(&bytes[range(start, end, bytes.len())]))
+            with_bytes(record.value(), |bytes| reply.bulk(&bytes[range(start, end, bytes.len())]));
         }
         None => reply.bulk(b""),
     }

@@ -192,7 +192,7 @@ impl Db {
                 }
             }
             None => {
-                self.add(key.place, Record::new(key.bytes, value, expiry, access.aging.initial(access.now)))
+                self.add(key.place, Record::new(key.bytes, value, expiry, access.aging.initial(access.now)));
             }
         }
     }
@@ -242,7 +242,7 @@ impl Db {
     /// A key chosen evenly among all.
     pub fn random(&mut self, now: Millis) -> Option<Vec<u8>> {
         while self.len > 0 {
-            let nth = (u128::from(self.random.next()) * self.len as u128 >> 64) as usize;
+            let nth = ((u128::from(self.random.next()) * self.len as u128) >> 64) as usize;
             let (key, expired) = {
                 let record = self.nth(nth)?;
                 (record.key().to_vec(), record.expiry().is_some_and(|expiry| expiry < now))

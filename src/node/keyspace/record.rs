@@ -186,14 +186,14 @@ pub struct RecordRef<'a>(NonNull<u8>, PhantomData<&'a [u8]>);
 /// A record that may be changed in place, as far as its block allows.
 pub struct RecordMut<'a>(NonNull<u8>, PhantomData<&'a mut [u8]>);
 
-// SAFETY: a record owns its block like a `Box<[u8]>`; shared access only reads.
 #[expect(
     unsafe_code,
     reason = "an owned block of bytes may change threads, which a raw pointer does not say"
 )]
+// SAFETY: a record owns its block like a `Box<[u8]>`.
 unsafe impl Send for Record {}
-// SAFETY: as above.
 #[expect(unsafe_code, reason = "shared access to a record only reads")]
+// SAFETY: shared access only reads the block.
 unsafe impl Sync for Record {}
 
 #[expect(unsafe_code, reason = "lays out and frees the block")]

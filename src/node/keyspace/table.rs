@@ -345,7 +345,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn record(key: u32) -> Record {
-        Record::new(&key.to_le_bytes(), Value::Int(0), (key % 3 == 0).then_some(Millis(i64::from(key))), 0)
+        Record::new(
+            &key.to_le_bytes(),
+            Value::Int(0),
+            key.is_multiple_of(3).then_some(Millis(i64::from(key))),
+            0,
+        )
     }
 
     /// Few distinct tags at both ends, so that runs collide and wrap round.

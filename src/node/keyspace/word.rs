@@ -16,11 +16,11 @@ const _: () = assert!(usize::BITS == 64, "pointers are tagged in bits 48 to 63")
 #[derive(Default)]
 pub(super) struct Word(Option<NonNull<u8>>);
 
+#[expect(unsafe_code, reason = "a word is an owned Record")]
 // SAFETY: a word owns its record, and records may change threads.
-#[expect(unsafe_code, reason = "a word is an owned Record")]
 unsafe impl Send for Word {}
-// SAFETY: shared access to a record only reads.
 #[expect(unsafe_code, reason = "a word is an owned Record")]
+// SAFETY: shared access to a record only reads.
 unsafe impl Sync for Word {}
 
 #[expect(unsafe_code, reason = "lends and gives back the record whose pointer it tagged")]

@@ -63,6 +63,7 @@ pub async fn run(session: Session, options: Options) -> io::Result<Status> {
     model.embedded = options.embedded;
     model.line.history = history.lines();
     let (answers, incoming) = mpsc::channel(ANSWERS_WAITING);
+    session.stream_figures();
     let view = session.view();
     let mut face = Face {
         session,

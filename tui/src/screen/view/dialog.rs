@@ -124,14 +124,18 @@ fn preview(model: &Model, painter: &Painter<'_>, answer: &Answer<String>, width:
         Answer::Here(Ok(plan)) => {
             let plan = text::own(plan, model.theme.charset);
             let lines: Vec<&str> = plan.trim_end().split('\n').collect();
-            let mut rows: Vec<Row> = lines
-                .iter()
-                .take(8)
-                .enumerate()
-                .map(|(at, line)| {
-                    labelled(DETAIL, if at == 0 { "Plan" } else { "" }, Role::Text, painter.escape(line))
-                })
-                .collect();
+            let room = width.saturating_sub(LABEL + 3);
+            let mut rows: Vec<Row> = Vec::new();
+            for (at, line) in lines.iter().take(8).enumerate() {
+                let label = if at == 0 { "Plan" } else { "" };
+                let line = painter.escape(line);
+                // Sentences go on in the next row; tables fit.
+                if text::width(&line) > room {
+                    rows.extend(wrapped(DETAIL, label, Role::Text, &line, width));
+                } else {
+                    rows.push(labelled(DETAIL, label, Role::Text, line));
+                }
+            }
             if lines.len() > 8 {
                 let more = format!("{} {} more lines", glyphs.more, lines.len() - 8);
                 rows.push(labelled(DETAIL, "", Role::Quiet, more));

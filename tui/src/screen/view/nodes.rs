@@ -138,7 +138,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
     }
     let table = &model.nodes;
     let inner = if style == Style::Compact { area } else { frame(model, painter, area, style) };
-    let sum_rows = u16::from(style != Style::Compact && inner.height > 3);
+    let sum_rows = u16::from(style != Style::Compact && inner.height > 2);
     let head_rows = u16::from(inner.height > 1);
     let height = inner.height.saturating_sub(head_rows + sum_rows);
     let top = table.top(height.into());

@@ -8,15 +8,20 @@ use std::{
 
 use crate::{
     arguments::Arguments,
+    embedded::{self, Embedded},
     format::{Form, Formatter, TextForm},
     oneshot,
     output::Output,
+    paths, repl,
     runner::Runner,
-    screen::{self, theme::Theme},
+    screen,
     script::{self, Source},
     session::{Options, Session, StartsNodes, Status},
     signals::Signals,
 };
+
+/// How long the proxies of an embedded cluster get to read its topology before the face opens anyway.
+const READY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// The faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,45 +121,108 @@ fn open(
     Session::open_with(options, starter).map_err(|error| (Status::Usage, error.to_string()))
 }
 
+/// The cluster that is worked on.
+struct Place {
+    session: Session,
+    /// It runs in this process.
+    embedded: Option<Embedded>,
+}
+
+impl Place {
+    async fn open(arguments: &Arguments, output: &mut Output) -> Result<Self, Refused> {
+        if let Some(etcd) = &arguments.etcd {
+            if arguments.typed.dir.is_some() {
+                return Err((
+                    Status::Usage,
+                    "--dir is for an embedded cluster, which has no ETCD".to_owned(),
+                ));
+            }
+            return Ok(Self { session: open(arguments, etcd, None)?, embedded: None });
+        }
+        let failed = |error: embedded::StartError| (Status::Refused, error.to_string());
+        let started = Embedded::start(&arguments.typed.cluster, arguments.typed.dir.as_deref()).await;
+        let mut cluster = started.map_err(failed)?;
+        cluster.ready().await.map_err(failed)?;
+        for line in cluster.describe() {
+            output.message(&line);
+        }
+        let session = open(arguments, cluster.url(), Some(cluster.starter()))?;
+        // Proxies register first and read the topology afterwards; one that is late answers with errors until then.
+        let mut view = session.view();
+        let _ = tokio::time::timeout(READY_PATIENCE, view.wait_for(|view| cluster.is_ready(view))).await;
+        Ok(Self { session, embedded: Some(cluster) })
+    }
+
+    async fn close(self) {
+        drop(self.session);
+        if let Some(cluster) = self.embedded {
+            cluster.stop().await;
+        }
+    }
+}
+
 /// Runs the console; the exit status of the program.
 pub async fn run(arguments: Arguments) -> Status {
     let surroundings = Surroundings::look();
+    let face = surroundings.face(&arguments);
     let mut output = Output::new(surroundings.formatter(&arguments));
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
-            output.message(&format!("cannot listen for signals: {error}"));
+            output.message(&format!("redis_console: cannot listen for signals: {error}"));
             return Status::ErrorReply;
         }
     };
-    let face = surroundings.face(&arguments);
-    let limit = arguments.typed.timeout;
-    let work = async {
-        match show(&arguments, face, output).await {
-            Ok(status) => status,
-            Err((status, text)) => {
-                Output::new(surroundings.formatter(&arguments)).message(&format!("redis_console: {text}"));
-                status
-            }
+    let place = tokio::select! {
+        place = Place::open(&arguments, &mut output) => place,
+        status = signals.next() => return status,
+    };
+    let place = match place {
+        Ok(place) => place,
+        Err((status, text)) => {
+            output.message(&format!("redis_console: {text}"));
+            return status;
         }
     };
+    let runner = Runner::new(place.session.clone(), output);
+    let status = match face {
+        Face::OneShot | Face::Script => unattended(runner, &arguments, face, &mut signals).await,
+        Face::Repl => repl::run(runner, &arguments, &mut signals).await,
+        Face::Screen => {
+            drop(signals);
+            full_screen(&place, &arguments).await
+        }
+    };
+    place.close().await;
+    status
+}
+
+/// A face that nobody sits before: a signal or `--timeout` ends it.
+async fn unattended(mut runner: Runner, arguments: &Arguments, face: Face, signals: &mut Signals) -> Status {
+    let work = async {
+        if face == Face::OneShot {
+            let words = arguments.command.clone().unwrap_or_default();
+            return oneshot::run(&mut runner, arguments, words).await;
+        }
+        let source = match &arguments.typed.file {
+            Some(path) if path.as_os_str() != "-" => Source::File(path.clone()),
+            _ => Source::Stdin,
+        };
+        script::run(&mut runner, arguments, source).await
+    };
     let limited = async {
-        match limit.filter(|_| matches!(face, Face::OneShot | Face::Script)) {
+        match arguments.typed.timeout {
             None => work.await,
-            Some(limit) => match tokio::time::timeout(limit, work).await {
-                Ok(status) => status,
-                Err(_) => {
-                    say(&format!("gave up after {} s; what was sent may still run", limit.as_secs_f64()));
-                    Status::TimedOut
-                }
-            },
+            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+                say(&format!("gave up after {} s; what was sent may still run", limit.as_secs_f64()));
+                Status::TimedOut
+            }),
         }
     };
     tokio::select! {
         biased;
         status = limited => status,
-        // The screen answers signals itself: it has a terminal to give back first.
-        status = signals.next(), if face != Face::Screen => {
+        status = signals.next() => {
             if status == Status::Interrupted {
                 say("interrupted; what was sent may still run, and accepted plans go on in the cluster");
             }
@@ -163,33 +231,25 @@ pub async fn run(arguments: Arguments) -> Status {
     }
 }
 
-fn say(text: &str) {
-    Output::new(Formatter::new(Form::Raw, TextForm::Escaped)).message(&format!("redis_console: {text}"));
+async fn full_screen(place: &Place, arguments: &Arguments) -> Status {
+    let options = screen::Options {
+        theme: screen::theme::Theme::detect(arguments.typed.ascii, arguments.typed.no_color, |name| {
+            std::env::var(name).ok()
+        }),
+        embedded: place.embedded.is_some(),
+        history: paths::history_file(),
+    };
+    match screen::run(place.session.clone(), options).await {
+        Ok(status) => status,
+        Err(error) => {
+            say(&format!("no full screen: {error}; --repl is the line editor"));
+            Status::ErrorReply
+        }
+    }
 }
 
-async fn show(arguments: &Arguments, face: Face, output: Output) -> Result<Status, Refused> {
-    let etcd = arguments.etcd.clone().unwrap_or_else(|| "http://127.0.0.1:2379".to_owned());
-    let session = open(arguments, &etcd, None)?;
-    if face == Face::Screen {
-        let theme =
-            Theme::detect(arguments.typed.ascii, arguments.typed.no_color, |name| std::env::var(name).ok());
-        let options = screen::Options { theme, embedded: false, history: None };
-        return screen::run(session, options).await.map_err(|error| (Status::Usage, error.to_string()));
-    }
-    let mut runner = Runner::new(session, output);
-    Ok(match face {
-        Face::OneShot => {
-            let words = arguments.command.clone().unwrap_or_default();
-            oneshot::run(&mut runner, arguments, words).await
-        }
-        Face::Script | Face::Repl | Face::Screen => {
-            let source = match &arguments.typed.file {
-                Some(path) if path.as_os_str() != "-" => Source::File(path.clone()),
-                _ => Source::Stdin,
-            };
-            script::run(&mut runner, arguments, source).await
-        }
-    })
+fn say(text: &str) {
+    Output::new(Formatter::new(Form::Raw, TextForm::Escaped)).message(&format!("redis_console: {text}"));
 }
 
 #[cfg(test)]

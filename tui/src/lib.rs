@@ -7,18 +7,22 @@
 //! - [`session`]: the connection to a cluster: [`session::ClusterView`], and running commands.
 //! - [`arguments`]: what was typed behind the program's name, and what it means.
 //! - [`output`], [`progress`], [`runner`]: one command run, shown and counted, without a screen.
-//! - [`oneshot`], [`script`], [`screen`]: faces.
+//! - [`embedded`]: a whole cluster in this process.
+//! - [`oneshot`], [`script`], [`repl`], [`screen`]: faces.
 //! - [`app`]: which face, and with what.
 //!
 //! The faces call the session and never each other.
 
 pub mod app;
 pub mod arguments;
+pub mod embedded;
 pub mod format;
 pub mod language;
 pub mod oneshot;
 pub mod output;
+pub mod paths;
 pub mod progress;
+pub mod repl;
 pub mod runner;
 pub mod screen;
 pub mod script;

@@ -41,10 +41,23 @@ fn write_under(out: &mut Vec<u8>, value: &Value, prefix: &str, text: TextForm) {
                 write_under(out, key, &inner, text);
                 out.pop();
                 out.extend_from_slice(b" => ");
-                write_under(out, value, &inner, text);
+                let mut written = Vec::new();
+                write_under(&mut written, value, &inner, text);
+                if has_lines(value, &written) {
+                    // Its first line stands under the key, as the others do.
+                    out.push(b'\n');
+                    out.extend_from_slice(inner.as_bytes());
+                }
+                out.extend_from_slice(&written);
             }
         }
     }
+}
+
+/// Whether a value inside a map takes more than one line.
+fn has_lines(value: &Value, written: &[u8]) -> bool {
+    let aggregate = matches!(value, Value::Array(_) | Value::Set(_) | Value::Push(_) | Value::Map(_));
+    aggregate && written[..written.len().saturating_sub(1)].contains(&b'\n')
 }
 
 /// `1) `. The first one stands behind what the caller wrote already.
@@ -135,7 +148,7 @@ mod tests {
     fn nesting_and_wide_indexes() {
         assert_eq!(
             shown(b"*2\r\n*2\r\n:1\r\n*1\r\n:2\r\n%1\r\n+f\r\n~2\r\n:3\r\n:4\r\n"),
-            "1) 1) (integer) 1\n   2) 1) (integer) 2\n2) 1# f => 1~ (integer) 3\n      2~ (integer) 4\n"
+            "1) 1) (integer) 1\n   2) 1) (integer) 2\n2) 1# f => \n      1~ (integer) 3\n      2~ (integer) 4\n"
         );
         let ten = format!("*10\r\n{}", ":0\r\n".repeat(10));
         assert!(shown(ten.as_bytes()).starts_with(" 1) (integer) 0\n"));

@@ -2,7 +2,14 @@
 //!
 //! Each member has a task of its own, so a slow one delays nobody else's figures. Membership decides which tasks run.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use redis_cluster::{
     client::Connection,
@@ -49,9 +56,11 @@ enum Source {
 /// Keeps the right streams open until nobody takes the changes any more.
 pub(super) async fn run(mut view: watch::Receiver<Arc<ClusterView>>, changes: mpsc::Sender<Change>) {
     let mut running = JoinSet::new();
+    // Older proxies report themselves only; then the nodes are asked.
+    let silent_on_nodes = Arc::new(AtomicBool::new(false));
     let mut handles: BTreeMap<Source, tokio::task::AbortHandle> = BTreeMap::new();
     loop {
-        let wanted = wanted(&view.borrow_and_update());
+        let wanted = wanted(&view.borrow_and_update(), silent_on_nodes.load(Ordering::Relaxed));
         handles.retain(|source, handle| {
             let keep = wanted.contains(source);
             if !keep {
@@ -61,7 +70,7 @@ pub(super) async fn run(mut view: watch::Receiver<Arc<ClusterView>>, changes: mp
         });
         for source in wanted {
             if !handles.contains_key(&source) {
-                let handle = running.spawn(follow(source.clone(), changes.clone()));
+                let handle = running.spawn(follow(source.clone(), changes.clone(), silent_on_nodes.clone()));
                 handles.insert(source, handle);
             }
         }
@@ -73,8 +82,8 @@ pub(super) async fn run(mut view: watch::Receiver<Arc<ClusterView>>, changes: mp
     }
 }
 
-/// Every proxy; the nodes themselves while no proxy answers.
-fn wanted(view: &ClusterView) -> Vec<Source> {
+/// Every proxy; the nodes themselves while no proxy reports them.
+fn wanted(view: &ClusterView, silent_on_nodes: bool) -> Vec<Source> {
     let answering = view.proxies.iter().find(|(_, proxy)| proxy.error.is_none()).map(|(id, _)| id);
     let mut sources: Vec<Source> = view
         .proxies
@@ -85,7 +94,7 @@ fn wanted(view: &ClusterView) -> Vec<Source> {
             nodes_too: Some(id) == answering,
         })
         .collect();
-    if answering.is_none() {
+    if answering.is_none() || silent_on_nodes {
         sources.extend(view.nodes.iter().map(|(id, node)| source_of(id, &node.record.address)));
     }
     sources
@@ -103,10 +112,12 @@ fn source_of(id: &NodeId, address: &Address) -> Source {
 }
 
 /// Follows one source, again and again.
-async fn follow(source: Source, changes: mpsc::Sender<Change>) {
+async fn follow(source: Source, changes: mpsc::Sender<Change>, silent_on_nodes: Arc<AtomicBool>) {
     loop {
         let error = match &source {
-            Source::Proxy { id, address, nodes_too } => proxy(id, address, *nodes_too, &changes).await,
+            Source::Proxy { id, address, nodes_too } => {
+                proxy(id, address, nodes_too.then_some(&*silent_on_nodes), &changes).await
+            }
             Source::Node { id, address } => node(id, address, &changes).await,
             Source::Stock { id, address, login } => stock(id, address, login.as_ref(), &changes).await,
         };
@@ -169,7 +180,13 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 /// Follows a proxy until it fails; says why.
-async fn proxy(id: &ProxyId, address: &str, nodes_too: bool, changes: &mpsc::Sender<Change>) -> String {
+/// `silent_on_nodes`: given to the proxy whose figures of nodes count; it says whether there are any.
+async fn proxy(
+    id: &ProxyId,
+    address: &str,
+    silent_on_nodes: Option<&AtomicBool>,
+    changes: &mpsc::Sender<Change>,
+) -> String {
     let mut live = match Live::open(&reachable_address(address)).await {
         Ok(live) => live,
         Err(error) => return error,
@@ -179,13 +196,17 @@ async fn proxy(id: &ProxyId, address: &str, nodes_too: bool, changes: &mpsc::Sen
             Ok(figures) => figures,
             Err(error) => return error,
         };
+        let nodes: Vec<_> = figures.nodes.into_iter().filter_map(node_figures).collect();
+        if let Some(silent) = silent_on_nodes {
+            silent.store(nodes.is_empty(), Ordering::Relaxed);
+        }
         if let Some(own) = figures.proxy
             && changes.send(Change::Proxy(id.clone(), Ok(own.into()))).await.is_err()
         {
             return GONE.to_owned();
         }
-        let nodes: Vec<_> = figures.nodes.into_iter().filter_map(node_figures).collect();
-        if nodes_too && changes.send(Change::Nodes(nodes)).await.is_err() {
+        if silent_on_nodes.is_some() && !nodes.is_empty() && changes.send(Change::Nodes(nodes)).await.is_err()
+        {
             return GONE.to_owned();
         }
     }

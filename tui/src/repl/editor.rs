@@ -1,0 +1,127 @@
+//! The thread that edits lines.
+
+use std::{io, os::unix::fs::DirBuilderExt as _, path::Path, thread};
+
+use rustyline::{
+    ColorMode, Config, Editor as LineEditor, ExternalPrinter, error::ReadlineError, history::FileHistory,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::helper::Helper;
+use crate::{paths, screen::assist::is_secret, session::Session};
+
+/// Lines that are kept.
+const HISTORY_MAX: usize = 10_000;
+
+/// What was typed.
+#[derive(Debug)]
+pub(super) enum Read {
+    Line(String),
+    /// Ctrl-D.
+    End,
+    /// Ctrl-C.
+    Interrupted,
+    Failed(String),
+}
+
+struct Request {
+    prompt: String,
+    /// Answers to questions are not.
+    is_command: bool,
+    answer: oneshot::Sender<Read>,
+}
+
+/// The thread, as seen from outside.
+pub(super) struct Editor {
+    requests: mpsc::Sender<Request>,
+    printer: Option<Box<dyn ExternalPrinter + Send>>,
+}
+
+/// A boxed printer is a printer.
+pub(super) struct Printer(Box<dyn ExternalPrinter + Send>);
+
+impl ExternalPrinter for Printer {
+    fn print(&mut self, text: String) -> rustyline::Result<()> {
+        self.0.print(text)
+    }
+}
+
+impl Editor {
+    pub(super) fn start(session: Session, no_color: bool) -> rustyline::Result<Self> {
+        let no_color = no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let config = Config::builder()
+            .max_history_size(HISTORY_MAX)?
+            .history_ignore_dups(true)?
+            .history_ignore_space(true)
+            .auto_add_history(false)
+            .color_mode(if no_color { ColorMode::Disabled } else { ColorMode::Enabled })
+            .build();
+        let mut editor: LineEditor<Helper, FileHistory> = LineEditor::with_config(config)?;
+        editor.set_helper(Some(Helper { session }));
+        let history = paths::history_file();
+        if let Some(file) = &history {
+            // One that is not there yet is an empty one.
+            let _ = editor.load_history(file);
+        }
+        let printer = editor.create_external_printer().ok();
+        let (requests, mut incoming) = mpsc::channel::<Request>(1);
+        thread::spawn(move || {
+            while let Some(request) = incoming.blocking_recv() {
+                let read = match editor.readline(&request.prompt) {
+                    Ok(line) => {
+                        if request.is_command {
+                            remember(&mut editor, history.as_deref(), &line);
+                        }
+                        Read::Line(line)
+                    }
+                    Err(ReadlineError::Eof) => Read::End,
+                    Err(ReadlineError::Interrupted) => Read::Interrupted,
+                    Err(error) => Read::Failed(error.to_string()),
+                };
+                if request.answer.send(read).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self {
+            requests,
+            printer: printer.map(|printer| Box::new(printer) as Box<dyn ExternalPrinter + Send>),
+        })
+    }
+
+    /// For what happens while a line is edited; once.
+    pub(super) fn printer(&mut self) -> Option<Printer> {
+        self.printer.take().map(Printer)
+    }
+
+    pub(super) async fn read(&mut self, prompt: &str, is_command: bool) -> Read {
+        let (answer, read) = oneshot::channel();
+        let request = Request { prompt: prompt.to_owned(), is_command, answer };
+        if self.requests.send(request).await.is_err() {
+            return Read::Failed("the line editor has ended".to_owned());
+        }
+        read.await.unwrap_or_else(|_| Read::Failed("the line editor has ended".to_owned()))
+    }
+}
+
+/// Keeps a line for the arrow keys and for later sessions, unless it holds a password.
+fn remember(editor: &mut LineEditor<Helper, FileHistory>, file: Option<&Path>, line: &str) {
+    if line.trim().is_empty() || is_secret(line) {
+        return;
+    }
+    // A full disk or a read-only home costs the history, not the session.
+    let _ = editor.add_history_entry(line);
+    if let Some(file) = file
+        && make_directory(file).is_ok()
+    {
+        let _ = editor.append_history(file);
+    }
+}
+
+/// For the owner only.
+fn make_directory(file: &Path) -> io::Result<()> {
+    match file.parent() {
+        Some(directory) => std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory),
+        None => Ok(()),
+    }
+}

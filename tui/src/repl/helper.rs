@@ -1,0 +1,121 @@
+//! What rustyline asks while a line is typed.
+
+use rustyline::{
+    Context, Helper as LineHelper, Result,
+    completion::Completer,
+    highlight::Highlighter,
+    hint::Hinter,
+    validate::{ValidationContext, ValidationResult, Validator},
+};
+
+use redis_cluster::protocol::quote;
+
+use crate::{screen::assist, session::Session};
+
+/// Answers from the tables and from what is known of the cluster.
+pub(super) struct Helper {
+    pub(super) session: Session,
+}
+
+impl LineHelper for Helper {}
+
+impl Completer for Helper {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> Result<(usize, Vec<String>)> {
+        let (before, candidates) = assist::complete(&line[..pos], &self.session.now());
+        Ok((before.len(), candidates))
+    }
+}
+
+impl Hinter for Helper {
+    type Hint = String;
+
+    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<String> {
+        if pos < line.len() || line.is_empty() {
+            return None;
+        }
+        let hint = assist::hint(line, &self.session.now())?;
+        let rest = remaining(&hint.syntax, line);
+        let about = hint.problem.unwrap_or(hint.target);
+        let blank = if line.ends_with(' ') { "" } else { " " };
+        let text =
+            [rest.as_str(), about.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        (!text.is_empty()).then(|| format!("{blank}{}", text.join("   ")))
+    }
+}
+
+impl Highlighter for Helper {
+    fn highlight_hint<'h>(&self, hint: &'h str) -> std::borrow::Cow<'h, str> {
+        format!("\x1b[2m{hint}\x1b[22m").into()
+    }
+}
+
+impl Validator for Helper {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> Result<ValidationResult> {
+        Ok(if has_open_quote(context.input()) {
+            ValidationResult::Incomplete
+        } else {
+            ValidationResult::Valid(None)
+        })
+    }
+}
+
+/// More input can still make this a line.
+fn has_open_quote(line: &str) -> bool {
+    let splits = |end: &str| quote::split(format!("{line}{end}").as_bytes()).is_ok();
+    !splits("") && (splits("\"") || splits("'"))
+}
+
+/// The part of a command's syntax that was not typed yet.
+fn remaining(syntax: &str, line: &str) -> String {
+    let typed = line.split_whitespace().count();
+    let parts = parts(syntax);
+    let repeats = parts.iter().position(|part| part.contains("...") || part.contains('…'));
+    let skip = repeats.map_or(typed, |at| typed.min(at));
+    parts.into_iter().skip(skip).collect::<Vec<_>>().join(" ")
+}
+
+/// Words of a syntax; what is in brackets is one.
+fn parts(syntax: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut depth, mut start) = (0usize, 0);
+    for (at, character) in syntax.char_indices() {
+        match character {
+            '[' | '<' => depth += 1,
+            ']' | '>' => depth = depth.saturating_sub(1),
+            ' ' if depth == 0 => {
+                parts.push(&syntax[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&syntax[start..]);
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_still_to_be_typed() {
+        let syntax = "SET key value [NX | XX] [GET]";
+        assert_eq!(remaining(syntax, "set"), "key value [NX | XX] [GET]");
+        assert_eq!(remaining(syntax, "set a "), "value [NX | XX] [GET]");
+        assert_eq!(remaining(syntax, "set a 1 nx get x"), "");
+        assert_eq!(remaining("DEL key [key ...]", "del a b c"), "[key ...]");
+    }
+
+    #[test]
+    fn an_open_quote_goes_on_and_a_wrong_one_does_not() {
+        for open in ["set a \"b", "set a 'b", "set a \"b\\\"", "set a \"b\n c"] {
+            assert!(has_open_quote(open), "{open}");
+        }
+        for not in ["set a b", "set a \"b\"", "set a \"b\"c", ""] {
+            assert!(!has_open_quote(not), "{not}");
+        }
+    }
+}

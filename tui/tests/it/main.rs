@@ -1,5 +1,7 @@
 //! The console's real binary, on pipes and in a pseudo-terminal: a module per topic.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
 mod cluster;
 mod forms;
 mod oneshot;

@@ -45,7 +45,7 @@ pub fn describe(view: &ClusterView, now: Millis) -> Option<String> {
         return Some(format!("the registry does not answer since {} s: {error}", seconds(*since)));
     }
     let plan = view.plans.iter().find(|plan| !plan.state.is_final())?;
-    let percent = if plan.slots_total == 0 { 0 } else { plan.slots_done * 100 / plan.slots_total };
+    let percent = (plan.slots_done * 100).checked_div(plan.slots_total).unwrap_or(0);
     let mut line = format!(
         "plan {} `{}` {}: {} of {} slots ({percent} %), {} keys, {} s",
         plan.id,

@@ -78,12 +78,12 @@ impl Runner {
         if !self.expands || self.variables.is_empty() {
             return words;
         }
-        words.into_iter().map(|word| self.expand_word(word)).collect()
+        words.into_iter().map(|word| self.expand_word(&word)).collect()
     }
 
-    fn expand_word(&self, word: Vec<u8>) -> Vec<u8> {
+    fn expand_word(&self, word: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(word.len());
-        let mut rest = word.as_slice();
+        let mut rest = word;
         while let Some(start) = rest.windows(2).position(|pair| pair == b"${") {
             let Some(length) = rest[start + 2..].iter().position(|&byte| byte == b'}') else { break };
             let name = std::str::from_utf8(&rest[start + 2..start + 2 + length]).unwrap_or_default();
@@ -194,7 +194,7 @@ impl Runner {
             Directive::SetForm(form) => self.output.formatter.form = form,
             Directive::SetVariables(on) => self.expands = on,
             Directive::Let { name, value } => {
-                let value = if self.expands { self.expand_word(value) } else { value };
+                let value = if self.expands { self.expand_word(&value) } else { value };
                 self.variables.insert(name, value);
             }
             Directive::Timing(on) => self.timing = on,

@@ -1,6 +1,9 @@
 //! `explain COMMAND…`: where a command would go, and how far that is. Nothing is executed: only PING is sent.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Instant,
+};
 
 use redis_cluster::{
     cluster::{NodeId, SlotId},
@@ -14,6 +17,9 @@ use super::{
     outcome::{Body, Outcome, Status},
 };
 use crate::language;
+
+/// Key, slot and node; what does not apply is absent.
+type Destination = (Option<Vec<u8>>, Option<SlotId>, Option<NodeId>);
 
 pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome {
     let Some(spec) = guard::spec_of(arguments) else {
@@ -35,7 +41,7 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
     };
     let view = session.now();
     let keys = guard::keys_of(arguments);
-    let mut rows: Vec<(Option<Vec<u8>>, Option<SlotId>, Option<NodeId>)> = keys
+    let mut rows: Vec<Destination> = keys
         .into_iter()
         .map(|key| {
             let slot = SlotId::of_key(&key);
@@ -51,9 +57,9 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
     let proxy = time_proxy(session).await;
     let mut node_times = BTreeMap::new();
     for id in rows.iter().filter_map(|(_, _, node)| node.clone()) {
-        if !node_times.contains_key(&id) {
-            let time = time_node(session, &id).await;
-            node_times.insert(id, time);
+        if let Entry::Vacant(place) = node_times.entry(id) {
+            let time = time_node(session, place.key()).await;
+            place.insert(time);
         }
     }
     let mut table = Table::new(&["key", ">slot", "node", "address", ">node_ms", "proxy", ">proxy_ms"]);

@@ -3,7 +3,7 @@
 //! Each member has a task of its own, so a slow one delays nobody else's figures. Membership decides which tasks run.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -69,9 +69,9 @@ pub(super) async fn run(mut view: watch::Receiver<Arc<ClusterView>>, changes: mp
             keep
         });
         for source in wanted {
-            if !handles.contains_key(&source) {
-                let handle = running.spawn(follow(source.clone(), changes.clone(), silent_on_nodes.clone()));
-                handles.insert(source, handle);
+            if let Entry::Vacant(place) = handles.entry(source) {
+                let following = follow(place.key().clone(), changes.clone(), silent_on_nodes.clone());
+                place.insert(running.spawn(following));
             }
         }
         tokio::select! {

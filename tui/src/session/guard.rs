@@ -42,10 +42,11 @@ pub(crate) fn only_reads<A: AsRef<[u8]>>(arguments: &[A]) -> bool {
     if LOOKING.contains(&spec.name) {
         return true;
     }
-    let is_bare_container = !spec.subcommands().is_empty();
-    !spec.writes()
+    // Of a container with an unknown word nobody knows what it does.
+    let is_known = spec.subcommands().is_empty() || arguments.len() == 1;
+    is_known
+        && !spec.writes()
         && !spec.flags.has(Flags::ADMIN)
-        && !(is_bare_container && arguments.len() > 1)
         && !matches!(spec.name, "publish" | "spublish")
 }
 

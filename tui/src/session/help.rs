@@ -64,7 +64,7 @@ fn about_command(spec: &Spec) -> String {
     };
     text.push_str(&format!("  through a proxy it {route}\n"));
     if !spec.subcommands().is_empty() {
-        let words: Vec<&str> = spec.subcommands().iter().map(|sub| sub.word()).collect();
+        let words: Vec<&str> = spec.subcommands().iter().map(Spec::word).collect();
         text.push_str(&format!("  subcommands: {}\n", words.join(", ")));
     }
     text

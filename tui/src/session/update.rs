@@ -158,8 +158,9 @@ impl ClusterView {
                 }
             }
             Some(("proxies", id)) => {
-                if id.parse().ok().and_then(|id: ProxyId| self.proxies.remove(&id)).is_some() {
-                    let text = format!("proxy {id} gone: it left, or its lease ended");
+                let gone = id.parse().ok().and_then(|id: ProxyId| self.proxies.remove(&id));
+                if let Some(proxy) = gone {
+                    let text = format!("proxy {} gone: it left, or its lease ended", proxy.record.id);
                     self.event(now, Some(revision), EventKind::Proxy, text);
                 }
             }

@@ -9,12 +9,16 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::{net::TcpStream, sync::oneshot};
+use tokio::{
+    net::TcpStream,
+    sync::{RwLock, oneshot, watch},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    delete,
+    figures::{self, Live},
     local::LocalClient,
     routing::{Access, Routing},
     shared::Shared,
@@ -28,7 +32,6 @@ use crate::{
         metrics::{self, Kind},
         sniff::{Protocol, Sniff, sniff},
     },
-    time::Millis,
 };
 
 /// Of the first bytes of a connection, at once.
@@ -37,15 +40,47 @@ const FIRST_READ: usize = 16 << 10;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Proxy {
-    shared: Arc<Shared>,
-    routing: Arc<ArcSwap<Routing>>,
+    pub(super) shared: Arc<Shared>,
+    /// The table in use.
+    routing: watch::Sender<Arc<Routing>>,
+    /// Shared by requests that go to a node past the workers; exclusive while the table changes.
+    pub(super) direct: RwLock<()>,
+    pub(super) live: Live,
     max_clients: u64,
     next: AtomicUsize,
 }
 
 impl Proxy {
-    pub(super) fn new(shared: Arc<Shared>, routing: Arc<ArcSwap<Routing>>, max_clients: u64) -> Self {
-        Self { shared, routing, max_clients, next: AtomicUsize::new(0) }
+    pub(super) fn new(shared: Arc<Shared>, max_clients: u64) -> Self {
+        let (routing, _) = watch::channel(Arc::new(Routing::unknown()));
+        Self {
+            shared,
+            routing,
+            direct: RwLock::new(()),
+            live: Live::default(),
+            max_clients,
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// The table in use.
+    pub(super) fn routing(&self) -> Arc<Routing> {
+        Arc::clone(&self.routing.borrow())
+    }
+
+    /// Tells of every change of the table.
+    pub(super) fn routing_changes(&self) -> watch::Receiver<Arc<Routing>> {
+        self.routing.subscribe()
+    }
+
+    /// Puts another table to use, everywhere. Waits for requests past the workers to end: those begun later go by the new
+    /// table, and workers acknowledge it only after they were told here.
+    pub(super) async fn publish(&self, routing: Arc<Routing>) {
+        let _alone = self.direct.write().await;
+        self.routing.send_replace(Arc::clone(&routing));
+        for port in self.shared.ports() {
+            port.send(Message::Routing(Arc::clone(&routing)));
+        }
     }
 
     /// Workers take turns.
@@ -122,30 +157,16 @@ impl Daemon for Proxy {
         session.call(&commands).await
     }
 
-    async fn delete_if_value(&self, _session: &mut LocalClient, _key: Bytes, _value: Bytes) -> Value {
-        Value::Error("ERR deleting by value is not available through a proxy yet".into())
+    async fn delete_if_value(&self, session: &mut LocalClient, key: Bytes, value: Bytes) -> Value {
+        delete::if_value(self, session, key, value).await
     }
 
     async fn figures(&self) -> v1::LiveFigures {
-        let counters = self.shared.counters();
-        v1::LiveFigures {
-            at_ms: u64::try_from(Millis::now().0).unwrap_or_default(),
-            nodes: Vec::new(),
-            proxy: Some(v1::ProxyFigures {
-                id: self.shared.id.to_string(),
-                clients: self.shared.connections.connected(),
-                commands: counters.commands,
-                ops_per_second: 0.0,
-                epoch: self.routing.load().epoch().0,
-                held: counters.held,
-                driver: false,
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-            }),
-        }
+        figures::now(self)
     }
 
     fn topology(&self) -> v1::TopologyResponse {
-        let routing = self.routing.load();
+        let routing = self.routing();
         v1::TopologyResponse {
             epoch: routing.epoch().0,
             json: serde_json::to_string(routing.topology())
@@ -183,7 +204,7 @@ impl Daemon for Proxy {
             "Clients whose writes wait for a slot move.",
             counters.held,
         );
-        let routing = self.routing.load();
+        let routing = self.routing();
         out.one(Kind::Gauge, "redis_proxy_topology_epoch", "Epoch it routes by.", routing.epoch().0);
         let mut family = out.family(
             Kind::Gauge,
@@ -197,7 +218,7 @@ impl Daemon for Proxy {
     }
 
     fn ready(&self) -> Result<(), String> {
-        let routing = self.routing.load();
+        let routing = self.routing();
         if !routing.is_known() {
             return Err("the topology was not read from etcd yet".to_owned());
         }
@@ -218,9 +239,4 @@ impl Daemon for Proxy {
     fn connections(&self) -> &ConnectionCounters {
         &self.shared.connections
     }
-}
-
-/// Asks members for their figures, for `Control.Live`.
-pub(super) async fn poll_members(_proxy: Arc<Proxy>, stop: CancellationToken) {
-    stop.cancelled().await;
 }

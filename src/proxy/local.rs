@@ -14,11 +14,12 @@ pub(super) struct LocalClient {
     port: Option<Arc<Port>>,
     stream: Option<tokio::net::UnixStream>,
     input: BytesMut,
+    database: u32,
 }
 
 impl LocalClient {
     pub(super) fn new(port: Option<Arc<Port>>) -> Self {
-        Self { port, stream: None, input: BytesMut::new() }
+        Self { port, stream: None, input: BytesMut::new(), database: 0 }
     }
 
     /// Runs a pipeline; one reply per command. Without a connection every reply is an error.
@@ -30,7 +31,20 @@ impl LocalClient {
             let text = format!("ERR the proxy closed the connection of this call: {error}");
             replies.resize(commands.len(), Value::Error(text.into()));
         }
+        for (command, reply) in commands.iter().zip(&replies) {
+            if let ([name, index], Value::Simple(_)) = (&command[..], reply)
+                && name.eq_ignore_ascii_case(b"select")
+            {
+                self.database =
+                    std::str::from_utf8(index).ok().and_then(|index| index.parse().ok()).unwrap_or_default();
+            }
+        }
         replies
+    }
+
+    /// What the caller selected.
+    pub(super) fn database(&self) -> u32 {
+        self.database
     }
 
     async fn try_call(&mut self, commands: &[Vec<Bytes>], replies: &mut Vec<Value>) -> io::Result<()> {

@@ -12,13 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arc_swap::ArcSwap;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     RunError,
     announce::Announcer,
+    daemon::Proxy,
     routing::{Access, Login, Member, NodeIndex, Routing},
     shared::Shared,
     worker::{Message, Report},
@@ -68,13 +68,13 @@ struct LoggedIn {
 
 /// See the module.
 pub(super) struct Membership {
-    pub(super) registry: Registry,
-    pub(super) shared: Arc<Shared>,
+    registry: Registry,
+    proxy: Arc<Proxy>,
+    shared: Arc<Shared>,
     /// `host:port` for clients.
-    pub(super) address: String,
-    pub(super) routing: Arc<ArcSwap<Routing>>,
-    pub(super) reports: mpsc::UnboundedReceiver<Report>,
-    pub(super) stop: CancellationToken,
+    address: String,
+    reports: mpsc::UnboundedReceiver<Report>,
+    stop: CancellationToken,
     topology: Topology,
     nodes: BTreeMap<NodeId, NodeRecord>,
     /// Members ever seen, by their index.
@@ -101,18 +101,18 @@ struct Seen {
 impl Membership {
     pub(super) fn new(
         registry: Registry,
-        shared: Arc<Shared>,
+        proxy: Arc<Proxy>,
         address: String,
-        routing: Arc<ArcSwap<Routing>>,
         reports: mpsc::UnboundedReceiver<Report>,
         stop: CancellationToken,
     ) -> Self {
+        let shared = Arc::clone(&proxy.shared);
         let workers = shared.workers.len();
         Self {
             registry,
+            proxy,
             shared,
             address,
-            routing,
             reports,
             stop,
             topology: Topology::default(),
@@ -272,14 +272,14 @@ impl Membership {
                     self.retry_logins_at = None;
                     self.log_in();
                 }
-                () = until(self.publish_by) => self.publish(),
+                () = until(self.publish_by) => self.publish().await,
                 Some(report) = self.reports.recv() => match report {
                     Report::Applied { worker, epoch } => {
                         self.applied[worker] = epoch;
                         announcer.announce(self.applied.iter().copied().min().unwrap_or_default());
                     }
                     Report::LoginRefused { user, reason, node } if user == self.user => {
-                        let node = self.routing.load().member(node).map_or_else(String::new, |m| m.label());
+                        let node = self.proxy.routing().member(node).map_or_else(String::new, |m| m.label());
                         return Ended::Lost(format!("{node} refused the login: {reason}"));
                     }
                     Report::LoginRefused { .. } => {}
@@ -425,7 +425,7 @@ impl Membership {
     }
 
     /// Gives the workers a new table.
-    fn publish(&mut self) {
+    async fn publish(&mut self) {
         self.publish_by = None;
         let members = self
             .numbered
@@ -440,8 +440,7 @@ impl Membership {
             .collect();
         let routing = Arc::new(Routing::new(self.topology.clone(), members));
         tracing::debug!(epoch = %routing.epoch(), "routing by");
-        self.routing.store(Arc::clone(&routing));
-        self.tell(|| Message::Routing(Arc::clone(&routing)));
+        self.proxy.publish(routing).await;
     }
 
     fn tell(&self, message: impl Fn() -> Message) {

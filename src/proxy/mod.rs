@@ -2,13 +2,15 @@
 //!
 //! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients,
 //! node connections, batching), [`replies`] (putting replies into order), [`merge`], [`info`] and [`scan`] (many replies into
-//! one), [`membership`] and [`announce`] (the registry), [`daemon`] (what the listener and gRPC see), [`local`] (gRPC calls
+//! one), [`membership`] and [`announce`] (the registry), [`daemon`], [`figures`] and [`delete`] (what the listener and gRPC see), [`local`] (gRPC calls
 //! as clients of a worker). Not here: what a command is (`command`), slot arithmetic and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
 
 mod announce;
 mod clients;
 mod daemon;
+mod delete;
+mod figures;
 mod info;
 mod local;
 mod membership;
@@ -28,14 +30,14 @@ use std::{
     time::Duration,
 };
 
-use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+
+pub use worker::local::answers;
 
 use self::{
     daemon::Proxy,
     membership::Membership,
-    routing::Routing,
     shared::{Settings, Shared, WorkerFigures},
     worker::{Message, Worker},
 };
@@ -231,13 +233,11 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     }
     // Nobody else sets them.
     let _ = shared.ports.set(ports);
-    let routing = Arc::new(ArcSwap::from_pointee(Routing::unknown()));
-    let proxy = Arc::new(Proxy::new(Arc::clone(&shared), Arc::clone(&routing), options.max_clients));
+    let proxy = Arc::new(Proxy::new(Arc::clone(&shared), options.max_clients));
     let server = server::start(&format!("proxy-{}-net", options.id), &proxy, listeners, 1, stop.clone())?;
     let (registered_in, registered) = oneshot::channel();
-    let membership =
-        Membership::new(registry.clone(), Arc::clone(&shared), address, routing, reports, stop.clone());
-    let poller = daemon::poll_members(Arc::clone(&proxy), stop.clone());
+    let membership = Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, stop.clone());
+    let poller = figures::poll(Arc::clone(&proxy), registry.clone(), stop.clone());
     threads.push(on_thread(&format!("proxy-{}-registry", options.id), async move {
         tokio::join!(membership.run(registered_in), poller);
     })?);

@@ -9,4 +9,5 @@ mod node_admin;
 mod node_connection;
 mod node_http;
 mod peers;
+mod proxy;
 mod registry;

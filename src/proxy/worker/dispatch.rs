@@ -46,7 +46,7 @@ impl Worker {
             Route::OneSlot => self.one_slot(client, routing, spec, request)?,
             Route::Split(merge) => self.split(client, routing, spec, merge, request)?,
             Route::AllNodes(merge) => self.all_nodes(client, routing, spec, merge, request)?,
-            Route::Local => self.local(client, routing, spec, request)?,
+            Route::Local => self.local(client, spec, request)?,
             Route::Refused(reason) => self.unavailable(client, spec, reason),
         }
         self.gathers.counters.commands += 1;

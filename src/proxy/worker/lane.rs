@@ -34,8 +34,6 @@ pub(super) enum Receiver {
     Client { client: Key, sequence: u32 },
     /// A part of a request that went to several nodes.
     Part { gather: Key, part: u32 },
-    /// Nobody.
-    Nobody,
 }
 
 /// A request that is not answered: who gets the reply and where in the stream it began.

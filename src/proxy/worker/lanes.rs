@@ -262,7 +262,6 @@ impl Worker {
                 }
             }
             Receiver::Part { gather, part } => self.part_arrived(gather, part, reply, true),
-            Receiver::Nobody => {}
         }
     }
 

@@ -8,9 +8,9 @@ use super::{
     lanes::DATABASES,
 };
 use crate::{
-    command::Spec,
+    command::{Route, Spec, introspect},
     protocol::{Request, Version, number::parse_i64},
-    proxy::{info::REDIS_VERSION, routing::Routing},
+    proxy::info::REDIS_VERSION,
 };
 
 /// Redis's words.
@@ -24,11 +24,9 @@ impl Worker {
     pub(super) fn local(
         &mut self,
         client: &mut Client,
-        routing: &Routing,
         spec: &'static Spec,
         request: &Request<'_>,
     ) -> Result<(), Stall> {
-        let _ = routing;
         match spec.name {
             "ping" => match request.get(1) {
                 None => client.reply(|reply| reply.simple("PONG")),
@@ -55,15 +53,31 @@ impl Worker {
                     reply.bulk(now.subsec_micros().to_string());
                 });
             }
+            name if name == "command" || name.starts_with("command|") => self.command(client, spec, request),
+            name if name.ends_with("|help") => {
+                let container = name.split('|').next().unwrap_or_default();
+                client.reply(|reply| introspect::help(container, reply, &is_available));
+            }
             name if name.starts_with("client|") => self.client_command(client, spec, request),
             _ => self.unavailable(client, spec, "the proxy has no answer of its own to it"),
         }
         Ok(())
     }
 
+    fn command(&mut self, client: &mut Client, spec: &Spec, request: &Request<'_>) {
+        let mut failed = None;
+        client.reply(|reply| {
+            if let Err(error) = introspect::command(spec, request, reply, &is_available) {
+                failed = Some(error);
+                reply.error(error.to_string());
+            }
+        });
+        self.gathers.counters.errors += u64::from(failed.is_some());
+    }
+
     fn select(&mut self, client: &mut Client, index: &[u8]) -> Result<(), Stall> {
         let Some(index) = parse_i64(index) else {
-            self.refuse(client, "ERR invalid DB index");
+            self.refuse(client, "ERR value is not an integer or out of range");
             return Ok(());
         };
         let Some(index) = u8::try_from(index).ok().filter(|&index| index < DATABASES) else {
@@ -199,6 +213,44 @@ impl Worker {
         *client.info.names() = Default::default();
         client.reply(|reply| reply.simple("RESET"));
         Ok(())
+    }
+}
+
+/// Commands with [`Route::Local`] that the proxy answers itself.
+#[must_use]
+pub fn answers(spec: &Spec) -> bool {
+    const CLIENT: [&str; 13] = [
+        "id",
+        "getname",
+        "setname",
+        "setinfo",
+        "info",
+        "list",
+        "kill",
+        "reply",
+        "no-evict",
+        "no-touch",
+        "getredir",
+        "trackinginfo",
+        "help",
+    ];
+    match spec.name.split_once('|') {
+        Some(("client", word)) => CLIENT.contains(&word),
+        Some(("command", _) | (_, "help")) => true,
+        Some(_) => false,
+        None => matches!(
+            spec.name,
+            "ping" | "echo" | "select" | "hello" | "auth" | "quit" | "reset" | "time" | "command"
+        ),
+    }
+}
+
+/// Whether a client can use a command through the proxy, as far as the proxy can tell.
+fn is_available(spec: &Spec) -> bool {
+    match spec.route {
+        Route::Refused(_) => false,
+        Route::Local => answers(spec),
+        Route::OneSlot | Route::Split(_) | Route::AllNodes(_) => true,
     }
 }
 

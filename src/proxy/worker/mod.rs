@@ -14,7 +14,7 @@ mod dispatch;
 mod gather;
 mod lane;
 mod lanes;
-mod local;
+pub(super) mod local;
 mod slots;
 mod special;
 pub(super) mod stream;
@@ -52,8 +52,9 @@ const TICK: Duration = Duration::from_millis(50);
 /// Reads of one socket in one turn, before the others get theirs.
 const READS_PER_TURN: usize = 16;
 
-const WAKER: Token = Token(0);
 const LANE_BIT: usize = 1 << (usize::BITS - 1);
+/// No client and no lane has this number.
+const WAKER: Token = Token(LANE_BIT - 1);
 
 /// What others tell a worker.
 #[derive(Debug)]
@@ -214,6 +215,7 @@ impl Worker {
                 self.settle();
             }
             self.acknowledge();
+            self.gathers.counters.held = self.held.len() as u64;
             self.shared.workers[self.index].publish(&self.gathers.counters);
             if self.stopping && self.clients.keys().is_empty() {
                 return;

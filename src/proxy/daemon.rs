@@ -34,6 +34,8 @@ use crate::{
     },
 };
 
+/// How long clients wait for a proxy that starts to have read the topology.
+const STARTUP: Duration = Duration::from_secs(2);
 /// Of the first bytes of a connection, at once.
 const FIRST_READ: usize = 16 << 10;
 
@@ -61,6 +63,14 @@ impl Proxy {
             max_clients,
             next: AtomicUsize::new(0),
         }
+    }
+
+    /// Waits for the first table, so that the first clients of a proxy that starts do not see errors; not for long, because
+    /// the registry may be away.
+    async fn until_known(&self) {
+        let mut changes = self.routing_changes();
+        // Without it they get errors that say so.
+        let _ = tokio::time::timeout(STARTUP, changes.wait_for(|routing| routing.is_known())).await;
     }
 
     /// The table in use.
@@ -128,6 +138,7 @@ impl Daemon for Proxy {
                 Sniff::Is(protocol) => return Served::NotResp { stream, read, protocol },
             }
         }
+        front.proxy.until_known().await;
         let stream = match stream.into_std() {
             Ok(stream) => Stream::Tcp(mio::net::TcpStream::from_std(stream)),
             Err(error) => {

@@ -115,10 +115,13 @@ pub(super) fn merge(
 
 type Section = (String, Vec<(String, String)>);
 
+/// Names in their order, and the values of all nodes.
+type Fields = (Vec<String>, BTreeMap<String, Vec<String>>);
+
 /// Sections in the order of the first node, their fields added up.
 fn add_up<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<Section> {
     let mut order: Vec<String> = Vec::new();
-    let mut sections: BTreeMap<String, (Vec<String>, BTreeMap<String, Vec<String>>)> = BTreeMap::new();
+    let mut sections: BTreeMap<String, Fields> = BTreeMap::new();
     let mut count = 0;
     for text in texts {
         count += 1;

@@ -156,7 +156,13 @@ impl Membership {
                     }
                     return;
                 }
-                Ended::Lost(reason) => tracing::warn!(%reason, "registering anew"),
+                Ended::Lost(reason) => {
+                    tracing::warn!(%reason, "registering anew");
+                    // The key of this registration must be gone before the next can be made.
+                    if let Err(error) = registration.lease.revoke().await {
+                        tracing::warn!(%error, "the old registration stays until its lease ends");
+                    }
+                }
             }
             registration = loop {
                 tokio::select! {

@@ -50,7 +50,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 pub(super) fn error_of<'a>(
     name: &str,
     writes: bool,
-    parts: impl Iterator<Item = PartReply<'a>> + Clone,
+    parts: &(impl Iterator<Item = PartReply<'a>> + Clone),
     label: impl Fn(usize) -> String,
 ) -> Option<Vec<u8>> {
     let failed = || parts.clone().enumerate().filter(|(_, part)| part.is_error());
@@ -155,7 +155,7 @@ mod tests {
         b"-ERR node 2: connection lost after the command was sent (x); it may or may not have run\r\n";
 
     fn error(writes: bool, parts: &[PartReply<'_>]) -> Option<String> {
-        error_of("mset", writes, parts.iter().copied(), |index| format!("node {index}"))
+        error_of("mset", writes, &parts.iter().copied(), |index| format!("node {index}"))
             .map(|text| String::from_utf8(text).unwrap())
     }
 

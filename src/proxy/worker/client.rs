@@ -79,7 +79,9 @@ impl Client {
 
     /// Answers the request under way with OK.
     pub(super) fn ok(&mut self) {
-        self.reply(|reply| reply.ok());
+        self.reply(|reply| {
+            reply.ok();
+        });
     }
 
     /// Answers the request under way with an error, code first.

@@ -307,7 +307,7 @@ impl Worker {
             let node = gather.parts[index].node;
             routing.member(node).map_or_else(|| "a removed node".to_owned(), |member| member.label())
         };
-        let error = merge::error_of(gather.spec.name, gather.spec.writes(), gather.replies(), label);
+        let error = merge::error_of(gather.spec.name, gather.spec.writes(), &gather.replies(), label);
         let mut encoder = Encoder::new(out, gather.version);
         if let Some(text) = error {
             encoder.error(text);

@@ -315,6 +315,9 @@ impl Worker {
                 Some(Access::Ready(login)) => {
                     if login.user != lane.user() {
                         lane.retry_now(now);
+                        if matches!(lane.state, State::Ready { .. }) && lane.tags.is_empty() {
+                            lane.close();
+                        }
                     }
                 }
                 Some(Access::Closed(_)) => {}

@@ -239,7 +239,7 @@ impl Worker {
         for message in messages {
             match message {
                 Message::Connection { stream, read, peer, ended } => {
-                    self.add_client(stream, read, peer, ended)
+                    self.add_client(stream, &read, peer, ended);
                 }
                 Message::Routing(routing) => self.apply(routing),
                 Message::Registry { down_since } => self.registry_down_since = down_since,
@@ -299,7 +299,7 @@ impl Worker {
     fn add_client(
         &mut self,
         mut stream: Stream,
-        read: Vec<u8>,
+        read: &[u8],
         peer: Option<(SocketAddr, SocketAddr)>,
         ended: Option<oneshot::Sender<()>>,
     ) {
@@ -335,7 +335,7 @@ impl Worker {
         let Some(mut client) = self.clients.take(key) else { return };
         client.stream = stream;
         if !read.is_empty() {
-            self.feed(&mut client, &read);
+            self.feed(&mut client, read);
         }
         self.clients.put_back(key, client);
         // What came before it was watched makes no event.

@@ -178,10 +178,13 @@ impl Peer {
     /// See [`PeerError`].
     pub async fn version(&mut self) -> Result<String, PeerError> {
         let info = self.info("server").await?;
-        let found = ["redis_node_version", "valkey_version", "redis_version"].iter().find_map(|field| {
-            let version = field_of(&info, field)?;
-            Some(format!("{} {version}", field.strip_suffix("_version").unwrap_or(field)))
-        });
+        let names = [
+            ("redis_cluster_version", "redis_node"),
+            ("valkey_version", "valkey"),
+            ("redis_version", "redis"),
+        ];
+        let found =
+            names.iter().find_map(|(field, name)| Some(format!("{name} {}", field_of(&info, field)?)));
         found.ok_or_else(|| self.unexpected("INFO server", &Value::Bulk(info.into())))
     }
 

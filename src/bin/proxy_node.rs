@@ -7,7 +7,7 @@ use clap::Parser;
 use redis_cluster::{
     cluster::ProxyId,
     proxy::{self, ProxyOptions},
-    server::{ListenAddress, shutdown_signal},
+    server::{ListenAddress, files, shutdown_signal},
 };
 
 /// A stateless proxy for a cluster of Redis nodes: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
@@ -72,7 +72,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(workers) = arguments.workers {
         options.workers = workers;
     }
-    options.max_clients = arguments.maxclients;
+    options.max_clients = files::room_for_or_warn(arguments.maxclients);
     options.connections_per_node = arguments.connections_per_node;
     options.node_timeout = Duration::from_millis(arguments.node_timeout);
     options.password = arguments.requirepass;

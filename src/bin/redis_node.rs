@@ -7,7 +7,7 @@ use clap::Parser;
 use redis_cluster::{
     cluster::NodeId,
     node::{self, NodeOptions},
-    server::{ListenAddress, shutdown_signal},
+    server::{ListenAddress, files, shutdown_signal},
 };
 
 /// A complete standalone Redis server: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
@@ -54,7 +54,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let workers = arguments
         .workers
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let mut parameters = vec![("maxclients".to_owned(), arguments.maxclients.to_string())];
+    let maxclients = files::room_for_or_warn(u64::from(arguments.maxclients));
+    let mut parameters = vec![("maxclients".to_owned(), maxclients.to_string())];
     parameters.extend(arguments.requirepass.map(|password| ("requirepass".to_owned(), password)));
     let options = NodeOptions { id: arguments.id, listen: arguments.address, workers, parameters };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,4 +1,4 @@
-//! One `SCAN` cursor over many nodes. Pure: what to ask whom, and where to go on. See `doc/decisions/scan-cursor.md`.
+//! One `SCAN` cursor over many nodes. Pure: what to ask whom, and where to go on. See `doc/decisions/0003-scan-cursor.md`.
 //!
 //! Our nodes are walked by slot, whoever owns it: their cursor is a slot and a threshold of the key's hash, and means the same
 //! on all of them, so a walk goes on at the new owner when a slot has moved. Stock servers have cursors of their own and no

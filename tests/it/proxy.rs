@@ -450,3 +450,44 @@ async fn garbage_is_survived() {
         assert_eq!(call(&mut ours, &format!("GET {key}")).await, Value::Bulk("alive".into()));
     }
 }
+
+#[tokio::test]
+async fn grpc_through_a_proxy() {
+    use redis_cluster::server::grpc::v1::{
+        DeleteRequest, GetRequest, LiveRequest, SetRequest, TopologyRequest, control_client::ControlClient,
+        redis_client::RedisClient,
+    };
+    let Some(cluster) = Cluster::start().await else { return };
+    let channel =
+        tonic::transport::Endpoint::from_shared(cluster.proxy.url()).unwrap().connect().await.unwrap();
+    let mut data = RedisClient::new(channel.clone());
+    for node in [1, 2] {
+        let key = bytes::Bytes::from(key_of(node, 3));
+        let set = SetRequest { key: key.clone(), value: "right".into(), ..SetRequest::default() };
+        assert!(data.set(set).await.unwrap().into_inner().done);
+        for (value, deleted) in [("wrong", false), ("right", true), ("right", false)] {
+            let delete = DeleteRequest { key: key.clone(), if_value: Some(value.into()), database: 0 };
+            assert_eq!(data.delete(delete).await.unwrap().into_inner().deleted, deleted, "{value}");
+        }
+        let get = GetRequest { key, database: 0 };
+        assert_eq!(data.get(get).await.unwrap().into_inner().value, None);
+    }
+    let mut control = ControlClient::new(channel);
+    let topology = control.topology(TopologyRequest {}).await.unwrap().into_inner();
+    assert_eq!(serde_json::from_str::<Topology>(&topology.json).unwrap(), cluster.topology().await);
+    let mut live = control.live(LiveRequest { interval_ms: 100 }).await.unwrap().into_inner();
+    let seen = async {
+        loop {
+            let figures = live.message().await.unwrap().unwrap();
+            if figures.nodes.len() == 2 && figures.nodes.iter().all(|node| node.reachable) {
+                return figures;
+            }
+        }
+    };
+    let figures = tokio::time::timeout(TIMEOUT, seen).await.expect("both nodes are reachable");
+    assert!(
+        figures.nodes.iter().all(|node| node.version.starts_with("redis ") && node.latency_us > 0),
+        "{figures:?}"
+    );
+    assert_eq!(figures.proxy.unwrap().epoch, 1);
+}

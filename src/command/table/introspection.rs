@@ -105,7 +105,7 @@ const CONFIG_SUBCOMMANDS: &[Row] = &[
         .since("2.0.0")
         .complexity("O(N), N the settings")
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
-        .refused(reason::CONFIGURATION)
+        .route(Route::Local)
         .args(&[block("parameter", &[string("parameter")]).multiple()]),
     row("config|help", 2, "List the subcommands of CONFIG.")
         .since("5.0.0")

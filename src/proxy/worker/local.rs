@@ -53,6 +53,7 @@ impl Worker {
                     reply.bulk(now.subsec_micros().to_string());
                 });
             }
+            "config|get" => self.config_get(client, request),
             name if name == "command" || name.starts_with("command|") => self.command(client, spec, request),
             name if name.ends_with("|help") => {
                 let container = name.split('|').next().unwrap_or_default();
@@ -236,7 +237,7 @@ pub fn answers(spec: &Spec) -> bool {
     ];
     match spec.name.split_once('|') {
         Some(("client", word)) => CLIENT.contains(&word),
-        Some(("command", _) | (_, "help")) => true,
+        Some(("command", _) | (_, "help") | ("config", "get")) => true,
         Some(_) => false,
         None => matches!(
             spec.name,

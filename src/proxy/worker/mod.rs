@@ -10,6 +10,7 @@
 
 mod client;
 mod client_command;
+mod config;
 mod dispatch;
 mod gather;
 mod lane;

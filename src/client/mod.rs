@@ -33,7 +33,7 @@ pub enum ClientError {
     },
 }
 
-/// A connection. Calls are answered in order; [`Connection::pipeline`] sends many at once.
+/// A connection. Calls are answered in order; [`Connection::queue`] and [`Connection::flush`] send many at once.
 #[derive(Debug)]
 pub struct Connection {
     address: String,

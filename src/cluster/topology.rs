@@ -164,7 +164,7 @@ impl Topology {
             let Some(owner) = &owners[slot.index()] else { continue };
             match self.slots.last_mut() {
                 Some((range, last)) if last == owner && range.last().get() + 1 == slot.get() => {
-                    range.last = slot
+                    range.last = slot;
                 }
                 _ => self.slots.push((SlotRange { first: slot, last: slot }, owner.clone())),
             }

@@ -28,7 +28,7 @@ const fn build() -> [u16; PLACES] {
     places
 }
 
-/// The row of a command, in any case of letters. Subcommands: [`Spec::subcommand`], or [`super::resolve`] for both.
+/// The row of a command, in any case of letters. Subcommands: [`Spec::subcommand`], or [`super::resolve()`] for both.
 #[must_use]
 pub fn lookup(name: &[u8]) -> Option<&'static Spec> {
     if name.is_empty() || name.len() > NAME_MAX {

@@ -3,7 +3,7 @@
 //! The node dispatches by it, the proxy routes by it, the console completes, hints and guards by it, `COMMAND` and
 //! COMPAT.md answer from it. Nothing keeps a second list. Not here: executing anything.
 //!
-//! Rows stand in [`table`], one file per group; [`Spec`] is one row; [`resolve`] finds the row of a request;
+//! Rows stand in [`table`], one file per group; [`Spec`] is one row; [`resolve()`] finds the row of a request;
 //! [`keys::positions`] finds its keys; [`Spec::route_for`] says what a proxy does with it.
 
 pub mod arg;

@@ -157,3 +157,23 @@ async fn a_client_library_sees_one_redis() {
     let deleted: u32 = connection.del(&keys).await.unwrap();
     assert_eq!(deleted, 100);
 }
+
+#[tokio::test]
+async fn the_first_client_may_send_a_long_pipeline_at_once() {
+    let Some(cluster) = Cluster::start() else { return };
+    for (id, server) in ["1", "2"].iter().zip(&cluster.nodes) {
+        cluster.ok(&["add", id, &server.url()]);
+    }
+    let proxy = cluster.proxies[1].address();
+    let mut connection =
+        redis_cluster::client::Connection::connect(&proxy, std::time::Duration::from_secs(5)).await.unwrap();
+    let value = "v".repeat(200);
+    for number in 0..5000 {
+        connection.queue(&["SET", &format!("key:{number}"), &value]);
+    }
+    connection.flush().await.unwrap();
+    for _ in 0..5000 {
+        assert_eq!(connection.read().await.unwrap(), redis_cluster::protocol::Value::Simple("OK".into()));
+    }
+    assert_eq!(connection.call(&["DBSIZE"]).await.unwrap().as_i64(), Some(5000));
+}

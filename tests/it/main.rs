@@ -1,5 +1,7 @@
 //! Real binaries, real etcd, real Redis: a module per topic.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
 mod chaos;
 mod cluster;
 mod compat;

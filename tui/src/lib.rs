@@ -2,7 +2,7 @@
 //!
 //! In reading order, each module knowing only those above it:
 //!
-//! - [`format`]: replies and tables to bytes.
+//! - [`mod@format`]: replies and tables to bytes.
 //! - [`language`]: a line to a [`language::Command`]; the table of our words.
 //! - [`session`]: the connection to a cluster: [`session::ClusterView`], and running commands.
 //! - [`arguments`]: what was typed behind the program's name, and what it means.

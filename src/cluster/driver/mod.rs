@@ -36,7 +36,7 @@ pub enum DriverError {
     Registry(#[from] RegistryError),
     /// A record is not readable.
     #[error("{0}")]
-    Record(Refusal),
+    Record(Box<Refusal>),
     /// A member did not do what it was asked.
     #[error(transparent)]
     Peer(#[from] PeerError),
@@ -62,7 +62,7 @@ impl From<Refusal> for DriverError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Registry(error) => Self::Registry(error),
-            other => Self::Record(other),
+            other => Self::Record(Box::new(other)),
         }
     }
 }
@@ -134,7 +134,7 @@ pub async fn see_through(
                     continue;
                 }
                 let Some(entry) = registry.get(&keys::plan(plan)).await? else {
-                    return Err(DriverError::Record(Refusal::Record { key: keys::plan(plan), reason: "it is gone".into() }));
+                    return Err(DriverError::from(Refusal::Record { key: keys::plan(plan), reason: "it is gone".into() }));
                 };
                 let record: PlanRecord = submit::parse(&entry)?;
                 progress(&record);

@@ -104,6 +104,7 @@ impl Moving<'_> {
         let fenced = source.fence_proxies(&live).await?;
         if !fenced.is_empty() {
             tracing::warn!(node = %self.slot_move.from, ?fenced, "fenced");
+            source.forget_users(&fenced).await?;
         }
         let slots = SlotSet::new(&self.slot_move.slots);
         // What an earlier try, or an earlier owner, left behind.
@@ -160,10 +161,12 @@ impl Moving<'_> {
         let started = Instant::now();
         loop {
             let fenced = async {
-                self.connect(&self.slot_move.from).await?.fence_proxies(live).await.map_err(DriverError::from)
+                let mut source = self.connect(&self.slot_move.from).await?;
+                let users = source.fence_proxies(live).await?;
+                Ok::<_, DriverError>(source.forget_users(&users).await?)
             };
             match fenced.await {
-                Ok(_) => return Ok(()),
+                Ok(()) => return Ok(()),
                 Err(error) if error.is_of_the_move() => {
                     tracing::warn!(%error, "cannot fence the source");
                     if started.elapsed() > SOURCE_PATIENCE {

@@ -105,7 +105,7 @@ impl Peer {
         self.forget_users(&old).await
     }
 
-    /// Forgets users that [`Peer::fence`] shut out: a user that does not exist is refused as one that is off.
+    /// Forgets users that were shut out: a user that does not exist is refused as one that is off.
     ///
     /// # Errors
     /// See [`PeerError`].

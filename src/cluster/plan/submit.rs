@@ -75,7 +75,7 @@ pub enum Refusal {
         /// The address asked for.
         address: Address,
         /// What happened.
-        source: PeerError,
+        source: Box<PeerError>,
     },
     /// It answers, but cannot be a member.
     #[error("{address} cannot be a member: {reason}")]
@@ -125,7 +125,7 @@ pub enum Refusal {
         /// It owns.
         slots: usize,
         /// What happened.
-        source: PeerError,
+        source: Box<PeerError>,
     },
     /// Another plan for the same node has not ended.
     #[error("plan {plan} for node {id} is still under way: {words}")]
@@ -326,7 +326,8 @@ async fn check_new_node(situation: &Situation, request: &AddRequest) -> Result<S
     if let Some(node) = others().find(|node| node.address.connect_to() == address.connect_to()) {
         return Err(taken(node));
     }
-    let unreachable = |source| Refusal::Unreachable { address: address.clone(), source };
+    let unreachable =
+        |source: PeerError| Refusal::Unreachable { address: address.clone(), source: Box::new(source) };
     let unfit = |reason: String| Refusal::Unfit { address: address.clone(), reason };
     let mut peer = Peer::open(address).await.map_err(unreachable)?;
     let server = peer.info("server").await.map_err(unreachable)?;
@@ -399,7 +400,9 @@ async fn check_leaving_node(situation: &Situation, request: &RemoveRequest) -> R
     };
     match counted {
         Err(_) if request.force => Ok(true),
-        Err(source) => Err(Refusal::NodeUnreachable { id: request.id.clone(), slots, source }),
+        Err(source) => {
+            Err(Refusal::NodeUnreachable { id: request.id.clone(), slots, source: Box::new(source) })
+        }
         Ok(0) if situation.nodes.len() == 1 => Ok(true),
         Ok(_) if situation.nodes.len() == 1 && request.force => Ok(true),
         Ok(keys) if situation.nodes.len() == 1 => Err(Refusal::LastNode { id: request.id.clone(), keys }),

@@ -1,4 +1,4 @@
-//! The services of `proto/redis/v1`, for any [`Daemon`](super::Daemon): data, control, health and reflection.
+//! The services of `proto/redis/v1`, for any [`Daemon`]: data, control, health and reflection.
 
 mod control;
 mod convert;
@@ -14,7 +14,7 @@ use super::Daemon;
 use v1::{control_server::ControlServer, redis_server::RedisServer};
 
 /// Package `redis.v1`.
-#[expect(missing_docs, clippy::all, reason = "generated")]
+#[expect(missing_docs, clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("redis.v1");
     /// For server reflection.

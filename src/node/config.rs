@@ -67,8 +67,8 @@ const POLICIES: &[&str] = &[
 /// All parameters, by name. Those that say how a node is not (no persistence, no cluster mode) are fixed: clients and
 /// tools ask for them.
 const PARAMETERS: &[Parameter] = &[
-    settable("active-expire-effort", Kind::Integer { min: 1, max: 10 }, "1"),
     fixed("aclfile", ""),
+    settable("active-expire-effort", Kind::Integer { min: 1, max: 10 }, "1"),
     fixed("appendfsync", "everysec"),
     fixed("appendonly", "no"),
     fixed("bind", ""),

@@ -205,7 +205,7 @@ async fn what_a_proxy_cannot_do_is_said() {
         error(&call(&mut ours, "RENAME a b").await),
         "CROSSSLOT Keys in request don't hash to the same slot"
     );
-    for line in ["WATCH a", "SUBSCRIBE c", "BLPOP a 1", "EVAL return(1) 0", "CONFIG GET x", "MULTI"] {
+    for line in ["WATCH a", "SUBSCRIBE c", "BLPOP a 1", "EVAL return(1) 0", "CONFIG SET hz 1", "MULTI"] {
         let text = error(&call(&mut ours, line).await);
         let name = line.split(' ').next().unwrap().to_lowercase();
         assert!(

@@ -122,7 +122,7 @@ fn a_large_argument_and_a_reader_that_does_not_read() {
     // Forty times as much as the node may keep for a client; none of it is read yet.
     stream.write_all(&command(&["GET", "big"]).repeat(40)).unwrap();
     assert_eq!(answer(&node, b"PING\r\n"), b"+PONG\r\n", "another client is served meanwhile");
-    let resident = resident(&node);
+    let resident = node.resident();
     assert!(resident < 400 << 20, "{resident} bytes while a client does not read");
     stream.shutdown(Shutdown::Write).unwrap();
     let mut total = 0;
@@ -135,13 +135,6 @@ fn a_large_argument_and_a_reader_that_does_not_read() {
     }
     let header = format!("${}\r\n", value.len()).len();
     assert_eq!(total, 5 + 40 * (header + value.len() + 2));
-}
-
-/// Resident memory, bytes.
-fn resident(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
 }
 
 /// xorshift64*: the same inputs in every run.
@@ -203,7 +196,7 @@ fn ten_thousand_mutated_inputs() {
         answer(&node, &mutated(&mut random));
     }
     answer(&node, b"FLUSHALL\r\n");
-    let before = resident(&node);
+    let before = node.resident();
     for round in 0..10_000 {
         let input = mutated(&mut random);
         let ours = answer(&node, &input);
@@ -217,7 +210,7 @@ fn ten_thousand_mutated_inputs() {
         );
     }
     assert_eq!(answer(&node, b"PING\r\n"), b"+PONG\r\n");
-    assert!(within(TIMEOUT, || resident(&node) < before + (8 << 20)), "{before} -> {}", resident(&node));
+    assert!(within(TIMEOUT, || node.resident() < before + (8 << 20)), "{before} -> {}", node.resident());
 }
 
 #[tokio::test]

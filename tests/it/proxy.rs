@@ -423,7 +423,12 @@ async fn garbage_is_survived() {
         state ^= state << 17;
         (state % below as u64) as usize
     };
-    for _ in 0..10_000 {
+    let mut before = 0;
+    for round in 0..10_500 {
+        // By then buffers and connections are what they are going to be.
+        if round == 500 {
+            before = cluster.proxy.resident();
+        }
         let mut bytes = seed.to_vec();
         for _ in 0..=random(6) {
             let at = random(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
@@ -443,6 +448,8 @@ async fn garbage_is_survived() {
         let _ = stream.write_all(&bytes);
         let _ = stream.read(&mut [0; 256]);
     }
+    let back = || cluster.proxy.resident() < before + (8 << 20);
+    assert!(cluster_fixture::within(TIMEOUT, back), "{before} -> {}", cluster.proxy.resident());
     let mut ours = cluster.connect().await;
     for node in [1, 2] {
         let key = key_of(node, 7);

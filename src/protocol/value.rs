@@ -86,7 +86,9 @@ fn decode(buffer: &[u8], at: &mut usize, depth: usize) -> Result<Option<Value>, 
         return Err(Invalid("nested too deep"));
     }
     let Some(&kind) = buffer.get(*at) else { return Ok(None) };
-    let Some(end) = memchr::memchr(b'\r', &buffer[*at..]).map(|found| *at + found) else { return Ok(None) };
+    let Some(end) = memchr::memchr(b'\r', &buffer[*at + 1..]).map(|found| *at + 1 + found) else {
+        return Ok(None);
+    };
     if end + 1 >= buffer.len() {
         return Ok(None);
     }
@@ -212,6 +214,7 @@ mod tests {
             b"=2\r\nab\r\n",
             b",abc\r\n",
             b"HTTP/1.1 400 Bad Request\r\n",
+            b"\r\n\r\n",
         ] {
             assert!(Value::decode(bytes).is_err(), "{}", bytes.escape_ascii());
         }

@@ -1,8 +1,9 @@
 //! Removing keys whose time has come and that nobody looks up.
 //!
 //! Every table knows when its next key expires, as a lower bound. The cycle goes round all slots and opens only tables that
-//! are due, so keys far from their end cost it a glance at their slot; a table it opens tells its next time exactly. The
-//! server calls it some ten times a second; each call ends after a budget and the next goes on there.
+//! are due, so keys far from their end cost it a glance at their slot, and databases without keys nothing; a table it opens
+//! tells its next time exactly. The server calls it some ten times a second; each call ends after a budget and the next goes
+//! on there.
 
 use std::ops::ControlFlow;
 
@@ -37,7 +38,7 @@ impl Keyspace {
         let mut expired = 0;
         let position = &mut self.expire;
         while let Some(db) = self.databases.get_mut(position.database) {
-            while position.slot < db.slots.len() {
+            while position.slot < db.slots.len() && !db.is_empty() {
                 let slot = &mut db.slots[position.slot];
                 let before = slot.len();
                 let stopped = slot.sweep(position.hash, &mut |table| {

@@ -1,11 +1,12 @@
 //! `COMMAND`: the part of the command table that this node has.
 
-use std::sync::LazyLock;
-
 use super::support::Outcome;
 use crate::{
-    command::{Spec, TABLE, introspect, resolve},
-    node::context::{CommandError, Context, Handler},
+    command::{introspect, resolve},
+    node::{
+        context::{CommandError, Context, Handler},
+        dispatch::is_implemented,
+    },
     protocol::Request,
 };
 
@@ -20,22 +21,6 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("command|list", command),
 ];
 
-/// By [`Spec::index`]: whether there is a handler.
-static IMPLEMENTED: LazyLock<Vec<bool>> = LazyLock::new(|| {
-    let mut implemented = vec![false; TABLE.len()];
-    for (name, _) in super::handlers() {
-        for spec in TABLE.iter().filter(|spec| spec.name == name) {
-            implemented[usize::from(spec.index)] = true;
-        }
-    }
-    implemented
-});
-
-/// Whether this node has a command, or a subcommand.
-pub fn is_implemented(spec: &Spec) -> bool {
-    IMPLEMENTED[usize::from(spec.index)]
-}
-
 fn command(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let spec = resolve(&request).map_err(|error| CommandError::other(error.to_string()))?;
     introspect::command(spec, &request, &mut ctx.reply, &is_implemented)
@@ -44,7 +29,7 @@ fn command(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::command::TABLE;
 
     #[test]
     fn every_handler_has_a_row() {

@@ -20,10 +20,10 @@ mod string;
 mod string_range;
 mod support;
 
-pub use command::is_implemented;
 pub(crate) use server::aging;
 
 use super::context::Handler;
+pub use super::dispatch::is_implemented;
 
 /// Every command this node has, by its name in the command table (`container|sub` for subcommands).
 pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {

@@ -81,6 +81,10 @@ impl Worker {
             self.refuse(client, "ERR value is not an integer or out of range");
             return Ok(());
         };
+        if i32::try_from(index).is_err() {
+            self.refuse(client, "ERR value is out of range, value must between -2147483648 and 2147483647");
+            return Ok(());
+        }
         let Some(index) = u8::try_from(index).ok().filter(|&index| index < DATABASES) else {
             self.refuse(client, "ERR DB index is out of range");
             return Ok(());

@@ -9,7 +9,7 @@ use super::peer::decode;
 
 /// What must be the same.
 #[derive(Clone, Copy)]
-enum Rule {
+pub(super) enum Rule {
     /// The elements of the array; the order is nobody's promise.
     Unordered,
     /// Integers this far apart at most: time goes by between the two servers.
@@ -18,8 +18,11 @@ enum Rule {
     Kind,
 }
 
-/// Commands with another rule than "the same bytes", and why.
-const RULES: &[(&str, Rule, &str)] = &[
+/// A command with another rule than "the same bytes", and why.
+pub(super) type Exception = (&'static str, Rule, &'static str);
+
+/// Those of all our daemons.
+const RULES: &[Exception] = &[
     ("keys", Rule::Unordered, "order of a hash table"),
     ("ttl", Rule::Near(1), "time left"),
     ("pttl", Rule::Near(1500), "time left"),
@@ -59,12 +62,12 @@ pub(super) fn spec(request: &[Vec<u8>]) -> Option<&'static Spec> {
     Some(request.get(1).and_then(|word| spec.subcommand(word)).unwrap_or(spec))
 }
 
-/// Whether the replies to `request` are the same, as far as they have to be.
-pub(super) fn agree(request: &[Vec<u8>], ours: &[u8], theirs: &[u8]) -> bool {
+/// Whether the replies to `request` are the same, as far as they have to be. `more` are the exceptions of one daemon.
+pub(super) fn agree(request: &[Vec<u8>], ours: &[u8], theirs: &[u8], more: &[Exception]) -> bool {
     if ours == theirs {
         return true;
     }
-    let rule = spec(request).and_then(|spec| RULES.iter().find(|(name, ..)| *name == spec.name));
+    let rule = spec(request).and_then(|spec| RULES.iter().chain(more).find(|(name, ..)| *name == spec.name));
     let Some((_, rule, _)) = rule else { return false };
     if ours.is_empty() || theirs.is_empty() {
         return false;

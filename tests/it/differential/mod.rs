@@ -3,5 +3,7 @@
 mod compare;
 mod node;
 mod peer;
+mod proxy;
 mod random;
+mod suite;
 mod table;

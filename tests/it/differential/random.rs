@@ -35,6 +35,7 @@ impl Chance {
 }
 
 /// Values that arguments take.
+#[derive(Clone)]
 pub(super) struct Pools {
     /// Names of keys.
     pub(super) keys: Vec<Vec<u8>>,

@@ -1,0 +1,242 @@
+//! What is compared with redis-server: chosen cases, requests by chance, and whole scans.
+
+use std::{
+    collections::BTreeSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use cluster_fixture::Server;
+use redis_cluster::{
+    command::{Spec, TABLE},
+    node::commands::is_implemented,
+    protocol::{Value, Version, quote},
+};
+
+use super::{
+    compare::{Exception, agree},
+    peer::{Differences, Peer, cases, decode, shown},
+    random::{Chance, Pools, request},
+};
+
+const FILES: &[(&str, &str)] = &[
+    ("strings", include_str!("cases/strings.txt")),
+    ("keys", include_str!("cases/keys.txt")),
+    ("expiry", include_str!("cases/expiry.txt")),
+    ("databases", include_str!("cases/databases.txt")),
+    ("connection", include_str!("cases/connection.txt")),
+    ("command-errors", include_str!("cases/command-errors.txt")),
+    ("many-keys", include_str!("cases/many-keys.txt")),
+    ("lcs", include_str!("cases/lcs.txt")),
+];
+
+/// One of ours, and redis-server.
+pub(super) struct Pair<'a> {
+    pub(super) ours: &'a Server,
+    pub(super) theirs: &'a Server,
+    /// Words in the error with which ours refuses a request that redis-server serves.
+    pub(super) refusal: fn(&[Vec<u8>]) -> Option<&'static str>,
+    /// Exceptions besides those of every daemon.
+    pub(super) exceptions: &'static [Exception],
+    /// Whether keys of different slots make sense in a command.
+    pub(super) together: fn(&Spec) -> bool,
+}
+
+/// Commands that chance may not call, and why.
+const NOT_BY_CHANCE: &[(&str, &str)] = &[
+    ("acl", "users are configured, not compared"),
+    ("auth", "there is no password; chosen cases"),
+    ("client", "names and kills connections; chosen cases"),
+    ("config", "settings are each server's own; chosen cases"),
+    ("debug", "internals"),
+    ("hello", "changes what replies look like; chosen cases"),
+    ("quit", "ends the connection"),
+    ("reset", "changes what replies look like; chosen cases"),
+    ("scan", "cursors are each server's own; a test of its own"),
+    ("shutdown", "ends the server"),
+    ("info", "figures of the server"),
+    ("command", "compared with the whole table elsewhere"),
+    ("latency", "figures of the server"),
+    ("slowlog", "figures of the server"),
+    ("memory", "figures of the server"),
+];
+
+fn by_chance(spec: &Spec) -> bool {
+    let first = spec.name.split('|').next().unwrap_or_default();
+    is_implemented(spec)
+        && NOT_BY_CHANCE.iter().all(|(name, _)| *name != first)
+        && !spec.name.ends_with("|help")
+}
+
+/// Requests of a round; each round begins with empty servers. `DIFFERENTIAL_ROUNDS` runs more of them.
+const REQUESTS: usize = 80;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+impl Pair<'_> {
+    fn connect(&self, version: Version) -> [Peer; 2] {
+        [self.ours, self.theirs].map(|server| Peer::connect(&server.address(), version))
+    }
+
+    /// Asks both, or only ours if it has to refuse. Returns whether they agree.
+    fn ask(
+        &self,
+        [ours, theirs]: &mut [Peer; 2],
+        request: &[Vec<u8>],
+        differences: &mut Differences,
+        what: impl std::fmt::Display,
+    ) -> bool {
+        let ours = ours.call(request);
+        let (same, theirs) = match (self.refusal)(request) {
+            Some(words) => {
+                let refused = matches!(decode(&ours), Value::Error(_))
+                    && String::from_utf8_lossy(&ours).contains(words);
+                (refused, words.as_bytes().to_vec())
+            }
+            None => {
+                let theirs = theirs.call(request);
+                (agree(request, &ours, &theirs, self.exceptions), theirs)
+            }
+        };
+        differences.judge(what, same, &ours, &theirs);
+        same
+    }
+
+    /// The lines of all case files.
+    pub(super) fn chosen_cases(&self) {
+        let mut differences = Differences::default();
+        for version in [Version::Resp2, Version::Resp3] {
+            for (file, text) in FILES {
+                let mut peers = self.connect(version);
+                for peer in &mut peers {
+                    peer.call(&["FLUSHALL"]);
+                }
+                for (line, arguments) in cases(text) {
+                    let what = format_args!("{file}: {line} {version:?}");
+                    self.ask(&mut peers, &arguments, &mut differences, what);
+                }
+            }
+        }
+        differences.none();
+    }
+
+    /// Rounds of requests that a seed decides.
+    pub(super) fn requests_by_chance(&self, rounds: usize) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let seed = number("DIFFERENTIAL_SEED").unwrap_or(now.as_nanos() as u64);
+        let rounds = number("DIFFERENTIAL_ROUNDS").map_or(rounds, |rounds| rounds as usize);
+        eprintln!("DIFFERENTIAL_SEED={seed}");
+        let specs: Vec<&Spec> = TABLE.iter().filter(|spec| by_chance(spec)).collect();
+        let mut differences = Differences::default();
+        for version in [Version::Resp2, Version::Resp3] {
+            let mut chance = Chance::new(seed);
+            let mut peers = self.connect(version);
+            let pools = Pools {
+                keys: ["k1", "k2", "k3", "{k1}a", "a", "b\0\r\n"].map(|key| key.as_bytes().to_vec()).into(),
+                payloads: payloads(&mut peers[1]),
+                now: now.as_secs(),
+            };
+            let one_slot = Pools {
+                keys: ["k1", "{k1}a", "{k1}b"].map(|key| key.as_bytes().to_vec()).into(),
+                ..pools.clone()
+            };
+            let looked_at: Vec<_> = pools.keys.iter().chain(&one_slot.keys[1..]).collect();
+            for round in 0..rounds {
+                for peer in &mut peers {
+                    peer.call(&["SELECT", "0"]);
+                    peer.call(&["FLUSHALL"]);
+                }
+                let mut history = Vec::new();
+                for step in 0..REQUESTS {
+                    // Towards the end, what is there is looked at.
+                    let request = match REQUESTS - step {
+                        left if left <= looked_at.len() => {
+                            vec![b"GET".to_vec(), looked_at[left - 1].clone()]
+                        }
+                        _ => {
+                            let spec = *chance.pick(specs.as_slice());
+                            let any = (self.together)(spec) || chance.one_in(4);
+                            request(spec, if any { &pools } else { &one_slot }, &mut chance)
+                        }
+                    };
+                    history.push(shown(&request));
+                    let what =
+                        format_args!("{version:?} round {round}:\n        {}", related(&history, &request))
+                            .to_string();
+                    if !self.ask(&mut peers, &request, &mut differences, what) {
+                        break;
+                    }
+                }
+            }
+        }
+        differences.none();
+    }
+
+    /// A whole `SCAN`: the same keys, each at least once.
+    pub(super) fn scans_find_the_same_keys(&self) {
+        let mut peers = self.connect(Version::Resp2);
+        let mut differences = Differences::default();
+        for at in 0..2000 {
+            for peer in &mut peers {
+                peer.call(&["SET", &format!("key:{at}"), "v"]);
+            }
+        }
+        for options in [
+            "",
+            "COUNT 1",
+            "COUNT 1000",
+            "MATCH *7",
+            "MATCH key:1?? COUNT 100",
+            "TYPE string",
+            "TYPE list MATCH *",
+            "MATCH nothing",
+            "TYPE nosuch",
+        ] {
+            let [ours, theirs] = [0, 1].map(|peer| scan(&mut peers[peer], options));
+            differences.compare(options, &ours, &theirs);
+        }
+        differences.none();
+    }
+}
+
+/// The requests of the round that name an argument of the last one, or change the database.
+fn related(history: &[String], last: &[Vec<u8>]) -> String {
+    let names: Vec<String> = last.iter().skip(1).map(|word| quote::repr(word)).collect();
+    let about = |line: &&String| {
+        names.is_empty()
+            || names.iter().any(|name| line.contains(name.as_str()))
+            || ["select", "flush", "swapdb"].iter().any(|word| line.to_lowercase().contains(word))
+    };
+    history.iter().filter(about).cloned().collect::<Vec<_>>().join("\n        ")
+}
+
+/// What redis-server makes of a few strings.
+fn payloads(redis: &mut Peer) -> Vec<Vec<u8>> {
+    let long = "abc ".repeat(100);
+    ["", "1", "-200", "70000", "12345678901234567", "text", long.as_str()]
+        .iter()
+        .map(|value| {
+            redis.call(&["SET", "payload", value]);
+            let Value::Bulk(payload) = redis.value(&["DUMP", "payload"]) else { panic!("DUMP gives bytes") };
+            payload.to_vec()
+        })
+        .collect()
+}
+
+fn scan(peer: &mut Peer, options: &str) -> BTreeSet<Vec<u8>> {
+    let mut found = BTreeSet::new();
+    let mut cursor = "0".to_owned();
+    loop {
+        let mut request = vec!["SCAN".to_owned(), cursor];
+        request.extend(options.split_whitespace().map(str::to_owned));
+        let reply = peer.value(&request);
+        let Value::Array(parts) = &reply else { panic!("SCAN {options}: {reply:?}") };
+        let [next, Value::Array(keys)] = parts.as_slice() else { panic!("SCAN {options}: {reply:?}") };
+        found.extend(keys.iter().map(|key| key.as_bytes().expect("a key").to_vec()));
+        cursor = String::from_utf8_lossy(next.as_bytes().expect("a cursor")).into_owned();
+        if cursor == "0" {
+            return found;
+        }
+    }
+}

@@ -114,6 +114,10 @@ fn decode(buffer: &[u8], at: &mut usize, depth: usize) -> Result<Option<Value>, 
         b'(' => Value::BigNumber(copy(line)),
         b'$' | b'!' | b'=' => {
             let Ok(length) = usize::try_from(integer()?) else {
+                // Only RESP2's two nulls have a negative length.
+                if !matches!(kind, b'$' | b'*') {
+                    return Err(Invalid("negative length"));
+                }
                 *at = after;
                 return Ok(Some(Value::Null));
             };
@@ -131,6 +135,10 @@ fn decode(buffer: &[u8], at: &mut usize, depth: usize) -> Result<Option<Value>, 
         }
         b'*' | b'~' | b'>' | b'%' | b'|' => {
             let Ok(length) = usize::try_from(integer()?) else {
+                // Only RESP2's two nulls have a negative length.
+                if !matches!(kind, b'$' | b'*') {
+                    return Err(Invalid("negative length"));
+                }
                 *at = after;
                 return Ok(Some(Value::Null));
             };
@@ -215,6 +223,9 @@ mod tests {
             b",abc\r\n",
             b"HTTP/1.1 400 Bad Request\r\n",
             b"\r\n\r\n",
+            b"|-1\r\n",
+            b"%-1\r\n",
+            b"=-1\r\n",
         ] {
             assert!(Value::decode(bytes).is_err(), "{}", bytes.escape_ascii());
         }

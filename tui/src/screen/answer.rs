@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use redis_cluster::{client::Connection, cluster::member::Address, protocol::Value};
 use tokio::sync::mpsc;
 
-use super::event::{Event, Finished, Probe};
+use super::event::{Event, Finished, Plan, Probe, Share};
 use crate::{
     format::{Form, Formatter, TextForm},
-    language::{Command, Operator, PlanRequest},
+    language::{ChangeOptions, Command, Operator, PlanRequest},
     session::{Body, Outcome, Session, Status},
 };
 
@@ -86,11 +86,26 @@ pub(super) async fn preview(
     session: Session,
     serial: u64,
     request: PlanRequest,
+    options: ChangeOptions,
     events: mpsc::Sender<Event>,
 ) {
-    let outcome = session.execute(Command::Operator(Operator::Plan(request))).await;
-    let text = text(&outcome);
-    let result = if outcome.status == Status::Done { Ok(text) } else { Err(text) };
+    let preview = session.preview(request, options).await;
+    let result = preview.map(|preview| Plan {
+        epoch: preview.epoch.0,
+        revision: preview.revision.0,
+        shares: preview
+            .transfers
+            .into_iter()
+            .map(|(transfer, keys)| Share {
+                slots: transfer.count(),
+                from: transfer.from,
+                to: transfer.to,
+                keys,
+            })
+            .collect(),
+        warnings: preview.warnings,
+        members: session.now().nodes.keys().cloned().collect(),
+    });
     let _ = events.send(Event::Previewed { serial, result }).await;
 }
 

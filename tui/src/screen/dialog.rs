@@ -3,7 +3,7 @@
 use redis_cluster::cluster::{NodeId, member::Address};
 use tui_input::Input;
 
-use super::event::Probe;
+use super::event::{Plan, Probe};
 use crate::{
     language::{ChangeOptions, Command, Operator, PlanRequest},
     session::ClusterView,
@@ -33,11 +33,57 @@ pub enum Answer<T> {
 }
 
 impl<T> Answer<T> {
+    /// What came, if it is no error.
+    #[must_use]
+    pub fn here(&self) -> Option<&T> {
+        match self {
+            Self::Here(Ok(answer)) => Some(answer),
+            _ => None,
+        }
+    }
+
     /// Takes the answer to question `serial`; one to an older question is dropped.
     pub fn take(&mut self, serial: u64, result: Result<T, String>) {
         if matches!(self, Self::Waiting(asked) if *asked == serial) {
             *self = Self::Here(result);
         }
+    }
+}
+
+/// What the button that changes something would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Nothing: something has to be typed first.
+    Incomplete,
+    /// Nothing: the plan is not there yet.
+    Waiting,
+    /// Ask for the plan again: there is none, or the cluster has changed since it was made.
+    Again,
+    /// What it says.
+    Ready,
+}
+
+/// The plan was made for a cluster that is not the one that is known now.
+#[must_use]
+pub fn is_outdated(plan: &Plan, view: &ClusterView) -> bool {
+    let epoch = view.topology.as_ref().map_or(0, |known| known.topology.epoch.0);
+    epoch > plan.epoch || !view.nodes.keys().eq(&plan.members)
+}
+
+impl Answer<Plan> {
+    fn readiness(&self, view: &ClusterView) -> Readiness {
+        match self {
+            Self::None => Readiness::Incomplete,
+            Self::Waiting(_) => Readiness::Waiting,
+            Self::Here(Ok(plan)) if !is_outdated(plan, view) => Readiness::Ready,
+            Self::Here(_) => Readiness::Again,
+        }
+    }
+
+    /// Options that make the registry refuse whatever is not this plan, unless the operator said which revision counts.
+    fn binding(&self, options: ChangeOptions) -> ChangeOptions {
+        let revision = self.here().map(|plan| plan.revision);
+        ChangeOptions { if_revision: options.if_revision.or(revision), ..options }
     }
 }
 
@@ -66,7 +112,7 @@ pub struct AddNode {
     /// What listens there; of the address in `asked_about`.
     pub probe: Answer<Probe>,
     /// The plan.
-    pub preview: Answer<String>,
+    pub preview: Answer<Plan>,
     /// Id and address that probe and plan are about.
     pub asked_about: Option<(NodeId, Option<Address>)>,
     /// The cluster runs in this process, so a node without an address can be started there.
@@ -130,11 +176,26 @@ impl AddNode {
         Ok((id, Some(address)))
     }
 
-    /// What the button runs; `None` while something is wrong.
+    /// What the button would do.
+    #[must_use]
+    pub fn readiness(&self, view: &ClusterView) -> Readiness {
+        match self.parsed(view) {
+            Err(_) => Readiness::Incomplete,
+            // The node has to be started before anybody can plan with it; it is the console's own.
+            Ok((_, None)) => Readiness::Ready,
+            Ok(_) => self.preview.readiness(view),
+        }
+    }
+
+    /// What the button runs; `None` unless it is ready.
     #[must_use]
     pub fn command(&self, view: &ClusterView) -> Option<Command> {
+        if self.readiness(view) != Readiness::Ready {
+            return None;
+        }
         let (id, address) = self.parsed(view).ok()?;
-        Some(Command::Operator(Operator::Add { id, address, options: self.options }))
+        let options = self.preview.binding(self.options);
+        Some(Command::Operator(Operator::Add { id, address, options }))
     }
 
     /// The same as one would type it.
@@ -145,7 +206,7 @@ impl AddNode {
         let address =
             typed.parse::<Address>().map_or_else(|_| typed.to_owned(), |address| address.to_string());
         let words = format!("add {} {address}", self.id.value().trim());
-        format!("{}{}", words.trim_end(), option_words(self.options))
+        format!("{}{}", words.trim_end(), option_words(self.preview.binding(self.options)))
     }
 
     /// The dry run that shows what the button would do.
@@ -169,7 +230,7 @@ pub struct RemoveNode {
     /// What the keys act on.
     pub field: Field,
     /// The plan.
-    pub preview: Answer<String>,
+    pub preview: Answer<Plan>,
     /// As they were typed.
     pub options: ChangeOptions,
 }
@@ -193,17 +254,27 @@ impl RemoveNode {
         self.typed.value() == self.id.as_str()
     }
 
-    /// What the button runs; `None` until the id is typed.
+    /// What the button would do.
     #[must_use]
-    pub fn command(&self) -> Option<Command> {
-        let operator = Operator::Remove { id: self.id.clone(), options: self.options };
-        self.is_confirmed().then_some(Command::Operator(operator))
+    pub fn readiness(&self, view: &ClusterView) -> Readiness {
+        match self.preview.readiness(view) {
+            Readiness::Ready if !self.is_confirmed() => Readiness::Incomplete,
+            readiness => readiness,
+        }
+    }
+
+    /// What the button runs; `None` unless it is ready.
+    #[must_use]
+    pub fn command(&self, view: &ClusterView) -> Option<Command> {
+        let options = self.preview.binding(self.options);
+        let operator = Operator::Remove { id: self.id.clone(), options };
+        (self.readiness(view) == Readiness::Ready).then_some(Command::Operator(operator))
     }
 
     /// The same as one would type it.
     #[must_use]
     pub fn words(&self) -> String {
-        format!("remove {}{}", self.id, option_words(self.options))
+        format!("remove {}{}", self.id, option_words(self.preview.binding(self.options)))
     }
 
     /// The fields in the order of the tab key.

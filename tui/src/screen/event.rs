@@ -1,12 +1,15 @@
 //! What comes to the screen and what the screen asks for. Plain data: no handle, no channel, no clock.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use ratatui::crossterm::event::KeyEvent;
-use redis_cluster::{cluster::member::Address, time::Millis};
+use redis_cluster::{
+    cluster::{NodeId, member::Address},
+    time::Millis,
+};
 
 use crate::{
-    language::{Command, PlanRequest},
+    language::{ChangeOptions, Command, PlanRequest},
     session::{ClusterView, Status},
 };
 
@@ -21,6 +24,8 @@ pub enum Event {
     Paste(String),
     /// Columns and rows.
     Resize(u16, u16),
+    /// The terminal's keys are ours (`true`), or somebody else's now.
+    Focus(bool),
     /// The cluster as it is known now.
     View(Arc<ClusterView>),
     /// A command that goes on has this to show so far.
@@ -38,8 +43,8 @@ pub enum Event {
     Previewed {
         /// Of the [`Effect::Preview`].
         serial: u64,
-        /// The plan as text, or why there is none; not yet escaped.
-        result: Result<String, String>,
+        /// The plan, or why there is none; not yet escaped.
+        result: Result<Plan, String>,
     },
     /// SIGINT: the same as its key.
     Interrupt,
@@ -73,6 +78,34 @@ pub struct Probe {
     pub version: String,
 }
 
+/// What a change would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The epoch of the topology it was made for.
+    pub epoch: u64,
+    /// The revision of the registry after which it is refused.
+    pub revision: i64,
+    /// Who gives how much to whom.
+    pub shares: Vec<Share>,
+    /// What the operator should know; not yet escaped.
+    pub warnings: Vec<String>,
+    /// Who was a member when it was made.
+    pub members: BTreeSet<NodeId>,
+}
+
+/// Slots that one node gives to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Who gives; `None`: nobody owns them yet.
+    pub from: Option<NodeId>,
+    /// Who takes.
+    pub to: NodeId,
+    /// How many.
+    pub slots: usize,
+    /// About as many keys as are in them; `None`: the giver does not say.
+    pub keys: Option<u64>,
+}
+
 /// What the screen wants done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -103,6 +136,13 @@ pub enum Effect {
         serial: u64,
         /// Which change.
         request: PlanRequest,
+        /// As it would be made.
+        options: ChangeOptions,
+    },
+    /// Ask members for figures often, or (nobody looks) seldom.
+    Follow {
+        /// Seldom is enough.
+        seldom: bool,
     },
     /// Keep a line for the next session.
     Remember(String),

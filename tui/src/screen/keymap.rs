@@ -22,14 +22,16 @@ pub enum Context {
     Filter,
     /// A dialog is open.
     Dialog,
+    /// Keys are typed into a search through the history.
+    Search,
     /// The help is open.
     Help,
 }
 
 impl Context {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Nav, Self::Line, Self::EmptyLine, Self::Filter, Self::Dialog, Self::Help];
+    pub const ALL: [Self; 7] =
+        [Self::Nav, Self::Line, Self::EmptyLine, Self::Filter, Self::Dialog, Self::Search, Self::Help];
 
     /// The bit of this context and, for a narrower one, of the context it extends.
     const fn bits(self) -> u8 {
@@ -39,6 +41,7 @@ impl Context {
             Self::EmptyLine => LINE | EMPTY,
             Self::Filter => FILTER,
             Self::Dialog => DIALOG,
+            Self::Search => SEARCH,
             Self::Help => HELP,
         }
     }
@@ -50,9 +53,10 @@ const EMPTY: u8 = 4;
 const FILTER: u8 = 8;
 const DIALOG: u8 = 16;
 const HELP: u8 = 32;
+const SEARCH: u8 = 64;
 /// Where text is typed.
-const TEXT: u8 = LINE | FILTER | DIALOG;
-const ANY: u8 = NAV | LINE | FILTER | DIALOG | HELP;
+const TEXT: u8 = LINE | FILTER | DIALOG | SEARCH;
+const ANY: u8 = NAV | LINE | FILTER | DIALOG | SEARCH | HELP;
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +109,8 @@ pub enum Action {
     HistoryBack,
     /// Later line of the history.
     HistoryForward,
+    /// Search the history; again: an earlier line.
+    Search,
     /// Stop what runs; twice: leave.
     Interrupt,
     /// Leave.
@@ -263,6 +269,25 @@ pub static BINDINGS: &[Binding] = &[
         "history",
     ),
     bind(LINE, &[key(KeyCode::Down), control('n')], Action::HistoryForward, Group::Line, "later line", ""),
+    bind(NAV | LINE, &[control('r')], Action::Search, Group::Line, "search the history", ""),
+    bind(SEARCH, &[key(KeyCode::Enter)], Action::Enter, Group::Line, "run what is found", "run"),
+    bind(SEARCH, &[key(KeyCode::Tab)], Action::Complete, Group::Line, "edit what is found", "edit"),
+    bind(
+        SEARCH,
+        &[control('r'), key(KeyCode::Up)],
+        Action::HistoryBack,
+        Group::Line,
+        "find an earlier one",
+        "earlier",
+    ),
+    bind(
+        SEARCH,
+        &[control('s'), key(KeyCode::Down)],
+        Action::HistoryForward,
+        Group::Line,
+        "find a later one",
+        "later",
+    ),
     bind(NAV, &[letter('i'), letter('>')], Action::Type, Group::Line, "type a command", "command"),
     bind(NAV, &[letter(':')], Action::TypeConsole, Group::Line, "console command", ""),
     bind(NAV, &[letter('j'), key(KeyCode::Down)], Action::Down, Group::Move, "row down", ""),
@@ -286,7 +311,14 @@ pub static BINDINGS: &[Binding] = &[
     bind(NAV, &[letter('D')], Action::Remove, Group::Change, "remove the node (asks)", "remove"),
     bind(NAV, &[letter(' ')], Action::Freeze, Group::Screen, "hold still, go on", "freeze"),
     bind(LINE, &[key(KeyCode::Esc)], Action::Back, Group::Line, "keys act on the tables", "keys"),
-    bind(NAV | FILTER | DIALOG | HELP, &[key(KeyCode::Esc)], Action::Back, Group::Screen, "back", "back"),
+    bind(
+        NAV | FILTER | DIALOG | SEARCH | HELP,
+        &[key(KeyCode::Esc)],
+        Action::Back,
+        Group::Screen,
+        "back",
+        "back",
+    ),
     bind(NAV | EMPTY, &[letter('?')], Action::Help, Group::Screen, "this help", "help"),
     bind(HELP, &[letter('?')], Action::Back, Group::Screen, "close the help", ""),
     bind(NAV | HELP, &[letter('q')], Action::Quit, Group::Screen, "back; at the top: quit", "quit"),
@@ -400,7 +432,7 @@ mod tests {
 
     #[test]
     fn letters_write_into_lines_and_change_nothing_there() {
-        for context in [Context::Line, Context::Filter, Context::Dialog] {
+        for context in [Context::Line, Context::Filter, Context::Dialog, Context::Search] {
             for character in ' '..='~' {
                 assert_eq!(action(context, press(KeyCode::Char(character), KeyModifiers::NONE)), None);
             }

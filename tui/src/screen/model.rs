@@ -25,8 +25,14 @@ pub const STALE_AFTER_MS: i64 = 5_000;
 pub const INTERRUPT_WINDOW_MS: i64 = 2_000;
 /// Samples of a trend: one a second.
 pub const TREND_SAMPLES: usize = 30;
+/// The same while nobody looks, and figures come seldom; also just after, until they have come again.
+pub const STALE_UNFOCUSED_AFTER_MS: i64 = 9_000;
+/// How long the figures need to come often again.
+const REFOCUS_MS: i64 = 3_000;
 /// Lines of a result that are kept for scrolling.
 pub const RESULT_LINES_MAX: usize = 10_000;
+/// Bytes of a result that are kept for scrolling.
+pub const RESULT_BYTES_MAX: usize = 1 << 20;
 
 /// The whole state.
 #[derive(Clone, Debug)]
@@ -45,6 +51,10 @@ pub struct Model {
     pub latest: Arc<ClusterView>,
     /// When the first view came; `None`: nothing is known yet.
     pub first_view_at: Option<Millis>,
+    /// The terminal says that somebody else has its keys.
+    pub unfocused: bool,
+    /// When it last said that they are ours again.
+    pub refocused_at: Option<Millis>,
     /// Since when the screen is held still.
     pub frozen_at: Option<Millis>,
     /// Commands a second of the last polls, oldest first.
@@ -154,6 +164,26 @@ pub struct CommandLine {
     pub draft: String,
     /// Candidates of the tab key, while it is pressed again and again.
     pub completion: Option<Completion>,
+    /// The history is searched; what was typed before stays in `input`.
+    pub search: Option<Search>,
+}
+
+impl CommandLine {
+    /// The line that a search has found.
+    #[must_use]
+    pub fn found(&self) -> Option<&str> {
+        let at = self.search.as_ref()?.found?;
+        self.history.get(at).map(String::as_str)
+    }
+}
+
+/// A search through the history.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// What a line has to contain.
+    pub query: Input,
+    /// The line that is shown, by its place in the history.
+    pub found: Option<usize>,
 }
 
 /// Candidates for a word.
@@ -197,34 +227,63 @@ pub enum Tone {
 pub struct ResultArea {
     /// Its lines.
     pub lines: Vec<String>,
+    /// The same as rows that fit the screen.
+    pub rows: Vec<String>,
     /// How it is meant.
     pub tone: Tone,
     /// How long it took and who answered.
     pub meta: String,
-    /// Lines scrolled away at the top.
+    /// Rows scrolled away at the top.
     pub top: usize,
     /// The line it answers.
     pub echo: String,
 }
 
 impl ResultArea {
-    /// Text of several lines; escapes it.
+    /// Text of several lines, for a screen of so many columns; escapes it.
     #[must_use]
-    pub fn new(tone: Tone, text: &str, charset: Charset) -> Self {
+    pub fn new(tone: Tone, text: &str, charset: Charset, columns: u16) -> Self {
         let text = text.strip_suffix('\n').unwrap_or(text);
-        let mut lines: Vec<String> = text
+        let kept = &text[..text.floor_char_boundary(RESULT_BYTES_MAX)];
+        let mut lines: Vec<String> = kept
             .split('\n')
             .take(RESULT_LINES_MAX)
             .map(|line| text::escape(line.strip_suffix('\r').unwrap_or(line), charset).into_owned())
             .collect();
-        let all = text.split('\n').count();
-        if all > lines.len() {
-            lines.push(format!(
-                "({} more lines; one-shot or script mode prints them all)",
-                text::thousands((all - lines.len()) as u64)
-            ));
+        let more = text.split('\n').count() - lines.len();
+        if more > 0 || kept.len() < text.len() {
+            let cut = match more {
+                0 => format!("{} more", text::short_bytes((text.len() - kept.len()) as u64)),
+                more => format!("{} more {}", text::thousands(more as u64), text::plural(more, "line")),
+            };
+            lines.push(format!("({cut}; one-shot or script mode prints everything)"));
         }
-        Self { lines, tone, ..Self::default() }
+        let mut result = Self { lines, tone, ..Self::default() };
+        result.wrap(columns);
+        result
+    }
+
+    /// Fits it to a screen of so many columns.
+    pub fn wrap(&mut self, columns: u16) {
+        // A blank on either side.
+        let room = usize::from(columns).saturating_sub(2).max(1);
+        self.rows.clear();
+        for line in &self.lines {
+            let mut rest = line.as_str();
+            loop {
+                let row = match text::clip(rest, room) {
+                    // Wider than the screen: cut when it is drawn.
+                    "" => rest,
+                    row => row,
+                };
+                self.rows.push(row.to_owned());
+                rest = &rest[row.len()..];
+                if rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        self.top = self.top.min(self.rows.len().saturating_sub(1));
     }
 }
 
@@ -235,7 +294,7 @@ pub enum Liveness {
     Connecting,
     /// The registry answers and is heard.
     Live,
-    /// The registry has not been heard for that long, milliseconds.
+    /// The registry has not answered for that long, milliseconds.
     Stale(i64),
     /// Held still by the operator at that time.
     Frozen(Millis),
@@ -254,6 +313,8 @@ impl Model {
             shown: Arc::clone(&view),
             latest: view,
             first_view_at: None,
+            unfocused: false,
+            refocused_at: None,
             frozen_at: None,
             trends: BTreeMap::new(),
             busiest: 0,
@@ -285,7 +346,8 @@ impl Model {
             return Liveness::Connecting;
         }
         match &registry.health {
-            Health::Down { since, .. } => Liveness::Stale(self.now.0 - registry.heard_at.0.min(since.0)),
+            // While it answered, no news meant that nothing had changed.
+            Health::Down { since, .. } => Liveness::Stale((self.now.0 - since.0).max(0)),
             _ => Liveness::Live,
         }
     }
@@ -302,6 +364,13 @@ impl Model {
     #[must_use]
     pub fn as_of(&self) -> Millis {
         self.frozen_at.unwrap_or(self.now)
+    }
+
+    /// Figures of this age are old, milliseconds.
+    #[must_use]
+    pub fn stale_after_ms(&self) -> i64 {
+        let just_back = self.refocused_at.is_some_and(|at| self.now.0 - at.0 < REFOCUS_MS);
+        if self.unfocused || just_back { STALE_UNFOCUSED_AFTER_MS } else { STALE_AFTER_MS }
     }
 
     /// How old figures are; `None` if there never were any.
@@ -322,6 +391,7 @@ impl Model {
     pub fn redraw_in_ms(&self) -> Option<i64> {
         // Ages are written in whole seconds.
         let second = 1_000;
+        let stale_after = self.stale_after_ms();
         if self.running.is_some() || matches!(self.liveness(), Liveness::Stale(_)) {
             return Some(second);
         }
@@ -334,7 +404,7 @@ impl Model {
             .chain(proxies)
             .filter_map(|(read_at, failed)| {
                 let age = self.age_of(read_at)?;
-                Some(if failed || age >= STALE_AFTER_MS { second } else { STALE_AFTER_MS - age })
+                Some(if failed || age >= stale_after { second } else { stale_after - age })
             })
             .min()
     }

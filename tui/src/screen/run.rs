@@ -35,6 +35,9 @@ const FRAME: Duration = Duration::from_millis(100);
 /// Answers that may wait to be taken in.
 const ANSWERS_WAITING: usize = 256;
 const QUIT_SIGNAL: u8 = 131;
+/// Between two figures of a member: while somebody looks, and while the terminal has lost the focus.
+const FIGURES_OFTEN: Duration = Duration::from_secs(1);
+const FIGURES_SELDOM: Duration = Duration::from_secs(5);
 
 /// How the screen starts.
 #[derive(Clone, Debug)]
@@ -178,7 +181,9 @@ impl Face {
                     Input::Key(key) => Some(Event::Key(key)),
                     Input::Paste(text) => Some(Event::Paste(text)),
                     Input::Resize(columns, rows) => Some(Event::Resize(columns, rows)),
-                    Input::FocusGained | Input::FocusLost | Input::Mouse(_) => continue,
+                    Input::FocusGained => Some(Event::Focus(true)),
+                    Input::FocusLost => Some(Event::Focus(false)),
+                    Input::Mouse(_) => continue,
                 },
                 Some(answer) = sources.incoming.recv() => Some(answer),
                 Some(trouble) = sources.troubles.recv() => Some(Event::Trouble(trouble)),
@@ -235,13 +240,12 @@ impl Face {
                 Effect::Probe { serial, address } => {
                     tokio::spawn(answer::probe(serial, address, self.answers.clone()));
                 }
-                Effect::Preview { serial, request } => {
-                    tokio::spawn(answer::preview(
-                        self.session.clone(),
-                        serial,
-                        request,
-                        self.answers.clone(),
-                    ));
+                Effect::Preview { serial, request, options } => {
+                    let (session, answers) = (self.session.clone(), self.answers.clone());
+                    tokio::spawn(answer::preview(session, serial, request, options, answers));
+                }
+                Effect::Follow { seldom } => {
+                    self.session.set_figures_interval(if seldom { FIGURES_SELDOM } else { FIGURES_OFTEN });
                 }
                 Effect::Remember(line) => {
                     if let Err(error) = self.history.add(&line) {

@@ -12,7 +12,7 @@ use redis_cluster::{
 };
 
 use super::{
-    event::Event,
+    event::{Event, Plan, Share},
     model::Model,
     theme::{Charset, Theme},
     update::update,
@@ -140,6 +140,19 @@ pub(super) fn cluster() -> ClusterView {
             changed_at: Millis(NOW.0 - 1_000),
         }],
         events,
+    }
+}
+
+/// Half of a node's slots to either of two others, planned for [`cluster`].
+pub(super) fn plan(from: &str, to: [&str; 2]) -> Plan {
+    let view = cluster();
+    let share = |to: &str, slots, keys| Share { from: Some(id(from)), to: id(to), slots, keys: Some(keys) };
+    Plan {
+        epoch: 118,
+        revision: 18_340,
+        shares: vec![share(to[0], 1338, 1_018_300), share(to[1], 1337, 1_017_900)],
+        warnings: Vec::new(),
+        members: view.nodes.keys().cloned().collect(),
     }
 }
 

@@ -18,7 +18,7 @@ use ratatui::{
     crossterm::{
         QueueableCommand,
         cursor::Show,
-        event::{DisableBracketedPaste, EnableBracketedPaste},
+        event::{DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange},
         style::force_color_output,
         terminal::{
             BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
@@ -96,7 +96,7 @@ impl Screen {
         ACTIVE.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         let mut out = Vec::new();
-        out.queue(EnterAlternateScreen)?.queue(EnableBracketedPaste)?;
+        out.queue(EnterAlternateScreen)?.queue(EnableBracketedPaste)?.queue(EnableFocusChange)?;
         write_out(&out)?;
         self.redraw()
     }
@@ -159,6 +159,7 @@ pub(super) fn restore() {
     let mut out = Vec::new();
     let queued = (|| -> io::Result<()> {
         out.queue(EndSynchronizedUpdate)?
+            .queue(DisableFocusChange)?
             .queue(DisableBracketedPaste)?
             .queue(LeaveAlternateScreen)?
             .queue(Show)?;

@@ -113,6 +113,12 @@ pub fn shorten(text: &str, columns: usize) -> Cow<'_, str> {
     }
 }
 
+/// `word` for one of them, and with an `s` for none or more.
+#[must_use]
+pub fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_owned() } else { format!("{word}s") }
+}
+
 /// `3,121,004`.
 #[must_use]
 pub fn thousands(number: u64) -> String {

@@ -32,9 +32,13 @@ use super::{
     view::{ClusterView, NodeFigures, ProxyFigures},
 };
 
-/// Between two figures of a member.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// A member that says nothing for so long does not answer.
+/// Between two figures of a member, unless somebody wants them less often.
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
+/// Before a member is asked again that did not answer.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A member that is so late with its figures does not answer.
+const LATE_MAX: Duration = Duration::from_millis(1800);
+/// For the first answer of a member.
 const SILENCE_MAX: Duration = Duration::from_millis(2800);
 /// For connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(800);
@@ -53,29 +57,36 @@ enum Source {
     Stock { id: NodeId, address: String, login: Option<(String, String)> },
 }
 
-/// Keeps the right streams open until nobody takes the changes any more.
-pub(super) async fn run(mut view: watch::Receiver<Arc<ClusterView>>, changes: mpsc::Sender<Change>) {
+/// Keeps the right streams open until nobody takes the changes any more. With another interval they are opened anew.
+pub(super) async fn run(
+    mut view: watch::Receiver<Arc<ClusterView>>,
+    mut interval: watch::Receiver<Duration>,
+    changes: mpsc::Sender<Change>,
+) {
     let mut running = JoinSet::new();
     // Older proxies report themselves only; then the nodes are asked.
     let silent_on_nodes = Arc::new(AtomicBool::new(false));
-    let mut handles: BTreeMap<Source, tokio::task::AbortHandle> = BTreeMap::new();
+    let mut handles: BTreeMap<(Source, Duration), tokio::task::AbortHandle> = BTreeMap::new();
     loop {
+        let often = *interval.borrow_and_update();
         let wanted = wanted(&view.borrow_and_update(), silent_on_nodes.load(Ordering::Relaxed));
-        handles.retain(|source, handle| {
-            let keep = wanted.contains(source);
+        handles.retain(|(source, interval), handle| {
+            let keep = *interval == often && wanted.contains(source);
             if !keep {
                 handle.abort();
             }
             keep
         });
         for source in wanted {
-            if let Entry::Vacant(place) = handles.entry(source) {
-                let following = follow(place.key().clone(), changes.clone(), silent_on_nodes.clone());
+            if let Entry::Vacant(place) = handles.entry((source, often)) {
+                let source = place.key().0.clone();
+                let following = follow(source, often, changes.clone(), silent_on_nodes.clone());
                 place.insert(running.spawn(following));
             }
         }
         tokio::select! {
             changed = view.changed() => if changed.is_err() { return },
+            changed = interval.changed() => if changed.is_err() { return },
             () = changes.closed() => return,
             Some(_) = running.join_next() => {}
         }
@@ -112,14 +123,21 @@ fn source_of(id: &NodeId, address: &Address) -> Source {
 }
 
 /// Follows one source, again and again.
-async fn follow(source: Source, changes: mpsc::Sender<Change>, silent_on_nodes: Arc<AtomicBool>) {
+async fn follow(
+    source: Source,
+    interval: Duration,
+    changes: mpsc::Sender<Change>,
+    silent_on_nodes: Arc<AtomicBool>,
+) {
     loop {
         let error = match &source {
             Source::Proxy { id, address, nodes_too } => {
-                proxy(id, address, nodes_too.then_some(&*silent_on_nodes), &changes).await
+                proxy(id, address, interval, nodes_too.then_some(&*silent_on_nodes), &changes).await
             }
-            Source::Node { id, address } => node(id, address, &changes).await,
-            Source::Stock { id, address, login } => stock(id, address, login.as_ref(), &changes).await,
+            Source::Node { id, address } => node(id, address, interval, &changes).await,
+            Source::Stock { id, address, login } => {
+                stock(id, address, login.as_ref(), interval, &changes).await
+            }
         };
         let change = match &source {
             Source::Proxy { id, .. } => Change::Proxy(id.clone(), Err(error)),
@@ -130,18 +148,19 @@ async fn follow(source: Source, changes: mpsc::Sender<Change>, silent_on_nodes: 
         if changes.send(change).await.is_err() {
             return;
         }
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(RETRY_AFTER).await;
     }
 }
 
 /// A member's stream of figures.
 struct Live {
     address: String,
+    interval: Duration,
     stream: tonic::Streaming<v1::LiveFigures>,
 }
 
 impl Live {
-    async fn open(address: &str) -> Result<Self, String> {
+    async fn open(address: &str, interval: Duration) -> Result<Self, String> {
         let endpoint = Endpoint::from_shared(format!("http://{address}"))
             .map_err(|error| format!("{address}: {error}"))?
             .connect_timeout(CONNECT_TIMEOUT);
@@ -150,10 +169,12 @@ impl Live {
             Ok(Err(error)) => return Err(format!("{address}: {}", root_cause(&error))),
             Err(_) => return Err(format!("{address}: no answer")),
         };
-        let interval_ms = u32::try_from(INTERVAL.as_millis()).unwrap_or(1000);
+        let interval_ms = u32::try_from(interval.as_millis()).unwrap_or(1000);
         let mut client = ControlClient::new(channel);
         match timeout(SILENCE_MAX, client.live(LiveRequest { interval_ms })).await {
-            Ok(Ok(response)) => Ok(Self { address: address.to_owned(), stream: response.into_inner() }),
+            Ok(Ok(response)) => {
+                Ok(Self { address: address.to_owned(), interval, stream: response.into_inner() })
+            }
             Ok(Err(status)) => Err(format!("{address}: {}", status.message())),
             Err(_) => Err(format!("{address}: no answer")),
         }
@@ -161,11 +182,12 @@ impl Live {
 
     async fn next(&mut self) -> Result<v1::LiveFigures, String> {
         let address = &self.address;
-        match timeout(SILENCE_MAX, self.stream.message()).await {
+        let patience = self.interval + LATE_MAX;
+        match timeout(patience, self.stream.message()).await {
             Ok(Ok(Some(figures))) => Ok(figures),
             Ok(Ok(None)) => Err(format!("{address}: closed the stream")),
             Ok(Err(status)) => Err(format!("{address}: {}", status.message())),
-            Err(_) => Err(format!("{address}: no figures for {:.1} s", SILENCE_MAX.as_secs_f64())),
+            Err(_) => Err(format!("{address}: no figures for {:.1} s", patience.as_secs_f64())),
         }
     }
 }
@@ -184,10 +206,11 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
 async fn proxy(
     id: &ProxyId,
     address: &str,
+    interval: Duration,
     silent_on_nodes: Option<&AtomicBool>,
     changes: &mpsc::Sender<Change>,
 ) -> String {
-    let mut live = match Live::open(&reachable_address(address)).await {
+    let mut live = match Live::open(&reachable_address(address), interval).await {
         Ok(live) => live,
         Err(error) => return error,
     };
@@ -220,8 +243,8 @@ pub(crate) fn reachable_address(address: &str) -> String {
 }
 
 /// Follows a node until it fails; says why.
-async fn node(id: &NodeId, address: &str, changes: &mpsc::Sender<Change>) -> String {
-    let mut live = match Live::open(address).await {
+async fn node(id: &NodeId, address: &str, interval: Duration, changes: &mpsc::Sender<Change>) -> String {
+    let mut live = match Live::open(address, interval).await {
         Ok(live) => live,
         Err(error) => return error,
     };
@@ -243,6 +266,7 @@ async fn stock(
     id: &NodeId,
     address: &str,
     login: Option<&(String, String)>,
+    interval: Duration,
     changes: &mpsc::Sender<Change>,
 ) -> String {
     let mut connection = match Connection::connect(address, CONNECT_TIMEOUT).await {
@@ -269,7 +293,7 @@ async fn stock(
         if changes.send(Change::Nodes(vec![(id.clone(), Ok(figures))])).await.is_err() {
             return GONE.to_owned();
         }
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(interval).await;
     }
 }
 

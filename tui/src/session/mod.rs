@@ -26,7 +26,10 @@ use std::{
 };
 
 use redis_cluster::{
-    cluster::registry::{Registry, RegistryError},
+    cluster::{
+        plan::Preview,
+        registry::{Registry, RegistryError},
+    },
     time::Millis,
 };
 use tokio::sync::{Mutex, mpsc, watch};
@@ -37,7 +40,7 @@ pub use pipeline::Pipeline;
 pub use update::Change;
 pub use view::ClusterView;
 
-use crate::language::Command;
+use crate::language::{ChangeOptions, Command, PlanRequest};
 use view::Health;
 
 /// How to reach a cluster.
@@ -98,6 +101,7 @@ struct Inner {
     view: watch::Receiver<Arc<ClusterView>>,
     changes: mpsc::Sender<Change>,
     figures: Once,
+    figures_interval: watch::Sender<Duration>,
     data: Mutex<data::Link>,
     starter: Option<Arc<dyn StartsNodes>>,
     ended: CancellationToken,
@@ -140,6 +144,7 @@ impl Session {
                 view: receiver,
                 changes,
                 figures: Once::new(),
+                figures_interval: watch::Sender::new(figures::INTERVAL),
                 data,
                 starter,
                 ended: ended.clone(),
@@ -169,9 +174,15 @@ impl Session {
     /// Begins to stream live figures into the view, for faces that show them; more calls do nothing.
     pub fn stream_figures(&self) {
         self.inner.figures.call_once(|| {
-            let figures = figures::run(self.view(), self.inner.changes.clone());
+            let interval = self.inner.figures_interval.subscribe();
+            let figures = figures::run(self.view(), interval, self.inner.changes.clone());
             tokio::spawn(self.inner.ended.clone().run_until_cancelled_owned(figures));
         });
+    }
+
+    /// How often every member gives its figures from now on, once a second until then.
+    pub fn set_figures_interval(&self, interval: Duration) {
+        self.inner.figures_interval.send_if_modified(|now| std::mem::replace(now, interval) != interval);
     }
 
     /// Waits until the registry was heard of for the first time.
@@ -193,6 +204,16 @@ impl Session {
                 Err(format!("etcd at {endpoints} does not answer (waited {waited} s)"))
             }
         }
+    }
+
+    /// What a change of membership with these options would do, for faces that show a plan in their own way. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// Why it would be refused, or that the registry does not answer; the text is for the operator.
+    pub async fn preview(&self, request: PlanRequest, options: ChangeOptions) -> Result<Preview, String> {
+        self.first_look().await?;
+        operations::preview(self, request, options).await.map_err(|refusal| refusal.to_string())
     }
 
     /// Runs one command to its end. Dropping the future gives it up: a Redis command that was sent may still run.

@@ -76,17 +76,24 @@ pub(super) async fn remove(session: &Session, id: NodeId, options: ChangeOptions
 }
 
 pub(super) async fn dry_run(session: &Session, request: PlanRequest) -> Outcome {
+    match preview(session, request, ChangeOptions::default()).await {
+        Ok(preview) => previewed(&preview),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// What a change with these options would do; changes nothing.
+pub(super) async fn preview(
+    session: &Session,
+    request: PlanRequest,
+    options: ChangeOptions,
+) -> Result<Preview, Refusal> {
     let registry = &session.inner.registry;
-    let options = ChangeOptions::default();
-    let preview = match request {
+    match request {
         PlanRequest::Add { id, address } => {
             plan::preview_add(registry, &add_request(id, address, options)).await
         }
         PlanRequest::Remove { id } => plan::preview_remove(registry, &remove_request(id, options)).await,
-    };
-    match preview {
-        Ok(preview) => previewed(&preview),
-        Err(refusal) => refused(&refusal),
     }
 }
 

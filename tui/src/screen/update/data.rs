@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::note;
 use crate::{
-    screen::model::{Model, Trend},
+    screen::model::{Model, Tone, Trend},
     session::ClusterView,
 };
 
@@ -11,6 +12,7 @@ use crate::{
 pub(super) fn receive(model: &mut Model, view: Arc<ClusterView>) {
     if model.first_view_at.is_none() {
         model.first_view_at = Some(model.now);
+        greet(model, &view);
     }
     model.trends.retain(|id, _| view.nodes.contains_key(id));
     for (id, node) in &view.nodes {
@@ -23,6 +25,22 @@ pub(super) fn receive(model: &mut Model, view: Arc<ClusterView>) {
     model.latest = view;
     if model.frozen_at.is_none() {
         show_latest(model);
+    }
+}
+
+/// How others reach a cluster that lives in this process: nobody else can say.
+fn greet(model: &mut Model, view: &ClusterView) {
+    let proxies: Vec<String> = view
+        .proxies
+        .values()
+        .filter_map(|proxy| proxy.record.address.rsplit_once(':'))
+        .map(|(_, port)| format!("redis-cli -p {port}"))
+        .collect();
+    if model.embedded && !proxies.is_empty() {
+        let registry = view.registry.endpoints.join(",");
+        let text =
+            format!("in this process; clients: {}; consoles: redis_console {registry}", proxies.join(", "));
+        note(model, Tone::Note, &text);
     }
 }
 

@@ -6,10 +6,10 @@ use tui_input::Input;
 
 use super::{line, navigation::type_into, note};
 use crate::{
-    language::{Operator, PlanRequest},
+    language::{ChangeOptions, Operator, PlanRequest},
     screen::{
-        dialog::{self, AddNode, Answer, Dialog, Field, PastedLines, RemoveNode},
-        event::{Effect, Effects, Probe},
+        dialog::{self, AddNode, Answer, Dialog, Field, PastedLines, Readiness, RemoveNode},
+        event::{Effect, Effects, Plan, Probe},
         keymap::Action,
         model::{Model, Tone},
     },
@@ -20,11 +20,11 @@ pub(super) fn open_add(model: &mut Model, effects: &mut Effects) {
     refresh(model, effects);
 }
 
-pub(super) fn open_remove(model: &mut Model, id: NodeId, effects: &mut Effects) {
+pub(super) fn open_remove(model: &mut Model, id: NodeId, options: ChangeOptions, effects: &mut Effects) {
     if !model.latest.nodes.contains_key(&id) {
         return note(model, Tone::Bad, &format!("there is no node {id}; show nodes lists them"));
     }
-    model.dialog = Some(Dialog::Remove(RemoveNode::new(id)));
+    model.dialog = Some(Dialog::Remove(RemoveNode { options, ..RemoveNode::new(id) }));
     refresh(model, effects);
 }
 
@@ -41,10 +41,7 @@ pub(super) fn open_for(model: &mut Model, operator: &Operator, effects: &mut Eff
             refresh(model, effects);
         }
         Operator::Remove { id, options } => {
-            open_remove(model, id.clone(), effects);
-            if let Some(Dialog::Remove(remove)) = &mut model.dialog {
-                remove.options = *options;
-            }
+            open_remove(model, id.clone(), *options, effects);
         }
         _ => {}
     }
@@ -71,13 +68,13 @@ pub(super) fn refresh(model: &mut Model, effects: &mut Effects) {
             }
             if let Some(request) = add.plan() {
                 add.preview = Answer::Waiting(serials.1);
-                effects.push(Effect::Preview { serial: serials.1, request });
+                effects.push(Effect::Preview { serial: serials.1, request, options: add.options });
             }
         }
         Some(Dialog::Remove(remove)) if remove.preview == Answer::None => {
             remove.preview = Answer::Waiting(serials.0);
             let request = PlanRequest::Remove { id: remove.id.clone() };
-            effects.push(Effect::Preview { serial: serials.0, request });
+            effects.push(Effect::Preview { serial: serials.0, request, options: remove.options });
         }
         _ => return,
     }
@@ -92,7 +89,7 @@ pub(super) fn probed(model: &mut Model, serial: u64, result: Result<Probe, Strin
     }
 }
 
-pub(super) fn previewed(model: &mut Model, serial: u64, result: Result<String, String>) {
+pub(super) fn previewed(model: &mut Model, serial: u64, result: Result<Plan, String>) {
     match &mut model.dialog {
         Some(Dialog::Add(add)) => add.preview.take(serial, result),
         Some(Dialog::Remove(remove)) => remove.preview.take(serial, result),
@@ -158,8 +155,18 @@ fn enter(model: &mut Model, field: Field, effects: &mut Effects) {
             }
             return;
         }
+        // Whoever reads a plan that has aged gets a new one to read, and decides again.
+        Some(Dialog::Add(add)) if add.readiness(&model.latest) == Readiness::Again => {
+            add.asked_about = None;
+            return refresh(model, effects);
+        }
+        Some(Dialog::Remove(remove)) if remove.readiness(&model.latest) == Readiness::Again => {
+            remove.preview = Answer::None;
+            remove.typed.reset();
+            return refresh(model, effects);
+        }
         Some(Dialog::Add(add)) => (add.command(&model.latest), add.words()),
-        Some(Dialog::Remove(remove)) => (remove.command(), remove.words()),
+        Some(Dialog::Remove(remove)) => (remove.command(&model.latest), remove.words()),
         Some(Dialog::Paste(paste)) => {
             model.queue.extend(std::mem::take(&mut paste.lines));
             model.dialog = None;

@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::KeyEvent;
 use tui_input::Input;
 
-use super::{dialogs, navigation, note};
+use super::{dialogs, navigation, note, search};
 use crate::{
     language::{self, Command, Directive, Operator},
     screen::{
@@ -32,6 +32,7 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
         Some(Action::PageDown) => navigation::scroll_result(model, 5),
         Some(Action::PageUp) => navigation::scroll_result(model, -5),
         Some(Action::Back) => model.focus = Focus::Nav,
+        Some(Action::Search) => search::open(model),
         Some(Action::Filter) => model.focus = Focus::Filter,
         Some(Action::Help) => model.help = Some(0),
         Some(Action::Quit) => effects.push(Effect::Quit(Status::Done)),
@@ -109,7 +110,11 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
         None if model.focus == Focus::Filter => Some(&mut model.nodes.filter),
         None if more.is_some() => {
             let lines = pasted.split(['\n', '\r']).filter(|line| !line.trim().is_empty());
+            model.line.search = None;
             return dialogs::open_paste(model, lines.map(str::to_owned).collect());
+        }
+        None if model.focus == Focus::Line && model.line.search.is_some() => {
+            model.line.search.as_mut().map(|search| &mut search.query)
         }
         None => {
             model.focus = Focus::Line;
@@ -126,11 +131,12 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
         *input = Input::new(value).with_cursor(cursor + insert.len());
     }
     model.nodes.refresh(&model.shown);
+    search::restart(&mut model.line);
     dialogs::refresh(model, effects);
 }
 
 /// Runs what is typed, or puts it behind what runs.
-fn submit(model: &mut Model, effects: &mut Effects) {
+pub(super) fn submit(model: &mut Model, effects: &mut Effects) {
     let text = model.line.input.value().to_owned();
     model.line.input.reset();
     model.line.history_at = None;
@@ -201,7 +207,7 @@ pub(super) fn progress(model: &mut Model, progress: &Finished) {
     let top = model.result.top;
     show(model, progress, line);
     // Whoever has scrolled down in a watched reply stays there.
-    model.result.top = top.min(model.result.lines.len().saturating_sub(1));
+    model.result.top = top.min(model.result.rows.len().saturating_sub(1));
 }
 
 pub(super) fn finished(model: &mut Model, finished: &Finished, effects: &mut Effects) {
@@ -215,7 +221,7 @@ pub(super) fn finished(model: &mut Model, finished: &Finished, effects: &mut Eff
 
 fn show(model: &mut Model, finished: &Finished, line: String) {
     let tone = if finished.ok { Tone::Good } else { Tone::Bad };
-    let mut result = ResultArea::new(tone, &finished.text, model.theme.charset);
+    let mut result = ResultArea::new(tone, &finished.text, model.theme.charset, model.size.0);
     result.echo = line;
     result.meta = match finished.via.as_str() {
         "" => text::duration_us(finished.took_us),

@@ -4,6 +4,7 @@ mod data;
 mod dialogs;
 mod line;
 mod navigation;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +29,10 @@ pub fn update(model: &mut Model, event: Event) -> Effects {
         Event::Paste(text) => line::paste(model, &text, &mut effects),
         Event::Resize(columns, rows) => {
             model.size = (columns, rows);
+            model.result.wrap(columns);
             model.dirty = true;
         }
+        Event::Focus(ours) => focus(model, ours, &mut effects),
         Event::View(view) => {
             data::receive(model, view);
             dialogs::refresh(model, &mut effects);
@@ -42,6 +45,17 @@ pub fn update(model: &mut Model, event: Event) -> Effects {
         Event::Trouble(text) => note(model, Tone::Bad, &text),
     }
     effects
+}
+
+/// Nobody looks at a terminal without focus closely: figures need not come every second.
+fn focus(model: &mut Model, ours: bool, effects: &mut Effects) {
+    // Terminals also report the focus that they had all along.
+    if model.unfocused != ours {
+        return;
+    }
+    model.unfocused = !ours;
+    model.refocused_at = ours.then_some(model.now);
+    effects.push(Effect::Follow { seldom: !ours });
 }
 
 /// Marks the model for painting if the time that passed can be seen.
@@ -72,6 +86,7 @@ pub fn context(model: &Model) -> Context {
     match model.focus {
         Focus::Nav => Context::Nav,
         Focus::Filter => Context::Filter,
+        Focus::Line if model.line.search.is_some() => Context::Search,
         Focus::Line if model.line.input.value().is_empty() => Context::EmptyLine,
         Focus::Line => Context::Line,
     }
@@ -92,6 +107,7 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Effects) {
         Context::Dialog => dialogs::press(model, action, key, effects),
         Context::Nav => navigation::act(model, action, effects),
         Context::Filter => navigation::filter(model, action, key),
+        Context::Search => search::press(model, action, key, effects),
         Context::Line | Context::EmptyLine => line::press(model, action, key, effects),
     }
 }
@@ -124,12 +140,14 @@ fn interrupt(model: &mut Model, effects: &mut Effects) {
     model.help = None;
     model.line.input.reset();
     model.line.completion = None;
+    model.line.search = None;
     note(model, Tone::Note, "^C again within 2 s leaves");
 }
 
 /// Shows a line of our own where results are.
 fn note(model: &mut Model, tone: Tone, text: &str) {
-    model.result = ResultArea::new(tone, &text::own(text, model.theme.charset), model.theme.charset);
+    model.result =
+        ResultArea::new(tone, &text::own(text, model.theme.charset), model.theme.charset, model.size.0);
     if model.panel == Panel::Result {
         model.panel = Panel::Nodes;
     }

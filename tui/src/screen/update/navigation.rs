@@ -3,13 +3,13 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
-use super::{data, dialogs, note};
+use super::{data, dialogs, note, search};
 use crate::screen::{
     event::{Effect, Effects},
     keymap::Action,
     model::{Focus, Model, Panel, Tone},
 };
-use crate::session::Status;
+use crate::{language::ChangeOptions, session::Status};
 
 pub(super) fn act(model: &mut Model, action: Option<Action>, effects: &mut Effects) {
     let page = isize::from(i16::try_from(model.size.1).unwrap_or(i16::MAX)).max(4) / 2;
@@ -43,6 +43,7 @@ pub(super) fn act(model: &mut Model, action: Option<Action>, effects: &mut Effec
             }
         }
         Some(Action::Help) => model.help = Some(0),
+        Some(Action::Search) => search::open(model),
         Some(Action::Type) => model.focus = Focus::Line,
         Some(Action::TypeConsole) => {
             model.focus = Focus::Line;
@@ -52,7 +53,7 @@ pub(super) fn act(model: &mut Model, action: Option<Action>, effects: &mut Effec
         }
         Some(Action::Add) => dialogs::open_add(model, effects),
         Some(Action::Remove) => match model.nodes.selected.clone() {
-            Some(id) => dialogs::open_remove(model, id, effects),
+            Some(id) => dialogs::open_remove(model, id, ChangeOptions::default(), effects),
             None => note(model, Tone::Bad, "no node is selected"),
         },
         Some(Action::Back) => back(model),
@@ -94,7 +95,7 @@ fn scroll(model: &mut Model, rows: isize) {
 }
 
 pub(super) fn scroll_result(model: &mut Model, rows: isize) {
-    let last = model.result.lines.len().saturating_sub(1);
+    let last = model.result.rows.len().saturating_sub(1);
     model.result.top = model.result.top.saturating_add_signed(rows).min(last);
 }
 

@@ -9,7 +9,7 @@ use crate::{
     language::{Command, Operator},
     screen::{
         dialog::{Answer, Dialog, Field},
-        event::{Finished, Probe},
+        event::{Finished, Plan, Probe},
         sample,
         theme::Charset,
     },
@@ -56,6 +56,17 @@ fn runs(effects: &[Effect]) -> Vec<(u64, String)> {
             _ => None,
         })
         .collect()
+}
+
+/// Answers whatever dry run the open dialog waits for.
+fn plan(model: &mut Model, result: Result<Plan, String>) {
+    let preview = match &model.dialog {
+        Some(Dialog::Add(add)) => &add.preview,
+        Some(Dialog::Remove(remove)) => &remove.preview,
+        _ => panic!("no plan is asked for"),
+    };
+    let Answer::Waiting(serial) = *preview else { panic!("no plan is asked for: {preview:?}") };
+    update(model, Event::Previewed { serial, result });
 }
 
 fn finish(model: &mut Model, run: u64) -> Effects {
@@ -158,9 +169,15 @@ fn a_typed_add_asks_and_enter_does_it() {
     assert!(runs(&effects).is_empty());
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Probe { .. })));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Preview { .. })));
+    assert_eq!(send(&mut model, [key(KeyCode::Enter)]), [], "there is no plan to agree to yet");
+    plan(&mut model, Ok(sample::plan("2", ["1", "3"])));
     let effects = send(&mut model, [key(KeyCode::Enter)]);
     assert!(
-        matches!(&effects[..], [Effect::Run { command: Command::Operator(Operator::Add { id, .. }), .. }] if id.as_str() == "6"),
+        matches!(
+            &effects[..],
+            [Effect::Run { command: Command::Operator(Operator::Add { id, options, .. }), .. }]
+                if id.as_str() == "6" && options.if_revision == Some(18_340)
+        ),
         "{effects:?}"
     );
     assert!(model.running.as_ref().is_some_and(|running| running.is_change));
@@ -184,6 +201,7 @@ fn an_id_or_address_that_is_taken_cannot_be_added() {
 fn removal_wants_the_id_typed() {
     let mut model = model();
     enter(&mut model, "remove 2");
+    plan(&mut model, Ok(sample::plan("2", ["1", "3"])));
     assert!(runs(&send(&mut model, [key(KeyCode::Enter)])).is_empty());
     assert!(runs(&enter(&mut model, "3")).is_empty());
     assert!(model.dialog.is_some());
@@ -191,8 +209,103 @@ fn removal_wants_the_id_typed() {
     let effects = enter(&mut model, "2");
     assert!(matches!(
         &effects[..],
-        [Effect::Run { command: Command::Operator(Operator::Remove { .. }), .. }]
+        [Effect::Run { command: Command::Operator(Operator::Remove { options, .. }), .. }]
+            if options.if_revision == Some(18_340)
     ));
+    assert_eq!(model.running.as_ref().map(|running| running.line.as_str()), Some("remove 2 --if-rev 18340"));
+}
+
+#[test]
+fn a_plan_that_has_aged_is_made_again_before_anything_changes() {
+    let mut model = model();
+    enter(&mut model, "remove 2 --force");
+    plan(&mut model, Ok(sample::plan("2", ["1", "3"])));
+    send(&mut model, text("2"));
+    let mut changed = sample::cluster();
+    let known = changed.topology.as_mut().unwrap();
+    Arc::make_mut(&mut known.topology).epoch.0 += 1;
+    update(&mut model, Event::View(Arc::new(changed)));
+    let effects = send(&mut model, [key(KeyCode::Enter)]);
+    assert!(
+        matches!(&effects[..], [Effect::Preview { options, .. }] if options.force && options.if_revision.is_none()),
+        "{effects:?}"
+    );
+    // The new plan is read before it is agreed to.
+    plan(&mut model, Ok(Plan { epoch: 119, revision: 18_350, ..sample::plan("2", ["1", "3"]) }));
+    assert_eq!(send(&mut model, [key(KeyCode::Enter)]), []);
+    let effects = enter(&mut model, "2");
+    assert!(matches!(
+        &effects[..],
+        [Effect::Run { command: Command::Operator(Operator::Remove { options, .. }), .. }]
+            if options.if_revision == Some(18_350)
+    ));
+}
+
+#[test]
+fn what_was_refused_as_a_plan_can_only_be_asked_again() {
+    let mut model = model();
+    enter(&mut model, "remove 2");
+    plan(&mut model, Err("node 2 does not answer".to_owned()));
+    let effects = enter(&mut model, "2");
+    assert!(matches!(&effects[..], [Effect::Preview { .. }]), "{effects:?}");
+}
+
+#[test]
+fn the_history_is_searched_from_the_newest_line() {
+    let mut model = model();
+    for line in ["set key1 a", "get key1", "PING", "get key1"] {
+        let run = runs(&enter(&mut model, line))[0].0;
+        finish(&mut model, run);
+    }
+    send(&mut model, text("dra").chain([control('r')]).chain(text("key1")));
+    assert_eq!((context(&model), model.line.found()), (Context::Search, Some("get key1")));
+    // The same line again is no other line.
+    send(&mut model, [control('r')]);
+    assert_eq!(model.line.found(), Some("set key1 a"));
+    send(&mut model, [control('r')]);
+    assert_eq!(model.line.found(), Some("set key1 a"), "there is no earlier one");
+    send(&mut model, [control('s')]);
+    assert_eq!(model.line.found(), Some("get key1"));
+    send(&mut model, [key(KeyCode::Esc)]);
+    assert_eq!((model.line.input.value(), context(&model)), ("dra", Context::Line));
+    send(&mut model, [control('r')].into_iter().chain(text("ping")).chain([key(KeyCode::Tab)]));
+    assert_eq!((model.line.input.value(), context(&model)), ("PING", Context::Line));
+    let effects =
+        send(&mut model, [control('r')].into_iter().chain(text("set")).chain([key(KeyCode::Enter)]));
+    assert_eq!(runs(&effects)[0].1, "set key1 a");
+    send(&mut model, [control('r')].into_iter().chain(text("nothing like it")));
+    assert_eq!(send(&mut model, [key(KeyCode::Enter)]), []);
+    assert_eq!(context(&model), Context::Search);
+}
+
+#[test]
+fn without_focus_figures_come_seldom_and_are_not_called_old() {
+    let mut model = model();
+    assert_eq!(update(&mut model, Event::Focus(true)), [], "it had the focus all along");
+    assert_eq!(update(&mut model, Event::Focus(false)), [Effect::Follow { seldom: true }]);
+    model.dirty = false;
+    pass(&mut model, 6_000);
+    assert!(!model.dirty);
+    assert_eq!(update(&mut model, Event::Focus(true)), [Effect::Follow { seldom: false }]);
+    assert_eq!(model.stale_after_ms(), crate::screen::model::STALE_UNFOCUSED_AFTER_MS);
+    pass(&mut model, 4_000);
+    assert_eq!(model.stale_after_ms(), crate::screen::model::STALE_AFTER_MS);
+}
+
+#[test]
+fn a_long_line_of_a_result_goes_on_in_the_next_row() {
+    let mut model = model();
+    let run = runs(&enter(&mut model, "get a"))[0].0;
+    let text = format!("{}\nend", "x".repeat(200));
+    update(&mut model, Event::Finished(Finished { run, text, ok: true, took_us: 1, via: String::new() }));
+    assert_eq!((model.result.lines.len(), model.result.rows.len()), (2, 4));
+    update(&mut model, Event::Resize(42, 12));
+    assert_eq!(model.result.rows.iter().map(String::len).collect::<Vec<_>>(), [40, 40, 40, 40, 40, 3]);
+    let run = runs(&enter(&mut model, "get b"))[0].0;
+    let text = "é".repeat(3 << 20);
+    update(&mut model, Event::Finished(Finished { run, text, ok: true, took_us: 1, via: String::new() }));
+    assert!(model.result.lines.last().unwrap().contains("one-shot or script mode prints everything"));
+    assert!(model.result.lines[0].len() <= crate::screen::model::RESULT_BYTES_MAX);
 }
 
 #[test]
@@ -272,7 +385,8 @@ fn time_alone_asks_for_paint_only_where_an_age_grows() {
 
 fn any_event() -> impl Strategy<Value = Event> {
     let code = prop_oneof![
-        3 => prop_oneof![Just('A'), Just('D'), Just('q'), Just('/'), Just('?'), Just(':'), Just('i'), Just(' '), Just('2')]
+        3 => prop_oneof![Just('A'), Just('D'), Just('q'), Just('/'), Just('?'), Just(':'), Just('i'), Just(' '), Just('2'),
+            Just('r'), Just('s')]
             .prop_map(KeyCode::Char),
         2 => any::<char>().prop_map(KeyCode::Char),
         3 => prop_oneof![
@@ -296,14 +410,18 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => (0u64..8, any::<String>()).prop_map(|(run, text)| {
             Event::Finished(Finished { run, text, ok: true, took_us: 0, via: String::new() })
         }),
-        1 => (0u64..8, any::<String>()).prop_map(|(serial, text)| Event::Previewed { serial, result: Ok(text) }),
+        2 => (0u64..12, any::<bool>()).prop_map(|(serial, refused)| Event::Previewed {
+            serial,
+            result: if refused { Err("refused".to_owned()) } else { Ok(sample::plan("2", ["1", "3"])) },
+        }),
+        1 => any::<bool>().prop_map(Event::Focus),
         1 => (0i64..10_000).prop_map(|ms| Event::Clock(Millis(sample::NOW.0 + ms))),
         1 => Just(Event::Interrupt),
     ]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
     fn no_change_without_a_confirmed_dialog(events in proptest::collection::vec(any_event(), 0..120)) {
         let mut model = model();
@@ -313,11 +431,13 @@ proptest! {
             for effect in update(&mut model, event) {
                 let Effect::Run { command: Command::Operator(operator), .. } = effect else { continue };
                 match (operator, &before.dialog) {
-                    (Operator::Remove { id, .. }, Some(Dialog::Remove(remove))) => {
+                    (Operator::Remove { id, options }, Some(Dialog::Remove(remove))) => {
                         prop_assert!(is_enter && remove.typed.value() == id.as_str() && remove.id == id);
+                        prop_assert!(options.if_revision.is_some() && remove.preview.here().is_some());
                     }
-                    (Operator::Add { id, .. }, Some(Dialog::Add(add))) => {
+                    (Operator::Add { id, options, .. }, Some(Dialog::Add(add))) => {
                         prop_assert!(is_enter && add.field == Field::Confirm && add.id.value().trim() == id.as_str());
+                        prop_assert!(options.if_revision.is_some() && add.preview.here().is_some());
                     }
                     (change @ (Operator::Remove { .. } | Operator::Add { .. }), dialog) => {
                         prop_assert!(false, "{change:?} from {dialog:?}");

@@ -17,9 +17,11 @@ pub(super) fn prompt(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Op
         return None;
     }
     let view = &model.shown;
-    let (prompt, input) = match model.focus {
-        Focus::Filter => ("filter> ".to_owned(), &model.nodes.filter),
-        Focus::Line | Focus::Nav => {
+    let searched = model.line.search.as_ref().filter(|_| model.focus == Focus::Line);
+    let (prompt, input) = match (model.focus, searched) {
+        (_, Some(search)) => ("search> ".to_owned(), &search.query),
+        (Focus::Filter, _) => ("filter> ".to_owned(), &model.nodes.filter),
+        (Focus::Line | Focus::Nav, None) => {
             let name = if view.cluster.is_empty() { "redis" } else { &view.cluster };
             (format!("{}> ", text::shorten(name, 16)), &model.line.input)
         }
@@ -30,10 +32,22 @@ pub(super) fn prompt(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Op
         prompt = "> ".to_owned();
     }
     let room = usize::from(area.width).saturating_sub(text::width(&prompt));
+    // What is found needs room too.
+    let room = if searched.is_some() { (room / 3).max(1) } else { room };
     let (shown, column) = window(painter, input.value(), input.cursor(), room);
+    let found = match (searched, model.line.found()) {
+        (None, _) => String::new(),
+        (Some(search), None) if search.query.value().is_empty() => {
+            "  type a part of an earlier line".to_owned()
+        }
+        (Some(_), None) => "  no line of the history contains that".to_owned(),
+        (Some(_), Some(line)) => {
+            format!("  {} {}", model.theme.charset.glyphs().arrow, painter.escape(line))
+        }
+    };
     let focus = if model.focus == Focus::Nav { Role::Quiet } else { Role::Text };
     let cursor = (area.x + (text::width(&prompt) + column) as u16, area.y);
-    painter.line(area, 0, &[(Role::Prompt, prompt), (focus, shown)]);
+    painter.line(area, 0, &[(Role::Prompt, prompt), (focus, shown), (Role::Quiet, found)]);
     (model.focus != Focus::Nav).then_some(cursor)
 }
 
@@ -101,7 +115,7 @@ pub(super) fn hint(model: &Model, painter: &mut Painter<'_>, area: Rect) {
 
 /// What the last command said.
 pub(super) fn result(model: &Model, painter: &mut Painter<'_>, area: Rect) {
-    if area.is_empty() || model.result.lines.is_empty() {
+    if area.is_empty() || model.result.rows.is_empty() {
         return;
     }
     let result = &model.result;
@@ -111,16 +125,16 @@ pub(super) fn result(model: &Model, painter: &mut Painter<'_>, area: Rect) {
         Tone::Bad => Role::Bad,
     };
     let height = usize::from(area.height);
-    let top = result.top.min(result.lines.len().saturating_sub(height));
-    let shown = &result.lines[top..result.lines.len().min(top + height)];
+    let top = result.top.min(result.rows.len().saturating_sub(height));
+    let shown = &result.rows[top..result.rows.len().min(top + height)];
     let mut end = result.meta.clone();
-    if shown.len() < result.lines.len() {
+    if shown.len() < result.rows.len() {
         let focus = if model.panel == Panel::Result { "[result] " } else { "" };
         end = format!(
             "{focus}{}-{} of {} lines, pgup/pgdn  {end}",
             top + 1,
             top + shown.len(),
-            text::thousands(result.lines.len() as u64)
+            text::thousands(result.rows.len() as u64)
         );
     }
     let end = painter.escape(end.trim_end());
@@ -141,6 +155,7 @@ pub(super) fn footer(model: &Model, painter: &mut Painter<'_>, area: Rect) {
     let mode = match (model.help.is_some(), model.dialog.is_some(), model.focus) {
         (true, ..) => "HELP",
         (_, true, _) => "ASK",
+        (.., Focus::Line) if model.line.search.is_some() => "SEARCH",
         (.., Focus::Line) => "CMD",
         (.., Focus::Nav) => "NAV",
         (.., Focus::Filter) => "FILTER",

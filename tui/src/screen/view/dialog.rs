@@ -4,9 +4,15 @@ use ratatui::layout::Rect;
 use redis_cluster::cluster::member::Address;
 use tui_input::Input;
 
-use super::{Painter, command::window, painter::Piece};
+use super::{
+    Painter,
+    command::window,
+    nodes::{letter, places},
+    painter::Piece,
+};
 use crate::screen::{
-    dialog::{AddNode, Answer, Dialog, Field, PastedLines, RemoveNode},
+    dialog::{AddNode, Answer, Dialog, Field, PastedLines, Readiness, RemoveNode, is_outdated},
+    event::Plan,
     model::Model,
     text,
     theme::Role,
@@ -51,7 +57,10 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Op
         Dialog::Remove(remove) => {
             (format!(" Remove node {} ", remove.id), remove_node(model, painter, remove, inside))
         }
-        Dialog::Paste(paste) => (" Run the pasted lines? ".to_owned(), paste_lines(painter, paste)),
+        Dialog::Paste(paste) => {
+            let title = format!(" Run {} lines? ", text::thousands(paste.lines.len() as u64));
+            (title, paste_lines(painter, paste))
+        }
     };
     let boxed = screen.width >= 60 && screen.height >= 12;
     let frame = if boxed { 2 } else { 1 };
@@ -95,9 +104,11 @@ fn field(painter: &Painter<'_>, label: &str, input: &Input, room: usize, focused
     Row { keep: FIELD, pieces, cursor: focused.then_some(2 + LABEL + 2 + column) }
 }
 
-fn buttons(field: Field, confirm: &str, ready: bool) -> Row {
+fn buttons(field: Field, confirm: &str, readiness: Readiness) -> Row {
     let role = |button: Field, otherwise: Role| if field == button { Role::Selected } else { otherwise };
-    let confirm_role = role(Field::Confirm, if ready { Role::Text } else { Role::Stale });
+    let active = matches!(readiness, Readiness::Ready | Readiness::Again);
+    let confirm = if readiness == Readiness::Again { "Plan again" } else { confirm };
+    let confirm_role = role(Field::Confirm, if active { Role::Text } else { Role::Stale });
     row(
         BUTTONS,
         vec![
@@ -109,40 +120,121 @@ fn buttons(field: Field, confirm: &str, ready: bool) -> Row {
     )
 }
 
-/// The lines of a dry run, or why there are none yet.
-fn preview(model: &Model, painter: &Painter<'_>, answer: &Answer<String>, width: usize) -> Vec<Row> {
+/// Which end of a share the table of a plan names: the other one is what the dialog is about.
+#[derive(Clone, Copy)]
+enum Partner {
+    Giver,
+    Taker,
+}
+
+/// Shares that a plan lists before it only counts them.
+const SHARES_SHOWN: usize = 6;
+
+/// The plan, or why there is none yet.
+fn preview(
+    model: &Model,
+    painter: &Painter<'_>,
+    answer: &Answer<Plan>,
+    partner: Partner,
+    width: usize,
+) -> Vec<Row> {
     let glyphs = model.theme.charset.glyphs();
-    match answer {
-        Answer::None => Vec::new(),
+    let plan = match answer {
+        Answer::None => return Vec::new(),
         Answer::Waiting(_) => {
-            vec![labelled(CHECK, "Plan", Role::Quiet, format!("{} asking", glyphs.waiting))]
+            return vec![labelled(CHECK, "Plan", Role::Quiet, format!("{} asking", glyphs.waiting))];
         }
         Answer::Here(Err(error)) => {
             let text = format!("{} {}", glyphs.warning, painter.escape(error));
-            wrapped(CHECK, "Plan", Role::Bad, &text, width)
+            return wrapped(CHECK, "Plan", Role::Bad, &text, width);
         }
-        Answer::Here(Ok(plan)) => {
-            let plan = text::own(plan, model.theme.charset);
-            let lines: Vec<&str> = plan.trim_end().split('\n').collect();
-            let room = width.saturating_sub(LABEL + 3);
-            let mut rows: Vec<Row> = Vec::new();
-            for (at, line) in lines.iter().take(8).enumerate() {
-                let label = if at == 0 { "Plan" } else { "" };
-                let line = painter.escape(line);
-                // Sentences go on in the next row; tables fit.
-                if text::width(&line) > room {
-                    rows.extend(wrapped(DETAIL, label, Role::Text, &line, width));
-                } else {
-                    rows.push(labelled(DETAIL, label, Role::Text, line));
-                }
-            }
-            if lines.len() > 8 {
-                let more = format!("{} {} more lines", glyphs.more, lines.len() - 8);
-                rows.push(labelled(DETAIL, "", Role::Quiet, more));
-            }
-            rows
-        }
+        Answer::Here(Ok(plan)) => plan,
+    };
+    let mut rows = shares(model, painter, plan, partner, width);
+    for warning in &plan.warnings {
+        let text = format!("{} {}", glyphs.warning, painter.escape(warning));
+        rows.extend(wrapped(CHECK, "", Role::Warning, &text, width));
     }
+    if plan.shares.iter().any(|share| share.from.is_some()) {
+        let text = "writes to these slots wait while they are copied";
+        rows.push(labelled(DETAIL, "", Role::Quiet, text.to_owned()));
+    }
+    if is_outdated(plan, &model.latest) {
+        let text = format!("{} the cluster has changed since: plan again before you decide", glyphs.warning);
+        rows.extend(wrapped(CHECK, "", Role::Warning, &text, width));
+    } else {
+        let text = format!(
+            "{} planned at revision {}; refused if the cluster changes first",
+            glyphs.passed, plan.revision
+        );
+        rows.extend(wrapped(CHECK, "", Role::Good, &text, width));
+    }
+    rows
+}
+
+/// The table of a plan: a row for each node that gives or takes, and their sum.
+fn shares(model: &Model, painter: &Painter<'_>, plan: &Plan, partner: Partner, width: usize) -> Vec<Row> {
+    let glyphs = model.theme.charset.glyphs();
+    let places = places(model);
+    // What a node has to hold in the end matters where it takes.
+    let memory = matches!(partner, Partner::Taker) && width >= 56;
+    let line = |name: &str, slots: &str, keys: &str, used: &str| {
+        let mut line = format!("{} {} {}", text::left(name, 9), text::right(slots, 6), text::right(keys, 11));
+        if memory {
+            line.push_str(&format!("  {}", text::right(used, 8)));
+        }
+        line
+    };
+    let about = |keys: Option<u64>| match keys {
+        Some(0) => "0".to_owned(),
+        Some(keys) => text::own(&format!("≈{}", text::thousands(keys)), model.theme.charset).into_owned(),
+        None => glyphs.unknown.to_owned(),
+    };
+    let heading = match partner {
+        Partner::Giver => "FROM",
+        Partner::Taker => "TO",
+    };
+    let mut rows = vec![labelled(CHECK, "Plan", Role::Title, line(heading, "SLOTS", "KEYS", "MEM NOW"))];
+    for share in plan.shares.iter().take(SHARES_SHOWN) {
+        let node = match partner {
+            Partner::Giver => share.from.as_ref(),
+            Partner::Taker => Some(&share.to),
+        };
+        let name = node.map_or_else(
+            || "nobody".to_owned(),
+            |id| match places.get(id) {
+                Some(&place) => format!("{} {}", painter.escape(id.as_str()), letter(place)),
+                None => painter.escape(id.as_str()),
+            },
+        );
+        let figures = node.and_then(|id| model.latest.nodes.get(id)).and_then(|node| node.figures.as_ref());
+        let used = figures.map_or_else(
+            || glyphs.none.to_owned(),
+            |figures| match figures.max_memory {
+                0 => text::short_bytes(figures.used_memory),
+                max => format!("{}%", figures.used_memory.saturating_mul(100) / max),
+            },
+        );
+        let slots = text::thousands(share.slots as u64);
+        rows.push(labelled(DETAIL, "", Role::Text, line(&name, &slots, &about(share.keys), &used)));
+    }
+    if let Some(more) = plan.shares.len().checked_sub(SHARES_SHOWN).filter(|&more| more > 0) {
+        let text = format!("{} and {more} more", glyphs.more);
+        rows.push(labelled(DETAIL, "", Role::Quiet, text));
+    }
+    let slots: usize = plan.shares.iter().map(|share| share.slots).sum();
+    let keys = plan.shares.iter().map(|share| share.keys).sum::<Option<u64>>();
+    if plan.shares.is_empty() {
+        rows = vec![labelled(CHECK, "Plan", Role::Text, "no slots move".to_owned())];
+    } else if plan.shares.len() > 1 {
+        rows.push(labelled(
+            CHECK,
+            "",
+            Role::Quiet,
+            line("sum", &text::thousands(slots as u64), &about(keys), ""),
+        ));
+    }
+    rows
 }
 
 /// A labelled text on as many rows as it needs.
@@ -209,11 +301,11 @@ fn add_node(model: &Model, painter: &Painter<'_>, add: &AddNode, width: usize) -
     }
     rows.extend(probe(model, painter, add, width));
     rows.push(blank());
-    rows.extend(preview(model, painter, &add.preview, width));
+    rows.extend(preview(model, painter, &add.preview, Partner::Giver, width));
     rows.push(blank());
     rows.push(labelled(COMMAND, "Command", Role::Title, painter.escape(&add.words())));
     rows.push(blank());
-    rows.push(buttons(add.field, "Add node", parsed.is_ok()));
+    rows.push(buttons(add.field, "Add node", add.readiness(&model.latest)));
     rows
 }
 
@@ -269,7 +361,8 @@ fn remove_node(model: &Model, painter: &Painter<'_>, remove: &RemoveNode, width:
     rows.extend(node.map(|node| {
         let slots = model.latest.slots_of(&remove.id);
         let keys = node.figures.as_ref().map_or_else(|| glyphs.none.to_owned(), |f| text::thousands(f.keys));
-        let text = format!("{}  {slots} slots  {keys} keys", node.record.address);
+        let (slots, word) = (text::thousands(slots as u64), text::plural(slots, "slot"));
+        let text = format!("{}  {slots} {word}  {keys} keys", node.record.address);
         labelled(CHECK, "Node", Role::Text, painter.escape(&text))
     }));
     match node {
@@ -285,13 +378,13 @@ fn remove_node(model: &Model, painter: &Painter<'_>, remove: &RemoveNode, width:
         rows.push(labelled(CHECK, "", Role::Warning, text));
     }
     rows.push(blank());
-    rows.extend(preview(model, painter, &remove.preview, width));
+    rows.extend(preview(model, painter, &remove.preview, Partner::Taker, width));
     rows.push(blank());
     rows.push(labelled(COMMAND, "Command", Role::Title, painter.escape(&remove.words())));
     rows.push(blank());
-    let note = if remove.is_confirmed() { "confirmed" } else { "type the node id" };
+    let note = if remove.is_confirmed() { "confirmed" } else { "type the node id to confirm" };
     rows.push(field(painter, "Confirm", &remove.typed, 12, remove.field == Field::Id, note));
-    rows.push(buttons(remove.field, "Remove node", remove.is_confirmed()));
+    rows.push(buttons(remove.field, "Remove node", remove.readiness(&model.latest)));
     rows
 }
 
@@ -313,6 +406,7 @@ fn paste_lines(painter: &Painter<'_>, paste: &PastedLines) -> Vec<Row> {
         CHECK,
         vec![(Role::Text, "  They run one after the other; what changes members asks again.".to_owned())],
     ));
-    rows.push(buttons(paste.field, &format!("Run {} lines", paste.lines.len()), true));
+    let question = format!("Run {} lines", text::thousands(paste.lines.len() as u64));
+    rows.push(buttons(paste.field, &question, Readiness::Ready));
     rows
 }

@@ -36,11 +36,13 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
     }
     let shown = log.iter().rev().skip(model.events_back).take(inner.height.into());
     for (row, event) in shown.enumerate() {
-        painter.line(inner, row as u16, &line(model, painter, event, style));
+        let [about, (role, text)] = line(model, painter, event, style);
+        let room = usize::from(inner.width).saturating_sub(text::width(&about.1));
+        painter.line(inner, row as u16, &[about, (role, text::shorten(&text, room).into_owned())]);
     }
 }
 
-fn line(model: &Model, painter: &Painter<'_>, event: &ClusterEvent, style: Style) -> Vec<Piece> {
+fn line(model: &Model, painter: &Painter<'_>, event: &ClusterEvent, style: Style) -> [Piece; 2] {
     let role = match event.kind {
         EventKind::Health | EventKind::Registry => Role::Warning,
         EventKind::Member | EventKind::Proxy | EventKind::Move | EventKind::Slots | EventKind::Plan => {
@@ -55,9 +57,9 @@ fn line(model: &Model, painter: &Painter<'_>, event: &ClusterEvent, style: Style
         Style::Boxes => {
             let revision =
                 event.revision.map_or_else(|| none.to_owned(), |revision| format!("rev {revision}"));
-            vec![(Role::Quiet, format!(" {at}  {}  {kind}  ", text::left(&revision, 10))), (role, text)]
+            [(Role::Quiet, format!(" {at}  {}  {kind}  ", text::left(&revision, 10))), (role, text)]
         }
-        Style::Rules => vec![(Role::Quiet, format!(" {at} {kind} ")), (role, text)],
-        Style::Compact | Style::Tiny => vec![(Role::Quiet, format!("{at} ")), (role, text)],
+        Style::Rules => [(Role::Quiet, format!(" {at} {kind} ")), (role, text)],
+        Style::Compact | Style::Tiny => [(Role::Quiet, format!("{at} ")), (role, text)],
     }
 }

@@ -93,7 +93,7 @@ fn parts(model: &Model, painter: &Painter<'_>, style: Style) -> Vec<Vec<Piece>> 
         parts.extend([
             count("nodes", "nodes", up, view.nodes.len()),
             count("proxies", "prx", proxies_up, view.proxies.len()),
-            vec![quiet(&format!("{keys} keys"))],
+            vec![quiet(&format!("{keys} {}", text::plural(view.keys() as usize, "key")))],
             vec![quiet(&format!("{} op/s", text::short_count(view.ops_per_second().max(0.0) as u64)))],
         ]);
         if let Some(known) = &view.topology {

@@ -85,7 +85,7 @@ pub(super) fn areas(model: &Model, screen: Rect) -> Areas {
 
 fn result_rows(model: &Model, screen: Rect) -> u16 {
     let share = if model.panel == Panel::Result { screen.height / 2 } else { screen.height / 3 };
-    rows(model.result.lines.len()).clamp(1, share.max(1))
+    rows(model.result.rows.len()).clamp(1, share.max(1))
 }
 
 fn compact(model: &Model, screen: Rect) -> Areas {

@@ -79,7 +79,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
 }
 
 fn slots_text(slots: usize) -> String {
-    if slots == 1 { "1 slot".to_owned() } else { format!("{} slots", text::thousands(slots as u64)) }
+    format!("{} {}", text::thousands(slots as u64), text::plural(slots, "slot"))
 }
 
 /// What a phase means to whoever watches.

@@ -8,7 +8,7 @@ use redis_cluster::cluster::{NodeId, slot::SLOTS};
 use super::{Painter, Style, painter::Piece, title_role};
 use crate::{
     screen::{
-        model::{Model, Panel, STALE_AFTER_MS},
+        model::{Model, Panel},
         text,
         theme::{Role, Theme},
     },
@@ -60,7 +60,7 @@ pub(super) fn places(model: &Model) -> BTreeMap<&NodeId, usize> {
 }
 
 fn is_old(model: &Model, node: &NodeView) -> bool {
-    node.error.is_some() || model.age_of(node.read_at).is_none_or(|age| age >= STALE_AFTER_MS)
+    node.error.is_some() || model.age_of(node.read_at).is_none_or(|age| age >= model.stale_after_ms())
 }
 
 fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<Column> {
@@ -192,7 +192,7 @@ fn frame(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) -> 
     let glyphs = model.theme.charset.glyphs();
     let title = match model.liveness() {
         super::super::model::Liveness::Stale(ms) => format!(
-            " Nodes ({}) {} the registry was last heard {} ago ",
+            " Nodes ({}) {} membership as of {} ago ",
             model.shown.nodes.len(),
             glyphs.rule,
             text::age(ms)
@@ -310,9 +310,9 @@ fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column]
             Cell::Id => glyphs.sum.to_owned(),
             Cell::Address if cut => {
                 let at = model.nodes.position().map_or(0, |at| at + 1);
-                format!("{at} of {} nodes", model.nodes.rows.len())
+                format!("{at} of {} {}", model.nodes.rows.len(), text::plural(model.nodes.rows.len(), "node"))
             }
-            Cell::Address => format!("{} nodes", view.nodes.len()),
+            Cell::Address => format!("{} {}", view.nodes.len(), text::plural(view.nodes.len(), "node")),
             Cell::Slots => slots.to_string(),
             Cell::Share => text::percent(slots as u64, SLOTS as u64, model.theme.charset),
             Cell::Keys => about(text::thousands(view.keys())),

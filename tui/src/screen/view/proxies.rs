@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::{Painter, painter::Piece, title_role};
 use crate::{
     screen::{
-        model::{Model, Panel, STALE_AFTER_MS},
+        model::{Model, Panel},
         text,
         theme::Role,
     },
@@ -85,7 +85,9 @@ fn state(model: &Model, proxy: &ProxyView) -> (Role, String, Option<i64>) {
     }
     match age {
         None => (Role::Quiet, format!("{} unknown", glyphs.unknown), None),
-        Some(age) if age >= STALE_AFTER_MS => (Role::Stale, format!("{} silent", glyphs.unknown), Some(age)),
+        Some(age) if age >= model.stale_after_ms() => {
+            (Role::Stale, format!("{} silent", glyphs.unknown), Some(age))
+        }
         Some(_) if epoch(proxy) < current => (Role::Warning, format!("{} behind", glyphs.warning), None),
         Some(_) => (Role::Good, format!("{} up", glyphs.up), None),
     }

@@ -94,7 +94,11 @@ fn legend(model: &Model, painter: &Painter<'_>, width: usize) -> Vec<Piece> {
     }
     let free = model.shown.slots_without_owner();
     if model.shown.topology.is_some() && free > 0 {
-        push(&mut line, Role::Bad, format!("  . {} slots without owner", text::thousands(free as u64)));
+        push(
+            &mut line,
+            Role::Bad,
+            format!("  . {} {} without owner", text::thousands(free as u64), text::plural(free, "slot")),
+        );
     }
     for (place, id) in model.shown.nodes.keys().enumerate() {
         let text = painter.escape(&format!("  {}={id}", letter(place)));

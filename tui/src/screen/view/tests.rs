@@ -9,7 +9,7 @@ use ratatui::{
 use super::draw;
 use crate::screen::{
     dialog::{AddNode, Answer, Dialog, Field, RemoveNode},
-    event::{Event, Finished, Probe},
+    event::{Event, Finished, Plan, Probe, Share},
     keymap::BINDINGS,
     model::{Focus, Model},
     sample, text,
@@ -93,8 +93,16 @@ fn add_dialog(size: (u16, u16)) -> Model {
     add.address = tui_input::Input::new("http://10.0.0.16:8001".to_owned());
     add.field = Field::Confirm;
     add.probe = Answer::Here(Ok(Probe { ping_us: 400, keys: Some(0), version: "redis 7.0.15".to_owned() }));
-    add.preview =
-        Answer::Here(Ok("FROM  SLOTS   KEYS\n1       683  520,000\n2       683  519,000\n".to_owned()));
+    let share = |from: &str| Share {
+        from: Some(from.parse().unwrap()),
+        to: "6".parse().unwrap(),
+        slots: 683,
+        keys: Some(519_000),
+    };
+    add.preview = Answer::Here(Ok(Plan {
+        shares: ["1", "2", "3", "4"].map(share).into(),
+        ..sample::plan("2", ["1", "3"])
+    }));
     model.dialog = Some(Dialog::Add(Box::new(add)));
     model
 }
@@ -102,8 +110,7 @@ fn add_dialog(size: (u16, u16)) -> Model {
 fn remove_dialog(size: (u16, u16)) -> Model {
     let mut model = sample::model(size, Charset::Unicode, &sample::cluster());
     let mut remove = RemoveNode::new("2".parse().unwrap());
-    remove.preview =
-        Answer::Here(Ok("TO  SLOTS       KEYS\n1    1338  1,018,300\n3    1337  1,017,900\n".to_owned()));
+    remove.preview = Answer::Here(Ok(sample::plan("2", ["1", "3"])));
     model.dialog = Some(Dialog::Remove(remove));
     model
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::{
-    CALL_DEADLINE, Commit, Entry, Inner, LeaseId, Listing, RegistryError, Revision, Txn,
+    CALL_DEADLINE, Commit, Entry, Inner, LeaseId, Listing, ONCE, RegistryError, Revision, Txn,
     fault::Fault,
     pool::{Failure, kv},
     txn::{Change, Condition},
@@ -93,8 +93,8 @@ async fn range(
     Ok(answer.value.0)
 }
 
-/// Sends a transaction so that it can be sent again: one whose conditions would still hold after it ran gets one more, that
-/// a key which it changes is still as it was read just before.
+/// Sends a transaction so that it can be sent again: unless its own conditions are spent for ever once it has run, it gets a
+/// [`Guard`] that is.
 pub(super) async fn commit(inner: &Inner, txn: &Txn) -> Result<Commit, RegistryError> {
     check_size(inner, txn)?;
     if txn.changes.is_empty() || txn.runs_once() {
@@ -106,17 +106,47 @@ pub(super) async fn commit(inner: &Inner, txn: &Txn) -> Result<Commit, RegistryE
     let key = txn.changes[0].key();
     let started = Instant::now();
     loop {
-        let before = get(inner, key).await?.map_or(Revision(0), |entry| entry.mod_revision);
-        match send(inner, txn, Some((key, before))).await? {
+        let guard = Guard::read(inner, key).await?;
+        match send(inner, txn, Some(&guard)).await? {
             Sent::Done(revision) => return Ok(Commit::Done { revision }),
             // Only our own condition failed: somebody else changed the key in between.
             Sent::Conflict { ours: true, .. } if started.elapsed() < CALL_DEADLINE => {}
             Sent::Conflict { ours: true, .. } => {
+                let key = guard.key;
                 let detail = format!("{key} is changed by others again and again; nothing was changed");
                 return Err(RegistryError::Unavailable { detail });
             }
             Sent::Conflict { ours: false, revision } => return Ok(Commit::Conflict { revision }),
         }
+    }
+}
+
+/// A condition that a transaction makes false for ever by running: a key still is as it was when it was read, and the
+/// transaction changes it. No key comes back to a revision it once had, but one that is deleted comes back to having none;
+/// so a transaction that creates its keys is guarded by [`ONCE`], which is never deleted.
+struct Guard<'a> {
+    key: &'a str,
+    revision: Revision,
+}
+
+impl<'a> Guard<'a> {
+    async fn read(inner: &Inner, changed: &'a str) -> Result<Self, RegistryError> {
+        if let Some(entry) = get(inner, changed).await? {
+            return Ok(Self { key: changed, revision: entry.mod_revision });
+        }
+        let mut page = range(inner, CALL_DEADLINE, inner.absolute(ONCE), None).await?;
+        let revision = page.kvs.pop().map_or(Revision(0), |kv| Revision(kv.mod_revision));
+        Ok(Self { key: ONCE, revision })
+    }
+
+    fn compare(&self, inner: &Inner) -> Compare {
+        Compare::mod_revision(inner.absolute(self.key), CompareOp::Equal, self.revision.0)
+    }
+
+    /// What a transaction does besides its own changes, to spend the guard.
+    fn change(&self, inner: &Inner, txn: &Txn) -> Option<TxnOp> {
+        let value = || serde_json::json!({ "last": txn.describe() }).to_string();
+        (self.key == ONCE).then(|| TxnOp::put(inner.absolute(ONCE), value(), None))
     }
 }
 
@@ -129,8 +159,8 @@ enum Sent {
     },
 }
 
-async fn send(inner: &Inner, txn: &Txn, added: Option<(&str, Revision)>) -> Result<Sent, RegistryError> {
-    let request = encode(inner, txn, added);
+async fn send(inner: &Inner, txn: &Txn, guard: Option<&Guard<'_>>) -> Result<Sent, RegistryError> {
+    let request = encode(inner, txn, guard);
     let result = inner
         .pool
         .call(|client| {
@@ -148,7 +178,7 @@ async fn send(inner: &Inner, txn: &Txn, added: Option<(&str, Revision)>) -> Resu
             let state = State::read(response);
             if !answer.uncertain {
                 let ours =
-                    added.is_some() && txn.conditions.iter().all(|condition| state.holds(inner, condition));
+                    guard.is_some() && txn.conditions.iter().all(|condition| state.holds(inner, condition));
                 return Ok(Sent::Conflict { revision, ours });
             }
             // An earlier sending may be the reason for the conflict.
@@ -213,7 +243,7 @@ fn keys_of<'a>(txn: &'a Txn) -> impl Iterator<Item = &'a str> {
     keys.into_iter()
 }
 
-fn encode(inner: &Inner, txn: &Txn, added: Option<(&str, Revision)>) -> etcd_client::Txn {
+fn encode(inner: &Inner, txn: &Txn, guard: Option<&Guard<'_>>) -> etcd_client::Txn {
     let mut compares: Vec<Compare> = txn
         .conditions
         .iter()
@@ -228,10 +258,8 @@ fn encode(inner: &Inner, txn: &Txn, added: Option<(&str, Revision)>) -> etcd_cli
             }
         })
         .collect();
-    if let Some((key, revision)) = added {
-        compares.push(Compare::mod_revision(inner.absolute(key), CompareOp::Equal, revision.0));
-    }
-    let changes: Vec<TxnOp> = txn
+    compares.extend(guard.map(|guard| guard.compare(inner)));
+    let mut changes: Vec<TxnOp> = txn
         .changes
         .iter()
         .map(|change| match change {
@@ -242,6 +270,7 @@ fn encode(inner: &Inner, txn: &Txn, added: Option<(&str, Revision)>) -> etcd_cli
             Change::Delete { key } => TxnOp::delete(inner.absolute(key), None),
         })
         .collect();
+    changes.extend(guard.and_then(|guard| guard.change(inner, txn)));
     // What stands there instead, read in the same instant: it tells whether an earlier sending did it.
     let otherwise: Vec<TxnOp> = keys_of(txn).map(|key| TxnOp::get(inner.absolute(key), None)).collect();
     etcd_client::Txn::new().when(compares).and_then(changes).or_else(otherwise)

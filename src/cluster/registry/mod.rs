@@ -32,6 +32,10 @@ pub use self::{
 /// How long one call tries before it fails, over all endpoints.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(6);
 
+/// A key of this module's own below the cluster's prefix, which no reader and no watch sees: every transaction that creates
+/// its keys puts it, see `etcd::Guard`.
+const ONCE: &str = ".once";
+
 /// The number of a change to the store as a whole. Counts up; after a data directory was wiped it begins again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub i64);
@@ -188,9 +192,9 @@ impl Inner {
         })
     }
 
-    /// `None` for a key that is not text: nobody of us wrote it, and nobody of us can name it.
+    /// `None` for a key that is not text (nobody of us wrote it, and nobody of us can name it), and for [`ONCE`].
     fn relative(&self, key: &[u8]) -> Option<String> {
         let key = key.strip_prefix(self.prefix.as_bytes())?;
-        String::from_utf8(key.to_vec()).ok()
+        String::from_utf8(key.to_vec()).ok().filter(|key| key != ONCE)
     }
 }

@@ -113,16 +113,14 @@ impl Txn {
         self
     }
 
-    /// True if making the changes makes one of the conditions false, so that a second sending can do nothing.
+    /// True if making the changes makes one of the conditions false for ever, so that a second sending can do nothing,
+    /// whatever others did in between: no key comes back to a revision that it had.
     pub(super) fn runs_once(&self) -> bool {
         self.conditions.iter().any(|condition| match condition {
-            Condition::Absent(key) | Condition::Modified(key, _) => self.puts(key),
-            Condition::Present(_) | Condition::Created(..) => false,
-        }) || self.conditions.iter().any(|condition| match condition {
-            Condition::Present(key) | Condition::Modified(key, _) | Condition::Created(key, _) => {
-                self.deletes(key)
-            }
-            Condition::Absent(_) => false,
+            Condition::Modified(_, Revision(0)) | Condition::Created(_, Revision(0)) => false,
+            Condition::Modified(key, _) => self.puts(key) || self.deletes(key),
+            Condition::Created(key, _) => self.deletes(key),
+            Condition::Absent(_) | Condition::Present(_) => false,
         })
     }
 
@@ -154,10 +152,8 @@ mod tests {
     #[test]
     fn which_transactions_can_be_sent_twice() {
         let r = Revision(7);
-        assert!(Txn::new().if_absent("a").put("a", "1").runs_once());
         assert!(Txn::new().if_revision("a", r).put("a", "1").runs_once());
         assert!(Txn::new().if_revision("a", r).delete("a").runs_once());
-        assert!(Txn::new().if_present("a").delete("a").runs_once());
         assert!(Txn::new().if_created("a", r).delete("a").put("b", "1").runs_once());
         assert!(!Txn::new().put("a", "1").runs_once());
         assert!(!Txn::new().if_present("a").put("a", "1").runs_once());
@@ -165,7 +161,11 @@ mod tests {
         assert!(!Txn::new().if_absent("a").put("b", "1").runs_once());
         assert!(!Txn::new().if_absent("a").delete("a").runs_once());
         // The guard is spent by the delete of another key only if that key is guarded.
-        assert!(!Txn::new().if_present("a").delete("b").runs_once());
+        assert!(!Txn::new().if_created("a", r).delete("b").runs_once());
+        // Others may delete the key again, or create it again, and the condition holds as before.
+        assert!(!Txn::new().if_absent("a").put("a", "1").runs_once());
+        assert!(!Txn::new().if_revision("a", Revision(0)).put("a", "1").runs_once());
+        assert!(!Txn::new().if_present("a").delete("a").runs_once());
     }
 
     #[test]

@@ -52,17 +52,7 @@ impl Peer {
 
     /// Stops every thread of it where it is.
     pub(super) fn freeze(&self) {
-        self.server.signal("STOP");
-        // The signal is on its way when `kill` returns; a request may still be answered until it is there.
-        let tasks = format!("/proc/{}/task", self.server.pid());
-        let stopped = || {
-            std::fs::read_dir(&tasks).unwrap().all(|task| {
-                let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
-                // "PID (NAME) STATE ..."
-                stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
-            })
-        };
-        assert!(cluster_fixture::within(std::time::Duration::from_secs(5), stopped), "not stopped");
+        freeze(&self.server);
     }
 
     /// Lets it go on.
@@ -87,6 +77,21 @@ impl Peer {
     pub(super) async fn client(&self) -> etcd_client::Client {
         etcd_client::Client::connect([self.server.url()], None).await.unwrap()
     }
+}
+
+/// Stops every thread of a server where it is.
+pub(super) fn freeze(server: &Server) {
+    server.signal("STOP");
+    // The signal is on its way when `kill` returns; a request may still be answered until it is there.
+    let tasks = format!("/proc/{}/task", server.pid());
+    let stopped = || {
+        std::fs::read_dir(&tasks).unwrap().all(|task| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+            // "PID (NAME) STATE ..."
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        })
+    };
+    assert!(cluster_fixture::within(std::time::Duration::from_secs(5), stopped), "not stopped");
 }
 
 pub(super) fn open(urls: &[String]) -> Registry {

@@ -1,14 +1,13 @@
 //! Housekeeping: what a node does without being asked.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{Node, clients::Signal};
 use crate::time::Millis;
 
-/// Between looks for idle clients.
+/// Between looks for idle clients, and at how much memory is used.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
 
 /// Records that one hold of the lock looks at: some 100 microseconds.
@@ -16,6 +15,11 @@ const EXPIRE_BUDGET: usize = 1000;
 
 /// Runs until the node stops, and tells its clients then.
 pub(super) async fn run(node: Arc<Node>) {
+    run_by(node, Millis::now).await;
+}
+
+/// As [`run`], by a clock for what is a date: expiry and idle time.
+async fn run_by(node: Arc<Node>, clock: impl Fn() -> Millis) {
     let stop = node.state.stop.clone();
     let (mut sampled, mut checked) = (Instant::now(), Instant::now());
     loop {
@@ -23,24 +27,25 @@ pub(super) async fn run(node: Arc<Node>) {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(node.state.config.tick()) => {}
         }
-        expire(&node).await;
+        expire(&node, &clock).await;
         let now = Instant::now();
         node.state.stats.sample(now - sampled);
         sampled = now;
         if now - checked >= IDLE_CHECK {
             checked = now;
-            close_idle(&node, Millis::now());
+            close_idle(&node, clock());
+            node.state.used_memory(&node.keyspace());
         }
     }
     node.state.clients.send_all(Signal::Drain);
 }
 
 /// Removes keys whose time has come: in short holds of the lock, and for at most a quarter of the time.
-async fn expire(node: &Node) {
+async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
     let deadline = Instant::now() + node.state.config.tick() / 4;
     let budget = EXPIRE_BUDGET * usize::try_from(node.state.config.expire_effort()).unwrap_or(1);
     loop {
-        let cycle = node.keyspace().expire_cycle(Millis::now(), budget);
+        let cycle = node.keyspace().expire_cycle(clock(), budget);
         if !cycle.unfinished || Instant::now() >= deadline {
             return;
         }
@@ -59,5 +64,79 @@ fn close_idle(node: &Node, now: Millis) {
             tracing::debug!(client = %client.peer.remote, "closed: idle");
             client.send(Signal::Kill);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            keyspace::{Key, Keyspace, Ttl, Value},
+            state::NodeState,
+        },
+        *,
+    };
+    use crate::server::Peer;
+
+    const KEYS: u32 = 20_000;
+
+    /// A node with keys that expire within ten seconds, and as many that do not.
+    fn node() -> Arc<Node> {
+        let mut keyspace = Keyspace::new(16);
+        let access = keyspace.access(Millis(0), true);
+        for number in 0..KEYS {
+            let ttl = Ttl::At(Millis(i64::from(number % 10_000)));
+            keyspace.db_mut(3).set(Key::new(&number.to_le_bytes()), Value::Int(0), ttl, access);
+            keyspace.db_mut(5).set(Key::new(&number.to_le_bytes()), Value::Int(0), Ttl::None, access);
+        }
+        Arc::new(Node { state: NodeState::default(), keyspace: std::sync::Mutex::new(keyspace) })
+    }
+
+    /// Starts the loop on a clock that begins at 0 and goes as the time of the test does.
+    fn start(node: &Arc<Node>) -> tokio::task::JoinHandle<()> {
+        let start = Instant::now();
+        let clock = move || Millis(i64::try_from(start.elapsed().as_millis()).unwrap());
+        tokio::spawn(run_by(Arc::clone(node), clock))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_asks_for_expires_soon_after_its_time() {
+        let node = node();
+        let running = start(&node);
+        for second in 1..=10_u32 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let due = KEYS / 10 * second;
+            let left = node.keyspace().db(3).len();
+            let expected = (KEYS - due) as usize;
+            assert!(left.abs_diff(expected) <= 2 * KEYS as usize / 100, "{left} keys after {second} s");
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let keyspace = node.keyspace();
+        assert_eq!((keyspace.db(3).len(), keyspace.db(5).len()), (0, KEYS as usize));
+        assert_eq!(keyspace.stats().expired, u64::from(KEYS));
+        drop(keyspace);
+        // The peak was seen when they were all there.
+        assert!(node.state.peak_memory() > node.state.used_memory(&node.keyspace()));
+        node.state.stop.cancel();
+        running.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_clients_are_closed_and_all_are_told_of_the_end() {
+        let node = node();
+        let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let peer = Peer { remote: nowhere, local: nowhere };
+        let user = Arc::clone(node.state.acl.default_user());
+        let [idle, active] =
+            [0, 7000].map(|now| node.state.clients.add(peer, Arc::clone(&user), Millis(now)));
+        node.state.config.preset("timeout", "5").unwrap();
+        let running = start(&node);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(idle.signal(), Signal::None);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!((idle.signal(), active.signal()), (Signal::Kill, Signal::None));
+        node.state.stop.cancel();
+        running.await.unwrap();
+        assert_eq!(active.signal(), Signal::Drain);
     }
 }

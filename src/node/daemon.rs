@@ -9,7 +9,7 @@ use super::{
     Node, cron,
     dispatch::{Execution, Plan},
     keyspace::Keyspace,
-    metrics as node_metrics, process,
+    metrics as node_metrics,
     serve::{self, Worker},
     session::Session,
     state::VERSION,
@@ -156,10 +156,12 @@ impl Daemon for Node {
     async fn figures(&self) -> v1::LiveFigures {
         let now = Millis::now();
         let state = &self.state;
-        let (keys, expires) = {
+        let (keys, expires, used_memory) = {
             let keyspace = self.keyspace();
             let databases = (0..keyspace.databases()).map(|index| keyspace.db(index));
-            databases.fold((0, 0), |(keys, expires), db| (keys + db.len(), expires + db.expiring()))
+            let (keys, expires) =
+                databases.fold((0, 0), |(keys, expires), db| (keys + db.len(), expires + db.expiring()));
+            (keys, expires, state.used_memory(&keyspace))
         };
         let figures = v1::NodeFigures {
             id: state.id.to_string(),
@@ -169,7 +171,7 @@ impl Daemon for Node {
             expires: expires as u64,
             commands: state.stats.processed.get(),
             ops_per_second: state.stats.rate().commands,
-            used_memory: process::memory().resident,
+            used_memory,
             max_memory: 0,
             clients: state.connections.connected(),
             version: VERSION.to_owned(),

@@ -37,6 +37,8 @@ pub(super) fn write(node: &Node, out: &mut Text) {
     out.one(Kind::Counter, "redis_net_input_bytes_total", "Bytes from RESP clients.", stats.input.get());
     out.one(Kind::Counter, "redis_net_output_bytes_total", "Bytes to RESP clients.", stats.output.get());
     databases(node, out);
+    let used = state.used_memory(&node.keyspace());
+    out.one(Kind::Gauge, "redis_memory_used_bytes", "Bytes of data, tables and client buffers.", used);
     let memory = process::memory();
     out.one(Kind::Gauge, "redis_memory_used_rss_bytes", "Resident memory of the process.", memory.resident);
     let cpu = process::cpu();

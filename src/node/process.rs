@@ -16,8 +16,6 @@ pub(crate) struct CpuTime {
 pub(crate) struct Memory {
     /// Of this process now.
     pub(crate) resident: u64,
-    /// Of this process, the most there was.
-    pub(crate) peak: u64,
     /// Of the machine.
     pub(crate) system: u64,
 }
@@ -41,11 +39,7 @@ pub(crate) fn cpu() -> CpuTime {
 pub(crate) fn memory() -> Memory {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let system = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    Memory {
-        resident: kilobytes(&status, "VmRSS:"),
-        peak: kilobytes(&status, "VmHWM:"),
-        system: kilobytes(&system, "MemTotal:"),
-    }
+    Memory { resident: kilobytes(&status, "VmRSS:"), system: kilobytes(&system, "MemTotal:") }
 }
 
 fn kilobytes(text: &str, name: &str) -> u64 {
@@ -71,8 +65,6 @@ mod tests {
     #[test]
     fn this_process_uses_memory() {
         let memory = memory();
-        assert!(
-            memory.resident > 1 << 20 && memory.peak >= memory.resident && memory.system > memory.resident
-        );
+        assert!(memory.resident > 1 << 20 && memory.system > memory.resident);
     }
 }

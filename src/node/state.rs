@@ -1,7 +1,10 @@
 //! What all connections of a node share besides the data: configuration, clients, users, statistics.
 
 use std::{
-    sync::{Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -45,6 +48,7 @@ pub struct NodeState {
     pub stats: Stats,
     /// Counters of the keyspace at the last `CONFIG RESETSTAT`: it goes on counting.
     keyspace_base: Mutex<keyspace::Stats>,
+    peak_memory: AtomicU64,
     /// Connections of all protocols.
     pub connections: ConnectionCounters,
     /// Cancelled to end the node.
@@ -67,9 +71,24 @@ impl NodeState {
             acl,
             stats: Stats::default(),
             keyspace_base: Mutex::default(),
+            peak_memory: AtomicU64::new(0),
             connections: ConnectionCounters::default(),
             stop,
         }
+    }
+
+    /// `used_memory`: bytes of the data, and of what clients have sent and not yet read. Looks at every slot and client, some
+    /// ten microseconds; what it finds may be a new peak.
+    pub fn used_memory(&self, keyspace: &Keyspace) -> u64 {
+        let used = (keyspace.bytes() + self.clients.memory()) as u64;
+        self.peak_memory.fetch_max(used, Relaxed);
+        used
+    }
+
+    /// `used_memory_peak`: the most that [`NodeState::used_memory`] has found.
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        self.peak_memory.load(Relaxed)
     }
 
     /// Hits, misses and expired keys since the start or the last `CONFIG RESETSTAT`.

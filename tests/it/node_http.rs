@@ -102,6 +102,8 @@ async fn a_stream_keeps_its_connection_state() {
 async fn figures_health_and_reflection() {
     let node = node("n1");
     let channel = channel(&node).await;
+    let set = SetRequest { key: "k".into(), value: "v".into(), ..SetRequest::default() };
+    RedisClient::new(channel.clone()).set(set).await.unwrap();
     let mut live = ControlClient::new(channel.clone())
         .live(LiveRequest { interval_ms: 100 })
         .await
@@ -110,7 +112,8 @@ async fn figures_health_and_reflection() {
     for _ in 0..2 {
         let figures = live.message().await.unwrap().unwrap();
         assert_eq!(figures.nodes[0].id, "n1");
-        assert!(figures.nodes[0].reachable && figures.nodes[0].used_memory > 0);
+        let (used, keys) = (figures.nodes[0].used_memory, figures.nodes[0].keys);
+        assert!(figures.nodes[0].reachable && used > 0 && keys == 1, "{used} bytes of {keys} keys");
     }
     let health = HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await.unwrap();
     assert_eq!(health.into_inner().status, 1);

@@ -1,6 +1,8 @@
 //! INFO: the state of the node in lines that people and exporters read.
 //!
 //! Fields that clients and exporters expect are there also when they can only be zero (replication, persistence).
+//! `Latencystats` has no lines: a pipeline of one command is timed as a whole, so there is no time of each call
+//! (`latency-tracking` is fixed at `no`).
 
 use std::fmt::Write as _;
 
@@ -8,6 +10,7 @@ use super::support::Outcome;
 use crate::{
     node::{
         context::{Context, Handler},
+        keyspace::Db,
         process,
         state::{REDIS_VERSION, VERSION},
     },
@@ -17,7 +20,7 @@ use crate::{
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("info", info)];
 
 /// Sections in the order of Redis; whether they belong to the default ones.
-const SECTIONS: [(&str, &str, bool); 12] = [
+const SECTIONS: [(&str, &str, bool); 13] = [
     ("server", "Server", true),
     ("clients", "Clients", true),
     ("memory", "Memory", true),
@@ -28,6 +31,7 @@ const SECTIONS: [(&str, &str, bool); 12] = [
     ("modules", "Modules", true),
     ("commandstats", "Commandstats", false),
     ("errorstats", "Errorstats", true),
+    ("latencystats", "Latencystats", false),
     ("cluster", "Cluster", true),
     ("keyspace", "Keyspace", true),
 ];
@@ -145,30 +149,32 @@ fn clients(context: &Context<'_>, lines: &mut Lines<'_>) {
 }
 
 fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
-    let memory = process::memory();
-    let tables: usize =
-        (0..context.keyspace.databases()).map(|index| context.keyspace.db(index).table_bytes()).sum();
-    let clients = context.node.clients.memory();
-    let overhead = (tables + clients) as u64;
-    // One allocator serves the process, so what is used is what is resident.
-    lines.bytes("used_memory", memory.resident);
-    lines.bytes("used_memory_rss", memory.resident);
-    lines.bytes("used_memory_peak", memory.peak);
+    let node = context.node;
+    let process = process::memory();
+    let databases = || (0..context.keyspace.databases()).map(|index| context.keyspace.db(index));
+    let dataset = databases().map(Db::record_bytes).sum::<usize>() as u64;
+    let used = node.used_memory(context.keyspace);
+    let overhead = used.saturating_sub(dataset);
     let percent = |part: u64, whole: u64| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
-    lines.field("used_memory_peak_perc", percent(memory.resident, memory.peak));
+    lines.bytes("used_memory", used);
+    lines.bytes("used_memory_rss", process.resident);
+    lines.bytes("used_memory_peak", node.peak_memory());
+    lines.field("used_memory_peak_perc", percent(used, node.peak_memory()));
     lines.field("used_memory_overhead", overhead);
     lines.field("used_memory_startup", 0);
-    let dataset = memory.resident.saturating_sub(overhead);
     lines.field("used_memory_dataset", dataset);
-    lines.field("used_memory_dataset_perc", percent(dataset, memory.resident));
-    lines.bytes("total_system_memory", memory.system);
+    lines.field("used_memory_dataset_perc", percent(dataset, used));
+    lines.bytes("total_system_memory", process.system);
     lines.zeros(&["used_memory_lua", "used_memory_scripts"]);
     lines.bytes("maxmemory", 0);
-    lines.field("maxmemory_policy", context.node.config.get("maxmemory-policy").unwrap_or_default());
-    lines.field("mem_fragmentation_ratio", "1.00");
-    lines.zeros(&["mem_fragmentation_bytes", "mem_not_counted_for_evict", "mem_replication_backlog"]);
+    lines.field("maxmemory_policy", node.config.get("maxmemory-policy").unwrap_or_default());
+    // What is resident beyond what is used: the program itself, its threads, and what malloc keeps.
+    let ratio = process.resident as f64 / used.max(1) as f64;
+    lines.field("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
+    lines.field("mem_fragmentation_bytes", process.resident.saturating_sub(used));
+    lines.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog"]);
     lines.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
-    lines.field("mem_clients_normal", clients);
+    lines.field("mem_clients_normal", node.clients.memory());
     lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     lines.field("mem_allocator", "libc");
     lines.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
@@ -265,7 +271,11 @@ fn keyspace(context: &Context<'_>, lines: &mut Lines<'_>) {
         let db = context.keyspace.db(index);
         if !db.is_empty() {
             let (keys, expires) = (db.len(), db.expiring());
-            lines.field(format_args!("db{index}"), format_args!("keys={keys},expires={expires},avg_ttl=0"));
+            let ttl = db.mean_ttl(context.now).map_or(0, |ttl| ttl.0);
+            lines.field(
+                format_args!("db{index}"),
+                format_args!("keys={keys},expires={expires},avg_ttl={ttl}"),
+            );
         }
     }
 }

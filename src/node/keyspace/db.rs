@@ -21,6 +21,10 @@ use crate::{
 
 /// Slots are counted in groups, so that empty stretches are skipped and the n-th key is found quickly.
 const GROUP: usize = 128;
+/// What malloc keeps for itself beside a block.
+const MALLOC: usize = 8;
+/// Keys whose expiry makes a mean.
+const TTL_SAMPLE: i128 = 256;
 
 /// How a command looks keys up.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +87,8 @@ pub struct Db {
     /// Keys in each group of slots.
     groups: Vec<u32>,
     len: usize,
+    /// Of all records.
+    record_bytes: usize,
     pub(super) stats: Stats,
     random: Random,
 }
@@ -128,7 +134,7 @@ impl Db {
 
     /// A cell that [`Db::find`] found.
     fn entry(&mut self, place: Place, at: usize) -> Entry<'_> {
-        Entry::new(self.slots[place.slot.index()].table_mut(place.hash).0, at)
+        Entry::new(self.slots[place.slot.index()].table_mut(place.hash).0, at, &mut self.record_bytes)
     }
 
     fn touch(&mut self, place: Place, at: usize, access: Access) {
@@ -212,6 +218,7 @@ impl Db {
             self.groups.resize(SLOTS / GROUP, 0);
         }
         let slot = place.slot.index();
+        self.record_bytes += record.as_ref().size();
         self.slots[slot].insert(place.hash, record);
         self.groups[slot / GROUP] += 1;
         self.len += 1;
@@ -220,13 +227,15 @@ impl Db {
     fn take(&mut self, key: Key<'_>) -> Option<Record> {
         let slot = key.place.slot.index();
         let record = self.slots.get_mut(slot)?.remove(key.place.hash, key.bytes)?;
-        self.count_removed(slot, 1);
+        self.count_removed(slot, 1, record.as_ref().size());
         Some(record)
     }
 
-    pub(super) fn count_removed(&mut self, slot: usize, keys: usize) {
+    /// After records of a slot were taken out of its tables; `bytes` is their size.
+    pub(super) fn count_removed(&mut self, slot: usize, keys: usize, bytes: usize) {
         self.groups[slot / GROUP] -= keys as u32;
         self.len -= keys;
+        self.record_bytes -= bytes;
     }
 
     /// Takes a key out; `None` if it was not there or its time had come.
@@ -337,19 +346,21 @@ impl Db {
         }
     }
 
-    /// Empties a slot. Taking it away is immediate, dropping the result costs what it holds.
+    /// Empties a slot. Costs what it holds, and so does dropping the result.
     pub fn clear_slot(&mut self, slot: SlotId) -> Garbage {
         let Some(old) = self.slots.get_mut(slot.index()).map(std::mem::take) else {
             return Garbage { _slots: Vec::new(), keys: 0 };
         };
-        let keys = old.len();
-        self.count_removed(slot.index(), keys);
+        let (keys, mut bytes) = (old.len(), 0);
+        old.tables(&mut |table| bytes += table.records().map(RecordRef::size).sum::<usize>());
+        self.count_removed(slot.index(), keys, bytes);
         Garbage { _slots: vec![old], keys }
     }
 
     /// Empties the database; its counters go on.
     pub fn clear(&mut self) -> Garbage {
         self.groups = Vec::new();
+        self.record_bytes = 0;
         Garbage { _slots: std::mem::take(&mut self.slots), keys: std::mem::take(&mut self.len) }
     }
 
@@ -359,6 +370,35 @@ impl Db {
         let mut bytes = size_of_val(&*self.slots);
         self.slots.iter().for_each(|slot| slot.tables(&mut |table| bytes += table.ring_size()));
         bytes
+    }
+
+    /// Bytes of the records, with what malloc keeps for itself beside each.
+    #[must_use]
+    pub fn record_bytes(&self) -> usize {
+        self.record_bytes + self.len * MALLOC
+    }
+
+    /// How long keys with an expiry have still to live, on average over some hundred of them; `None` without such keys.
+    /// Takes a cache miss for each of those, and a glance at every slot when they are few.
+    #[must_use]
+    pub fn mean_ttl(&self, now: Millis) -> Option<Millis> {
+        let (mut sum, mut count) = (0_i128, 0_i128);
+        // Where a key belongs is by chance: those of the first slots are as good as any others.
+        for slot in &self.slots {
+            slot.tables(&mut |table| {
+                if table.expiring() > 0 && count < TTL_SAMPLE {
+                    for expiry in table.records().filter_map(RecordRef::expiry) {
+                        sum += i128::from(expiry.0.saturating_sub(now.0).max(0));
+                        count += 1;
+                    }
+                }
+            });
+            if count >= TTL_SAMPLE {
+                break;
+            }
+        }
+        let mean = sum.checked_div(count)?;
+        Some(Millis(i64::try_from(mean).unwrap_or(i64::MAX)))
     }
 
     pub(super) fn prefetch(&self, places: &[Place]) {

@@ -11,11 +11,13 @@ use crate::time::Millis;
 pub struct Entry<'a> {
     table: &'a mut Table,
     at: usize,
+    /// Bytes of all records of the database.
+    bytes: &'a mut usize,
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn new(table: &'a mut Table, at: usize) -> Self {
-        Self { table, at }
+    pub(super) fn new(table: &'a mut Table, at: usize, bytes: &'a mut usize) -> Self {
+        Self { table, at, bytes }
     }
 
     /// Looks at it.
@@ -41,7 +43,7 @@ impl<'a> Entry<'a> {
         if !self.table.at_mut(self.at).overwrite(value) {
             let old = self.record();
             let record = Record::new(old.key(), value, old.expiry(), old.age());
-            self.table.replace(self.at, record);
+            self.counted(|table, at| drop(table.replace(at, record)));
         }
     }
 
@@ -52,13 +54,24 @@ impl<'a> Entry<'a> {
         } else {
             let old = self.record();
             let record = Record::new(old.key(), value, expiry, old.age());
-            self.table.replace(self.at, record);
+            self.counted(|table, at| drop(table.replace(at, record)));
         }
     }
 
     /// Changes when it expires.
     pub fn set_expiry(&mut self, expiry: Option<Millis>) {
-        self.table.set_expiry(self.at, expiry);
+        if self.expiry().is_some() == expiry.is_some() {
+            self.table.set_expiry(self.at, expiry);
+        } else {
+            self.counted(|table, at| table.set_expiry(at, expiry));
+        }
+    }
+
+    /// A change that may give the record another block.
+    fn counted(&mut self, change: impl FnOnce(&mut Table, usize)) {
+        let before = self.record().size();
+        change(self.table, self.at);
+        *self.bytes = *self.bytes - before + self.record().size();
     }
 
     /// Sets the bits of [`aging`](super::aging).
@@ -79,9 +92,9 @@ impl<'a> Entry<'a> {
             _ => None,
         };
         if let Some(cut) = cut {
-            self.table.replace(self.at, cut);
+            self.counted(|table, at| drop(table.replace(at, cut)));
         } else if !self.table.at_mut(self.at).resize(len) {
-            self.table.grow(self.at, len);
+            self.counted(|table, at| table.grow(at, len));
             let resized = self.table.at_mut(self.at).resize(len);
             debug_assert!(resized, "grown to fit");
         }

@@ -40,7 +40,7 @@ impl Keyspace {
         while let Some(db) = self.databases.get_mut(position.database) {
             while position.slot < db.slots.len() && !db.is_empty() {
                 let slot = &mut db.slots[position.slot];
-                let before = slot.len();
+                let (before, mut bytes) = (slot.len(), 0);
                 let stopped = slot.sweep(position.hash, &mut |table| {
                     if left == 0 {
                         return ControlFlow::Break(());
@@ -48,13 +48,13 @@ impl Keyspace {
                     left -= 1;
                     if table.next_expiry() < now {
                         left = left.saturating_sub(table.len() * SLOTS_PER_UNIT);
-                        table.remove_expired(now);
+                        bytes += table.remove_expired(now);
                     }
                     ControlFlow::Continue(())
                 });
                 let removed = before - slot.len();
                 if removed > 0 {
-                    db.count_removed(position.slot, removed);
+                    db.count_removed(position.slot, removed, bytes);
                     db.stats.expired += removed as u64;
                     expired += removed;
                 }

@@ -120,6 +120,12 @@ impl Keyspace {
         Access { now, aging: self.aging, touch }
     }
 
+    /// Bytes that keys, values and tables take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.databases.iter().map(|db| db.record_bytes() + db.table_bytes()).sum()
+    }
+
     /// Of all databases, since the start.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -285,15 +285,16 @@ impl Table {
         std::mem::take(self).cells.into_iter().filter_map(|mut cell| cell.take())
     }
 
-    /// Takes out what has expired at `now` (a key still lives in the millisecond of its expiry) and learns when the next record does.
-    pub(super) fn remove_expired(&mut self, now: Millis) {
-        let mut at = 0;
+    /// Takes out what has expired at `now` (a key still lives in the millisecond of its expiry) and learns when the next
+    /// record does. Returns the bytes of the records it dropped.
+    pub(super) fn remove_expired(&mut self, now: Millis) -> usize {
+        let (mut at, mut bytes) = (0, 0);
         let mut next_expiry = i64::MAX;
         while at < self.cells.len() {
             match self.cells[at].record().and_then(RecordRef::expiry) {
                 Some(expiry) if expiry < now => {
                     let cells = self.cells.len();
-                    drop(self.remove(at));
+                    bytes += self.remove(at).as_ref().size();
                     if self.cells.len() != cells {
                         // The ring was rebuilt smaller: begin again, the rest is soon done.
                         (at, next_expiry) = (0, i64::MAX);
@@ -306,6 +307,7 @@ impl Table {
             }
         }
         self.next_expiry = next_expiry;
+        bytes
     }
 
     #[cfg(test)]

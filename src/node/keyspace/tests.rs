@@ -172,11 +172,13 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
         }
         let db = keyspace.db(1);
-        let mut records = BTreeMap::new();
+        let (mut records, mut bytes) = (BTreeMap::new(), 0);
         db.for_each(&mut |record| {
+            bytes += record.size() + 8;
             records.insert(record.key().to_vec(), (text(record.value()), record.expiry().map(|at| at.0)));
         });
         prop_assert_eq!(records.len(), db.len());
+        prop_assert_eq!(db.record_bytes(), bytes);
         records.retain(|_, (_, expiry)| expiry.is_none_or(|expiry| expiry >= now.0));
         let live: BTreeMap<_, _> = model
             .0
@@ -329,6 +331,23 @@ fn reads_count_and_make_younger_writes_do_not_count() {
     assert_eq!(idle(db), 1);
     db.write(key, late);
     assert_eq!(keyspace.stats(), Stats { hits: 5, misses: 1, expired: 0 });
+}
+
+#[test]
+fn the_mean_time_to_live_is_of_keys_that_have_one() {
+    let mut keyspace = Keyspace::new(1);
+    let access = keyspace.access(Millis(0), true);
+    let db = keyspace.db_mut(0);
+    assert_eq!(db.mean_ttl(Millis(0)), None);
+    for number in 0..5000_u32 {
+        let ttl =
+            if number % 2 == 0 { Ttl::None } else { Ttl::At(Millis(1000 + i64::from(number % 4) * 1000)) };
+        db.set(Key::new(&number.to_le_bytes()), Value::Int(0), ttl, access);
+    }
+    // Half of them live for 2 s, half for 4 s; some hundred were looked at.
+    let mean = db.mean_ttl(Millis(0)).unwrap().0;
+    assert!((2800..3200).contains(&mean), "{mean}");
+    assert_eq!(db.mean_ttl(Millis(5000)), Some(Millis(0)));
 }
 
 #[test]

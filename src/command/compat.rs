@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Group, Merge, Route, Spec, TABLE, introspect::Supported};
+use super::{Group, Merge, Route, Spec, TABLE, absence::absence, introspect::Supported};
 
 /// Which daemon has what.
 #[derive(Clone, Copy)]
@@ -85,7 +85,7 @@ fn row(page: &mut String, spec: &Spec, daemons: Daemons<'_>) {
     let proxy = through_proxy(spec, daemons);
     let mut notes = Vec::new();
     if !node {
-        notes.push(format!("node: {}", why_not_on_node(spec)));
+        notes.push(format!("node: {}", absence(spec)));
     }
     if let Err(reason) = proxy {
         notes.push(format!("proxy: {reason}"));
@@ -114,24 +114,6 @@ fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'st
         Route::Local if (daemons.proxy)(spec) => Ok("itself"),
         Route::Local => Err("not yet"),
         Route::Refused(reason) => Err(reason),
-    }
-}
-
-fn why_not_on_node(spec: &Spec) -> &'static str {
-    match spec.group {
-        Group::Hash
-        | Group::List
-        | Group::Set
-        | Group::SortedSet
-        | Group::Stream
-        | Group::Geo
-        | Group::Hyperloglog => "it keeps only strings so far",
-        Group::Cluster => "nodes know nothing of each other; proxies share out the slots",
-        Group::Pubsub => "it has no channels yet",
-        Group::Transactions => "it has no transactions yet",
-        Group::Scripting => "it runs no scripts yet",
-        _ if spec.internal => "it is for Redis's own use",
-        _ => "not yet",
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a request to its row, or to the error Redis answers with.
 
-use super::{Spec, lookup};
+use super::{Spec, absence::absence, lookup};
 use crate::protocol::Request;
 
 /// Why a request is of no command. [`ResolveError::text`] is Redis's reply, byte for byte.
@@ -27,15 +27,10 @@ pub enum ResolveError {
 const SHOWN_MAX: usize = 128;
 
 impl ResolveError {
-    /// The error of a request that no command takes, or, if its first word is a command with subcommands, none of them.
-    /// For those who have a part of the table only.
+    /// The error of a request whose first word is no command.
     #[must_use]
     pub fn unknown(request: &Request<'_>) -> Self {
         let name = request.name();
-        let container = lookup(name).filter(|spec| !spec.subcommands().is_empty());
-        if let (Some(_), Some(word)) = (container, request.get(1)) {
-            return Self::unknown_subcommand(name, word);
-        }
         let mut shown = Vec::new();
         for arg in request.args_from(1) {
             if shown.len() >= SHOWN_MAX {
@@ -49,6 +44,29 @@ impl ResolveError {
         let name = printed(name, SHOWN_MAX);
         Self::UnknownCommand {
             text: [b"ERR unknown command '", name, b"', with args beginning with: ", &shown].concat(),
+        }
+    }
+
+    /// The error of a command of the table that `redis_node` does not have, with the reason. It begins as Redis's own does,
+    /// because clients look for that.
+    #[must_use]
+    pub fn absent(spec: &Spec) -> Self {
+        let reason = absence(spec);
+        match spec.name.split_once('|') {
+            Some((container, word)) => {
+                let container = container.to_ascii_uppercase();
+                let text = format!(
+                    "ERR unknown subcommand '{word}' of {container}: Redis has it, redis_node does not: {reason}"
+                );
+                Self::UnknownSubcommand { text: text.into() }
+            }
+            None => {
+                let text = format!(
+                    "ERR unknown command '{}': Redis has it, redis_node does not: {reason}",
+                    spec.name
+                );
+                Self::UnknownCommand { text: text.into() }
+            }
         }
     }
 
@@ -109,7 +127,7 @@ pub(super) fn find(request: &Request<'_>) -> Result<&'static Spec, ResolveError>
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::TABLE, *};
     use crate::protocol::{Batch, Limits};
 
     fn outcome(words: &[&[u8]]) -> String {
@@ -144,6 +162,24 @@ mod tests {
             "ERR unknown command 'Foo', with args beginning with: 'a' 'b c' "
         );
         assert_eq!(outcome(&[b"foo"]), "ERR unknown command 'foo', with args beginning with: ");
+    }
+
+    #[test]
+    fn what_a_node_does_not_have_is_named_with_the_reason() {
+        for (name, text) in [
+            (
+                "multi",
+                "ERR unknown command 'multi': Redis has it, redis_node does not: it has no transactions yet",
+            ),
+            (
+                "client|pause",
+                "ERR unknown subcommand 'pause' of CLIENT: Redis has it, redis_node does not: it cannot hold its \
+                 clients yet",
+            ),
+        ] {
+            let spec = TABLE.iter().find(|spec| spec.name == name).unwrap();
+            assert_eq!(ResolveError::absent(spec).to_string(), text);
+        }
     }
 
     #[test]

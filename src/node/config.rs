@@ -34,6 +34,8 @@ enum Access {
     Settable,
     /// Only the command line, or nobody.
     Fixed,
+    /// Settable in Redis; here to the one value it has. The text says why.
+    Only(&'static str),
 }
 
 #[derive(Debug)]
@@ -52,6 +54,12 @@ const fn fixed(name: &'static str, default: &'static str) -> Parameter {
     Parameter { name, kind: Kind::Text, access: Access::Fixed, default }
 }
 
+/// Tools set what they rely on, often to the value it has.
+const fn only(name: &'static str, kind: Kind, value: &'static str, reason: &'static str) -> Parameter {
+    Parameter { name, kind, access: Access::Only(reason), default: value }
+}
+
+const NO_PERSISTENCE: &str = "this server has no persistence yet";
 const INT: i64 = i32::MAX as i64;
 const POLICIES: &[&str] = &[
     "volatile-lru",
@@ -69,8 +77,8 @@ const POLICIES: &[&str] = &[
 const PARAMETERS: &[Parameter] = &[
     fixed("aclfile", ""),
     settable("active-expire-effort", Kind::Integer { min: 1, max: 10 }, "1"),
-    fixed("appendfsync", "everysec"),
-    fixed("appendonly", "no"),
+    only("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", NO_PERSISTENCE),
+    only("appendonly", Kind::Bool, "no", NO_PERSISTENCE),
     fixed("bind", ""),
     fixed(
         "client-output-buffer-limit",
@@ -85,6 +93,7 @@ const PARAMETERS: &[Parameter] = &[
     fixed("dynamic-hz", "no"),
     settable("hz", Kind::Integer { min: 1, max: 500 }, "10"),
     fixed("io-threads", "1"),
+    only("latency-tracking", Kind::Bool, "no", "this server times pipelines, not each of their commands"),
     settable("lazyfree-lazy-expire", Kind::Bool, "no"),
     settable("lazyfree-lazy-server-del", Kind::Bool, "no"),
     settable("lazyfree-lazy-user-del", Kind::Bool, "no"),
@@ -94,15 +103,15 @@ const PARAMETERS: &[Parameter] = &[
     fixed("logfile", ""),
     fixed("loglevel", "notice"),
     settable("maxclients", Kind::Integer { min: 1, max: u32::MAX as i64 }, "10000"),
-    fixed("maxmemory", "0"),
+    only("maxmemory", Kind::Memory { min: 0, max: i64::MAX }, "0", "this server does not evict keys yet"),
     settable("maxmemory-policy", Kind::Choice(POLICIES), "noeviction"),
-    fixed("notify-keyspace-events", ""),
+    only("notify-keyspace-events", Kind::Text, "", "this server has no channels yet"),
     fixed("port", "0"),
     fixed("protected-mode", "no"),
     settable("proto-max-bulk-len", Kind::Memory { min: 1 << 20, max: i64::MAX }, "536870912"),
     fixed("replicaof", ""),
     settable("requirepass", Kind::Text, ""),
-    fixed("save", ""),
+    only("save", Kind::Text, "", NO_PERSISTENCE),
     fixed("slaveof", ""),
     fixed("supervised", "no"),
     fixed("tcp-backlog", "4096"),
@@ -263,7 +272,12 @@ impl Config {
             } else if changes.iter().any(|(known, _)| *known == index) {
                 Err("duplicate parameter".to_owned())
             } else {
-                parameter.parse(value)
+                parameter.parse(value).and_then(|value| match parameter.access {
+                    Access::Only(reason) if value != parameter.default => {
+                        Err(format!("{reason}: only '{}' is possible", parameter.default))
+                    }
+                    _ => Ok(value),
+                })
             };
             match checked {
                 Ok(value) => changes.push((index, value)),
@@ -313,6 +327,12 @@ impl Config {
             query_buffer: self.hot.query_buffer.load(Relaxed),
             ..Limits::default()
         }
+    }
+
+    /// Bytes that a string may grow to: `proto-max-bulk-len`, which a client could send at once.
+    #[must_use]
+    pub fn max_string(&self) -> usize {
+        self.hot.bulk.load(Relaxed)
     }
 
     /// `maxclients`.
@@ -389,10 +409,14 @@ mod tests {
             (&[("timeout", "-1")], "argument must be between 0 and 2147483647 inclusive"),
             (&[("proto-max-bulk-len", "1.5gb")], "argument must be a memory value"),
             (&[("maxclients", "0"), ("foo", "bar")], "CONFIG SET - 'foo'"),
+            (&[("timeout", "9"), ("save", "60 1")], "'save') - this server has no persistence yet: only ''"),
+            (&[("maxmemory", "1gb")], "this server does not evict keys yet: only '0' is possible"),
+            (&[("appendonly", "maybe")], "argument must be 'yes' or 'no'"),
         ] {
             let error = set(&config, pairs).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
         assert_eq!(config.idle_timeout(), 0);
+        set(&config, &[("save", ""), ("maxmemory", "0mb"), ("appendonly", "NO")]).unwrap();
     }
 }

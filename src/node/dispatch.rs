@@ -92,7 +92,7 @@ impl Step {
         };
         let entry = ENTRIES[usize::from(spec.index)];
         let Some(handler) = entry.handler else {
-            let error = ResolveError::unknown(request);
+            let error = ResolveError::absent(spec);
             return Self { found: Err(Refusal { spec: None, error }), place: None };
         };
         let place = if entry.keyed { request.get(1).map(Place::of) } else { None };

@@ -157,6 +157,36 @@ get
 config set requirepass ""
 config get requirepass
 object freq
+config set save ""
+config set appendonly no
+config set appendonly maybe
+config set maxmemory 0
+config set maxmemory abc
+config set notify-keyspace-events ""
+config set latency-tracking no
+info latencystats
+role
+role x
+module list
+client getredir
+client trackinginfo
+hello 2 auth a b c
+hello 2 setname named foo
+client reply skip x
+set grows abc
+config set proto-max-bulk-len 1mb
+setrange grows 1048573 abc
+setrange grows 1048574 abc
+setrange grows 1048576 ""
+strlen grows
+append grows x
+setrange grows 9223372036854775807 x
+set other abc
+lcs grows other
+lcs grows grows len
+config set proto-max-bulk-len 512mb
+append grows x
+del grows other
 "##;
 
 /// The reply to `words` on a new connection, in RESP3 if asked.

@@ -14,6 +14,7 @@ use crate::{
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("client|getname", getname),
+    ("client|getredir", getredir),
     ("client|help", help),
     ("client|id", id),
     ("client|info", info),
@@ -24,6 +25,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("client|reply", reply),
     ("client|setinfo", setinfo),
     ("client|setname", setname),
+    ("client|trackinginfo", trackinginfo),
 ];
 
 fn id(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
@@ -38,6 +40,25 @@ fn getname(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
     } else {
         context.reply.bulk(name);
     }
+    Ok(())
+}
+
+/// No client is tracked, so nothing is sent elsewhere.
+fn getredir(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    context.reply.integer(-1);
+    Ok(())
+}
+
+fn trackinginfo(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    let reply = &mut context.reply;
+    reply.map(3);
+    reply.bulk("flags");
+    reply.set(1);
+    reply.bulk("off");
+    reply.bulk("redirect");
+    reply.integer(-1);
+    reply.bulk("prefixes");
+    reply.array(0);
     Ok(())
 }
 
@@ -258,6 +279,7 @@ fn help(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
         "CLIENT",
         &[
             ("GETNAME", "The name of this connection."),
+            ("GETREDIR", "-1: no connection is tracked."),
             ("ID", "The number of this connection."),
             ("INFO", "The line of this connection in CLIENT LIST."),
             ("KILL <ip:port>", "Closes the connection from this address."),
@@ -271,6 +293,7 @@ fn help(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
             ("REPLY ON|OFF|SKIP", "Which commands of this connection are answered."),
             ("SETINFO LIB-NAME|LIB-VER <value>", "What library the client uses."),
             ("SETNAME <name>", "Names this connection."),
+            ("TRACKINGINFO", "That this connection is not tracked."),
         ],
     );
     Ok(())

@@ -92,16 +92,16 @@ fn hello(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
             return Err(CommandError::other("ERR Protocol version is not an integer or out of range"));
         }
     };
-    let (mut login, mut name) = (None, None);
+    // As in Redis, what comes before a wrong option is done.
     let mut at = 2;
     while let Some(option) = request.get(at) {
         match (option.to_ascii_lowercase().as_slice(), request.get(at + 1), request.get(at + 2)) {
             (b"auth", Some(user), Some(password)) => {
-                login = Some((user, password));
+                log_in(context, user, password)?;
                 at += 3;
             }
             (b"setname", Some(value), _) => {
-                name = Some(value);
+                set_name(context, value)?;
                 at += 2;
             }
             _ => {
@@ -110,18 +110,12 @@ fn hello(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
             }
         }
     }
-    if let Some((user, password)) = login {
-        log_in(context, user, password)?;
-    }
     if !context.session.authenticated && context.node.acl.login_required() {
         return Err(CommandError::other(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
              <pass> option can be used to authenticate the client and select the RESP protocol version at the same \
              time",
         ));
-    }
-    if let Some(name) = name {
-        set_name(context, name)?;
     }
     if let Some(version) = version {
         context.session.set_version(version);
@@ -157,7 +151,10 @@ fn reset(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
     }
     session.log_in(acl.default_user().clone());
     session.authenticated = !acl.login_required();
-    session.replies = Replies::On;
+    // `CLIENT REPLY SKIP` before it still hides its reply.
+    if session.replies != Replies::Skip {
+        session.replies = Replies::On;
+    }
     session.no_touch = false;
     session.client.set_flag(NO_TOUCH, false);
     session.client.set_flag(NO_EVICT, false);

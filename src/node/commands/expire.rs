@@ -141,7 +141,7 @@ fn reply_expiry(
 
 /// To the nearest second, as Redis does.
 fn rounded_seconds(millis: i64) -> i64 {
-    millis.saturating_add(500) / 1000
+    millis / 1000 + i64::from(millis % 1000 >= 500)
 }
 
 fn ttl(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {

@@ -1,9 +1,6 @@
 //! The longest common subsequence of two strings.
 
-use super::{
-    string_range::STRING_MAX,
-    support::{Outcome, integer, is_word, with_bytes},
-};
+use super::support::{Outcome, integer, is_word, with_bytes};
 use crate::{
     node::context::{CommandError, Context, Handler},
     protocol::{Encoder, Request},
@@ -54,7 +51,7 @@ fn lcs(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         record.map_or(Vec::new(), |record| with_bytes(record.value(), <[u8]>::to_vec))
     });
     let options = Options::parse(request)?;
-    let lengths = Lengths::of(&a, &b)?;
+    let lengths = Lengths::of(&a, &b, ctx.node.config.max_string())?;
     let reply = &mut ctx.reply;
     if options.length {
         reply.integer(i64::from(lengths.total()));
@@ -76,12 +73,13 @@ struct Lengths<'a> {
 }
 
 impl<'a> Lengths<'a> {
-    fn of(a: &'a [u8], b: &'a [u8]) -> Result<Self, CommandError> {
+    /// `max`: bytes of the table; `proto-max-bulk-len`, as in Redis.
+    fn of(a: &'a [u8], b: &'a [u8], max: usize) -> Result<Self, CommandError> {
         if a.len().max(b.len()) >= u32::MAX as usize - 1 {
             return Err(CommandError::other("ERR String too long for LCS"));
         }
         let cells = (a.len() + 1) as u128 * (b.len() + 1) as u128;
-        if cells * size_of::<u32>() as u128 > STRING_MAX as u128 {
+        if cells * size_of::<u32>() as u128 > max as u128 {
             return Err(CommandError::other(
                 "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
             ));
@@ -163,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_example_everybody_uses() {
-        let lengths = Lengths::of(b"ohmytext", b"mynewtext").unwrap();
+        let lengths = Lengths::of(b"ohmytext", b"mynewtext", 1 << 20).unwrap();
         assert_eq!(lengths.total(), 6);
         let mut common: Vec<u8> = lengths.matches().map(|(at, _)| b"ohmytext"[at]).collect();
         common.reverse();

@@ -1,6 +1,9 @@
 //! OBJECT and MEMORY USAGE: how a key is kept.
 
-use super::support::{Outcome, integer, is_word};
+use super::{
+    help::help as help_lines,
+    support::{Outcome, integer, is_word},
+};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
@@ -10,6 +13,7 @@ use crate::{
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("memory|help", memory_help),
     ("memory|usage", memory_usage),
     ("object|encoding", encoding),
     ("object|freq", freq),
@@ -88,23 +92,23 @@ fn freq(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 fn help(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    const LINES: [&str; 11] = [
-        "OBJECT <subcommand> <key>. Subcommands:",
-        "ENCODING <key>",
-        "    How the value is kept: int, embstr or raw for strings.",
-        "FREQ <key>",
-        "    Logarithmic access frequency; needs an LFU maxmemory-policy.",
-        "IDLETIME <key>",
-        "    Seconds since the key was used; needs a maxmemory-policy that is not LFU.",
-        "REFCOUNT <key>",
-        "    References to the value: 1, or 2147483647 for small integers.",
-        "HELP",
-        "    Print this help.",
-    ];
-    ctx.reply.array(LINES.len());
-    for line in LINES {
-        ctx.reply.simple(line);
-    }
+    help_lines(
+        ctx,
+        "OBJECT",
+        &[
+            ("ENCODING <key>", "How the value is kept: int, embstr or raw for strings."),
+            ("FREQ <key>", "Logarithmic access frequency; needs an LFU maxmemory-policy."),
+            ("IDLETIME <key>", "Seconds since the key was used; needs a maxmemory-policy that is not LFU."),
+            ("REFCOUNT <key>", "References to the value: 1, or 2147483647 for small integers."),
+        ],
+    );
+    Ok(())
+}
+
+fn memory_help(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    let usage =
+        ("USAGE <key> [SAMPLES <count>]", "Bytes that a key takes with its value; nothing is sampled.");
+    help_lines(ctx, "MEMORY", &[usage]);
     Ok(())
 }
 

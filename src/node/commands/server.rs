@@ -18,6 +18,8 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("config|resetstat", config_resetstat),
     ("config|rewrite", config_rewrite),
     ("config|set", config_set),
+    ("module|list", module_list),
+    ("role", role),
     ("shutdown", shutdown),
     ("time", time),
 ];
@@ -28,6 +30,21 @@ fn time(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
     context.reply.array(2);
     context.reply.bulk(now.as_secs().to_string());
     context.reply.bulk(now.subsec_micros().to_string());
+    Ok(())
+}
+
+/// There are none; tools that make use of modules ask.
+fn module_list(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    context.reply.array(0);
+    Ok(())
+}
+
+/// A master without replicas, at offset 0.
+fn role(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    context.reply.array(3);
+    context.reply.bulk("master");
+    context.reply.integer(0);
+    context.reply.array(0);
     Ok(())
 }
 

@@ -19,13 +19,10 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("substr", getrange),
 ];
 
-/// Redis's limit of a string that grows, `proto-max-bulk-len`'s default.
-pub(super) const STRING_MAX: usize = 512 << 20;
-
-/// Checks that a string made of so many bytes and so many more is not too long.
-fn grown_len(len: usize, more: usize) -> Result<usize, CommandError> {
+/// Checks that a string made of so many bytes and so many more is not longer than `max`: `proto-max-bulk-len`.
+fn grown_len(len: usize, more: usize, max: usize) -> Result<usize, CommandError> {
     len.checked_add(more)
-        .filter(|&len| len <= STRING_MAX)
+        .filter(|&len| len <= max)
         .ok_or(CommandError::other("ERR string exceeds maximum allowed size (proto-max-bulk-len)"))
 }
 
@@ -35,11 +32,12 @@ fn string_len(value: Value<'_>) -> usize {
 
 fn append(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access, added) = (ctx.key(request, 1), ctx.access(), request.arg(2));
+    let max = ctx.node.config.max_string();
     let (db, reply) = ctx.db_and_reply();
     let len = match db.write(key, access) {
         Some(mut entry) => {
             let old_len = string_len(entry.value());
-            let len = grown_len(old_len, added.len())?;
+            let len = grown_len(old_len, added.len(), max)?;
             entry.edit(len, |bytes| bytes[old_len..].copy_from_slice(added));
             len
         }
@@ -88,13 +86,14 @@ fn setrange(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let offset = integer(request.arg(2))?;
     let offset = usize::try_from(offset).map_err(|_| CommandError::other("ERR offset is out of range"))?;
     let (key, access, new) = (ctx.key(request, 1), ctx.access(), request.arg(3));
+    let max = ctx.node.config.max_string();
     let (db, reply) = ctx.db_and_reply();
     let old_len = db.write(key, access).map(|entry| string_len(entry.value()));
     if new.is_empty() {
         reply.integer(old_len.unwrap_or(0) as i64);
         return Ok(());
     }
-    let len = grown_len(offset, new.len())?.max(old_len.unwrap_or(0));
+    let len = grown_len(offset, new.len(), max)?.max(old_len.unwrap_or(0));
     if old_len.is_none() {
         db.set(key, Value::Bytes(b""), Ttl::None, access);
     }

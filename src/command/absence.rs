@@ -1,0 +1,42 @@
+//! Why `redis_node` does not have a command that the table has: for its errors and for COMPAT.md.
+
+use super::{Group, Spec};
+
+/// The reason, as the end of a sentence about the node. Only for commands that it does not have.
+pub(super) fn absence(spec: &Spec) -> &'static str {
+    match spec.group {
+        Group::Hash
+        | Group::List
+        | Group::Set
+        | Group::SortedSet
+        | Group::Stream
+        | Group::Geo
+        | Group::Hyperloglog => "it keeps only strings so far",
+        Group::Bitmap => "it has no operations on bits yet",
+        Group::Cluster => "nodes know nothing of each other; proxies share out the slots",
+        Group::Pubsub => "it has no channels yet",
+        Group::Transactions => "it has no transactions yet",
+        Group::Scripting => "it runs no scripts yet",
+        Group::String | Group::Generic | Group::Connection | Group::Server => of_the_server(spec),
+    }
+}
+
+fn of_the_server(spec: &Spec) -> &'static str {
+    match spec.name.split('|').next().unwrap_or_default() {
+        _ if spec.internal => "it is for Redis's own use",
+        "sort" | "sort_ro" => "it keeps only strings so far",
+        "migrate" => "moving keys is the cluster's work: `add` and `remove` in the console",
+        "monitor" => "it does not show commands to other connections yet",
+        "client" if spec.name.ends_with("pause") => "it cannot hold its clients yet",
+        "client" if spec.name.ends_with("unblock") => "no command of it waits",
+        "client" => "it does not tell clients what changed yet",
+        "save" | "bgsave" | "bgrewriteaof" | "lastsave" => "it has no persistence yet",
+        "sync" | "psync" | "replicaof" | "slaveof" | "failover" | "wait" | "replconf" => {
+            "it has no replicas yet"
+        }
+        "slowlog" | "latency" => "it keeps no log of slow commands yet",
+        "module" => "it loads no modules",
+        "acl" => "its users live in memory, and their rules are few",
+        _ => "not yet",
+    }
+}

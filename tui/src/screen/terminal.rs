@@ -210,3 +210,78 @@ fn write_report(info: &PanicHookInfo<'_>) -> Option<PathBuf> {
     std::fs::write(&path, text).ok()?;
     Some(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::*;
+
+    /// Tells the child of a test which panic is wanted.
+    const WANTED: &str = "REDIS_CONSOLE_TEST_PANIC";
+
+    /// Not a test by itself: what the tests below run in a process and a terminal of its own.
+    #[test]
+    fn child() {
+        let Ok(wanted) = std::env::var(WANTED) else { return };
+        let (reports, mut troubles) = tokio::sync::mpsc::unbounded_channel();
+        let screen = Screen::enter(reports).unwrap();
+        if wanted == "drawing" {
+            panic!("boom while drawing");
+        }
+        assert!(thread::spawn(|| panic!("boom behind the screen")).join().is_err());
+        let said = troubles.blocking_recv().unwrap();
+        drop(screen);
+        write_out(said.as_bytes()).unwrap();
+    }
+
+    /// What such a child wrote, its exit status, and the reports it left; its terminal is as it was.
+    fn panics(wanted: &str) -> (String, u32, Vec<String>) {
+        let state = tempfile::tempdir().unwrap();
+        let pair = native_pty_system().openpty(PtySize { rows: 24, cols: 80, ..PtySize::default() }).unwrap();
+        let settings = || format!("{:?}", pair.master.get_termios());
+        let before = settings();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "--nocapture", "screen::terminal::tests::child"]);
+        command.env(WANTED, wanted);
+        command.env("XDG_STATE_HOME", state.path());
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let written = thread::spawn(move || {
+            let mut written = Vec::new();
+            // A terminal whose last user has gone reads as an error.
+            let _ = io::Read::read_to_end(&mut reader, &mut written);
+            String::from_utf8_lossy(&written).into_owned()
+        });
+        let status = child.wait().unwrap().exit_code();
+        assert_eq!(settings(), before);
+        drop(pair);
+        let reports = std::fs::read_dir(state.path().join("redis_console")).unwrap();
+        let reports = reports.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        (written.join().unwrap(), status, reports)
+    }
+
+    #[test]
+    fn a_panic_while_drawing_gives_the_terminal_back_before_it_speaks() {
+        let (written, status, reports) = panics("drawing");
+        assert_eq!(status, 101, "{written:?}");
+        let back = written.find("\x1b[?1049l").expect("the terminal was given back");
+        let spoke = written.find("boom while drawing").expect("the panic is told");
+        assert!(back < spoke, "{written:?}");
+        for mode in ["1049", "2004", "1004"] {
+            assert_eq!(written.matches(&format!("\x1b[?{mode}h")).count(), 1, "{mode}: {written:?}");
+            assert_eq!(written.matches(&format!("\x1b[?{mode}l")).count(), 1, "{mode}: {written:?}");
+        }
+        assert!(matches!(&reports[..], [report] if report.contains("boom while drawing")), "{reports:?}");
+    }
+
+    #[test]
+    fn a_panic_behind_the_screen_is_told_on_it_and_in_a_report() {
+        let (written, status, reports) = panics("behind");
+        assert_eq!(status, 0, "{written:?}");
+        let told = written.find("a background task failed: boom behind the screen; report in").unwrap();
+        assert!(written.find("boom behind the screen") > written.find("\x1b[?1049l"), "not over the screen");
+        assert!(written.find("\x1b[?1049l") < Some(told), "{written:?}");
+        assert!(matches!(&reports[..], [report] if report.contains("boom behind the screen")), "{reports:?}");
+    }
+}

@@ -7,5 +7,7 @@ mod forms;
 mod oneshot;
 mod pty;
 mod screen;
+mod screen_cluster;
+mod screen_ends;
 mod script;
 mod support;

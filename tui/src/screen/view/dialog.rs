@@ -160,13 +160,11 @@ fn preview(
         rows.push(labelled(DETAIL, "", Role::Quiet, text.to_owned()));
     }
     if is_outdated(plan, &model.latest) {
-        let text = format!("{} the cluster has changed since: plan again before you decide", glyphs.warning);
+        let text = format!("{} the cluster has changed since this plan was made", glyphs.warning);
         rows.extend(wrapped(CHECK, "", Role::Warning, &text, width));
     } else {
-        let text = format!(
-            "{} planned at revision {}; refused if the cluster changes first",
-            glyphs.passed, plan.revision
-        );
+        let text =
+            format!("{} of revision {}; refused if the cluster changes first", glyphs.passed, plan.revision);
         rows.extend(wrapped(CHECK, "", Role::Good, &text, width));
     }
     rows
@@ -176,10 +174,13 @@ fn preview(
 fn shares(model: &Model, painter: &Painter<'_>, plan: &Plan, partner: Partner, width: usize) -> Vec<Row> {
     let glyphs = model.theme.charset.glyphs();
     let places = places(model);
+    let wide = width >= 56;
     // What a node has to hold in the end matters where it takes.
-    let memory = matches!(partner, Partner::Taker) && width >= 56;
+    let memory = matches!(partner, Partner::Taker) && wide;
+    let (name_width, keys_width) = if wide { (9, 11) } else { (5, 7) };
     let line = |name: &str, slots: &str, keys: &str, used: &str| {
-        let mut line = format!("{} {} {}", text::left(name, 9), text::right(slots, 6), text::right(keys, 11));
+        let (name, slots) = (text::left(name, name_width), text::right(slots, 6));
+        let mut line = format!("{name} {slots} {}", text::right(keys, keys_width));
         if memory {
             line.push_str(&format!("  {}", text::right(used, 8)));
         }
@@ -187,7 +188,10 @@ fn shares(model: &Model, painter: &Painter<'_>, plan: &Plan, partner: Partner, w
     };
     let about = |keys: Option<u64>| match keys {
         Some(0) => "0".to_owned(),
-        Some(keys) => text::own(&format!("≈{}", text::thousands(keys)), model.theme.charset).into_owned(),
+        Some(keys) => {
+            let keys = if wide { text::thousands(keys) } else { text::short_count(keys) };
+            text::own(&format!("≈{keys}"), model.theme.charset).into_owned()
+        }
         None => glyphs.unknown.to_owned(),
     };
     let heading = match partner {

@@ -2,12 +2,12 @@
 
 use std::{
     io::{self, IsTerminal as _},
-    path::Path,
     sync::Arc,
 };
 
 use crate::{
     arguments::Arguments,
+    askpass::{self, AskError},
     embedded::{self, Embedded},
     format::{Form, Formatter, TextForm},
     oneshot,
@@ -65,11 +65,17 @@ impl Surroundings {
             Face::OneShot
         } else if arguments.typed.file.is_some() || !self.stdin_is_terminal {
             Face::Script
-        } else if arguments.typed.repl || self.dumb || !self.stdout_is_terminal {
+        } else if arguments.typed.repl || self.is_plain(arguments) || !self.stdout_is_terminal {
             Face::Repl
         } else {
             Face::Screen
         }
+    }
+
+    /// Whether the terminal gets lines only, each written once.
+    #[must_use]
+    pub fn is_plain(self, arguments: &Arguments) -> bool {
+        arguments.typed.plain || self.dumb
     }
 
     /// How replies are written unless the arguments say so.
@@ -82,6 +88,7 @@ impl Surroundings {
             text: if self.stdout_is_terminal { TextForm::Both } else { TextForm::Escaped },
             between: arguments.between.clone(),
             after: arguments.after.clone(),
+            labels: arguments.typed.plain,
         }
     }
 }
@@ -89,22 +96,30 @@ impl Surroundings {
 /// What to say when the arguments cannot be used, and the exit status.
 type Refused = (Status, String);
 
-fn login(arguments: &Arguments) -> Result<Option<(String, String)>, Refused> {
+/// User and password for proxies, if there is one.
+type Login = Option<(String, String)>;
+
+async fn login(arguments: &Arguments, signals: &mut Signals) -> Result<Login, Refused> {
     let user = arguments.typed.user.clone();
-    let from_file = |path: &Path| {
+    let password = if arguments.typed.askpass {
+        match askpass::ask(&user, signals).await {
+            Ok(password) => Some(password),
+            Err(AskError::GivenUp(status)) => return Err((status, AskError::GivenUp(status).to_string())),
+            Err(error) => return Err((Status::Usage, error.to_string())),
+        }
+    } else if let Some(path) = &arguments.typed.password_file {
         let text = std::fs::read_to_string(path)
             .map_err(|error| (Status::Usage, format!("{}: {error}", path.display())))?;
-        Ok(text.lines().next().unwrap_or_default().to_owned())
-    };
-    let password = match &arguments.typed.password_file {
-        Some(path) => Some(from_file(path)?),
-        None => std::env::var("REDISCLI_AUTH").ok(),
+        Some(text.lines().next().unwrap_or_default().to_owned())
+    } else {
+        std::env::var("REDISCLI_AUTH").ok()
     };
     Ok(password.map(|password| (user, password)))
 }
 
 fn open(
     arguments: &Arguments,
+    login: Login,
     etcd: &str,
     starter: Option<Arc<dyn StartsNodes>>,
 ) -> Result<Session, Refused> {
@@ -113,7 +128,7 @@ fn open(
         cluster: arguments.typed.cluster.clone(),
         read_only: arguments.typed.read_only,
         connect_timeout: arguments.typed.connect_timeout,
-        login: login(arguments)?,
+        login,
         resp3: arguments.typed.resp3,
         database: arguments.typed.database,
         ..Options::default()
@@ -129,7 +144,7 @@ struct Place {
 }
 
 impl Place {
-    async fn open(arguments: &Arguments, output: &mut Output) -> Result<Self, Refused> {
+    async fn open(arguments: &Arguments, login: Login, output: &mut Output) -> Result<Self, Refused> {
         if let Some(etcd) = &arguments.etcd {
             if arguments.typed.dir.is_some() {
                 return Err((
@@ -137,7 +152,7 @@ impl Place {
                     "--dir is for an embedded cluster, which has no ETCD".to_owned(),
                 ));
             }
-            return Ok(Self { session: open(arguments, etcd, None)?, embedded: None });
+            return Ok(Self { session: open(arguments, login, etcd, None)?, embedded: None });
         }
         let failed = |error: embedded::StartError| (Status::Refused, error.to_string());
         let started = Embedded::start(&arguments.typed.cluster, arguments.typed.dir.as_deref()).await;
@@ -146,7 +161,7 @@ impl Place {
         for line in cluster.describe() {
             output.message(&line);
         }
-        let session = open(arguments, cluster.url(), Some(cluster.starter()))?;
+        let session = open(arguments, login, cluster.url(), Some(cluster.starter()))?;
         // Proxies register first and read the topology afterwards; one that is late answers with errors until then.
         let mut view = session.view();
         let _ = tokio::time::timeout(READY_PATIENCE, view.wait_for(|view| cluster.is_ready(view))).await;
@@ -166,6 +181,7 @@ pub async fn run(arguments: Arguments) -> Status {
     let surroundings = Surroundings::look();
     let face = surroundings.face(&arguments);
     let mut output = Output::new(surroundings.formatter(&arguments));
+    output.plain = surroundings.is_plain(&arguments);
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
@@ -173,9 +189,12 @@ pub async fn run(arguments: Arguments) -> Status {
             return Status::ErrorReply;
         }
     };
-    let place = tokio::select! {
-        place = Place::open(&arguments, &mut output) => place,
-        status = signals.next() => return status,
+    let place = match login(&arguments, &mut signals).await {
+        Ok(login) => tokio::select! {
+            place = Place::open(&arguments, login, &mut output) => place,
+            status = signals.next() => return status,
+        },
+        Err(refused) => Err(refused),
     };
     let place = match place {
         Ok(place) => place,
@@ -187,22 +206,32 @@ pub async fn run(arguments: Arguments) -> Status {
     let runner = Runner::new(place.session.clone(), output);
     let status = match face {
         Face::OneShot | Face::Script => unattended(runner, &arguments, face, &mut signals).await,
-        Face::Repl => repl::run(runner, &arguments, &mut signals).await,
+        Face::Repl => {
+            // Editing would put escape sequences into a pipe.
+            let plain = surroundings.is_plain(&arguments) || !surroundings.stdout_is_terminal;
+            repl::run(runner, &arguments, plain, &mut signals).await
+        }
         Face::Screen => {
             drop(signals);
             full_screen(&place, &arguments).await
         }
     };
-    place.close().await;
+    // An embedded cluster ends in order; whoever asks once more does not want to wait for that.
+    match Signals::listen() {
+        Err(_) => place.close().await,
+        Ok(mut again) => tokio::select! {
+            () = place.close() => {}
+            status = again.next() => return status,
+        },
+    }
     status
 }
 
-/// A face that nobody sits before: a signal or `--timeout` ends it.
+/// A face that nobody sits before: `--timeout` or a signal ends it.
 async fn unattended(mut runner: Runner, arguments: &Arguments, face: Face, signals: &mut Signals) -> Status {
     let work = async {
         if face == Face::OneShot {
-            let words = arguments.command.clone().unwrap_or_default();
-            return oneshot::run(&mut runner, arguments, words).await;
+            return oneshot::run(&mut runner, arguments).await;
         }
         let source = match &arguments.typed.file {
             Some(path) if path.as_os_str() != "-" => Source::File(path.clone()),
@@ -210,25 +239,19 @@ async fn unattended(mut runner: Runner, arguments: &Arguments, face: Face, signa
         };
         script::run(&mut runner, arguments, source).await
     };
-    let limited = async {
+    let limit = async {
         match arguments.typed.timeout {
-            None => work.await,
-            Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-                say(&format!("gave up after {} s; what was sent may still run", limit.as_secs_f64()));
-                Status::TimedOut
-            }),
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
         }
     };
-    tokio::select! {
+    let status = tokio::select! {
         biased;
-        status = limited => status,
-        status = signals.next() => {
-            if status == Status::Interrupted {
-                say("interrupted; what was sent may still run, and accepted plans go on in the cluster");
-            }
-            status
-        }
-    }
+        status = work => return status,
+        () = limit => Status::TimedOut,
+        status = signals.next() => status,
+    };
+    runner.cut_off(status, arguments.typed.timeout)
 }
 
 async fn full_screen(place: &Place, arguments: &Arguments) -> Status {
@@ -273,6 +296,8 @@ mod tests {
             ("", at(true, true, false), Face::Screen),
             ("h:1 --repl", at(true, true, false), Face::Repl),
             ("h:1", at(true, true, true), Face::Repl),
+            ("h:1 --plain", at(true, true, false), Face::Repl),
+            ("h:1 --eval x", at(true, true, false), Face::OneShot),
             ("h:1", at(true, false, false), Face::Repl),
         ] {
             assert_eq!(surroundings.face(&parse(line)), face, "{line} {surroundings:?}");

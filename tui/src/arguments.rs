@@ -2,7 +2,8 @@
 
 use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf, time::Duration};
 
-use clap::{Parser, error::ErrorKind};
+use clap::{CommandFactory as _, Parser, error::ErrorKind};
+use clap_complete::Shell;
 
 use crate::{
     format::Form,
@@ -87,6 +88,9 @@ pub struct Typed {
     /// Seconds between repetitions
     #[arg(short = 'i', value_name = "SECONDS", default_value = "0", hide_default_value = true, value_parser = seconds)]
     interval: Duration,
+    /// Run a Lua script with the arguments KEY... , ARG...
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "last_from_stdin", "tag"])]
+    eval: Option<PathBuf>,
     /// Run the lines of a file; - is stdin
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     file: Option<PathBuf>,
@@ -120,12 +124,18 @@ pub struct Typed {
     /// Speak RESP3
     #[arg(short = '3')]
     resp3: bool,
-    /// User to log in as (password: REDISCLI_AUTH or --password-file)
+    /// User to log in as (password: REDISCLI_AUTH, --password-file or --askpass)
     #[arg(long, value_name = "NAME", default_value = "default")]
     user: String,
     /// File with the password in its first line
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// Ask for the password on the terminal
+    #[arg(long, conflicts_with = "password_file")]
+    askpass: bool,
+    /// Only plain lines: no full screen, no line editing, no redrawing, no escape sequences, labels in tables
+    #[arg(long)]
+    plain: bool,
     /// No colour (also: NO_COLOR)
     #[arg(long)]
     no_color: bool,
@@ -138,6 +148,21 @@ pub struct Typed {
     /// Embedded cluster: keep the registry in DIR
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Print a completion script for this shell
+    #[arg(long, value_name = "SHELL")]
+    completions: Option<Shell>,
+    /// Print the manual page, for man -l -
+    #[arg(long)]
+    man: bool,
+}
+
+/// Something about the program itself that is printed instead of running a face.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Printed {
+    /// `--completions SHELL`.
+    Completions(Shell),
+    /// `--man`.
+    Manual,
 }
 
 /// What it means.
@@ -157,6 +182,8 @@ pub struct Arguments {
     pub stdin: Option<FromStdin>,
     /// `-r`; `None`: without end.
     pub repeat: Option<u64>,
+    /// `--completions`, `--man`.
+    pub printed: Option<Printed>,
     /// Everything that needs no reading.
     pub typed: TypedOptions,
 }
@@ -177,6 +204,8 @@ pub struct TypedOptions {
     pub cluster: String,
     /// `-i`.
     pub interval: Duration,
+    /// `--eval`.
+    pub eval: Option<PathBuf>,
     /// `-f`.
     pub file: Option<PathBuf>,
     /// `-e`.
@@ -201,6 +230,10 @@ pub struct TypedOptions {
     pub user: String,
     /// `--password-file`.
     pub password_file: Option<PathBuf>,
+    /// `--askpass`.
+    pub askpass: bool,
+    /// `--plain`.
+    pub plain: bool,
     /// `--no-color`.
     pub no_color: bool,
     /// `--ascii`.
@@ -243,7 +276,7 @@ pub fn parse(mut arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
         typed = Typed::try_parse_from(&arguments)?;
     }
     let mut words: Vec<Vec<u8>> = typed.words.drain(..).map(OsString::into_vec).collect();
-    let trailing = take_trailing_form(&mut words);
+    let trailing = if typed.eval.is_none() { take_trailing_form(&mut words) } else { None };
     if typed.quoted_input {
         words = words
             .iter()
@@ -263,15 +296,17 @@ pub fn parse(mut arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     }
     Ok(Arguments {
         etcd: etcd.map(|etcd| etcd.to_string_lossy().into_owned()),
-        command: (!words.is_empty()).then_some(words),
+        command: (typed.eval.is_some() || !words.is_empty()).then_some(words),
         form,
         between: typed.between.into_vec(),
         after: typed.after.into_vec(),
         stdin,
         repeat: u64::try_from(typed.repeat).ok(),
+        printed: typed.completions.map(Printed::Completions).or(typed.man.then_some(Printed::Manual)),
         typed: TypedOptions {
             cluster: typed.cluster,
             interval: typed.interval,
+            eval: typed.eval,
             file: typed.file,
             stop_on_error: typed.stop_on_error,
             timeout: typed.timeout,
@@ -284,12 +319,20 @@ pub fn parse(mut arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
             resp3: typed.resp3 || is_json,
             user: typed.user,
             password_file: typed.password_file,
+            askpass: typed.askpass,
+            plain: typed.plain,
             no_color: typed.no_color,
             ascii: typed.ascii,
             repl: typed.repl,
             dir: typed.dir,
         },
     })
+}
+
+/// The definition of all options, for completion and the manual.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Typed::command()
 }
 
 fn usage(text: &str) -> clap::Error {

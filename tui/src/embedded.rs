@@ -322,6 +322,15 @@ impl StartsNodes for Nodes {
             id.parse().map_err(|error: redis_cluster::cluster::id::InvalidId| error.to_string())?;
         self.start_on_free_port(&id).map_err(|error| error.to_string())
     }
+
+    fn stop_node(&self, address: &Address) {
+        let is_it = |node: &NodeHandle| {
+            let port = node.addresses().first().map(SocketAddr::port);
+            address.host() == "127.0.0.1" && port == Some(address.port())
+        };
+        // Dropping a handle stops its node.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).retain(|node| !is_it(node));
+    }
 }
 
 async fn start_proxy(

@@ -5,19 +5,21 @@
 //! - [`mod@format`]: replies and tables to bytes.
 //! - [`language`]: a line to a [`language::Command`]; the table of our words.
 //! - [`session`]: the connection to a cluster: [`session::ClusterView`], and running commands.
-//! - [`arguments`]: what was typed behind the program's name, and what it means.
+//! - [`arguments`]: what was typed behind the program's name, and what it means; [`manual`]: the same on paper.
 //! - [`output`], [`progress`], [`runner`]: one command run, shown and counted, without a screen.
 //! - [`embedded`]: a whole cluster in this process.
 //! - [`oneshot`], [`script`], [`repl`], [`screen`]: faces.
-//! - [`app`]: which face, and with what.
+//! - [`askpass`], [`app`]: which face, and with what.
 //!
 //! The faces call the session and never each other.
 
 pub mod app;
 pub mod arguments;
+pub mod askpass;
 pub mod embedded;
 pub mod format;
 pub mod language;
+pub mod manual;
 pub mod oneshot;
 pub mod output;
 pub mod paths;

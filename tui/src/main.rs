@@ -3,7 +3,7 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
-use redis_console::{app, arguments};
+use redis_console::{app, arguments, manual};
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = match arguments::parse(std::env::args_os().collect()) {
@@ -14,6 +14,10 @@ fn main() -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)));
         }
     };
+    if let Some(printed) = arguments.printed {
+        manual::print(printed).context("cannot write to stdout")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

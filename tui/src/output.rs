@@ -18,6 +18,8 @@ const SLOW: std::time::Duration = std::time::Duration::from_millis(500);
 pub struct Output {
     /// How replies are written.
     pub formatter: Formatter,
+    /// Nothing is ever redrawn.
+    pub plain: bool,
     waiting: Vec<u8>,
     live: bool,
 }
@@ -26,7 +28,7 @@ impl Output {
     /// Nothing written yet.
     #[must_use]
     pub fn new(formatter: Formatter) -> Self {
-        Self { formatter, waiting: Vec::new(), live: false }
+        Self { formatter, plain: false, waiting: Vec::new(), live: false }
     }
 
     /// Writes a command's outcome. With a `line` it is of a script: every command gives something on stdout, so that
@@ -108,7 +110,13 @@ impl Output {
         let _ = writeln!(io::stderr().lock(), "{}", printable(text));
     }
 
-    /// A line for the operator that the next one replaces; only on a terminal.
+    /// Whether [`Output::live`] makes sense: somebody looks at stderr, and it can be redrawn.
+    #[must_use]
+    pub fn can_redraw(&self) -> bool {
+        !self.plain && io::stderr().is_terminal()
+    }
+
+    /// A line for the operator that the next one replaces; only where [`Output::can_redraw`].
     pub fn live(&mut self, text: &str) {
         let _ = write!(io::stderr().lock(), "\r\x1b[K{}", printable(text));
         self.live = true;
@@ -119,12 +127,6 @@ impl Output {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }
     }
-}
-
-/// Somebody looks at stderr.
-#[must_use]
-pub fn stderr_is_terminal() -> bool {
-    io::stderr().is_terminal()
 }
 
 /// Text of others must not steer the terminal.

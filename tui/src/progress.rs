@@ -5,7 +5,8 @@ use std::{future::Future, time::Duration};
 use redis_cluster::time::Millis;
 
 use crate::{
-    output::{Output, stderr_is_terminal},
+    format::counted,
+    output::Output,
     session::{ClusterView, Outcome, Session, view::Health},
 };
 
@@ -20,7 +21,7 @@ pub async fn follow(
     output: &mut Output,
     command: impl Future<Output = Outcome>,
 ) -> Outcome {
-    let live = stderr_is_terminal();
+    let live = output.can_redraw();
     let period = if live { LIVE_INTERVAL } else { QUIET_INTERVAL };
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
     tokio::pin!(command);
@@ -47,13 +48,13 @@ pub fn describe(view: &ClusterView, now: Millis) -> Option<String> {
     let plan = view.plans.iter().find(|plan| !plan.state.is_final())?;
     let percent = (plan.slots_done * 100).checked_div(plan.slots_total).unwrap_or(0);
     let mut line = format!(
-        "plan {} `{}` {}: {} of {} slots ({percent} %), {} keys, {} s",
+        "plan {} `{}` {}: {} of {} ({percent} %), {}, {} s",
         plan.id,
         plan.words,
         plan.state.word(),
         plan.slots_done,
-        plan.slots_total,
-        plan.keys_done,
+        counted(plan.slots_total as u64, "slot"),
+        counted(plan.keys_done, "key"),
         seconds(plan.asked_at)
     );
     if view.proxies.is_empty() {

@@ -1,10 +1,17 @@
 //! One command of any kind in a face without a screen: run, shown, counted. Shared by one-shot, script and line editor.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
-    format::{self, Form, Formatter, TextForm},
-    language::{Command, Directive, Operator, SyntaxError, WaitFor},
+    format::{self, Form, Formatter, TextForm, counted},
+    language::{self, Command, Directive, Line, Operator, SyntaxError, WaitFor},
     output::Output,
     progress,
     session::{Body, Outcome, Session, Status, view::PlanState},
@@ -39,12 +46,20 @@ pub struct Runner {
     pub stop_on_error: bool,
     /// Print how long each command took.
     pub timing: bool,
+    /// Between two runs of a command that is watched.
+    pub watch_interval: Duration,
+    /// How often the next `watch` runs its command; `None`: until Ctrl-C.
+    watch_runs: Option<u64>,
     /// `${NAME}` stands for a variable.
-    pub expands: bool,
+    expands: bool,
+    /// What was typed in this session, where somebody types.
+    typed: Option<Vec<u8>>,
     variables: BTreeMap<String, Vec<u8>>,
     commands: u64,
     errors: u64,
     listed: Vec<String>,
+    /// The line of a script that was answered last.
+    answered: Option<(String, u64)>,
     status: Status,
 }
 
@@ -57,11 +72,15 @@ impl Runner {
             output,
             stop_on_error: false,
             timing: false,
+            watch_interval: WATCH_INTERVAL,
+            watch_runs: None,
             expands: false,
+            typed: None,
             variables: BTreeMap::new(),
             commands: 0,
             errors: 0,
             listed: Vec::new(),
+            answered: None,
             status: Status::Done,
         }
     }
@@ -72,13 +91,43 @@ impl Runner {
         self.status
     }
 
-    /// Puts variables into words.
-    #[must_use]
-    pub fn expand(&self, words: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    /// Reads a line, with variables in it once `:set vars on`.
+    ///
+    /// # Errors
+    /// [`SyntaxError`].
+    pub fn parse(&self, line: &[u8]) -> Result<Option<Line>, SyntaxError> {
         if !self.expands || self.variables.is_empty() {
-            return words;
+            return language::parse_line(line);
         }
-        words.into_iter().map(|word| self.expand_word(&word)).collect()
+        language::parse_expanded(line, |word| self.expand_word(&word))
+    }
+
+    /// How often a face runs this command that was asked for so many times: `watch` counts by itself, and without a
+    /// count it does not end.
+    pub fn times(&mut self, command: &Command, asked: impl Into<u64>) -> u64 {
+        let asked = asked.into();
+        if matches!(command, Command::Operator(Operator::Watch(_))) {
+            self.watch_runs = (asked > 1).then_some(asked);
+            return 1;
+        }
+        asked
+    }
+
+    /// From now on lines that are run are kept for `:script save`.
+    pub fn record_lines(&mut self) {
+        self.typed = Some(Vec::new());
+    }
+
+    /// Keeps a line, if lines are kept and it does something to be done again.
+    pub fn record(&mut self, command: &Command, line: &[u8]) {
+        let is_about_session =
+            matches!(command, Command::Directive(Directive::SaveScript(_) | Directive::Exit(_)));
+        if let Some(typed) = &mut self.typed
+            && !is_about_session
+        {
+            typed.extend_from_slice(line);
+            typed.push(b'\n');
+        }
     }
 
     fn expand_word(&self, word: &[u8]) -> Vec<u8> {
@@ -98,12 +147,41 @@ impl Runner {
         out
     }
 
+    fn note_answered(&mut self, place: Option<(&str, u64)>) {
+        let Some((source, line)) = place else { return };
+        match &mut self.answered {
+            Some((known, last)) if known == source => *last = line,
+            answered => *answered = Some((source.to_owned(), line)),
+        }
+    }
+
+    /// Shows how far it came when a signal or `--timeout` ended it; the status to leave with.
+    pub fn cut_off(&mut self, status: Status, limit: Option<Duration>) -> Status {
+        // What was answered was paid for. Of a reader that is gone, `status` says enough.
+        let _ = self.output.flush();
+        let why = match (status, limit) {
+            (Status::TimedOut, Some(limit)) => format!("gave up after {} s", limit.as_secs_f64()),
+            (Status::Interrupted, _) => "interrupted".to_owned(),
+            _ => return status,
+        };
+        let how_far = match &self.answered {
+            Some((source, line)) => format!("{source} is answered up to line {line}; what was sent after that"),
+            None => "what was sent".to_owned(),
+        };
+        self.output.message(&format!(
+            "redis_console: {why}; {how_far} may still run, and accepted plans go on in the cluster"
+        ));
+        self.summarize();
+        status
+    }
+
     /// Counts and shows what became of a command. `place` is `stdin:7` in a script. True: a script goes on.
     ///
     /// # Errors
     /// When stdout cannot be written.
     pub fn report(&mut self, outcome: &Outcome, place: Option<(&str, u64)>) -> Result<bool, Status> {
         self.commands += 1;
+        self.note_answered(place);
         if outcome.status != Status::Done {
             self.errors += 1;
             self.status = self.status.worse(outcome.status);
@@ -135,7 +213,8 @@ impl Runner {
         }
         let more = self.errors.saturating_sub(ERRORS_LISTED as u64);
         let more = if more > 0 { format!(" ({more} more not listed)") } else { String::new() };
-        let summary = format!("{} of {} commands failed{more}", self.errors, self.commands);
+        let commands = counted(self.commands, "command");
+        let summary = format!("{} of {commands} failed{more}", self.errors);
         self.output.message(&summary);
     }
 
@@ -166,8 +245,13 @@ impl Runner {
                 let goes_on = self.report(&outcome, place)?;
                 Ok(self.next(goes_on))
             }
+            Directive::SaveScript(path) => {
+                let outcome = self.save_script(&path);
+                let goes_on = self.report(&outcome, place)?;
+                Ok(self.next(goes_on))
+            }
             Directive::Echo(words) => {
-                let mut line = self.expand(words).join(&b' ');
+                let mut line = words.join(&b' ');
                 line.push(b'\n');
                 self.output.data(&line)?;
                 Ok(Next::Continue)
@@ -194,7 +278,6 @@ impl Runner {
             Directive::SetForm(form) => self.output.formatter.form = form,
             Directive::SetVariables(on) => self.expands = on,
             Directive::Let { name, value } => {
-                let value = if self.expands { self.expand_word(&value) } else { value };
                 self.variables.insert(name, value);
             }
             Directive::Timing(on) => self.timing = on,
@@ -205,6 +288,7 @@ impl Runner {
             | Directive::Sleep(_)
             | Directive::Assert { .. }
             | Directive::Wait { .. }
+            | Directive::SaveScript(_)
             | Directive::Exit(_) => {}
         }
     }
@@ -221,8 +305,24 @@ impl Runner {
         }
     }
 
-    /// Again and again until Ctrl-C ends the future.
+    fn save_script(&self, path: &Path) -> Outcome {
+        let Some(typed) = &self.typed else {
+            return Outcome::failure(Status::Usage, "only the line editor keeps what was typed");
+        };
+        let created = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        match created.and_then(|mut file| file.write_all(typed)) {
+            Ok(()) => {
+                let lines = counted(typed.iter().filter(|&&byte| byte == b'\n').count() as u64, "line");
+                Outcome::done(Body::Nothing).with_note(format!("{lines} in {}", path.display()))
+            }
+            Err(error) => Outcome::failure(Status::Refused, format!("{}: {error}", path.display())),
+        }
+    }
+
+    /// Again and again, until it ran often enough or Ctrl-C ends the future.
     async fn watch(&mut self, command: Command, place: Option<(&str, u64)>) -> Result<Next, Status> {
+        let runs = self.watch_runs.take();
+        let mut done = 0;
         loop {
             let outcome = self.session.execute(command.clone()).await;
             let goes_on = self.report(&outcome, place)?;
@@ -230,7 +330,11 @@ impl Runner {
             if !goes_on {
                 return Ok(Next::Exit(self.status));
             }
-            tokio::time::sleep(WATCH_INTERVAL).await;
+            done += 1;
+            if runs.is_some_and(|runs| done >= runs) {
+                return Ok(Next::Continue);
+            }
+            tokio::time::sleep(self.watch_interval).await;
         }
     }
 

@@ -66,13 +66,15 @@ pub struct Formatter {
     pub between: Vec<u8>,
     /// After each reply in [`Form::Raw`]; redis-cli's `-D`.
     pub after: Vec<u8>,
+    /// Cells of tables in [`Form::Tty`] carry their column's name, for whoever hears them one by one.
+    pub labels: bool,
 }
 
 impl Formatter {
     /// A form with redis-cli's delimiters.
     #[must_use]
     pub fn new(form: Form, text: TextForm) -> Self {
-        Self { form, text, between: b"\n".to_vec(), after: b"\n".to_vec() }
+        Self { form, text, between: b"\n".to_vec(), after: b"\n".to_vec(), labels: false }
     }
 
     /// Appends a reply. `verbatim`: it is text with a form of its own, such as INFO's. `line`: of the script, for
@@ -98,12 +100,20 @@ impl Formatter {
     /// Appends a table.
     pub fn table(&self, out: &mut Vec<u8>, table: &Table) {
         match self.form {
+            Form::Tty if self.labels => table.labelled(out),
             Form::Tty => table.aligned(out),
             Form::Raw => table.separated(out),
             Form::Csv => table.csv(out),
             Form::Json | Form::QuotedJson => table.json_lines(out),
         }
     }
+}
+
+/// `1 key`, `2 keys`.
+#[must_use]
+pub fn counted(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// Whether people read the reply of this command as it is: it is text with line breaks of its own.

@@ -71,6 +71,17 @@ impl Table {
         }
     }
 
+    /// A line per row, each cell behind the name of its column.
+    pub fn labelled(&self, out: &mut Vec<u8>) {
+        for row in &self.rows {
+            let cells = self.columns.iter().zip(row);
+            let cells: Vec<String> =
+                cells.map(|(column, cell)| format!("{} {}", column.name, text(cell))).collect();
+            out.extend_from_slice(cells.join(", ").as_bytes());
+            out.push(b'\n');
+        }
+    }
+
     /// Tabs between columns, the names in the first line.
     pub fn separated(&self, out: &mut Vec<u8>) {
         for row in self.texts() {
@@ -136,8 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn four_forms() {
+    fn all_forms() {
         assert_eq!(written(Table::aligned), "ID  STATE  KEYS\n1   up     1234\n10  a \"b\"     -\n");
+        assert_eq!(
+            written(Table::labelled),
+            "id 1, state up, keys 1234\nid 10, state a \"b\", keys -\n"
+        );
         assert_eq!(written(Table::separated), "ID\tSTATE\tKEYS\n1\tup\t1234\n10\ta \"b\"\t-\n");
         assert_eq!(
             written(Table::csv),

@@ -45,6 +45,8 @@ pub enum Directive {
     },
     /// `:on-error stop` is true.
     OnErrorStop(bool),
+    /// `:script save FILE`.
+    SaveScript(PathBuf),
     /// `:exit [STATUS]`.
     Exit(Option<u8>),
 }
@@ -103,6 +105,7 @@ pub(super) fn parse(all: &[Vec<u8>]) -> Result<Directive, SyntaxError> {
         }
         (":on-error", ["stop"]) => Directive::OnErrorStop(true),
         (":on-error", ["go"]) => Directive::OnErrorStop(false),
+        (":script", ["save", path]) => Directive::SaveScript(PathBuf::from(path)),
         (":exit", []) => Directive::Exit(None),
         (":exit", [status]) => {
             Directive::Exit(Some(status.parse().map_err(|_| usage("a status is 0 to 255"))?))

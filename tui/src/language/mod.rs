@@ -76,6 +76,17 @@ pub enum SyntaxError {
 /// # Errors
 /// [`SyntaxError`].
 pub fn parse_line(line: &[u8]) -> Result<Option<Line>, SyntaxError> {
+    parse_expanded(line, |word| word)
+}
+
+/// As [`parse_line`], with each word as `expand` makes it, before it is read as anything.
+///
+/// # Errors
+/// [`SyntaxError`].
+pub fn parse_expanded(
+    line: &[u8],
+    expand: impl Fn(Vec<u8>) -> Vec<u8>,
+) -> Result<Option<Line>, SyntaxError> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.trim_ascii_start().first() == Some(&b'#') {
         return Ok(None);
@@ -83,7 +94,8 @@ pub fn parse_line(line: &[u8]) -> Result<Option<Line>, SyntaxError> {
     if line.contains(&0) {
         return Err(SyntaxError::ZeroByte);
     }
-    let mut words = quote::split(line).map_err(|_| SyntaxError::Unbalanced)?;
+    let words = quote::split(line).map_err(|_| SyntaxError::Unbalanced)?;
+    let mut words: Vec<Vec<u8>> = words.into_iter().map(expand).collect();
     let repeat = take_repeat(&mut words)?;
     if words.is_empty() {
         return Ok(None);

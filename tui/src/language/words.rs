@@ -58,8 +58,8 @@ pub const DIRECTIVES: &[Word] = &[
     word(":assert", "COMMAND… == VALUE", "an error unless the reply is VALUE"),
     word(":wait", "moves|sync [SECONDS]", "until no move is under way, or every proxy has the current epoch"),
     word(":on-error", "stop|go", "what a script does after an error"),
+    word(":script", "save FILE", "write the lines of this session to a new file, for -f"),
     word(":exit", "[STATUS]", "leave"),
-    reserved(":script", "save FILE", "write down what was done in this session"),
 ];
 
 /// Finds a word in any case of letters.

@@ -7,7 +7,10 @@ use rustyline::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::helper::Helper;
+use super::{
+    helper::Helper,
+    quotes::{self, CONTINUATION},
+};
 use crate::{paths, screen::assist::is_secret, session::Session};
 
 /// Lines that are kept.
@@ -16,7 +19,7 @@ const HISTORY_MAX: usize = 10_000;
 /// What was typed.
 #[derive(Debug)]
 pub(super) enum Read {
-    Line(String),
+    Line(Vec<u8>),
     /// Ctrl-D.
     End,
     /// Ctrl-C.
@@ -46,6 +49,9 @@ impl ExternalPrinter for Printer {
     }
 }
 
+/// rustyline, as it is used here.
+type Lines = LineEditor<Helper, FileHistory>;
+
 impl Editor {
     pub(super) fn start(session: Session, no_color: bool) -> rustyline::Result<Self> {
         let no_color = no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -56,8 +62,8 @@ impl Editor {
             .auto_add_history(false)
             .color_mode(if no_color { ColorMode::Disabled } else { ColorMode::Enabled })
             .build();
-        let mut editor: LineEditor<Helper, FileHistory> = LineEditor::with_config(config)?;
-        editor.set_helper(Some(Helper { session }));
+        let mut editor: Lines = LineEditor::with_config(config)?;
+        editor.set_helper(Some(Helper { session, continues: false }));
         let history = paths::history_file();
         if let Some(file) = &history {
             // One that is not there yet is an empty one.
@@ -67,12 +73,12 @@ impl Editor {
         let (requests, mut incoming) = mpsc::channel::<Request>(1);
         thread::spawn(move || {
             while let Some(request) = incoming.blocking_recv() {
-                let read = match editor.readline(&request.prompt) {
+                let read = match read(&mut editor, &request) {
                     Ok(line) => {
                         if request.is_command {
                             remember(&mut editor, history.as_deref(), &line);
                         }
-                        Read::Line(line)
+                        Read::Line(line.into_bytes())
                     }
                     Err(ReadlineError::Eof) => Read::End,
                     Err(ReadlineError::Interrupted) => Read::Interrupted,
@@ -104,13 +110,38 @@ impl Editor {
     }
 }
 
+/// One command: a line, and those after it as long as a quote is open.
+fn read(editor: &mut Lines, request: &Request) -> rustyline::Result<String> {
+    let mut line = editor.readline(&request.prompt)?;
+    while request.is_command && quotes::is_open(line.as_bytes()) {
+        continues(editor, true);
+        let more = editor.readline(CONTINUATION);
+        continues(editor, false);
+        line.push('\n');
+        line.push_str(&match more {
+            // The end of half a command is none of the console.
+            Err(ReadlineError::Eof) => return Err(ReadlineError::Interrupted),
+            more => more?,
+        });
+    }
+    Ok(line)
+}
+
+fn continues(editor: &mut Lines, it_does: bool) {
+    if let Some(helper) = editor.helper_mut() {
+        helper.continues = it_does;
+    }
+}
+
 /// Keeps a line for the arrow keys and for later sessions, unless it holds a password.
-fn remember(editor: &mut LineEditor<Helper, FileHistory>, file: Option<&Path>, line: &str) {
-    if line.trim().is_empty() || is_secret(line) {
+fn remember(editor: &mut Lines, file: Option<&Path>, line: &str) {
+    let line = quotes::on_one_line(line.as_bytes());
+    let line = String::from_utf8_lossy(&line);
+    if line.trim().is_empty() || is_secret(&line) {
         return;
     }
     // A full disk or a read-only home costs the history, not the session.
-    let _ = editor.add_history_entry(line);
+    let _ = editor.add_history_entry(line.as_ref());
     if let Some(file) = file
         && make_directory(file).is_ok()
     {

@@ -1,10 +1,12 @@
 //! The line editor: history, completion, hints, and a question before membership changes.
 //!
-//! rustyline blocks, so it has a thread of its own ([`editor`]); everything else stays here. Ctrl-C while a command runs
-//! gives that command up and nothing else.
+//! rustyline blocks, so it has a thread of its own ([`editor`]); everything else stays here. Where nothing may be redrawn
+//! the terminal's own editing has to do ([`plain`]). Ctrl-C while a command runs gives that command up and nothing else.
 
 mod editor;
 mod helper;
+mod plain;
+mod quotes;
 
 use std::time::{Duration, Instant};
 
@@ -12,32 +14,58 @@ use crate::{
     arguments::Arguments,
     language::{self, Command, Operator, PlanRequest},
     runner::{Next, Runner, syntax_error},
+    screen::assist::is_secret,
     script::{self, Source},
-    session::{Session, Status, view::EventKind},
+    session::{ClusterView, Session, Status, view::EventKind},
     signals::Signals,
 };
 use editor::{Editor, Read};
+use plain::PlainReader;
 
 /// A second Ctrl-C within this time leaves.
 const TWICE: Duration = Duration::from_secs(2);
 
-/// Reads and runs lines until the operator leaves.
-pub async fn run(mut runner: Runner, arguments: &Arguments, signals: &mut Signals) -> Status {
+/// What reads lines.
+enum Reader {
+    Edited(Editor),
+    Plain(PlainReader),
+}
+
+impl Reader {
+    async fn read(&mut self, prompt: &str, is_command: bool) -> Read {
+        match self {
+            Self::Edited(editor) => editor.read(prompt, is_command).await,
+            Self::Plain(reader) => reader.read(prompt, is_command).await,
+        }
+    }
+}
+
+/// Reads and runs lines until the operator leaves. `plain`: with nothing but whole lines.
+pub async fn run(mut runner: Runner, arguments: &Arguments, plain: bool, signals: &mut Signals) -> Status {
     let session = runner.session.clone();
     session.stream_figures();
-    let mut editor = match Editor::start(session.clone(), arguments.typed.no_color) {
-        Ok(editor) => editor,
-        Err(error) => {
-            runner.output.message(&format!("redis_console: no line editor: {error}"));
-            return Status::ErrorReply;
+    runner.record_lines();
+    let mut printer = None;
+    let mut reader = if plain {
+        Reader::Plain(PlainReader::start())
+    } else {
+        match Editor::start(session.clone(), arguments.typed.no_color) {
+            Ok(mut editor) => {
+                printer = editor.printer();
+                Reader::Edited(editor)
+            }
+            Err(error) => {
+                runner.output.message(&format!("redis_console: no line editor: {error}"));
+                return Status::ErrorReply;
+            }
         }
     };
     tokio::select! {
         looked = session.first_look() => if let Err(error) = looked { runner.output.message(&error) },
         _ = signals.next() => {}
     }
-    let news = editor.printer().map(|printer| tokio::spawn(tell_news(session.clone(), printer)));
-    let status = talk(&mut runner, arguments, signals, &mut editor).await;
+    let news = printer.map(|printer| tokio::spawn(tell_news(session.clone(), printer)));
+    let status = talk(&mut runner, arguments, signals, &mut reader).await;
     if let Some(news) = news {
         news.abort();
     }
@@ -50,14 +78,28 @@ async fn talk(
     runner: &mut Runner,
     arguments: &Arguments,
     signals: &mut Signals,
-    editor: &mut Editor,
+    reader: &mut Reader,
 ) -> Result<Status, Status> {
     let prompt = format!("{}> ", arguments.typed.cluster);
     let mut interrupted: Option<Instant> = None;
+    let mut told = runner.session.now().events.total();
     loop {
+        if matches!(reader, Reader::Plain(_)) {
+            // Nothing may come between the prompt and what is typed.
+            for line in news(&runner.session.now(), &mut told) {
+                runner.output.message(&line);
+            }
+        }
         let read = tokio::select! {
-            read = editor.read(&prompt, true) => read,
-            status = signals.next() => return Ok(status),
+            read = reader.read(&prompt, true) => read,
+            status = signals.next() => match (status, &reader) {
+                // The terminal has dropped the line already, and the line editor sees Ctrl-C as a key.
+                (Status::Interrupted, Reader::Plain(_)) => {
+                    plain::show("\n");
+                    Read::Interrupted
+                }
+                (status, _) => return Ok(status),
+            },
         };
         let line = match read {
             Read::Line(line) => line,
@@ -77,7 +119,7 @@ async fn talk(
         };
         let outcome = tokio::select! {
             biased;
-            next = one_line(runner, arguments, editor, &line) => Some(next?),
+            next = one_line(runner, arguments, reader, &line) => Some(next?),
             status = signals.next() => match status {
                 Status::Interrupted => None,
                 status => return Ok(status),
@@ -85,9 +127,10 @@ async fn talk(
         };
         match outcome {
             Some(Next::Exit(status)) => return Ok(status),
-            Some(Next::Continue | Next::Source(_)) => {}
+            Some(Next::Continue | Next::Source(_)) => interrupted = None,
             None => {
                 interrupted = Some(Instant::now());
+                runner.output.flush()?;
                 runner.output.message(
                     "given up; what was sent may still run, and accepted plans go on in the cluster",
                 );
@@ -100,10 +143,10 @@ async fn talk(
 async fn one_line(
     runner: &mut Runner,
     arguments: &Arguments,
-    editor: &mut Editor,
-    line: &str,
+    reader: &mut Reader,
+    line: &[u8],
 ) -> Result<Next, Status> {
-    let parsed = match language::parse_line(line.as_bytes()) {
+    let parsed = match runner.parse(line) {
         Ok(None) => return Ok(Next::Continue),
         Ok(Some(parsed)) => parsed,
         Err(error) => {
@@ -119,13 +162,16 @@ async fn one_line(
         {
             return Ok(Next::Exit(Status::Done));
         }
-        command = Command::Redis(runner.expand(words));
+        command = Command::Redis(words);
     }
-    if !arguments.typed.yes && !confirmed(runner, editor, &command).await? {
+    if !arguments.typed.yes && !confirmed(runner, reader, &command).await? {
         runner.output.message("nothing was changed");
         return Ok(Next::Continue);
     }
-    for _ in 0..parsed.repeat {
+    if !is_secret(&String::from_utf8_lossy(line)) {
+        runner.record(&command, &quotes::on_one_line(line));
+    }
+    for _ in 0..runner.times(&command, parsed.repeat) {
         match runner.run(command.clone(), None).await? {
             // An error is shown; the operator decides.
             Next::Continue => {}
@@ -144,7 +190,7 @@ async fn one_line(
 }
 
 /// Shows what a change of membership would do and asks. The id is typed for a removal.
-async fn confirmed(runner: &mut Runner, editor: &mut Editor, command: &Command) -> Result<bool, Status> {
+async fn confirmed(runner: &mut Runner, reader: &mut Reader, command: &Command) -> Result<bool, Status> {
     let (request, question, answer) = match command {
         Command::Operator(Operator::Add { id, address, .. }) => {
             let request = address.clone().map(|address| PlanRequest::Add { id: id.clone(), address });
@@ -165,8 +211,9 @@ async fn confirmed(runner: &mut Runner, editor: &mut Editor, command: &Command) 
             return Ok(false);
         }
     }
-    Ok(match editor.read(&question, false).await {
+    Ok(match reader.read(&question, false).await {
         Read::Line(line) => {
+            let line = String::from_utf8_lossy(&line);
             let line = line.trim();
             line == answer || (answer == "y" && matches!(line.to_ascii_lowercase().as_str(), "y" | "yes"))
         }
@@ -180,18 +227,24 @@ async fn tell_news(session: Session, mut printer: impl rustyline::ExternalPrinte
     let mut told = session.now().events.total();
     while view.changed().await.is_ok() {
         let now = view.borrow_and_update().clone();
-        let new = now.events.total().saturating_sub(told);
-        told = now.events.total();
-        let new = usize::try_from(new).unwrap_or(usize::MAX);
-        let skipped = now.events.len().saturating_sub(new);
-        for event in now.events.iter().skip(skipped) {
-            // Moves have a progress line of their own.
-            if matches!(event.kind, EventKind::Move | EventKind::Slots) {
-                continue;
-            }
-            if printer.print(format!("-- {}: {}\n", event.kind.word(), event.text)).is_err() {
+        for line in news(&now, &mut told) {
+            if printer.print(line + "\n").is_err() {
                 return;
             }
         }
     }
+}
+
+/// What happened after `told` events, which is brought up to date.
+fn news(view: &ClusterView, told: &mut u64) -> Vec<String> {
+    let new = view.events.total().saturating_sub(*told);
+    *told = view.events.total();
+    let skipped = view.events.len().saturating_sub(usize::try_from(new).unwrap_or(usize::MAX));
+    // Moves have a progress line of their own.
+    let told = view
+        .events
+        .iter()
+        .skip(skipped)
+        .filter(|event| !matches!(event.kind, EventKind::Move | EventKind::Slots));
+    told.map(|event| format!("-- {}: {}", event.kind.word(), event.text)).collect()
 }

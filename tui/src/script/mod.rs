@@ -9,7 +9,7 @@ use std::{fs::File, future::Future, io, path::PathBuf, pin::Pin};
 
 use crate::{
     arguments::Arguments,
-    language::{self, Command, SyntaxError},
+    language::{Command, SyntaxError},
     runner::{Next, Runner, syntax_error},
     session::{Outcome, Pipeline, Status},
 };
@@ -114,7 +114,7 @@ impl<'a> Script<'a> {
         number: u64,
         line: &[u8],
     ) -> Result<Option<Status>, Status> {
-        let parsed = match language::parse_line(line) {
+        let parsed = match runner.parse(line) {
             Ok(None) => return Ok(None),
             Ok(Some(parsed)) => parsed,
             Err(error) => return fail(runner, pipeline, name, number, &error).await,
@@ -128,7 +128,6 @@ impl<'a> Script<'a> {
                 let drained = drain(runner, pipeline, name).await?;
                 return Ok(Some(drained.unwrap_or(runner.status())));
             }
-            let words = runner.expand(words);
             let alone =
                 runner.stop_on_error || runner.timing || words.iter().map(Vec::len).sum::<usize>() >= ALONE;
             for _ in 0..parsed.repeat {
@@ -154,7 +153,7 @@ impl<'a> Script<'a> {
         if let Some(status) = drain(runner, pipeline, name).await? {
             return Ok(Some(status));
         }
-        for _ in 0..parsed.repeat {
+        for _ in 0..runner.times(&command, parsed.repeat) {
             runner.output.flush()?;
             match runner.run(command.clone(), Some((name, number))).await? {
                 Next::Continue => {}

@@ -86,6 +86,9 @@ pub trait StartsNodes: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When it cannot be started; the text is for the operator.
     fn start_node(&self, id: &str) -> Result<redis_cluster::cluster::member::Address, String>;
+
+    /// Ends a node that it started and that did not become a member; nothing for other addresses.
+    fn stop_node(&self, address: &redis_cluster::cluster::member::Address);
 }
 
 /// A handle to the connection; clones share it. It closes when the last one is dropped.

@@ -10,19 +10,22 @@ use redis_cluster::{
         Epoch, NodeId,
         member::Address,
         plan::{self, AddRequest, PlanId, Preview, Refusal, RemoveRequest},
-        registry::Revision,
+        registry::{RegistryError, Revision},
     },
     protocol::Value,
 };
 use serde_json::Value as Cell;
 
 use super::{
-    ClusterView, Session, Table,
+    ClusterView, Session, StartsNodes, Table,
     outcome::{Body, Outcome, Status},
     show::registry_failure,
     view::PlanState,
 };
-use crate::language::{ChangeOptions, PlanRequest};
+use crate::{
+    format::counted,
+    language::{ChangeOptions, PlanRequest},
+};
 
 /// How long `sync` waits by itself.
 const SYNC_PATIENCE: Duration = Duration::from_secs(10);
@@ -37,12 +40,12 @@ pub(super) async fn add(
     address: Option<Address>,
     options: ChangeOptions,
 ) -> Outcome {
-    let address = match (address, &session.inner.starter) {
-        (Some(address), _) => address,
+    let (address, mut started) = match (address, &session.inner.starter) {
+        (Some(address), _) => (address, None),
         (None, Some(starter)) => match session.now().nodes.get(&id) {
-            Some(node) => node.record.address.clone(),
+            Some(node) => (node.record.address.clone(), None),
             None => match starter.start_node(id.as_str()) {
-                Ok(address) => address,
+                Ok(address) => (address.clone(), Some(Started { starter: &**starter, address, keep: false })),
                 Err(error) => return Outcome::failure(Status::Refused, error),
             },
         },
@@ -53,10 +56,21 @@ pub(super) async fn add(
     };
     let request = add_request(id, address, options);
     let submitted = plan::submit_add(&session.inner.registry, &request).await;
+    if let Some(started) = &mut started {
+        // A plan that was accepted, and perhaps one of which nobody knows, needs its node.
+        started.keep =
+            matches!(submitted, Ok(_) | Err(Refusal::Registry(RegistryError::Unknown { .. })));
+    }
     let mut outcome = match submitted {
         Ok(plan) => finish(session, plan, options, &format!("node {} added", request.id)).await,
         Err(refusal) => return refused(&refusal),
     };
+    if let Some(started) = &mut started
+        && outcome.status == Status::ErrorReply
+    {
+        let member = session.inner.registry.get(&plan::keys::node(&request.id)).await;
+        started.keep = !matches!(member, Ok(None));
+    }
     if request.address.is_wildcard() {
         outcome = outcome.with_note(format!(
             "warning: {} means \"this machine\" on every machine: proxies and consoles elsewhere cannot reach node {}; \
@@ -65,6 +79,21 @@ pub(super) async fn add(
         ));
     }
     outcome
+}
+
+/// A node that was started for a plan; it ends with this value unless it is to be kept.
+struct Started<'a> {
+    starter: &'a dyn StartsNodes,
+    address: Address,
+    keep: bool,
+}
+
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        if !self.keep {
+            self.starter.stop_node(&self.address);
+        }
+    }
 }
 
 pub(super) async fn remove(session: &Session, id: NodeId, options: ChangeOptions) -> Outcome {
@@ -143,8 +172,9 @@ fn previewed(preview: &Preview) -> Outcome {
         ]);
     }
     let slots: usize = preview.transfers.iter().map(|(transfer, _)| transfer.count()).sum();
+    let slots = counted(slots as u64, "slot");
     let note = format!(
-        "dry run, nothing was changed: {slots} slots would move; made for epoch {}; to be refused if the cluster changes \
+        "dry run, nothing was changed: {slots} would move; made for epoch {}; to be refused if the cluster changes \
          first, add --if-rev {}",
         preview.epoch, preview.revision
     );
@@ -173,7 +203,8 @@ async fn finish(session: &Session, plan: PlanId, options: ChangeOptions, done: &
             let mut view = session.view();
             let _ =
                 tokio::time::timeout(SETTLE_PATIENCE, view.wait_for(|view| behind(view).is_empty())).await;
-            ok().with_note(format!("{done}: {slots} slots and {keys} keys moved (plan {plan})"))
+            let (slots, keys) = (counted(slots as u64, "slot"), counted(keys, "key"));
+            ok().with_note(format!("{done}: {slots} and {keys} moved (plan {plan})"))
         }
     }
 }

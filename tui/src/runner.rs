@@ -165,7 +165,9 @@ impl Runner {
             _ => return status,
         };
         let how_far = match &self.answered {
-            Some((source, line)) => format!("{source} is answered up to line {line}; what was sent after that"),
+            Some((source, line)) => {
+                format!("{source} is answered up to line {line}; what was sent after that")
+            }
             None => "what was sent".to_owned(),
         };
         self.output.message(&format!(

@@ -149,10 +149,7 @@ mod tests {
     #[test]
     fn all_forms() {
         assert_eq!(written(Table::aligned), "ID  STATE  KEYS\n1   up     1234\n10  a \"b\"     -\n");
-        assert_eq!(
-            written(Table::labelled),
-            "id 1, state up, keys 1234\nid 10, state a \"b\", keys -\n"
-        );
+        assert_eq!(written(Table::labelled), "id 1, state up, keys 1234\nid 10, state a \"b\", keys -\n");
         assert_eq!(written(Table::separated), "ID\tSTATE\tKEYS\n1\tup\t1234\n10\ta \"b\"\t-\n");
         assert_eq!(
             written(Table::csv),

@@ -83,10 +83,7 @@ pub fn parse_line(line: &[u8]) -> Result<Option<Line>, SyntaxError> {
 ///
 /// # Errors
 /// [`SyntaxError`].
-pub fn parse_expanded(
-    line: &[u8],
-    expand: impl Fn(Vec<u8>) -> Vec<u8>,
-) -> Result<Option<Line>, SyntaxError> {
+pub fn parse_expanded(line: &[u8], expand: impl Fn(Vec<u8>) -> Vec<u8>) -> Result<Option<Line>, SyntaxError> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.trim_ascii_start().first() == Some(&b'#') {
         return Ok(None);

@@ -1,10 +1,7 @@
 //! What rustyline asks while a line is typed.
 
 use rustyline::{
-    Context, Helper as LineHelper, Result,
-    completion::Completer,
-    highlight::Highlighter,
-    hint::Hinter,
+    Context, Helper as LineHelper, Result, completion::Completer, highlight::Highlighter, hint::Hinter,
     validate::Validator,
 };
 

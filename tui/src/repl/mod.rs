@@ -8,7 +8,12 @@ mod helper;
 mod plain;
 mod quotes;
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{self, Write as _},
+    time::{Duration, Instant},
+};
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::{
     arguments::Arguments,
@@ -40,6 +45,27 @@ impl Reader {
     }
 }
 
+/// The terminal as it was, again when this is dropped: a signal ends the console in the middle of a line too.
+struct TerminalMode(Option<Termios>);
+
+impl TerminalMode {
+    fn keep() -> Self {
+        Self(tcgetattr(io::stdin()).ok())
+    }
+}
+
+impl Drop for TerminalMode {
+    fn drop(&mut self) {
+        let Some(mode) = &self.0 else { return };
+        let is_raw = tcgetattr(io::stdin())
+            .is_ok_and(|now| now.local_modes != mode.local_modes || now.input_modes != mode.input_modes);
+        if is_raw && tcsetattr(io::stdin(), OptionalActions::Now, mode).is_ok() {
+            // Below the line, and without the marks around what is pasted.
+            let _ = io::stdout().write_all(b"\x1b[?2004l\r\n").and_then(|()| io::stdout().flush());
+        }
+    }
+}
+
 /// Reads and runs lines until the operator leaves. `plain`: with nothing but whole lines.
 pub async fn run(mut runner: Runner, arguments: &Arguments, plain: bool, signals: &mut Signals) -> Status {
     let session = runner.session.clone();
@@ -64,6 +90,7 @@ pub async fn run(mut runner: Runner, arguments: &Arguments, plain: bool, signals
         looked = session.first_look() => if let Err(error) = looked { runner.output.message(&error) },
         _ = signals.next() => {}
     }
+    let _restored = (!plain).then(TerminalMode::keep);
     let news = printer.map(|printer| tokio::spawn(tell_news(session.clone(), printer)));
     let status = talk(&mut runner, arguments, signals, &mut reader).await;
     if let Some(news) = news {
@@ -84,22 +111,34 @@ async fn talk(
     let mut interrupted: Option<Instant> = None;
     let mut told = runner.session.now().events.total();
     loop {
-        if matches!(reader, Reader::Plain(_)) {
+        let is_plain = matches!(reader, Reader::Plain(_));
+        if is_plain {
             // Nothing may come between the prompt and what is typed.
             for line in news(&runner.session.now(), &mut told) {
                 runner.output.message(&line);
             }
         }
-        let read = tokio::select! {
-            read = reader.read(&prompt, true) => read,
-            status = signals.next() => match (status, &reader) {
-                // The terminal has dropped the line already, and the line editor sees Ctrl-C as a key.
-                (Status::Interrupted, Reader::Plain(_)) => {
-                    plain::show("\n");
-                    Read::Interrupted
+        let read = {
+            let reading = reader.read(&prompt, true);
+            tokio::pin!(reading);
+            loop {
+                let status = tokio::select! {
+                    read = &mut reading => break read,
+                    status = signals.next() => status,
+                };
+                match status {
+                    // The terminal has dropped the line already.
+                    Status::Interrupted if is_plain => {
+                        plain::show("\n");
+                        break Read::Interrupted;
+                    }
+                    // A key to the line editor: this one came before it was ready, or from elsewhere.
+                    Status::Interrupted if interrupted.is_none_or(|before| before.elapsed() >= TWICE) => {
+                        interrupted = Some(Instant::now());
+                    }
+                    status => return Ok(status),
                 }
-                (status, _) => return Ok(status),
-            },
+            }
         };
         let line = match read {
             Read::Line(line) => line,

@@ -187,8 +187,15 @@ fn following(earlier: &[&str], view: &ClusterView) -> Vec<String> {
 /// The line holds a password, so it is not kept.
 #[must_use]
 pub fn is_secret(line: &str) -> bool {
-    let words: Vec<String> = line.split_whitespace().map(str::to_ascii_lowercase).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    // As it is run; what is not balanced is not run, and still not to be kept.
+    let words: Vec<String> = match quote::split(line.as_bytes()) {
+        Ok(words) => words.iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect(),
+        Err(_) => line.split_whitespace().map(str::to_ascii_lowercase).collect(),
+    };
+    let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if words.len() > 1 && words[0].bytes().all(|byte| byte.is_ascii_digit()) {
+        words.remove(0);
+    }
     let has = |word: &str| words.contains(&word);
     match words.as_slice() {
         [_, ..] if words.iter().any(|word| word.contains("redis://") && word.contains('@')) => true,
@@ -197,8 +204,9 @@ pub fn is_secret(line: &str) -> bool {
         ["config", "set", rest @ ..] => {
             rest.iter().any(|word| word.contains("pass") || word.ends_with("auth"))
         }
+        [":let", name, ..] => ["pass", "secret", "auth", "token"].iter().any(|word| name.contains(word)),
         ["node" | "explain" | "watch" | ":node" | ":explain" | ":watch", rest @ ..] => {
-            rest.iter().enumerate().any(|(at, _)| is_secret(&rest[at..].join(" ")))
+            rest.iter().enumerate().any(|(at, _)| is_secret(&crate::language::quote_words(&rest[at..])))
         }
         _ => false,
     }

@@ -58,8 +58,7 @@ pub(super) async fn add(
     let submitted = plan::submit_add(&session.inner.registry, &request).await;
     if let Some(started) = &mut started {
         // A plan that was accepted, and perhaps one of which nobody knows, needs its node.
-        started.keep =
-            matches!(submitted, Ok(_) | Err(Refusal::Registry(RegistryError::Unknown { .. })));
+        started.keep = matches!(submitted, Ok(_) | Err(Refusal::Registry(RegistryError::Unknown { .. })));
     }
     let mut outcome = match submitted {
         Ok(plan) => finish(session, plan, options, &format!("node {} added", request.id)).await,

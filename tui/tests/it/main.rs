@@ -4,8 +4,11 @@
 
 mod cluster;
 mod forms;
+mod interrupt;
 mod oneshot;
+mod oracle;
 mod pty;
+mod repl;
 mod screen;
 mod screen_cluster;
 mod screen_ends;

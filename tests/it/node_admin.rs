@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cluster_fixture::{Server, node, redis_server};
+use cluster_fixture::{Server, binary, free_port, node, redis_server};
 use redis_cluster::{client::encode_command, protocol::quote};
 
 /// One command each on a connection of its own, in this order.
@@ -173,6 +173,17 @@ client trackinginfo
 hello 2 auth a b c
 hello 2 setname named foo
 client reply skip x
+config set maxmemory-policy allkeys-lfu lfu-log-factor 0
+set used v
+object freq used
+get used
+get used
+object freq used
+object idletime used
+config set maxmemory-policy allkeys-lru
+object freq used
+config set maxmemory-policy noeviction lfu-log-factor 10
+del used
 set grows abc
 config set proto-max-bulk-len 1mb
 setrange grows 1048573 abc
@@ -231,6 +242,55 @@ fn replies_are_those_of_redis() {
         for case in CASES.trim().lines() {
             let words = quote::split(case.as_bytes()).unwrap();
             assert_eq!(ask(&node, resp3, &words), ask(&redis, resp3, &words), "{case}");
+        }
+    }
+}
+
+/// The counters of `INFO` are exact, however many threads serve how many clients.
+#[test]
+fn info_counts_every_command_of_all_threads() {
+    const CLIENTS: usize = 8;
+    const BATCHES: usize = 50;
+    for workers in ["1", "2", "5"] {
+        let port = free_port();
+        let mut command = std::process::Command::new(binary("redis_node"));
+        command.args(["1", &format!("127.0.0.1:{port}"), "--workers", workers]);
+        let node = Server::start("redis_node", command, port, None);
+        let mut batch = Vec::new();
+        for words in
+            [&["INCR", "counter"][..], &["GET", "counter"], &["GET", "nosuch"], &["INCR", "counter", "x"]]
+        {
+            encode_command(&mut batch, words);
+        }
+        std::thread::scope(|threads| {
+            for _ in 0..CLIENTS {
+                threads.spawn(|| {
+                    let mut stream = TcpStream::connect(node.address()).unwrap();
+                    for _ in 0..BATCHES {
+                        stream.write_all(&batch).unwrap();
+                    }
+                    stream.shutdown(Shutdown::Write).unwrap();
+                    std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+                });
+            }
+        });
+        let info = ask(&node, false, &[b"INFO".to_vec(), b"everything".to_vec()]);
+        let total = CLIENTS * BATCHES;
+        for line in [
+            format!("total_commands_processed:{}", 3 * total),
+            format!("keyspace_hits:{total}"),
+            format!("keyspace_misses:{total}"),
+            format!("total_error_replies:{total}"),
+            format!("errorstat_ERR:count={total}"),
+            "db0:keys=1,expires=0,avg_ttl=0".to_owned(),
+        ] {
+            assert!(info.lines().any(|found| found == line), "{workers} workers: no {line} in\n{info}");
+        }
+        for (command, calls, rejected) in [("incr", total, total), ("get", 2 * total, 0)] {
+            let start = format!("cmdstat_{command}:calls={calls},");
+            let end = format!(",rejected_calls={rejected},failed_calls=0");
+            let counted = info.lines().any(|line| line.starts_with(&start) && line.ends_with(&end));
+            assert!(counted, "{workers} workers: no {start}…{end} in\n{info}");
         }
     }
 }

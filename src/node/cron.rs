@@ -71,6 +71,7 @@ fn close_idle(node: &Node, now: Millis) {
 mod tests {
     use super::{
         super::{
+            exclusive::Exclusive,
             keyspace::{Key, Keyspace, Ttl, Value},
             state::NodeState,
         },
@@ -89,7 +90,7 @@ mod tests {
             keyspace.db_mut(3).set(Key::new(&number.to_le_bytes()), Value::Int(0), ttl, access);
             keyspace.db_mut(5).set(Key::new(&number.to_le_bytes()), Value::Int(0), Ttl::None, access);
         }
-        Arc::new(Node { state: NodeState::default(), keyspace: std::sync::Mutex::new(keyspace) })
+        Arc::new(Node { state: NodeState::default(), keyspace: Exclusive::new(keyspace) })
     }
 
     /// Starts the loop on a clock that begins at 0 and goes as the time of the test does.

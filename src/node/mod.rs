@@ -12,6 +12,7 @@ pub mod context;
 mod cron;
 mod daemon;
 pub mod dispatch;
+mod exclusive;
 pub mod keyspace;
 mod metrics;
 pub(crate) mod process;
@@ -23,13 +24,14 @@ pub mod stats;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, MutexGuard},
 };
 
 use tokio_util::sync::CancellationToken;
 
 use self::{
     config::Config,
+    exclusive::Exclusive,
     keyspace::Keyspace,
     state::{DATABASES, NodeState},
 };
@@ -70,14 +72,13 @@ pub enum RunError {
 pub struct Node {
     /// What is shared besides the data.
     pub state: NodeState,
-    keyspace: Mutex<Keyspace>,
+    keyspace: Exclusive<Keyspace>,
 }
 
 impl Node {
     /// The data, for as long as a batch takes.
     pub fn keyspace(&self) -> MutexGuard<'_, Keyspace> {
-        // A command that panicked lost its connection; the data is still there for the others.
-        self.keyspace.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keyspace.lock()
     }
 }
 
@@ -111,7 +112,7 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     let state = NodeState::new(options.id.clone(), config, stop.clone());
     let mut keyspace = Keyspace::new(DATABASES);
     keyspace.set_aging(commands::aging(&state.config));
-    let node = Arc::new(Node { state, keyspace: Mutex::new(keyspace) });
+    let node = Arc::new(Node { state, keyspace: Exclusive::new(keyspace) });
     let name = format!("node-{}", options.id);
     let running = server::start(&name, &node, listeners, options.workers, stop)?;
     Ok(NodeHandle { running, node })

@@ -26,10 +26,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
 fn del(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let now = ctx.now;
     let mut removed = 0;
-    for index in 1..request.len() {
-        let key = ctx.key(request, index);
-        removed += i64::from(ctx.db().remove(key, now).is_some());
-    }
+    ctx.each_key(request, 1, |ctx, key, _| removed += i64::from(ctx.db().remove(key, now).is_some()));
     ctx.reply.integer(removed);
     Ok(())
 }
@@ -37,10 +34,7 @@ fn del(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 fn exists(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let access = ctx.access();
     let mut found = 0;
-    for index in 1..request.len() {
-        let key = ctx.key(request, index);
-        found += i64::from(ctx.db().peek(key, access).is_some());
-    }
+    ctx.each_key(request, 1, |ctx, key, _| found += i64::from(ctx.db().peek(key, access).is_some()));
     ctx.reply.integer(found);
     Ok(())
 }
@@ -49,10 +43,7 @@ fn exists(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 fn touch(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let access = ctx.keyspace.access(ctx.now, true);
     let mut found = 0;
-    for index in 1..request.len() {
-        let key = ctx.key(request, index);
-        found += i64::from(ctx.db().read(key, access).is_some());
-    }
+    ctx.each_key(request, 1, |ctx, key, _| found += i64::from(ctx.db().read(key, access).is_some()));
     ctx.reply.integer(found);
     Ok(())
 }

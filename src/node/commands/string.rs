@@ -7,7 +7,7 @@ use super::{
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Key, Ttl, Value},
+        keyspace::{Ttl, Value},
     },
     protocol::Request,
     time::Millis,
@@ -203,47 +203,46 @@ fn getex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 fn mget(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let access = ctx.access();
     ctx.reply.array(request.len() - 1);
-    for index in 1..request.len() {
-        let (key, access) = (ctx.key(request, index), ctx.access());
+    ctx.each_key(request, 1, |ctx, key, _| {
         let (db, reply) = ctx.db_and_reply();
         match db.read(key, access) {
             Some(record) => reply_value(reply, record.value()),
             None => reply.null(),
         }
+    });
+    Ok(())
+}
+
+/// MSET and MSETNX take keys and values in turn.
+fn check_pairs(request: Request<'_>, command: &str) -> Outcome {
+    if request.len().is_multiple_of(2) {
+        return Err(CommandError::other(format!("ERR wrong number of arguments for '{command}' command")));
     }
     Ok(())
 }
 
-fn pairs<'r>(
-    request: Request<'r>,
-    command: &str,
-) -> Result<impl Iterator<Item = (Key<'r>, Value<'r>)> + Clone + use<'r>, CommandError> {
-    if request.len().is_multiple_of(2) {
-        return Err(CommandError::other(format!("ERR wrong number of arguments for '{command}' command")));
-    }
-    let pairs = (1..request.len()).step_by(2);
-    Ok(pairs.map(move |at| (Key::new(request.arg(at)), Value::of_string(request.arg(at + 1)))))
+fn set_pairs(ctx: &mut Context<'_>, request: Request<'_>) {
+    let access = ctx.access();
+    ctx.each_key(request, 2, |ctx, key, index| {
+        ctx.db().set(key, Value::of_string(request.arg(index + 1)), Ttl::None, access);
+    });
 }
 
 fn mset(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let access = ctx.access();
-    for (key, value) in pairs(request, "mset")? {
-        ctx.db().set(key, value, Ttl::None, access);
-    }
+    check_pairs(request, "mset")?;
+    set_pairs(ctx, request);
     ctx.reply.ok();
     Ok(())
 }
 
 fn msetnx(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let access = ctx.access();
-    let pairs = pairs(request, "msetnx")?;
-    let db = ctx.db();
-    let absent = pairs.clone().all(|(key, _)| !db.contains(key, access.now));
+    check_pairs(request, "msetnx")?;
+    let (mut absent, now) = (true, ctx.now);
+    ctx.each_key(request, 2, |ctx, key, _| absent &= !ctx.db().contains(key, now));
     if absent {
-        for (key, value) in pairs {
-            db.set(key, value, Ttl::None, access);
-        }
+        set_pairs(ctx, request);
     }
     ctx.reply.integer(i64::from(absent));
     Ok(())

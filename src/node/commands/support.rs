@@ -11,6 +11,9 @@ use crate::{
 /// A command's result.
 pub(super) type Outcome = Result<(), CommandError>;
 
+/// Keys of one command that are fetched together.
+const TOGETHER: usize = 32;
+
 impl<'a> Context<'a> {
     /// The session's database.
     pub(super) fn db(&mut self) -> &mut Db {
@@ -28,6 +31,31 @@ impl<'a> Context<'a> {
         match self.place {
             Some(place) if index == 1 => Key::with_place(bytes, place),
             _ => Key::new(bytes),
+        }
+    }
+
+    /// Runs `run` on the key in argument 1 and in each `step`-th after it, with the index of the argument. The memory of
+    /// several keys is asked for before the first of them is looked up.
+    pub(super) fn each_key<'r>(
+        &mut self,
+        request: Request<'r>,
+        step: usize,
+        mut run: impl FnMut(&mut Self, Key<'r>, usize),
+    ) {
+        let mut places = [self.key(request, 1).place; TOGETHER];
+        let mut first = 1;
+        while first < request.len() {
+            let indexes = (first..request.len()).step_by(step).take(TOGETHER);
+            for (place, index) in places.iter_mut().zip(indexes.clone()) {
+                *place = self.key(request, index).place;
+            }
+            if indexes.len() > 1 {
+                self.keyspace.prefetch(self.session.database, &places[..indexes.len()]);
+            }
+            for (place, index) in places.into_iter().zip(indexes) {
+                run(self, Key::with_place(request.arg(index), place), index);
+            }
+            first += TOGETHER * step;
         }
     }
 

@@ -1,0 +1,95 @@
+//! The one lock of the data: whoever holds it runs alone. It is held for the time of a batch, some microseconds, which is less
+//! than putting a thread to sleep and waking it costs; so a thread that finds it taken first waits without sleeping.
+
+use std::{
+    hint,
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    time::{Duration, Instant},
+};
+
+/// How long to wait awake: as long as a batch of some 250 commands takes. A thread that waits longer sleeps, because the holder
+/// may have lost its core, or runs a slow command.
+const AWAKE: Duration = Duration::from_micros(20);
+/// Pauses between two looks at the lock, so that looking does not slow its holder down.
+const PAUSES: u32 = 32;
+
+/// A value that one thread has at a time, for short.
+#[derive(Debug, Default)]
+pub(super) struct Exclusive<T>(Mutex<T>);
+
+impl<T> Exclusive<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    /// Waits until nobody else has it. That another thread panicked with it is no obstacle: its connection is gone, the data
+    /// is still there for the others.
+    pub(super) fn lock(&self) -> MutexGuard<'_, T> {
+        if let Some(guard) = self.try_lock() {
+            return guard;
+        }
+        let since = Instant::now();
+        while since.elapsed() < AWAKE {
+            for _ in 0..PAUSES {
+                hint::spin_loop();
+            }
+            if let Some(guard) = self.try_lock() {
+                return guard;
+            }
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{panic, sync::Arc, thread};
+
+    use super::*;
+
+    #[test]
+    fn one_thread_at_a_time_however_long_it_takes() {
+        let count = Arc::new(Exclusive::new(0_u64));
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let count = Arc::clone(&count);
+                thread::spawn(move || {
+                    for round in 0..1000 {
+                        let mut count = count.lock();
+                        let before = *count;
+                        if round % 250 == 0 {
+                            // Longer than others stay awake for.
+                            let since = Instant::now();
+                            while since.elapsed() < 4 * AWAKE {
+                                hint::spin_loop();
+                            }
+                        }
+                        *count = before + 1;
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        assert_eq!(*count.lock(), 4000);
+    }
+
+    #[test]
+    fn a_panic_of_its_holder_leaves_it_to_the_others() {
+        let value = Exclusive::new(1);
+        let outcome = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+            let mut value = value.lock();
+            *value = 2;
+            panic!("while it is held");
+        }));
+        assert!(outcome.is_err());
+        assert_eq!(*value.lock(), 2);
+    }
+}

@@ -274,7 +274,12 @@ impl ResultArea {
                 let row = match text::clip(rest, room) {
                     // Wider than the screen: cut when it is drawn.
                     "" => rest,
-                    row => row,
+                    row if row.len() == rest.len() => row,
+                    // Between words, unless that leaves much of the row empty.
+                    row => match row.rfind(' ') {
+                        Some(blank) if blank > room / 2 => &row[..=blank],
+                        _ => row,
+                    },
                 };
                 self.rows.push(row.to_owned());
                 rest = &rest[row.len()..];

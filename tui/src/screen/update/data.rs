@@ -38,8 +38,10 @@ fn greet(model: &mut Model, view: &ClusterView) {
         .collect();
     if model.embedded && !proxies.is_empty() {
         let registry = view.registry.endpoints.join(",");
-        let text =
-            format!("in this process; clients: {}; consoles: redis_console {registry}", proxies.join(", "));
+        let text = format!(
+            "this cluster lives in this process; clients: {}\nother consoles: redis_console {registry}",
+            proxies.join(", ")
+        );
         note(model, Tone::Note, &text);
     }
 }

@@ -163,8 +163,13 @@ fn preview(
         let text = format!("{} the cluster has changed since this plan was made", glyphs.warning);
         rows.extend(wrapped(CHECK, "", Role::Warning, &text, width));
     } else {
-        let text =
-            format!("{} of revision {}; refused if the cluster changes first", glyphs.passed, plan.revision);
+        let text = match width {
+            ..56 => format!("{} revision {} only", glyphs.passed, plan.revision),
+            _ => format!(
+                "{} of revision {}; refused if the cluster changes first",
+                glyphs.passed, plan.revision
+            ),
+        };
         rows.extend(wrapped(CHECK, "", Role::Good, &text, width));
     }
     rows

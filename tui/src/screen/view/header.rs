@@ -61,7 +61,11 @@ fn parts(model: &Model, painter: &Painter<'_>, style: Style) -> Vec<Vec<Piece>> 
         vec![quiet(&format!("{} ", if full { name } else { short })), (role, format!("{up}/{all}"))]
     };
 
-    let registry_name = if model.embedded { "embedded registry" } else { "etcd" };
+    let registry_name = match model.embedded {
+        true if full => "embedded registry",
+        true => "registry",
+        false => "etcd",
+    };
     let registry = match &view.registry.health {
         Health::Unknown => vec![quiet(registry_name), (Role::Quiet, format!(" {} asking", glyphs.unknown))],
         Health::Up => vec![

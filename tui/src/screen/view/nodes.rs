@@ -10,7 +10,7 @@ use crate::{
     screen::{
         model::{Model, Panel},
         text,
-        theme::{Role, Theme},
+        theme::Role,
     },
     session::view::{NodeState, NodeView},
 };
@@ -225,15 +225,27 @@ fn cell(column: &Column, text: &str) -> String {
     cell
 }
 
-fn state(theme: Theme, state: NodeState) -> Piece {
-    let glyphs = theme.charset.glyphs();
+fn state(model: &Model, id: &NodeId) -> Piece {
+    let glyphs = model.theme.charset.glyphs();
+    let state = model.shown.state_of(id);
+    // Nodes that were members before take slots too, when another one leaves.
+    let is_added = model
+        .shown
+        .plans
+        .iter()
+        .filter(|plan| !plan.state.is_final())
+        .any(|plan| plan.words.split_whitespace().take(2).eq(["add", id.as_str()]));
+    let word = match state {
+        NodeState::Joining if !is_added => "taking",
+        state => state.word(),
+    };
     let (role, glyph) = match state {
         NodeState::Unknown => (Role::Quiet, glyphs.unknown),
         NodeState::Up => (Role::Good, glyphs.up),
         NodeState::Joining | NodeState::Donating => (Role::Warning, glyphs.changing),
         NodeState::Down => (Role::Bad, glyphs.down),
     };
-    (role, format!("{glyph} {}", state.word()))
+    (role, format!("{glyph} {word}"))
 }
 
 fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: usize) -> Piece {
@@ -249,7 +261,7 @@ fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: us
         Cell::Id => (Role::Title, id.to_string()),
         Cell::Letter => (Role::Owner(place), letter(place).to_string()),
         Cell::Address => (role, node.record.address.host_port()),
-        Cell::State => state(model.theme, model.shown.state_of(id)),
+        Cell::State => state(model, id),
         Cell::Slots => (Role::Text, slots.to_string()),
         Cell::Share => (Role::Text, text::percent(slots as u64, SLOTS as u64, charset)),
         Cell::Age => match model.age_of(node.read_at) {

@@ -1,13 +1,13 @@
 //! proxy_node: makes the nodes of a cluster look like one Redis.
 
-use std::{io::IsTerminal as _, num::NonZeroUsize, process::ExitCode, time::Duration};
+use std::{num::NonZeroUsize, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser;
 use redis_cluster::{
     cluster::ProxyId,
     proxy::{self, ProxyOptions},
-    server::{ListenAddress, files, shutdown_signal},
+    server::{ListenAddress, files, log, shutdown_signal},
 };
 
 /// A stateless proxy for a cluster of Redis nodes: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
@@ -50,12 +50,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_max_level(arguments.log_level)
-        .with_target(false)
-        .init();
+    log::start(arguments.log_level);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,13 +1,13 @@
 //! redis_node: one Redis server that knows nothing of the others.
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
 use redis_cluster::{
     cluster::NodeId,
     node::{self, NodeOptions},
-    server::{ListenAddress, files, shutdown_signal},
+    server::{ListenAddress, files, log, shutdown_signal},
 };
 
 /// A complete standalone Redis server: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
@@ -35,12 +35,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_max_level(arguments.log_level)
-        .with_target(false)
-        .init();
+    log::start(arguments.log_level);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

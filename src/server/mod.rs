@@ -2,7 +2,7 @@
 //!
 //! A daemon implements [`Daemon`]; [`start`] gives it worker threads and connections. Everything about bytes on the
 //! one port is here: telling the protocols apart ([`sniff`]), HTTP endpoints and gRPC ([`http`], [`grpc`]), metrics
-//! text ([`metrics`]). Not here: what a command means, and the RESP loop itself, which node and proxy each write for
+//! text ([`metrics`]), and what the process logs ([`log`]). Not here: what a command means, and the RESP loop itself, which node and proxy each write for
 //! their own concurrency.
 
 pub mod daemon;
@@ -10,6 +10,7 @@ pub mod files;
 pub mod grpc;
 pub mod http;
 pub mod listener;
+pub mod log;
 pub mod metrics;
 pub mod prefixed;
 mod signals;

@@ -84,6 +84,11 @@ impl ResolveError {
     pub fn text(&self) -> Vec<u8> {
         match self {
             Self::UnknownCommand { text } | Self::UnknownSubcommand { text } => text.clone(),
+            // Whatever is wrong with EXEC, the transaction is over.
+            Self::Arity { name: name @ "exec" } => format!(
+                "EXECABORT Transaction discarded because of: wrong number of arguments for '{name}' command"
+            )
+            .into_bytes(),
             Self::Arity { name } => {
                 format!("ERR wrong number of arguments for '{name}' command").into_bytes()
             }

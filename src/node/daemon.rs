@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     client::encode_command,
+    cluster::topology::SlotRange,
     protocol::{Batch, Limits, Value, Version},
     server::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle, grpc::v1, metrics},
     time::Millis,
@@ -184,6 +185,22 @@ impl Daemon for Node {
 
     fn topology(&self) -> v1::TopologyResponse {
         v1::TopologyResponse::default()
+    }
+
+    fn count_keys(&self, slots: &[SlotRange]) -> Option<Vec<v1::DatabaseKeys>> {
+        let keyspace = self.keyspace();
+        let count = |index: usize| {
+            let db = keyspace.db(index);
+            let (mut keys, mut expires) = (0, 0);
+            if !db.is_empty() {
+                for slot in slots.iter().flat_map(|range| range.iter()) {
+                    keys += db.slot_len(slot) as u64;
+                    expires += db.slot_expiring(slot) as u64;
+                }
+            }
+            v1::DatabaseKeys { database: index as u32, keys, expires }
+        };
+        Some((0..keyspace.databases()).map(count).filter(|database| database.keys > 0).collect())
     }
 
     fn metrics(&self, out: &mut metrics::Text) {

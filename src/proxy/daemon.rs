@@ -25,6 +25,7 @@ use super::{
     worker::{Message, Port, stream::Stream},
 };
 use crate::{
+    cluster::topology::SlotRange,
     protocol::Value,
     server::{
         ConnectionCounters, Daemon, Peer, Served, WorkerHandle,
@@ -183,6 +184,10 @@ impl Daemon for Proxy {
             json: serde_json::to_string(routing.topology())
                 .expect("a topology of numbers and strings is always JSON"),
         }
+    }
+
+    fn count_keys(&self, _slots: &[SlotRange]) -> Option<Vec<v1::DatabaseKeys>> {
+        None
     }
 
     fn metrics(&self, out: &mut metrics::Text) {

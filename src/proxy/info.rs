@@ -3,9 +3,10 @@
 //! Figures that can be added are (keys, memory, commands, clients of nodes); of the rest a field is shown when all nodes agree on
 //! it. `# Server`, `# Clients` and `# Cluster` are the proxy's own.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
+    count::{Counted, Databases},
     routing::{NodeIndex, Routing},
     shared::Shared,
 };
@@ -30,21 +31,26 @@ pub(super) fn text_of(reply: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The whole text: `parts` are the replies of nodes.
+/// Whether a section is asked for by these arguments of `INFO`, lowercase.
+pub(super) fn wants(sections: &[Vec<u8>], section: &str) -> bool {
+    let everything = ["default", "all", "everything"];
+    sections.is_empty()
+        || sections.iter().any(|asked| {
+            asked == section.as_bytes() || everything.iter().any(|word| asked == word.as_bytes())
+        })
+}
+
+/// The whole text: `parts` are the replies of nodes; `counted` is what those of them have that may hold copies, while slots
+/// move.
 pub(super) fn merge(
     shared: &Shared,
     routing: &Routing,
     sections: &[Vec<u8>],
     parts: &[(NodeIndex, &[u8])],
+    counted: Option<&Counted>,
     now: Millis,
 ) -> String {
-    let everything = ["default", "all", "everything"];
-    let wanted = |section: &str| {
-        sections.is_empty()
-            || sections.iter().any(|asked| {
-                asked == section.as_bytes() || everything.iter().any(|word| asked == word.as_bytes())
-            })
-    };
+    let wanted = |section: &str| wants(sections, section);
     let mut text = String::new();
     let mut section = |name: &str, fields: &[(&str, String)]| {
         if !text.is_empty() {
@@ -78,7 +84,11 @@ pub(super) fn merge(
     if wanted("replication") {
         section("Replication", &[("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]);
     }
-    for (name, fields) in add_up(parts.iter().map(|part| part.1)) {
+    let texts = parts.iter().map(|&(node, text)| match counted.and_then(|counted| counted.node(node)) {
+        Some(databases) => Cow::Owned(without_copies(text, databases)),
+        None => Cow::Borrowed(text),
+    });
+    for (name, fields) in add_up(texts) {
         if OWN.contains(&name.to_ascii_lowercase().as_str()) {
             continue;
         }
@@ -118,14 +128,43 @@ type Section = (String, Vec<(String, String)>);
 /// Names in their order, and the values of all nodes.
 type Fields = (Vec<String>, BTreeMap<String, Vec<String>>);
 
+/// A node's text with the numbers of keys that are its own; without any where they are not known.
+fn without_copies(text: &[u8], databases: &Databases) -> Vec<u8> {
+    let text = String::from_utf8_lossy(text);
+    let mut kept = String::new();
+    let mut in_keyspace = false;
+    for line in text.lines() {
+        in_keyspace = line.strip_prefix("# ").map_or(in_keyspace, |name| name.trim() == "Keyspace");
+        let database = line.strip_prefix("db").and_then(|rest| rest.split_once(':'));
+        let database = database.and_then(|(number, figures)| Some((number.parse::<u32>().ok()?, figures)));
+        let Some((number, figures)) = database.filter(|_| in_keyspace) else {
+            kept.push_str(line);
+            kept.push_str("\r\n");
+            continue;
+        };
+        let own = databases.iter().flatten().find(|(of, _)| *of == number);
+        let Some((_, own)) = own else { continue };
+        let figures: Vec<String> = figures
+            .split(',')
+            .map(|pair| match pair.split_once('=') {
+                Some(("keys", _)) => format!("keys={}", own.keys),
+                Some(("expires", _)) => format!("expires={}", own.expires),
+                _ => pair.to_owned(),
+            })
+            .collect();
+        kept.push_str(&format!("db{number}:{}\r\n", figures.join(",")));
+    }
+    kept.into_bytes()
+}
+
 /// Sections in the order of the first node, their fields added up.
-fn add_up<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Vec<Section> {
+fn add_up<'a>(texts: impl Iterator<Item = Cow<'a, [u8]>>) -> Vec<Section> {
     let mut order: Vec<String> = Vec::new();
     let mut sections: BTreeMap<String, Fields> = BTreeMap::new();
     let mut count = 0;
     for text in texts {
         count += 1;
-        let text = String::from_utf8_lossy(text);
+        let text = String::from_utf8_lossy(&text);
         let mut current = String::new();
         for line in text.lines() {
             if let Some(name) = line.strip_prefix("# ") {
@@ -221,12 +260,13 @@ fn merge_pairs(values: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::peer::keys::Tally;
 
     #[test]
     fn what_can_be_added_is_added() {
         let one = b"# Stats\r\ntotal_commands_processed:10\r\nused_memory_human:1K\r\nx:a\r\n\r\n# Keyspace\r\ndb0:keys=2,expires=1,avg_ttl=100\r\n";
         let two = b"# Stats\r\ntotal_commands_processed:5\r\nused_memory_human:2K\r\nx:b\r\n\r\n# Keyspace\r\ndb0:keys=3,expires=3,avg_ttl=300\r\ndb7:keys=1,expires=0,avg_ttl=0\r\n";
-        let sections = add_up([&one[..], two].into_iter());
+        let sections = add_up([&one[..], two].into_iter().map(Cow::Borrowed));
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(
             sections,
@@ -241,6 +281,16 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn copies_are_left_out_of_the_keyspace() {
+        let text = b"# Stats\r\ndb0:x\r\n\r\n# Keyspace\r\ndb0:keys=9,expires=5,avg_ttl=7\r\ndb3:keys=2,expires=0,avg_ttl=0\r\n";
+        let own = Ok(vec![(0, Tally { keys: 4, expires: 1 })]);
+        let expected = "# Stats\r\ndb0:x\r\n\r\n# Keyspace\r\ndb0:keys=4,expires=1,avg_ttl=7\r\n";
+        assert_eq!(String::from_utf8(without_copies(text, &own)).unwrap(), expected);
+        let unknown = without_copies(text, &Err("dead".to_owned()));
+        assert_eq!(String::from_utf8(unknown).unwrap(), "# Stats\r\ndb0:x\r\n\r\n# Keyspace\r\n");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The proxy's place in the registry: registered under a lease, following the topology, acknowledging epochs.
+//! The proxy's place in the registry: registered under a lease, following the topology, acknowledging epochs. Logging in to
+//! the members is in [`logins`](super::logins).
 //!
 //! Order matters (doc/resharding.md): the proxy registers first and reads the topology afterwards; it makes its user at a
 //! node first and asks the registry afterwards whether it is still registered. So no freeze and no fence can pass between
@@ -7,26 +8,26 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     RunError,
     announce::Announcer,
     daemon::Proxy,
-    routing::{Access, Login, Member, NodeIndex, Routing},
+    logins::Logins,
+    routing::Routing,
     shared::Shared,
     worker::{Message, Report},
 };
 use crate::cluster::{
-    id::{Epoch, NodeId, ProxyId},
-    member::{Address, NodeRecord, ProxyRecord},
-    peer::{Peer, fence},
+    id::{Epoch, NodeId},
+    member::{NodeRecord, ProxyRecord},
+    peer::fence,
     plan::keys,
     registry::{Change, Commit, Entry, Lease, Registry, RegistryError, Revision, Txn, WatchEvent},
     topology::Topology,
@@ -36,12 +37,10 @@ use crate::cluster::{
 const LEASE: Duration = Duration::from_secs(10);
 /// Beyond its lease, before a registration of the same proxy counts as somebody else's.
 const LEASE_SLACK: Duration = Duration::from_secs(5);
-/// Between attempts when the registry does not answer, or a node does not let the proxy in.
+/// Between attempts when the registry does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A new topology is put to use without nodes that take longer to log in to.
 const LOGIN_GRACE: Duration = Duration::from_millis(500);
-/// For one node's login.
-const LOGIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One registration.
 #[derive(Debug)]
@@ -59,13 +58,6 @@ enum Ended {
     Lost(String),
 }
 
-/// What became of a login.
-struct LoggedIn {
-    index: NodeIndex,
-    user: String,
-    outcome: Result<SocketAddr, String>,
-}
-
 /// See the module.
 pub(super) struct Membership {
     registry: Registry,
@@ -77,14 +69,7 @@ pub(super) struct Membership {
     stop: CancellationToken,
     topology: Topology,
     nodes: BTreeMap<NodeId, NodeRecord>,
-    /// Members ever seen, by their index.
-    numbered: Vec<(NodeId, Address)>,
-    access: Vec<Access>,
-    user: String,
-    previous_user: String,
-    secret: String,
-    logins: JoinSet<LoggedIn>,
-    retry_logins_at: Option<tokio::time::Instant>,
+    logins: Logins,
     /// There is something to put to use, at the latest then.
     publish_by: Option<tokio::time::Instant>,
     seen: Seen,
@@ -108,6 +93,7 @@ impl Membership {
     ) -> Self {
         let shared = Arc::clone(&proxy.shared);
         let workers = shared.workers.len();
+        let logins = Logins::new(registry.clone(), shared.id.clone());
         Self {
             registry,
             proxy,
@@ -117,13 +103,7 @@ impl Membership {
             stop,
             topology: Topology::default(),
             nodes: BTreeMap::new(),
-            numbered: Vec::new(),
-            access: Vec::new(),
-            user: String::new(),
-            previous_user: String::new(),
-            secret: String::new(),
-            logins: JoinSet::new(),
-            retry_logins_at: None,
+            logins,
             publish_by: None,
             seen: Seen::default(),
             applied: vec![Epoch::default(); workers],
@@ -229,8 +209,7 @@ impl Membership {
                 return Err(error);
             }
         };
-        self.previous_user = std::mem::replace(&mut self.user, fence::proxy_user(&self.shared.id, &instance));
-        self.secret = fence::secret();
+        self.logins.become_instance(&instance);
         tracing::info!(instance, "registered");
         Ok(Ok(Registration { lease, instance, created }))
     }
@@ -256,7 +235,7 @@ impl Membership {
             Announcer::start(self.registry.clone(), record, registration.lease.id(), registration.created);
         self.seen = Seen::default();
         self.applied.fill(Epoch::default());
-        self.logins = JoinSet::new();
+        self.logins.forget_pending();
         let mut topology = self.registry.watch(keys::TOPOLOGY);
         let mut nodes = self.registry.watch(keys::NODES);
         let lost = registration.lease.lost();
@@ -269,14 +248,10 @@ impl Membership {
                 () = announcer.lost() => return Ended::Lost("the registration is gone".to_owned()),
                 event = topology.next() => self.topology_event(event),
                 event = nodes.next() => self.nodes_event(event),
-                Some(login) = self.logins.join_next() => {
-                    if let Ok(login) = login {
-                        self.logged_in(login);
+                () = self.logins.next(&self.nodes) => {
+                    if !self.logins.is_pending() || self.publish_by.is_none() {
+                        self.publish_by = Some(tokio::time::Instant::now());
                     }
-                }
-                () = until(self.retry_logins_at) => {
-                    self.retry_logins_at = None;
-                    self.log_in();
                 }
                 () = until(self.publish_by) => self.publish().await,
                 Some(report) = self.reports.recv() => match report {
@@ -284,7 +259,7 @@ impl Membership {
                         self.applied[worker] = epoch;
                         announcer.announce(self.applied.iter().copied().min().unwrap_or_default());
                     }
-                    Report::LoginRefused { user, reason, node } if user == self.user => {
+                    Report::LoginRefused { user, reason, node } if user == self.logins.user() => {
                         let node = self.proxy.routing().member(node).map_or_else(String::new, |m| m.label());
                         return Ended::Lost(format!("{node} refused the login: {reason}"));
                     }
@@ -367,83 +342,16 @@ impl Membership {
         if !(self.seen.topology && self.seen.nodes) {
             return;
         }
-        for node in self.nodes.values() {
-            let member = (node.id.clone(), node.address.clone());
-            if !self.numbered.contains(&member) {
-                self.numbered.push(member);
-                self.access.push(Access::Closed("not logged in yet".to_owned()));
-            }
-        }
-        self.log_in();
+        self.logins.begin(&self.nodes);
         let now = tokio::time::Instant::now();
-        let by = if self.logins.is_empty() { now } else { now + LOGIN_GRACE };
+        let by = if self.logins.is_pending() { now + LOGIN_GRACE } else { now };
         self.publish_by = Some(self.publish_by.map_or(by, |before| before.min(by)));
-    }
-
-    /// Begins the logins that are missing.
-    fn log_in(&mut self) {
-        for (index, (id, address)) in self.numbered.iter().enumerate() {
-            let is_member = self.nodes.get(id).is_some_and(|node| node.address == *address);
-            let is_open = matches!(&self.access[index], Access::Ready(login) if login.user == self.user);
-            if !is_member || is_open {
-                continue;
-            }
-            let Ok(index) = NodeIndex::try_from(index) else { continue };
-            let (registry, id, address) = (self.registry.clone(), self.shared.id.clone(), address.clone());
-            let (user, previous, secret) =
-                (self.user.clone(), self.previous_user.clone(), self.secret.clone());
-            self.logins.spawn(async move {
-                let login = log_in(&registry, &id, &address, (&user, &previous, &secret));
-                let outcome = match tokio::time::timeout(LOGIN_TIMEOUT, login).await {
-                    Ok(outcome) => outcome,
-                    Err(_) => Err(format!("no login within {LOGIN_TIMEOUT:?}")),
-                };
-                LoggedIn { index, user, outcome }
-            });
-        }
-    }
-
-    fn logged_in(&mut self, login: LoggedIn) {
-        if login.user != self.user {
-            return;
-        }
-        let access = &mut self.access[usize::from(login.index)];
-        match login.outcome {
-            Ok(socket) => {
-                let ready = Login { socket, user: login.user, secret: self.secret.clone() };
-                *access = Access::Ready(ready);
-            }
-            Err(reason) => {
-                // A user of before may still be good.
-                if let Access::Closed(before) = access {
-                    if *before != reason {
-                        let (id, address) = &self.numbered[usize::from(login.index)];
-                        tracing::warn!(node = %id, %address, reason, "cannot log in to a node");
-                    }
-                    *access = Access::Closed(reason);
-                }
-                self.retry_logins_at.get_or_insert_with(|| tokio::time::Instant::now() + PAUSE);
-            }
-        }
-        if self.logins.is_empty() || self.publish_by.is_none() {
-            self.publish_by = Some(tokio::time::Instant::now());
-        }
     }
 
     /// Gives the workers a new table.
     async fn publish(&mut self) {
         self.publish_by = None;
-        let members = self
-            .numbered
-            .iter()
-            .zip(&self.access)
-            .map(|((id, address), access)| {
-                let is_member = self.nodes.get(id).is_some_and(|node| node.address == *address);
-                is_member.then(|| {
-                    Arc::new(Member { id: id.clone(), address: address.clone(), access: access.clone() })
-                })
-            })
-            .collect();
+        let members = self.logins.members(&self.nodes);
         let routing = Arc::new(Routing::new(self.topology.clone(), members));
         tracing::debug!(epoch = %routing.epoch(), "routing by");
         self.proxy.publish(routing).await;
@@ -454,31 +362,6 @@ impl Membership {
             port.send(message());
         }
     }
-}
-
-/// Makes the user at a node, and only then asks the registry whether the proxy is still who it was.
-async fn log_in(
-    registry: &Registry,
-    id: &ProxyId,
-    address: &Address,
-    (user, previous, secret): (&str, &str, &str),
-) -> Result<SocketAddr, String> {
-    let endpoint = address.connect_to();
-    let socket = tokio::net::lookup_host(&endpoint)
-        .await
-        .map_err(|error| error.to_string())?
-        .next()
-        .ok_or_else(|| format!("{endpoint} has no address"))?;
-    let mut peer = Peer::open(address).await.map_err(|error| error.to_string())?;
-    peer.make_user(user, secret).await.map_err(|error| error.to_string())?;
-    if let Err(error) = peer.forget_registrations(id, &[user, previous]).await {
-        tracing::debug!(%error, "users of earlier registrations stay");
-    }
-    let registered =
-        registry.get(&format!("{}{id}", keys::PROXIES)).await.map_err(|error| error.to_string())?;
-    let record: Option<ProxyRecord> = registered.and_then(|entry| serde_json::from_slice(&entry.value).ok());
-    let is_ours = record.is_some_and(|record| fence::proxy_user(&record.id, &record.instance) == user);
-    if is_ours { Ok(socket) } else { Err("this proxy's registration has ended".to_owned()) }
 }
 
 fn node_record(entry: &Entry) -> Option<NodeRecord> {
@@ -495,7 +378,8 @@ fn json(record: &ProxyRecord) -> Vec<u8> {
     serde_json::to_vec(record).expect("a record of strings and numbers is always JSON")
 }
 
-async fn until(time: Option<tokio::time::Instant>) {
+/// At that time, or never.
+pub(super) async fn until(time: Option<tokio::time::Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,

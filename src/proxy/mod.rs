@@ -1,18 +1,20 @@
 //! The proxy: makes any number of plain Redis servers look like one to any client.
 //!
 //! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients,
-//! node connections, batching), [`replies`] (putting replies into order), [`merge`], [`info`] and [`scan`] (many replies into
-//! one), [`membership`] and [`announce`] (the registry), [`daemon`], [`figures`] and [`delete`] (what the listener and gRPC see), [`local`] (gRPC calls
+//! node connections, batching), [`replies`] (putting replies into order), [`merge`], [`info`], [`scan`] and [`count`] (many replies into
+//! one), [`membership`], [`logins`] and [`announce`] (the registry), [`daemon`], [`figures`] and [`delete`] (what the listener and gRPC see), [`local`] (gRPC calls
 //! as clients of a worker). Not here: what a command is (`command`), slot arithmetic and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
 
 mod announce;
 mod clients;
+mod count;
 mod daemon;
 mod delete;
 mod figures;
 mod info;
 mod local;
+mod logins;
 mod membership;
 mod merge;
 mod replies;
@@ -202,6 +204,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         text => text,
     });
     let stop = CancellationToken::new();
+    let (counts, waiting) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         id: options.id.clone(),
         config: Settings {
@@ -217,6 +220,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         workers: (0..options.workers.get()).map(|_| WorkerFigures::default()).collect(),
         ports: std::sync::OnceLock::new(),
         connections: server::ConnectionCounters::default(),
+        counts,
     });
     let (reports_in, reports) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
@@ -238,8 +242,9 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let (registered_in, registered) = oneshot::channel();
     let membership = Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, stop.clone());
     let poller = figures::poll(Arc::clone(&proxy), registry.clone(), stop.clone());
+    let counter = count::run(Arc::clone(&proxy), waiting, stop.clone());
     threads.push(on_thread(&format!("proxy-{}-registry", options.id), async move {
-        tokio::join!(membership.run(registered_in), poller);
+        tokio::join!(membership.run(registered_in), poller, counter);
     })?);
     if options.drives {
         let identity = format!("proxy {}", options.id);

@@ -8,7 +8,7 @@ use crate::{
         id::{Epoch, NodeId},
         member::{Address, Kind},
         slot::{SLOTS, SlotId},
-        topology::{Phase, Topology},
+        topology::{Phase, SlotMove, Topology},
     },
 };
 
@@ -168,6 +168,19 @@ impl Routing {
         &self.owning
     }
 
+    /// Members that may hold copies of keys whose slots they do not own, while slots move: the other side of each move.
+    /// Only of those that own slots, because only they are asked about all keys.
+    pub(super) fn with_copies(&self) -> Vec<NodeIndex> {
+        let other_side = |moving: &SlotMove| match moving.phase {
+            Phase::Planned | Phase::Frozen | Phase::Aborting => moving.to.clone(),
+            Phase::Switched | Phase::Open => moving.from.clone(),
+        };
+        let others: Vec<NodeId> = self.topology.moves.iter().map(other_side).collect();
+        let is_other =
+            |node: &NodeIndex| self.member(*node).is_some_and(|member| others.contains(&member.id));
+        self.owning.iter().copied().filter(is_other).collect()
+    }
+
     /// Nodes that requests must have left before the epoch may be acknowledged: the sources of moves that hold writes.
     pub(super) fn draining(&self) -> impl Iterator<Item = NodeIndex> + '_ {
         let moves = self.topology.moves.iter().filter(|moving| holds_writes(moving.phase));
@@ -203,7 +216,7 @@ fn holds_writes(phase: Phase) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::topology::{SlotMove, SlotRange};
+    use crate::cluster::topology::SlotRange;
 
     fn member(id: &str) -> Option<Arc<Member>> {
         Some(Arc::new(Member {
@@ -247,6 +260,7 @@ mod tests {
         );
         assert_eq!(routing.owning(), [2, 0]);
         assert_eq!(routing.draining().collect::<Vec<_>>(), [0]);
+        assert_eq!(routing.with_copies(), [2], "before the switch the target has copies");
         assert!(routing.no_owner(slot(250)).starts_with("CLUSTERDOWN Hash slot 250 has no owner"));
         assert!(routing.no_owner(slot(500)).contains("belongs to node gone"));
         assert!(Routing::unknown().no_owner(slot(1)).contains("has not read the topology"));

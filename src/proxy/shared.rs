@@ -6,7 +6,9 @@ use std::{
     time::Duration,
 };
 
-use super::clients::Clients;
+use tokio::sync::mpsc;
+
+use super::{clients::Clients, worker::Waiting};
 use crate::{cluster::id::ProxyId, server::ConnectionCounters, time::Millis};
 
 /// Settings of the data path.
@@ -79,6 +81,8 @@ pub(super) struct Shared {
     /// How to reach each worker; set once, before the first connection.
     pub(super) ports: std::sync::OnceLock<Vec<std::sync::Arc<super::worker::Port>>>,
     pub(super) connections: ConnectionCounters,
+    /// Clients that wait for all keys to be counted while slots move.
+    pub(super) counts: mpsc::UnboundedSender<Waiting>,
 }
 
 impl Shared {

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{grpc::v1, metrics, sniff::Protocol};
-use crate::protocol::Value;
+use crate::{cluster::topology::SlotRange, protocol::Value};
 
 /// A node or a proxy, as the listener sees it. The RESP loop is the daemon's own and stays on its worker thread, so
 /// it need not be `Send`; gRPC calls go through [`Daemon::execute`].
@@ -76,6 +76,9 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// The topology this daemon routes by; a node has none.
     fn topology(&self) -> v1::TopologyResponse;
+
+    /// Keys in these slots by database, at one moment; `None` from a proxy, which has no keys of its own.
+    fn count_keys(&self, slots: &[SlotRange]) -> Option<Vec<v1::DatabaseKeys>>;
 
     /// Writes all metrics.
     fn metrics(&self, out: &mut metrics::Text);

@@ -1,6 +1,11 @@
 //! A member's keys by slot: listing, copying to another member, deleting, comparing. All of it pipelined, and paced by
 //! the slower of the two sides: no more than one page of SCAN is under way.
 
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher as _, RandomState},
+};
+
 use bytes::Bytes;
 
 use super::{Clock, Peer, PeerError};
@@ -54,6 +59,15 @@ pub struct Copied {
     pub keys: u64,
     /// Bytes of their DUMP payloads.
     pub bytes: u64,
+}
+
+/// What a pass over the keys of some slots counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Keys.
+    pub keys: u64,
+    /// Those of them with an expiry; 0 if it was not asked for.
+    pub expires: u64,
 }
 
 /// Keys that SCAN is asked for at a time.
@@ -144,12 +158,35 @@ impl Peer {
     /// # Errors
     /// See [`PeerError`].
     pub async fn count(&mut self, slots: &SlotSet) -> Result<u64, PeerError> {
+        self.tally(slots, false).await.map(|tally| tally.keys)
+    }
+
+    /// How many keys of the slots the selected database holds, and, if asked for, how many of them with an expiry. One
+    /// pass of SCAN; keys that come or go meanwhile may or may not be counted, others are counted once.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub async fn tally(&mut self, slots: &SlotSet, expiring: bool) -> Result<Tally, PeerError> {
+        let mut tally = Tally::default();
         let mut listing = Listing::new(slots, self);
-        let mut seen = std::collections::HashSet::new();
-        while let Some(keys) = listing.next(self).await? {
-            seen.extend(keys);
+        // SCAN may return a key twice: 16 bytes are kept of each, not the key.
+        let hashers = [RandomState::new(), RandomState::new()];
+        let mut seen = HashSet::new();
+        while let Some(mut keys) = listing.next(self).await? {
+            keys.retain(|key| seen.insert(hashers.each_ref().map(|hasher| hasher.hash_one(key))));
+            tally.keys += keys.len() as u64;
+            if !expiring {
+                continue;
+            }
+            for key in &keys {
+                self.queue(&[&b"PTTL"[..], key]);
+            }
+            self.flush().await?;
+            for _ in &keys {
+                tally.expires += u64::from(self.reply("PTTL").await?.as_i64().is_some_and(|left| left >= 0));
+            }
         }
-        Ok(seen.len() as u64)
+        Ok(tally)
     }
 
     /// Deletes every key of the slots from all databases; returns how many.

@@ -339,6 +339,16 @@ impl Db {
         self.slots.get(slot.index()).map_or(0, Slot::len)
     }
 
+    /// Keys of a slot with an expiry.
+    #[must_use]
+    pub fn slot_expiring(&self, slot: SlotId) -> usize {
+        let mut count = 0;
+        if let Some(slot) = self.slots.get(slot.index()) {
+            slot.tables(&mut |table| count += table.expiring());
+        }
+        count
+    }
+
     /// Visits every record of a slot.
     pub fn for_each_in_slot<'a>(&'a self, slot: SlotId, visit: &mut dyn FnMut(RecordRef<'a>)) {
         if let Some(slot) = self.slots.get(slot.index()) {

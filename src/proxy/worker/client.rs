@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{lane::Receiver, slots::Key, stream::Stream};
 use crate::{
     protocol::{Batch, Encoder, ProtocolError, Version},
-    proxy::{clients::ClientInfo, replies::Replies},
+    proxy::{clients::ClientInfo, count::Counted, replies::Replies},
 };
 
 /// Requests of one client that may be under way at once.
@@ -26,6 +26,8 @@ pub(super) enum Stall {
     InFlight,
     /// Too many replies unread.
     Output,
+    /// All keys are being counted, while slots move.
+    Counting,
 }
 
 /// Which replies a client wants (`CLIENT REPLY`).
@@ -58,6 +60,8 @@ pub(super) struct Client {
     /// Whether the request under way wants no reply.
     pub(super) muted: bool,
     pub(super) stall: Option<Stall>,
+    /// What it waited for.
+    pub(super) counted: Option<Arc<Counted>>,
     /// Bytes may be waiting in the kernel.
     pub(super) unread: bool,
     /// On the list of those to be flushed.
@@ -115,7 +119,7 @@ impl Client {
             Some(Stall::InFlight) => self.replies.in_flight() < IN_FLIGHT_MAX / 2,
             Some(Stall::Output) => self.replies.buffered() < OUTPUT_MAX / 2,
             // Others tell when.
-            Some(Stall::Held | Stall::Backlog) | None => false,
+            Some(Stall::Held | Stall::Backlog | Stall::Counting) | None => false,
         }
     }
 

@@ -9,7 +9,12 @@ use super::{
 use crate::{
     client::encode_command,
     cluster::slot::SlotId,
-    command::{Flags, KeyPositions, Route, Spec, keys, resolve, route::reason},
+    command::{
+        Flags, KeyPositions, Route, Spec,
+        keys::{self, InvalidArguments},
+        resolve,
+        route::reason,
+    },
     protocol::Request,
     proxy::routing::Routing,
 };
@@ -75,10 +80,7 @@ impl Worker {
     ) -> Result<(), Stall> {
         let keys = match keys::positions(spec, request) {
             Ok(keys) => keys,
-            Err(error) => {
-                self.refuse(client, error.to_string());
-                return Ok(());
-            }
+            Err(InvalidArguments) => return self.malformed(client, routing, request),
         };
         let mut slot = None;
         for index in keys.indices() {
@@ -90,6 +92,9 @@ impl Worker {
             slot = Some(this);
         }
         let Some(slot) = slot else {
+            if !spec.flags.has(Flags::NO_MANDATORY_KEYS) {
+                return self.malformed(client, routing, request);
+            }
             self.unavailable(client, spec, reason::NO_KEY);
             return Ok(());
         };
@@ -98,6 +103,26 @@ impl Worker {
         }
         let Some(node) = routing.owner(slot) else {
             self.refuse(client, routing.no_owner(slot));
+            return Ok(());
+        };
+        let lane = self.lane_for(node, client);
+        match self.check_lane(lane, client)? {
+            Ok(()) => self.forward(client, lane, request),
+            Err(text) => self.refuse(client, text),
+        }
+        Ok(())
+    }
+
+    /// A request whose keys cannot be told, because its number of keys or a word before them is wrong: no server runs it,
+    /// and any of them knows Redis's words for it.
+    fn malformed(
+        &mut self,
+        client: &mut Client,
+        routing: &Routing,
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
+        let Some(&node) = routing.owning().first() else {
+            self.refuse(client, routing.no_owner(SlotId::of_key(b"")));
             return Ok(());
         };
         let lane = self.lane_for(node, client);

@@ -5,46 +5,44 @@
 //! client that has something once. So many small requests of many clients become one write to each node, and nothing on
 //! the way is locked, shared with another thread, or allocated per request.
 //!
-//! Here: sockets, time, and who waits for what. What a request means is in [`dispatch`], [`gather`] and [`local`]. Not
+//! Here: the turn, messages, and epochs. Sockets of clients are in [`clients`], those of nodes in [`lanes`]; what a request
+//! means is in [`dispatch`], [`gather`] and [`local`]. Not
 //! here: the registry; the table of routes comes from outside, ready made.
 
 mod client;
 mod client_command;
+mod clients;
 mod config;
 mod dispatch;
 mod gather;
 mod lane;
 mod lanes;
 pub(super) mod local;
+mod port;
 mod slots;
 mod special;
 pub(super) mod stream;
 
 use std::{
     io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-use mio::{Events, Interest, Poll, Token, Waker};
-use tokio::sync::{mpsc, oneshot};
+use mio::{Events, Poll, Token, Waker};
+use tokio::sync::mpsc;
 
+pub(super) use self::port::{Message, Port, Report, Waiting};
 use self::{
-    client::{Client, Mute, Stall},
+    client::{Client, Stall},
     lane::Lane,
     slots::{Key, Slots},
-    stream::Stream,
 };
 use super::{
     routing::{NodeIndex, Routing},
     shared::Shared,
 };
-use crate::{
-    cluster::id::Epoch,
-    protocol::{Batch, Limits, Version},
-    time::Millis,
-};
+use crate::{cluster::id::Epoch, time::Millis};
 
 /// What is read from one socket at once.
 const READ: usize = 128 << 10;
@@ -56,51 +54,6 @@ const READS_PER_TURN: usize = 16;
 const LANE_BIT: usize = 1 << (usize::BITS - 1);
 /// No client and no lane has this number.
 const WAKER: Token = Token(LANE_BIT - 1);
-
-/// What others tell a worker.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// A connection that speaks RESP, and what was read from it already.
-    Connection {
-        stream: Stream,
-        read: Vec<u8>,
-        peer: Option<(SocketAddr, SocketAddr)>,
-        ended: Option<oneshot::Sender<()>>,
-    },
-    /// Another table of routes.
-    Routing(Arc<Routing>),
-    /// Since when the registry has not answered; `None` while it does.
-    Registry { down_since: Option<Instant> },
-    /// Look who was killed.
-    Killed,
-    /// Answer what was read, then end.
-    Stop,
-}
-
-/// What a worker tells.
-#[derive(Debug)]
-pub(super) enum Report {
-    /// It routes by this epoch, and nothing of an older one is under way where it matters.
-    Applied { worker: usize, epoch: Epoch },
-    /// A node does not let this user in any more.
-    LoginRefused { user: String, reason: String, node: NodeIndex },
-}
-
-/// Where to send messages to a worker.
-#[derive(Debug)]
-pub(super) struct Port {
-    inbox: Mutex<Vec<Message>>,
-    waker: Waker,
-}
-
-impl Port {
-    pub(super) fn send(&self, message: Message) {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(message);
-        if let Err(error) = self.waker.wake() {
-            tracing::error!(%error, "cannot wake a worker");
-        }
-    }
-}
 
 /// See the module.
 pub(super) struct Worker {
@@ -147,7 +100,7 @@ impl Worker {
     ) -> io::Result<(Self, Arc<Port>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let port = Arc::new(Port { inbox: Mutex::default(), waker });
+        let port = Arc::new(Port::new(waker));
         let now = Instant::now();
         let worker = Self {
             index,
@@ -236,14 +189,21 @@ impl Worker {
     }
 
     fn take_messages(&mut self) {
-        let messages = std::mem::take(&mut *self.port.inbox.lock().unwrap_or_else(PoisonError::into_inner));
-        for message in messages {
+        for message in self.port.take() {
             match message {
                 Message::Connection { stream, read, peer, ended } => {
                     self.add_client(stream, &read, peer, ended);
                 }
                 Message::Routing(routing) => self.apply(routing),
                 Message::Registry { down_since } => self.registry_down_since = down_since,
+                Message::Counted { client, counted } => {
+                    if let Some(waiting) = self.clients.get_mut(client)
+                        && waiting.stall == Some(Stall::Counting)
+                    {
+                        waiting.counted = Some(counted);
+                        self.resume.push(client);
+                    }
+                }
                 Message::Killed => {
                     for key in self.clients.keys() {
                         let killed = self.clients.get_mut(key).is_some_and(|c| c.info.killed.load(Relaxed));
@@ -295,234 +255,6 @@ impl Worker {
         }
     }
 
-    // Clients.
-
-    fn add_client(
-        &mut self,
-        mut stream: Stream,
-        read: &[u8],
-        peer: Option<(SocketAddr, SocketAddr)>,
-        ended: Option<oneshot::Sender<()>>,
-    ) {
-        let key = self.clients.insert_with(|key| {
-            let info = self.shared.clients.add(peer, self.index, self.wall);
-            Box::new(Client {
-                key,
-                stream: Stream::Closed,
-                info,
-                input: Vec::new(),
-                batch: Batch::default(),
-                next: 0,
-                replies: super::replies::Replies::default(),
-                version: Version::Resp2,
-                database: 0,
-                authenticated: self.shared.password.is_none(),
-                mute: Mute::No,
-                muted: false,
-                stall: None,
-                unread: false,
-                dirty: false,
-                closing: self.stopping,
-                broken: None,
-                _ended: ended,
-            })
-        });
-        let both = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, Token(key.index as usize), both) {
-            tracing::warn!(%error, "cannot watch a client");
-            self.close_client(key);
-            return;
-        }
-        let Some(mut client) = self.clients.take(key) else { return };
-        client.stream = stream;
-        if !read.is_empty() {
-            self.feed(&mut client, read);
-        }
-        self.clients.put_back(key, client);
-        // What came before it was watched makes no event.
-        self.read_client(key);
-        self.dirty_client(key);
-    }
-
-    fn client_event(&mut self, index: u32, event: &mio::event::Event) {
-        let Some(key) = self.clients.current(index) else { return };
-        if event.is_error() {
-            self.close_client(key);
-            return;
-        }
-        if event.is_writable() && self.clients.get_mut(key).is_some_and(|c| !c.replies.unsent().is_empty()) {
-            self.dirty_client(key);
-        }
-        if event.is_readable() || event.is_read_closed() {
-            if event.is_read_closed()
-                && let Some(client) = self.clients.get_mut(key)
-            {
-                client.unread = true;
-            }
-            self.read_client(key);
-        }
-    }
-
-    /// Reads once, or to the end if it was closed.
-    fn read_client(&mut self, key: Key) {
-        let Some(mut client) = self.clients.take(key) else { return };
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let to_the_end = std::mem::take(&mut client.unread);
-        let mut reads = 0;
-        let alive = loop {
-            if client.stall.is_some() || client.closing {
-                client.unread = true;
-                break true;
-            }
-            if reads == READS_PER_TURN {
-                client.unread = to_the_end;
-                self.again.push(Token(key.index as usize));
-                break true;
-            }
-            reads += 1;
-            match client.stream.read(&mut scratch) {
-                Ok(None) => break true,
-                Ok(Some(0)) => {
-                    // It may still read what it has asked for.
-                    client.closing = true;
-                    if !client.is_done() {
-                        self.mark_dirty(&mut client);
-                    }
-                    break !client.is_done();
-                }
-                Ok(Some(count)) => {
-                    self.feed(&mut client, &scratch[..count]);
-                    if count < scratch.len() && !to_the_end {
-                        break true;
-                    }
-                }
-                Err(_) => break false,
-            }
-        };
-        self.scratch = scratch;
-        self.clients.put_back(key, client);
-        if !alive {
-            self.close_client(key);
-        }
-    }
-
-    /// New bytes of a client that is not stalled.
-    fn feed(&mut self, client: &mut Client, bytes: &[u8]) {
-        if client.input.is_empty() {
-            self.parse(client, bytes);
-        } else {
-            let mut input = std::mem::take(&mut client.input);
-            input.extend_from_slice(bytes);
-            self.parse(client, &input);
-            // Serving copied what is left of it.
-            if client.input.is_empty() && input.capacity() <= READ {
-                input.clear();
-                client.input = input;
-            }
-        }
-    }
-
-    fn parse(&mut self, client: &mut Client, buffer: &[u8]) {
-        let limits = Limits::default();
-        let limits = if client.authenticated { limits } else { limits.unauthenticated() };
-        client.broken = client.batch.parse(buffer, &limits).err();
-        if buffer.len() - client.batch.consumed() > limits.query_buffer {
-            tracing::warn!(
-                client = client.info.address(),
-                "closing a client that sends a request without an end"
-            );
-            client.closing = true;
-            return;
-        }
-        self.serve(client, buffer);
-    }
-
-    /// Serves the complete requests of a batch from where it stopped, and keeps what is not used.
-    fn serve(&mut self, client: &mut Client, buffer: &[u8]) {
-        let batch = std::mem::take(&mut client.batch);
-        let routing = Arc::clone(&self.routing);
-        let was_authenticated = client.authenticated;
-        self.mark_dirty(client);
-        while client.next < batch.len() && !client.closing {
-            if client.stall.is_none() {
-                client.begin();
-            }
-            let request = batch.get(client.next, buffer);
-            match self.request(client, &routing, &request) {
-                Ok(()) => {
-                    client.stall = None;
-                    client.next += 1;
-                }
-                Err(stall) => {
-                    if stall == Stall::Held {
-                        self.held.push(client.key);
-                    }
-                    client.stall = Some(stall);
-                    break;
-                }
-            }
-        }
-        client.batch = batch;
-        client.info.last_seen.store(self.wall.0, Relaxed);
-        if client.stall.is_some() {
-            client.input = buffer.to_vec();
-            return;
-        }
-        client.next = 0;
-        let rest = &buffer[client.batch.consumed()..];
-        client.input.extend_from_slice(rest);
-        client.batch.reset();
-        if let Some(error) = client.broken.take() {
-            if client.authenticated && !was_authenticated {
-                // It was read with the limits of a stranger.
-                client.batch.restart();
-                let input = std::mem::take(&mut client.input);
-                return self.parse(client, &input);
-            }
-            client.muted = false;
-            client.error(error.reply());
-            client.closing = true;
-        }
-        client.info.buffers.0.store(client.input.len() as u64, Relaxed);
-    }
-
-    /// Goes on with a client that was stalled.
-    fn resume_client(&mut self, key: Key) {
-        let Some(mut client) = self.clients.take(key) else { return };
-        if client.stall.is_some() {
-            let input = std::mem::take(&mut client.input);
-            self.serve(&mut client, &input);
-        }
-        let unread = client.unread && client.stall.is_none();
-        self.clients.put_back(key, client);
-        if unread {
-            self.read_client(key);
-        }
-        self.dirty_client(key);
-    }
-
-    fn dirty_client(&mut self, key: Key) {
-        if let Some(client) = self.clients.get_mut(key)
-            && !client.dirty
-        {
-            client.dirty = true;
-            self.dirty_clients.push(key);
-        }
-    }
-
-    fn mark_dirty(&mut self, client: &mut Client) {
-        if !client.dirty {
-            client.dirty = true;
-            self.dirty_clients.push(client.key);
-        }
-    }
-
-    fn close_client(&mut self, key: Key) {
-        if let Some(client) = self.clients.forget(key) {
-            self.shared.clients.remove(client.info.id);
-        }
-    }
-
     /// Writes everything there is to write, and goes on with who waited for that.
     fn settle(&mut self) {
         loop {
@@ -543,26 +275,6 @@ impl Worker {
             for key in resume {
                 self.resume_client(key);
             }
-        }
-    }
-
-    fn flush_client(&mut self, key: Key) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        client.dirty = false;
-        let unsent = client.replies.unsent();
-        let mut alive = true;
-        if !unsent.is_empty() {
-            match client.stream.write(unsent) {
-                Ok(Some(count)) => client.replies.advance(count),
-                Ok(None) => {}
-                Err(_) => alive = false,
-            }
-            client.info.buffers.1.store(client.replies.buffered() as u64, Relaxed);
-        }
-        if !alive || client.is_done() {
-            self.close_client(key);
-        } else if client.may_resume() {
-            self.resume.push(key);
         }
     }
 }

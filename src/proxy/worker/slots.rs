@@ -2,7 +2,7 @@
 
 /// A place and which of its tenants is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(in crate::proxy) struct Key {
     pub(super) index: u32,
     pub(super) generation: u32,
 }

@@ -1,8 +1,10 @@
 //! Commands over all nodes, whose replies merge by a rule of their own. Keys of slots that the answering node does not own
 //! (copies of a move that is not done) are left out.
 
+use std::sync::Arc;
+
 use super::{
-    Worker,
+    Waiting, Worker,
     client::{Client, Stall},
     gather::{Gather, Rule},
 };
@@ -11,6 +13,7 @@ use crate::{
     command::{Merge, Spec},
     protocol::{Encoder, Request, Version, number::parse_i64},
     proxy::{
+        count::Counted,
         info,
         merge::{self, Elements},
         routing::{NodeIndex, Routing},
@@ -27,8 +30,10 @@ pub(super) enum Special {
     Scan { ask: Ask, options: Vec<Vec<u8>>, count: u64 },
     /// `RANDOMKEY`: first how many keys each node has, then a key of one.
     RandomKey { sizes: Vec<u64>, tries: u32 },
-    /// `INFO`: the sections of all nodes, added up.
-    Info { sections: Vec<Vec<u8>> },
+    /// `INFO`: the sections of all nodes, added up; with the true numbers of keys of nodes that hold copies.
+    Info { sections: Vec<Vec<u8>>, counted: Option<Arc<Counted>> },
+    /// `DBSIZE` while slots move: beside what the other nodes say, so many keys.
+    DbSize { counted: i64 },
 }
 
 /// Keys that are not the node's own, before `RANDOMKEY` gives up: only while nearly all keys of all nodes are copies.
@@ -76,6 +81,7 @@ impl Worker {
         }
         match spec.name {
             "scan" => self.scan(client, routing, spec, request),
+            "dbsize" if !routing.topology().moves.is_empty() => self.dbsize(client, routing, spec),
             "keys" => self.scatter(client, spec, Rule::Special(Special::Keys), routing.owning(), &arguments),
             "randomkey" => {
                 let rule = Rule::Special(Special::RandomKey { sizes: Vec::new(), tries: 0 });
@@ -99,6 +105,8 @@ impl Worker {
         sections: Vec<Vec<u8>>,
         request: &Request<'_>,
     ) -> Result<(), Stall> {
+        let moving = !routing.topology().moves.is_empty() && info::wants(&sections, "keyspace");
+        let counted = if moving { Some(self.counted(client, routing, true)?) } else { None };
         // A node that does not answer must not hide the others: it is left out, and said so.
         let mut reachable = Vec::new();
         for &node in routing.owning() {
@@ -108,12 +116,59 @@ impl Worker {
             }
         }
         if reachable.is_empty() {
-            let text = info::merge(&self.shared, routing, &sections, &[], self.wall);
+            let text = info::merge(&self.shared, routing, &sections, &[], None, self.wall);
             client.reply(|reply| reply.verbatim("txt", text));
             return Ok(());
         }
         let arguments: Vec<&[u8]> = request.args().collect();
-        self.scatter(client, spec, Rule::Special(Special::Info { sections }), &reachable, &arguments)
+        self.scatter(client, spec, Rule::Special(Special::Info { sections, counted }), &reachable, &arguments)
+    }
+
+    /// Nodes that may hold copies are counted by slot, the others asked.
+    fn dbsize(&mut self, client: &mut Client, routing: &Routing, spec: &'static Spec) -> Result<(), Stall> {
+        let counted = self.counted(client, routing, false)?;
+        let mut keys = 0;
+        for (_, databases) in &counted.nodes {
+            match databases {
+                Ok(databases) => {
+                    let here = databases.iter().filter(|(of, _)| *of == u32::from(client.database));
+                    keys += here.map(|(_, tally)| tally.keys).sum::<u64>();
+                }
+                Err(reason) => {
+                    self.refuse(client, format!("ERR the keys of a node cannot be counted: {reason}"));
+                    return Ok(());
+                }
+            }
+        }
+        let keys = i64::try_from(keys).unwrap_or(i64::MAX);
+        let others: Vec<NodeIndex> =
+            routing.owning().iter().copied().filter(|&node| counted.node(node).is_none()).collect();
+        if others.is_empty() {
+            client.reply(|reply| reply.integer(keys));
+            return Ok(());
+        }
+        self.scatter(client, spec, Rule::Special(Special::DbSize { counted: keys }), &others, &[b"DBSIZE"])
+    }
+
+    /// What nodes that may hold copies have of their own, by this table of routes. The client waits for it, after all it
+    /// has asked before was answered.
+    fn counted(
+        &mut self,
+        client: &mut Client,
+        routing: &Routing,
+        expires: bool,
+    ) -> Result<Arc<Counted>, Stall> {
+        let counted = client.counted.take();
+        if let Some(counted) = counted.filter(|of| of.epoch == routing.epoch() && (of.expires || !expires)) {
+            return Ok(counted);
+        }
+        if client.replies.in_flight() > 0 {
+            return Err(Stall::Drain);
+        }
+        let waiting = Waiting { port: Arc::clone(&self.port), client: client.key, expires };
+        // Who counts ends with the proxy.
+        let _ = self.shared.counts.send(waiting);
+        Err(Stall::Counting)
     }
 
     fn scan(
@@ -161,13 +216,17 @@ impl Worker {
         let Rule::Special(special) = rule else { return Some(gather) };
         let done = match special {
             Special::Keys => merge_keys(&gather, routing, version, out),
-            Special::Info { sections } => {
+            Special::DbSize { counted } => merge::sum(gather.replies()).map(|sum| {
+                Encoder::new(out, version).integer(sum + counted);
+            }),
+            Special::Info { sections, counted } => {
                 let parts: Vec<(NodeIndex, &[u8])> = gather
                     .replies()
                     .zip(&gather.parts)
                     .filter_map(|(reply, part)| Some((part.node, info::text_of(reply.bytes)?)))
                     .collect();
-                let text = info::merge(&self.shared, routing, &sections, &parts, self.wall);
+                let text =
+                    info::merge(&self.shared, routing, &sections, &parts, counted.as_deref(), self.wall);
                 Encoder::new(out, version).verbatim("txt", text);
                 Some(())
             }
@@ -217,7 +276,7 @@ impl Worker {
                 Some(gather)
             }
             Next::AskMore => {
-                let current = std::sync::Arc::clone(&self.routing);
+                let current = Arc::clone(&self.routing);
                 let Some(ask) = ask.again(&current) else {
                     Encoder::new(out, version).error("ERR all nodes were removed during SCAN");
                     return Some(gather);
@@ -249,7 +308,7 @@ impl Worker {
         out: &mut Vec<u8>,
         (sizes, tries): (Vec<u64>, u32),
     ) -> Option<Box<Gather>> {
-        let routing = std::sync::Arc::clone(&self.routing);
+        let routing = Arc::clone(&self.routing);
         let version = gather.version;
         let asked = gather.parts.first().map(|part| part.node);
         let sizes = if tries == 0 {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::v1;
-use crate::server::Daemon;
+use crate::{cluster::topology::SlotRange, server::Daemon};
 
 pub(super) struct Control<D> {
     daemon: Arc<D>,
@@ -48,5 +48,19 @@ impl<D: Daemon> v1::control_server::Control for Control<D> {
         _: Request<v1::TopologyRequest>,
     ) -> Result<Response<v1::TopologyResponse>, Status> {
         Ok(Response::new(self.daemon.topology()))
+    }
+
+    async fn count_keys(
+        &self,
+        request: Request<v1::CountKeysRequest>,
+    ) -> Result<Response<v1::CountKeysResponse>, Status> {
+        let slots = request.into_inner().slots.into_iter().map(SlotRange::try_from);
+        let slots = slots
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        match self.daemon.count_keys(&slots) {
+            Some(databases) => Ok(Response::new(v1::CountKeysResponse { databases })),
+            None => Err(Status::unimplemented("a proxy has no keys of its own; use DBSIZE")),
+        }
     }
 }

@@ -1,0 +1,194 @@
+//! Logging in to the members, as the user of this registration: the user is made at the member first, and the registry
+//! asked afterwards whether the proxy is still registered, so that a fence set in between is never undone unseen. Also the
+//! numbers that members have within this process. Not here: when to register, and what to do with a table of routes.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+
+use super::{
+    membership::until,
+    routing::{Access, Login, Member, NodeIndex},
+};
+use crate::cluster::{
+    id::{NodeId, ProxyId},
+    member::{Address, NodeRecord, ProxyRecord},
+    peer::{Peer, fence},
+    plan::keys,
+    registry::Registry,
+};
+
+/// For one login.
+const TIMEOUT: Duration = Duration::from_secs(3);
+/// Before a member that did not let the proxy in is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What became of a login.
+#[derive(Debug)]
+struct LoggedIn {
+    index: NodeIndex,
+    user: String,
+    outcome: Result<SocketAddr, String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Logins {
+    registry: Registry,
+    id: ProxyId,
+    /// Members ever seen, by their index.
+    numbered: Vec<(NodeId, Address)>,
+    access: Vec<Access>,
+    user: String,
+    previous_user: String,
+    secret: String,
+    pending: JoinSet<LoggedIn>,
+    retry_at: Option<tokio::time::Instant>,
+}
+
+impl Logins {
+    pub(super) fn new(registry: Registry, id: ProxyId) -> Self {
+        Self {
+            registry,
+            id,
+            numbered: Vec::new(),
+            access: Vec::new(),
+            user: String::new(),
+            previous_user: String::new(),
+            secret: String::new(),
+            pending: JoinSet::new(),
+            retry_at: None,
+        }
+    }
+
+    /// Another registration: another user with another secret.
+    pub(super) fn become_instance(&mut self, instance: &str) {
+        self.previous_user = std::mem::replace(&mut self.user, fence::proxy_user(&self.id, instance));
+        self.secret = fence::secret();
+    }
+
+    /// Of this registration.
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Gives up what was begun for a registration before.
+    pub(super) fn forget_pending(&mut self) {
+        self.pending = JoinSet::new();
+    }
+
+    /// Whether logins are under way.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Begins the logins that are missing.
+    pub(super) fn begin(&mut self, nodes: &BTreeMap<NodeId, NodeRecord>) {
+        for node in nodes.values() {
+            let member = (node.id.clone(), node.address.clone());
+            if !self.numbered.contains(&member) {
+                self.numbered.push(member);
+                self.access.push(Access::Closed("not logged in yet".to_owned()));
+            }
+        }
+        for (index, (id, address)) in self.numbered.iter().enumerate() {
+            let is_open = matches!(&self.access[index], Access::Ready(login) if login.user == self.user);
+            if !is_member(nodes, id, address) || is_open {
+                continue;
+            }
+            let Ok(index) = NodeIndex::try_from(index) else { continue };
+            let (registry, id, address) = (self.registry.clone(), self.id.clone(), address.clone());
+            let (user, previous, secret) =
+                (self.user.clone(), self.previous_user.clone(), self.secret.clone());
+            self.pending.spawn(async move {
+                let login = log_in(&registry, &id, &address, (&user, &previous, &secret));
+                let outcome = match tokio::time::timeout(TIMEOUT, login).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => Err(format!("no login within {TIMEOUT:?}")),
+                };
+                LoggedIn { index, user, outcome }
+            });
+        }
+    }
+
+    /// Waits until a login has ended, well or not; asks members again that did not let the proxy in. May be dropped and
+    /// called again.
+    pub(super) async fn next(&mut self, nodes: &BTreeMap<NodeId, NodeRecord>) {
+        loop {
+            tokio::select! {
+                Some(login) = self.pending.join_next() => {
+                    if let Ok(login) = login
+                        && login.user == self.user
+                    {
+                        self.ended(login);
+                        return;
+                    }
+                }
+                () = until(self.retry_at) => {
+                    self.retry_at = None;
+                    self.begin(nodes);
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, login: LoggedIn) {
+        let access = &mut self.access[usize::from(login.index)];
+        match login.outcome {
+            Ok(socket) => {
+                let ready = Login { socket, user: login.user, secret: self.secret.clone() };
+                *access = Access::Ready(ready);
+            }
+            Err(reason) => {
+                // A user of before may still be good.
+                if let Access::Closed(before) = access {
+                    if *before != reason {
+                        let (id, address) = &self.numbered[usize::from(login.index)];
+                        tracing::warn!(node = %id, %address, reason, "cannot log in to a node");
+                    }
+                    *access = Access::Closed(reason);
+                }
+                self.retry_at.get_or_insert_with(|| tokio::time::Instant::now() + PAUSE);
+            }
+        }
+    }
+
+    /// By their numbers; those that are no members any more leave a gap.
+    pub(super) fn members(&self, nodes: &BTreeMap<NodeId, NodeRecord>) -> Vec<Option<Arc<Member>>> {
+        let members = self.numbered.iter().zip(&self.access).map(|((id, address), access)| {
+            is_member(nodes, id, address).then(|| {
+                Arc::new(Member { id: id.clone(), address: address.clone(), access: access.clone() })
+            })
+        });
+        members.collect()
+    }
+}
+
+fn is_member(nodes: &BTreeMap<NodeId, NodeRecord>, id: &NodeId, address: &Address) -> bool {
+    nodes.get(id).is_some_and(|node| node.address == *address)
+}
+
+/// Makes the user at a node, and only then asks the registry whether the proxy is still who it was.
+async fn log_in(
+    registry: &Registry,
+    id: &ProxyId,
+    address: &Address,
+    (user, previous, secret): (&str, &str, &str),
+) -> Result<SocketAddr, String> {
+    let endpoint = address.connect_to();
+    let socket = tokio::net::lookup_host(&endpoint)
+        .await
+        .map_err(|error| error.to_string())?
+        .next()
+        .ok_or_else(|| format!("{endpoint} has no address"))?;
+    let mut peer = Peer::open(address).await.map_err(|error| error.to_string())?;
+    peer.make_user(user, secret).await.map_err(|error| error.to_string())?;
+    if let Err(error) = peer.forget_registrations(id, &[user, previous]).await {
+        tracing::debug!(%error, "users of earlier registrations stay");
+    }
+    let registered =
+        registry.get(&format!("{}{id}", keys::PROXIES)).await.map_err(|error| error.to_string())?;
+    let record: Option<ProxyRecord> = registered.and_then(|entry| serde_json::from_slice(&entry.value).ok());
+    let is_ours = record.is_some_and(|record| fence::proxy_user(&record.id, &record.instance) == user);
+    if is_ours { Ok(socket) } else { Err("this proxy's registration has ended".to_owned()) }
+}

@@ -1,0 +1,94 @@
+//! How a worker and the threads around it talk: messages in, reports out. Not here: what is done about them.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use mio::Waker;
+use tokio::sync::oneshot;
+
+use super::{slots::Key, stream::Stream};
+use crate::{
+    cluster::id::Epoch,
+    proxy::{
+        count::Counted,
+        routing::{NodeIndex, Routing},
+    },
+};
+
+/// What others tell a worker.
+#[derive(Debug)]
+pub(in crate::proxy) enum Message {
+    /// A connection that speaks RESP, and what was read from it already.
+    Connection {
+        stream: Stream,
+        read: Vec<u8>,
+        peer: Option<(SocketAddr, SocketAddr)>,
+        ended: Option<oneshot::Sender<()>>,
+    },
+    /// Another table of routes.
+    Routing(Arc<Routing>),
+    /// Since when the registry has not answered; `None` while it does.
+    Registry { down_since: Option<Instant> },
+    /// What a client waits for.
+    Counted { client: Key, counted: Arc<Counted> },
+    /// Look who was killed.
+    Killed,
+    /// Answer what was read, then end.
+    Stop,
+}
+
+/// What a worker tells.
+#[derive(Debug)]
+pub(in crate::proxy) enum Report {
+    /// It routes by this epoch, and nothing of an older one is under way where it matters.
+    Applied { worker: usize, epoch: Epoch },
+    /// A node does not let this user in any more.
+    LoginRefused { user: String, reason: String, node: NodeIndex },
+}
+
+/// Where to send messages to a worker.
+#[derive(Debug)]
+pub(in crate::proxy) struct Port {
+    inbox: Mutex<Vec<Message>>,
+    waker: Waker,
+}
+
+impl Port {
+    pub(super) fn new(waker: Waker) -> Self {
+        Self { inbox: Mutex::default(), waker }
+    }
+
+    /// What has been sent since.
+    pub(super) fn take(&self) -> Vec<Message> {
+        std::mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(in crate::proxy) fn send(&self, message: Message) {
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "cannot wake a worker");
+        }
+    }
+}
+
+/// A client that goes on when all keys have been counted.
+#[derive(Debug)]
+pub(in crate::proxy) struct Waiting {
+    pub(super) port: Arc<Port>,
+    pub(super) client: Key,
+    pub(super) expires: bool,
+}
+
+impl Waiting {
+    /// Whether it needs to know how many keys have an expiry.
+    pub(in crate::proxy) fn wants_expires(&self) -> bool {
+        self.expires
+    }
+
+    pub(in crate::proxy) fn tell(self, counted: &Arc<Counted>) {
+        self.port.send(Message::Counted { client: self.client, counted: Arc::clone(counted) });
+    }
+}

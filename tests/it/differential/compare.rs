@@ -74,7 +74,9 @@ pub(super) fn agree(request: &[Vec<u8>], ours: &[u8], theirs: &[u8], more: &[Exc
     }
     match (*rule, decode(ours), decode(theirs)) {
         (_, Value::Error(_), _) | (_, _, Value::Error(_)) => false,
-        (Rule::Unordered, Value::Array(ours), Value::Array(theirs)) => sorted(&ours) == sorted(&theirs),
+        (Rule::Unordered, Value::Array(ours), Value::Array(theirs))
+        | (Rule::Unordered, Value::Set(ours), Value::Set(theirs)) => sorted(&ours) == sorted(&theirs),
+        (Rule::Unordered, Value::Map(ours), Value::Map(theirs)) => sorted(&ours) == sorted(&theirs),
         (Rule::Near(distance), Value::Integer(ours), Value::Integer(theirs)) => {
             ours >= 0 && theirs >= 0 && ours.abs_diff(theirs) <= distance.unsigned_abs()
         }
@@ -83,8 +85,8 @@ pub(super) fn agree(request: &[Vec<u8>], ours: &[u8], theirs: &[u8], more: &[Exc
     }
 }
 
-fn sorted(elements: &[Value]) -> Vec<&[u8]> {
-    let mut bytes: Vec<_> = elements.iter().map(|element| element.as_bytes().unwrap_or_default()).collect();
-    bytes.sort_unstable();
-    bytes
+fn sorted<T: std::fmt::Debug>(elements: &[T]) -> Vec<String> {
+    let mut shown: Vec<_> = elements.iter().map(|element| format!("{element:?}")).collect();
+    shown.sort_unstable();
+    shown
 }

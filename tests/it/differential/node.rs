@@ -1,7 +1,10 @@
 //! `redis_node` beside redis-server.
 
 use cluster_fixture::{node, redis_server};
-use redis_cluster::protocol::{Value, Version};
+use redis_cluster::{
+    node::commands::is_implemented,
+    protocol::{Value, Version},
+};
 
 use super::{
     peer::{Differences, Peer},
@@ -10,7 +13,7 @@ use super::{
 
 /// Nothing is refused that redis-server serves, and any two keys may meet in a command.
 fn pair<'a>(ours: &'a cluster_fixture::Server, theirs: &'a cluster_fixture::Server) -> Pair<'a> {
-    Pair { ours, theirs, refusal: |_| None, exceptions: &[], together: |_| true }
+    Pair { ours, theirs, refusal: |_| None, exceptions: &[], commands: is_implemented, together: |_| true }
 }
 
 #[test]

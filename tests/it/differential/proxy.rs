@@ -1,4 +1,5 @@
-//! `proxy_node` in front of two nodes, beside one redis-server: the slots must not show, but for what is refused.
+//! `proxy_node` in front of two nodes, ours or stock, beside one redis-server: the slots must not show, but for what is
+//! refused.
 
 use std::process::Stdio;
 
@@ -6,7 +7,8 @@ use cluster_fixture::{Server, console, etcd, node, proxy, redis_server};
 use redis_cluster::{
     client::encode_command,
     cluster::SlotId,
-    command::{Route, keys, resolve},
+    command::{Flags, Group, Route, Spec, keys, resolve, route::reason},
+    node::commands::is_implemented,
     protocol::{Batch, Limits, Value, Version},
     proxy::answers,
 };
@@ -26,12 +28,20 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Option<Self> {
+        Self::of([node("1"), node("2")], "http")
+    }
+
+    fn stock() -> Option<Self> {
+        Self::of([redis_server()?, redis_server()?], "redis")
+    }
+
+    fn of(nodes: [Server; 2], scheme: &str) -> Option<Self> {
         let etcd = etcd()?;
-        let nodes = [node("1"), node("2")];
         let proxy = proxy("1", &etcd.url());
         for (id, node) in ["1", "2"].iter().zip(&nodes) {
             let mut add = console();
-            add.arg(etcd.url()).args(["add", id, &node.url()]).stdin(Stdio::null());
+            let address = format!("{scheme}://{}", node.address());
+            add.arg(etcd.url()).args(["add", id, &address]).stdin(Stdio::null());
             let output = add.output().expect("the console runs");
             assert!(output.status.success(), "add {id}: {}", String::from_utf8_lossy(&output.stderr));
         }
@@ -44,6 +54,7 @@ impl Cluster {
             theirs: redis,
             refusal,
             exceptions: EXCEPTIONS,
+            commands: is_implemented,
             together: |spec| spec.route != Route::OneSlot,
         }
     }
@@ -51,6 +62,49 @@ impl Cluster {
 
 const EXCEPTIONS: &[Exception] =
     &[("config|get", Rule::Kind, "most settings are each node's own, and the proxy has none of that name")];
+
+/// Between two stock servers.
+const STOCK_EXCEPTIONS: &[Exception] = &[
+    ("hgetall", Rule::Unordered, HASH_TABLE),
+    ("hkeys", Rule::Unordered, HASH_TABLE),
+    ("hvals", Rule::Unordered, HASH_TABLE),
+    ("hrandfield", Rule::Kind, "any fields"),
+    ("sdiff", Rule::Unordered, HASH_TABLE),
+    ("sinter", Rule::Unordered, HASH_TABLE),
+    ("smembers", Rule::Unordered, HASH_TABLE),
+    ("sort", Rule::Unordered, "BY a constant leaves the order of a hash table"),
+    ("sort_ro", Rule::Unordered, "BY a constant leaves the order of a hash table"),
+    ("srandmember", Rule::Kind, "any members"),
+    ("sunion", Rule::Unordered, HASH_TABLE),
+    ("xinfo|consumers", Rule::Kind, "times since"),
+    ("xinfo|stream", Rule::Kind, "times since"),
+    ("xpending", Rule::Kind, "times since"),
+    ("zrandmember", Rule::Kind, "any members"),
+];
+
+const HASH_TABLE: &str = "order of a hash table, whose seed is each server's own";
+
+/// Commands that leave two stock servers with different data, or that are about the server and not its data.
+const NOT_ON_STOCK: &[(&str, &str)] = &[
+    ("spop", "any members"),
+    ("hscan", "cursors and order are each server's own"),
+    ("sscan", "cursors and order are each server's own"),
+    ("zscan", "cursors and order are each server's own"),
+    ("xautoclaim", "depends on how many milliseconds went by"),
+    ("xclaim", "depends on how many milliseconds went by"),
+    ("eval", "scripts are made by hand"),
+    ("eval_ro", "scripts are made by hand"),
+    ("evalsha", "scripts are made by hand"),
+    ("evalsha_ro", "scripts are made by hand"),
+    ("lolwut", "a picture of a version"),
+    ("pfdebug", "internals"),
+    ("lastsave", "the time"),
+];
+
+/// What a stock server behind the proxy serves or the proxy refuses: all of Redis.
+fn on_stock(spec: &Spec) -> bool {
+    NOT_ON_STOCK.iter().all(|(name, _)| *name != spec.name) && spec.subcommands().is_empty()
+}
 
 /// What a proxy says instead of serving a request, by the command table. Malformed requests are not refused: they get the
 /// errors of redis-server.
@@ -67,7 +121,8 @@ fn refusal(request: &[Vec<u8>]) -> Option<&'static str> {
         Route::OneSlot => {
             let keys = keys::positions(spec, &request).ok()?;
             let mut slots = keys.indices().map(|at| SlotId::of_key(request.arg(at)));
-            let first = slots.next()?;
+            let none_needed = spec.flags.has(Flags::NO_MANDATORY_KEYS).then_some(reason::NO_KEY);
+            let Some(first) = slots.next() else { return none_needed };
             slots.any(|slot| slot != first).then_some("CROSSSLOT Keys in request don't hash to the same slot")
         }
         _ => None,
@@ -84,6 +139,48 @@ fn chosen_cases() {
 fn requests_by_chance() {
     let (Some(cluster), Some(redis)) = (Cluster::start(), redis_server()) else { return };
     cluster.beside(&redis).requests_by_chance(100);
+}
+
+/// Lists, hashes, sets, sorted sets, streams and the rest, with stock servers behind the proxy: the same bytes as from one,
+/// and what spans several nodes, waits, subscribes or is a transaction refused with its reason.
+#[test]
+fn all_types_on_stock_servers_by_chance() {
+    let (Some(cluster), Some(redis)) = (Cluster::stock(), redis_server()) else { return };
+    let pair = Pair { exceptions: STOCK_EXCEPTIONS, commands: on_stock, ..cluster.beside(&redis) };
+    pair.requests_by_chance(30);
+    Pair { commands: |spec| on_stock(spec) && is_of_a_type(spec), ..pair }.requests_by_chance(120);
+    // It was about two nodes, and most of it made sense.
+    let mut served = String::new();
+    for node in &cluster.nodes {
+        let info = Peer::connect(&node.address(), Version::Resp2).call(&["INFO", "commandstats"]);
+        let info = String::from_utf8_lossy(&info).into_owned();
+        assert!(info.contains("cmdstat_zadd:"), "{info}");
+        served.push_str(&info);
+    }
+    for family in ["lpush", "hset", "sadd", "zadd", "xadd", "pfadd", "geoadd", "setbit"] {
+        let lines = served.lines().filter_map(|line| line.strip_prefix(&format!("cmdstat_{family}:")));
+        let without_error = lines.filter(|line| {
+            let figure = |name: &str| line.split(',').find_map(|pair| pair.strip_prefix(name));
+            figure("calls=") != figure("failed_calls=")
+        });
+        assert!(without_error.count() > 0, "{family}: {served}");
+    }
+}
+
+/// What is about one of Redis's types other than strings, or about any key.
+fn is_of_a_type(spec: &Spec) -> bool {
+    matches!(
+        spec.group,
+        Group::Generic
+            | Group::List
+            | Group::Hash
+            | Group::Set
+            | Group::SortedSet
+            | Group::Stream
+            | Group::Hyperloglog
+            | Group::Geo
+            | Group::Bitmap
+    )
 }
 
 #[test]

@@ -145,8 +145,11 @@ fn push(arg: &Arg, pools: &Pools, chance: &mut Chance, words: &mut Vec<Vec<u8>>)
     }
     let times = if arg.multiple { 1 + chance.below(3) } else { 1 };
     for time in 0..times {
-        if let Some(token) = arg.token.filter(|_| time == 0 || arg.multiple_token) {
-            words.push(any_case(token, chance));
+        match arg.token.filter(|_| time == 0 || arg.multiple_token) {
+            // An id from the clock is never the same twice.
+            Some("*") => words.push(format!("{}-{}", chance.below(50), chance.below(5)).into()),
+            Some(token) => words.push(any_case(token, chance)),
+            None => {}
         }
         match arg.kind {
             ArgKind::Token => {}

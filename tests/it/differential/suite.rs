@@ -8,7 +8,6 @@ use std::{
 use cluster_fixture::Server;
 use redis_cluster::{
     command::{Spec, TABLE},
-    node::commands::is_implemented,
     protocol::{Value, Version, quote},
 };
 
@@ -37,6 +36,8 @@ pub(super) struct Pair<'a> {
     pub(super) refusal: fn(&[Vec<u8>]) -> Option<&'static str>,
     /// Exceptions besides those of every daemon.
     pub(super) exceptions: &'static [Exception],
+    /// Commands that are asked by chance.
+    pub(super) commands: fn(&Spec) -> bool,
     /// Whether keys of different slots make sense in a command.
     pub(super) together: fn(&Spec) -> bool,
 }
@@ -62,9 +63,7 @@ const NOT_BY_CHANCE: &[(&str, &str)] = &[
 
 fn by_chance(spec: &Spec) -> bool {
     let first = spec.name.split('|').next().unwrap_or_default();
-    is_implemented(spec)
-        && NOT_BY_CHANCE.iter().all(|(name, _)| *name != first)
-        && !spec.name.ends_with("|help")
+    NOT_BY_CHANCE.iter().all(|(name, _)| *name != first) && !spec.name.ends_with("|help")
 }
 
 /// Requests of a round; each round begins with empty servers. `DIFFERENTIAL_ROUNDS` runs more of them.
@@ -139,7 +138,8 @@ impl Pair<'_> {
         let seed = number("DIFFERENTIAL_SEED").unwrap_or(now.as_nanos() as u64);
         let rounds = number("DIFFERENTIAL_ROUNDS").map_or(rounds, |rounds| rounds as usize);
         eprintln!("DIFFERENTIAL_SEED={seed}");
-        let specs: Vec<&Spec> = TABLE.iter().filter(|spec| by_chance(spec)).collect();
+        let specs: Vec<&Spec> =
+            TABLE.iter().filter(|spec| by_chance(spec) && (self.commands)(spec)).collect();
         let mut differences = Differences::default();
         for version in [Version::Resp2, Version::Resp3] {
             let mut chance = Chance::new(seed);

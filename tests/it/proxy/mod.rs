@@ -1,4 +1,11 @@
-//! A proxy in front of two stock servers: what clients see, and what they see while things break and move.
+//! A proxy in front of two members, stock servers or our own: what clients see. Here: the cluster that these tests use, and
+//! a proxy at rest. What is seen while slots move is in [`moving`], while nodes are away in [`outage`], the proxy's place in
+//! etcd in [`registration`].
+
+mod grpc;
+mod moving;
+mod outage;
+mod registration;
 
 use std::{
     collections::BTreeSet,
@@ -7,38 +14,58 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cluster_fixture::{Server, etcd, proxy, redis_server};
+use cluster_fixture::{Server, etcd, node, proxy, redis_server};
 use redis_cluster::{
     client::Connection,
     cluster::{
         NodeId, SlotId, Topology,
+        election::{Election, Leadership},
         id::Epoch,
         member::{NodeRecord, ProxyRecord},
-        registry::{Registry, Txn},
+        registry::{Lease, Registry, Txn},
         slot::SLOTS,
-        topology::{Phase, SlotMove, SlotRange},
+        topology::SlotRange,
     },
     protocol::Value,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Two stock servers with half of the slots each, etcd, and a proxy in front.
+/// What the members are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Members {
+    Stock,
+    Ours,
+}
+
+/// Two members with half of the slots each, etcd, and a proxy in front. No proxy drives: the test holds the leadership, so
+/// that the topology is what it says.
 struct Cluster {
     registry: Registry,
     nodes: [Server; 2],
     proxy: Server,
     etcd: Server,
+    _leadership: (Lease, Leadership),
 }
 
 impl Cluster {
     async fn start() -> Option<Self> {
-        let (etcd, nodes) = (etcd()?, [redis_server()?, redis_server()?]);
+        Self::of(Members::Stock).await
+    }
+
+    async fn of(members: Members) -> Option<Self> {
+        let etcd = etcd()?;
+        let (nodes, scheme) = match members {
+            Members::Stock => ([redis_server()?, redis_server()?], "redis"),
+            Members::Ours => ([node("1"), node("2")], "http"),
+        };
         let registry = Registry::open(&[etcd.url()], "default").unwrap();
+        let lease = registry.grant(Duration::from_secs(60)).await.unwrap();
+        let leadership = Election::campaign(&registry, "the test", &lease).await.unwrap();
         for (id, node) in ["1", "2"].iter().zip(&nodes) {
             let record = NodeRecord {
                 id: id.parse().unwrap(),
-                address: format!("redis://{}", node.address()).parse().unwrap(),
+                address: format!("{scheme}://{}", node.address()).parse().unwrap(),
                 added_at_ms: 0,
                 added_by: "test".to_owned(),
                 version: String::new(),
@@ -50,7 +77,7 @@ impl Cluster {
         topology.assign(&[slots(8192, SLOTS as u16 - 1)], &id("2"));
         put(&registry, "topology", &topology).await;
         let proxy = proxy("1", &etcd.url());
-        let cluster = Self { registry, nodes, proxy, etcd };
+        let cluster = Self { registry, nodes, proxy, etcd, _leadership: (lease, leadership) };
         cluster.comes_to(Epoch(1)).await;
         Some(cluster)
     }
@@ -65,9 +92,13 @@ impl Cluster {
 
     /// Until the proxy has acknowledged an epoch.
     async fn comes_to(&self, epoch: Epoch) {
+        self.proxy_comes_to("1", epoch).await;
+    }
+
+    async fn proxy_comes_to(&self, id: &str, epoch: Epoch) {
         let deadline = Instant::now() + TIMEOUT;
         loop {
-            let entry = self.registry.get("proxies/1").await.unwrap();
+            let entry = self.registry.get(&format!("proxies/{id}")).await.unwrap();
             let record: Option<ProxyRecord> =
                 entry.map(|entry| serde_json::from_slice(&entry.value).unwrap());
             if record.as_ref().is_some_and(|record| record.epoch >= epoch) {
@@ -265,153 +296,6 @@ async fn scan_keys_dbsize_and_randomkey_see_all_nodes() {
 }
 
 #[tokio::test]
-async fn a_dead_node_is_felt_by_its_slots_only_and_comes_back() {
-    let Some(mut cluster) = Cluster::start().await else { return };
-    let mut ours = cluster.connect().await;
-    let (one, two) = (key_of(1, 1), key_of(2, 1));
-    assert_eq!(call(&mut ours, &format!("MSET {one} 1 {two} 2")).await, Value::Simple("OK".into()));
-    cluster.nodes[1].kill();
-    let refused = format!(
-        "CLUSTERDOWN node 2 (127.0.0.1:{}) is unreachable: connection refused; nothing was done",
-        cluster.nodes[1].port()
-    );
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        let text = error(&call(&mut ours, &format!("GET {two}")).await);
-        if text == refused {
-            break;
-        }
-        let known = text.contains("it may or may not have run") || text.ends_with("nothing was done");
-        assert!(known && Instant::now() < deadline, "{text}");
-    }
-    let asked = Instant::now();
-    for _ in 0..100 {
-        assert_eq!(call(&mut ours, &format!("GET {one}")).await, Value::Bulk("1".into()));
-        error(&call(&mut ours, &format!("MSET {one} x {two} y")).await);
-    }
-    assert!(asked.elapsed() < Duration::from_secs(5), "errors come at once");
-    assert_eq!(
-        call(&mut ours, &format!("GET {one}")).await,
-        Value::Bulk("1".into()),
-        "all or nothing was sent"
-    );
-    cluster.nodes[1].restart();
-    let deadline = Instant::now() + TIMEOUT;
-    while call(&mut ours, &format!("SET {two} again")).await != Value::Simple("OK".into()) {
-        assert!(Instant::now() < deadline, "{}", cluster.proxy.log());
-    }
-    assert_eq!(
-        call(&mut ours, &format!("MGET {one} {two}")).await.clone(),
-        Value::Array(vec![Value::Bulk("1".into()), Value::Bulk("again".into()),])
-    );
-}
-
-#[tokio::test]
-async fn writes_to_slots_on_the_move_wait_and_go_to_the_new_owner() {
-    let Some(cluster) = Cluster::start().await else { return };
-    let (mut ours, mut reader) = (cluster.connect().await, cluster.connect().await);
-    let (moving, staying) = (key_of(1, 1), key_of(1, 2));
-    let slot = SlotId::of_key(moving.as_bytes());
-    assert_ne!(slot, SlotId::of_key(staying.as_bytes()));
-    call(&mut ours, &format!("SET {moving} old")).await;
-    let mut topology = cluster.topology().await;
-    let step = |topology: &mut Topology, phase| {
-        topology.epoch = topology.epoch.next();
-        topology.moves = vec![SlotMove {
-            id: 1,
-            plan: 1,
-            from: id("1"),
-            to: id("2"),
-            slots: vec![slots(slot.get(), slot.get())],
-            phase,
-            since: topology.epoch,
-        }];
-    };
-    step(&mut topology, Phase::Frozen);
-    put(&cluster.registry, "topology", &topology).await;
-    cluster.comes_to(topology.epoch).await;
-    // The write waits, and what its client sends behind it; others and reads go on.
-    ours.queue(&["SET", &moving, "new"]);
-    ours.queue(&["GET", &moving]);
-    ours.flush().await.unwrap();
-    assert_eq!(call(&mut reader, &format!("GET {moving}")).await, Value::Bulk("old".into()));
-    assert_eq!(call(&mut reader, &format!("SET {staying} x")).await, Value::Simple("OK".into()));
-    let text = error(&call(&mut reader, "FLUSHALL").await);
-    assert!(text.contains("move 1 from node 1 to node 2"), "{text}");
-    let early = tokio::time::timeout(Duration::from_millis(300), ours.read()).await;
-    assert!(early.is_err(), "answered while frozen: {early:?}");
-    // The key is copied, the owner changes.
-    let mut target = Connection::connect(&cluster.nodes[1].address(), TIMEOUT).await.unwrap();
-    call(&mut target, &format!("SET {moving} copied")).await;
-    topology.assign(&[slots(slot.get(), slot.get())], &id("2"));
-    step(&mut topology, Phase::Switched);
-    put(&cluster.registry, "topology", &topology).await;
-    cluster.comes_to(topology.epoch).await;
-    assert_eq!(call(&mut reader, &format!("GET {moving}")).await, Value::Bulk("copied".into()));
-    step(&mut topology, Phase::Open);
-    put(&cluster.registry, "topology", &topology).await;
-    assert_eq!(
-        tokio::time::timeout(TIMEOUT, ours.read()).await.unwrap().unwrap(),
-        Value::Simple("OK".into())
-    );
-    assert_eq!(ours.read().await.unwrap(), Value::Bulk("new".into()));
-    assert_eq!(call(&mut target, &format!("GET {moving}")).await, Value::Bulk("new".into()));
-}
-
-#[tokio::test]
-async fn without_etcd_traffic_goes_on_and_held_writes_are_told() {
-    let Some(mut cluster) = Cluster::start().await else { return };
-    let mut ours = cluster.connect().await;
-    let (moving, staying) = (key_of(1, 1), key_of(2, 2));
-    let slot = SlotId::of_key(moving.as_bytes());
-    let mut topology = cluster.topology().await;
-    topology.epoch = topology.epoch.next();
-    topology.moves = vec![SlotMove {
-        id: 1,
-        plan: 1,
-        from: id("1"),
-        to: id("2"),
-        slots: vec![slots(slot.get(), slot.get())],
-        phase: Phase::Frozen,
-        since: topology.epoch,
-    }];
-    put(&cluster.registry, "topology", &topology).await;
-    cluster.comes_to(topology.epoch).await;
-    cluster.etcd.kill();
-    ours.queue(&["SET", &moving, "x"]);
-    ours.flush().await.unwrap();
-    let mut other = cluster.connect().await;
-    assert_eq!(call(&mut other, &format!("SET {staying} x")).await, Value::Simple("OK".into()));
-    let reply = tokio::time::timeout(Duration::from_secs(60), ours.read()).await.unwrap().unwrap();
-    assert!(
-        error(&reply).contains("is being moved and etcd is unreachable; nothing was written"),
-        "{reply:?}"
-    );
-    assert_eq!(call(&mut other, &format!("GET {staying}")).await, Value::Bulk("x".into()));
-}
-
-#[tokio::test]
-async fn an_id_is_held_by_one_proxy() {
-    let Some(cluster) = Cluster::start().await else { return };
-    let port = cluster_fixture::free_port();
-    let output = std::process::Command::new(cluster_fixture::binary("proxy_node"))
-        .args(["1", &format!("127.0.0.1:{port}"), &cluster.etcd.url()])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("proxy id 1 is held by another proxy"), "{text}");
-    let second = proxy("2", &cluster.etcd.url());
-    let mut through_first = cluster.connect().await;
-    let mut through_second = Connection::connect(&second.address(), TIMEOUT).await.unwrap();
-    call(&mut through_first, "SET shared 1").await;
-    let deadline = Instant::now() + TIMEOUT;
-    while call(&mut through_second, "GET shared").await != Value::Bulk("1".into()) {
-        assert!(Instant::now() < deadline, "{}", second.log());
-    }
-}
-
-#[tokio::test]
 async fn garbage_is_survived() {
     let Some(cluster) = Cluster::start().await else { return };
     let seed = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nhello\r\n*4\r\n$4\r\nMGET\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\nGET k\r\n\
@@ -456,45 +340,4 @@ async fn garbage_is_survived() {
         assert_eq!(call(&mut ours, &format!("SET {key} alive")).await, Value::Simple("OK".into()));
         assert_eq!(call(&mut ours, &format!("GET {key}")).await, Value::Bulk("alive".into()));
     }
-}
-
-#[tokio::test]
-async fn grpc_through_a_proxy() {
-    use redis_cluster::server::grpc::v1::{
-        DeleteRequest, GetRequest, LiveRequest, SetRequest, TopologyRequest, control_client::ControlClient,
-        redis_client::RedisClient,
-    };
-    let Some(cluster) = Cluster::start().await else { return };
-    let channel =
-        tonic::transport::Endpoint::from_shared(cluster.proxy.url()).unwrap().connect().await.unwrap();
-    let mut data = RedisClient::new(channel.clone());
-    for node in [1, 2] {
-        let key = bytes::Bytes::from(key_of(node, 3));
-        let set = SetRequest { key: key.clone(), value: "right".into(), ..SetRequest::default() };
-        assert!(data.set(set).await.unwrap().into_inner().done);
-        for (value, deleted) in [("wrong", false), ("right", true), ("right", false)] {
-            let delete = DeleteRequest { key: key.clone(), if_value: Some(value.into()), database: 0 };
-            assert_eq!(data.delete(delete).await.unwrap().into_inner().deleted, deleted, "{value}");
-        }
-        let get = GetRequest { key, database: 0 };
-        assert_eq!(data.get(get).await.unwrap().into_inner().value, None);
-    }
-    let mut control = ControlClient::new(channel);
-    let topology = control.topology(TopologyRequest {}).await.unwrap().into_inner();
-    assert_eq!(serde_json::from_str::<Topology>(&topology.json).unwrap(), cluster.topology().await);
-    let mut live = control.live(LiveRequest { interval_ms: 100 }).await.unwrap().into_inner();
-    let seen = async {
-        loop {
-            let figures = live.message().await.unwrap().unwrap();
-            if figures.nodes.len() == 2 && figures.nodes.iter().all(|node| node.reachable) {
-                return figures;
-            }
-        }
-    };
-    let figures = tokio::time::timeout(TIMEOUT, seen).await.expect("both nodes are reachable");
-    assert!(
-        figures.nodes.iter().all(|node| node.version.starts_with("redis ") && node.latency_us > 0),
-        "{figures:?}"
-    );
-    assert_eq!(figures.proxy.unwrap().epoch, 1);
 }

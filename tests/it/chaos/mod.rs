@@ -1,0 +1,308 @@
+//! Nothing acknowledged is lost, whoever dies or sleeps in whichever phase of a move, under writes.
+//!
+//! Each fault waits for its moment in the registry (or at the node that is copied to or deleted from), not for a time. The
+//! clusters of one kind of fault run side by side, because most of the time they wait for leases to end. What writers know
+//! and what must be there in the end is in [`history`].
+
+mod history;
+
+use std::{process::Stdio, time::Duration};
+
+use cluster_fixture::{Server, console, etcd, node, proxy_with};
+use redis_cluster::{
+    client::Connection,
+    cluster::{
+        Topology, driver,
+        plan::keys,
+        registry::{Change, Registry, Watch, WatchEvent},
+        topology::Phase,
+    },
+    protocol::Value,
+};
+
+use self::history::History;
+
+/// Keys that nobody writes to during the faults; half of them move.
+const KEYS: usize = 6000;
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// When in a move something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    Planned,
+    Frozen,
+    /// Frozen, and the target has some of the keys.
+    Copying,
+    Switched,
+    Open,
+    /// Open, and the source has lost some of the keys.
+    Reaping,
+}
+
+const MOMENTS: [Moment; 6] =
+    [Moment::Planned, Moment::Frozen, Moment::Copying, Moment::Switched, Moment::Open, Moment::Reaping];
+
+impl Moment {
+    fn phase(self) -> Phase {
+        match self {
+            Self::Planned => Phase::Planned,
+            Self::Frozen | Self::Copying => Phase::Frozen,
+            Self::Switched => Phase::Switched,
+            Self::Open | Self::Reaping => Phase::Open,
+        }
+    }
+}
+
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The proxy that drives is killed and started again.
+    KillDriver,
+    /// The other proxy is killed and started again.
+    KillOther,
+    /// The proxy that drives sleeps until the move is done by another.
+    StopDriver,
+    /// The other proxy sleeps until the move is done without it.
+    StopOther,
+}
+
+/// Two nodes, the first of them a member with all keys, and two proxies.
+struct Chaos {
+    registry: Registry,
+    etcd: String,
+    name: String,
+    nodes: [Server; 2],
+    proxies: [Server; 2],
+    history: History,
+}
+
+impl Chaos {
+    /// A cluster of its own in this etcd.
+    async fn start(etcd: &str, name: &str) -> Self {
+        let proxies = ["1", "2"].map(|id| proxy_with(id, etcd, &["--cluster", name]));
+        let nodes = ["1", "2"].map(node);
+        let registry = Registry::open(&[etcd.to_owned()], name).unwrap();
+        let history = History::begin(&proxies.each_ref().map(Server::address));
+        let chaos = Self { registry, etcd: etcd.to_owned(), name: name.to_owned(), nodes, proxies, history };
+        assert_eq!(chaos.run(&["add", "1", &chaos.nodes[0].url()]).await, Some(0));
+        let mut connection =
+            Connection::connect(&chaos.proxies[0].address(), Duration::from_secs(5)).await.unwrap();
+        for number in 0..KEYS {
+            connection.queue(&["SET", &format!("key:{number}"), &number.to_string()]);
+        }
+        connection.flush().await.unwrap();
+        for _ in 0..KEYS {
+            assert_eq!(connection.read().await.unwrap(), Value::Simple("OK".into()));
+        }
+        chaos.history.progress().await;
+        chaos
+    }
+
+    fn console(&self, words: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::from(console());
+        command.args(["--cluster", &self.name, &self.etcd]).args(words);
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// Runs a console command to its end.
+    async fn run(&self, words: &[&str]) -> Option<i32> {
+        let output = tokio::time::timeout(TIMEOUT, self.console(words).output()).await;
+        let output = output.unwrap_or_else(|_| panic!("{words:?} does not end")).unwrap();
+        if !output.status.success() {
+            eprintln!("{words:?}: {} {}", output.status, String::from_utf8_lossy(&output.stderr));
+        }
+        output.status.code()
+    }
+
+    async fn add_2(&self) -> Option<i32> {
+        self.run(&["add", "2", &self.nodes[1].url()]).await
+    }
+
+    /// Which proxy drives, once one does.
+    async fn driver(&self) -> usize {
+        let mut leader = self.registry.watch("leader");
+        loop {
+            if let Some(leader) = driver::leader(&self.registry).await.unwrap() {
+                return if leader.identity == "proxy 1" { 0 } else { 1 };
+            }
+            tokio::time::timeout(TIMEOUT, leader.next()).await.expect("somebody drives");
+        }
+    }
+
+    /// Returns when the next move to node 2 has come to this moment. To be called before the plan is made.
+    async fn comes_to(&self, mut topology: Watch, moment: Moment) {
+        let source = self.key_count(0).await;
+        loop {
+            let event = tokio::time::timeout(TIMEOUT, topology.next()).await;
+            let entries = match event.unwrap_or_else(|_| panic!("no move comes to {moment:?}")) {
+                WatchEvent::Reset { entries, .. } => entries,
+                WatchEvent::Changed { changes, .. } => changes
+                    .into_iter()
+                    .filter_map(|change| match change {
+                        Change::Put(entry) => Some(entry),
+                        Change::Deleted { .. } => None,
+                    })
+                    .collect(),
+                WatchEvent::Down { .. } | WatchEvent::Up => continue,
+            };
+            let is_there = entries.iter().any(|entry| {
+                let topology: Topology = serde_json::from_slice(&entry.value).unwrap();
+                topology.moves.iter().any(|moving| moving.phase == moment.phase())
+            });
+            if is_there {
+                break;
+            }
+        }
+        match moment {
+            Moment::Copying => while self.key_count(1).await == 0 {},
+            Moment::Reaping => while self.key_count(0).await + 300 > source {},
+            Moment::Planned | Moment::Frozen | Moment::Switched | Moment::Open => {}
+        }
+    }
+
+    /// Of one node, asked directly.
+    async fn key_count(&self, node: usize) -> i64 {
+        let mut connection =
+            Connection::connect(&self.nodes[node].address(), Duration::from_secs(5)).await.unwrap();
+        connection.call(&["DBSIZE"]).await.unwrap().as_i64().unwrap()
+    }
+
+    /// Where the move is, for the log: it may have gone on since.
+    async fn found(&self) -> String {
+        match self.registry.get(keys::TOPOLOGY).await {
+            Ok(Some(entry)) => {
+                let topology: Topology = serde_json::from_slice(&entry.value).unwrap();
+                topology.moves.first().map_or("no move".to_owned(), |moving| format!("{:?}", moving.phase))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// Adds node 2 with one fault on the way, waits until that is done, and looks at everything.
+    async fn add_with(mut self, fault: Fault, moment: Moment) {
+        let driver = self.driver().await;
+        let at = match fault {
+            Fault::KillDriver | Fault::StopDriver => driver,
+            Fault::KillOther | Fault::StopOther => 1 - driver,
+        };
+        let topology = self.registry.watch(keys::TOPOLOGY);
+        let mut add = self.console(&["add", "2", &self.nodes[1].url()]).spawn().unwrap();
+        self.comes_to(topology, moment).await;
+        match fault {
+            Fault::KillDriver | Fault::KillOther => self.proxies[at].kill(),
+            Fault::StopDriver | Fault::StopOther => self.proxies[at].signal("STOP"),
+        }
+        eprintln!("{fault:?} at {moment:?}: found {}", self.found().await);
+        if matches!(fault, Fault::KillDriver | Fault::KillOther) {
+            self.proxies[at].restart();
+        }
+        let status = tokio::time::timeout(TIMEOUT, add.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("{fault:?} at {moment:?}: add does not end"));
+        assert!(status.unwrap().success(), "{fault:?} at {moment:?}");
+        if matches!(fault, Fault::StopDriver | Fault::StopOther) {
+            self.history.progress().await;
+            self.proxies[at].signal("CONT");
+        }
+        self.verify().await;
+    }
+
+    /// Every key is there, through both proxies, and nothing twice.
+    async fn verify(self) {
+        self.history.progress().await;
+        let proxies = self.proxies.each_ref().map(Server::address);
+        for proxy in &proxies {
+            let mut connection = self.connected(proxy).await;
+            for number in 0..KEYS {
+                connection.queue(&["GET", &format!("key:{number}")]);
+            }
+            connection.flush().await.unwrap();
+            for number in 0..KEYS {
+                let value = connection.read().await.unwrap();
+                assert_eq!(value.as_i64(), Some(number as i64), "key:{number} through {proxy}: {value:?}");
+            }
+        }
+        self.history.verify(&proxies).await;
+    }
+
+    /// A connection to a proxy that serves: one that was started again, or slept, may have to wait for its old lease.
+    async fn connected(&self, proxy: &str) -> Connection {
+        let mut connection = Connection::connect(proxy, Duration::from_secs(5)).await.unwrap();
+        let deadline = tokio::time::Instant::now() + TIMEOUT;
+        while let Value::Error(error) = connection.call(&["DBSIZE"]).await.unwrap() {
+            assert!(tokio::time::Instant::now() < deadline, "{proxy}: {}", String::from_utf8_lossy(&error));
+        }
+        connection
+    }
+}
+
+/// One cluster for each moment, side by side.
+async fn at_each(fault: Fault, moments: &[Moment]) {
+    let Some(etcd) = etcd() else { return };
+    let clusters: Vec<_> = moments
+        .iter()
+        .map(|&moment| {
+            let (etcd, name) = (etcd.url(), format!("{fault:?}-{moment:?}"));
+            tokio::spawn(async move { Chaos::start(&etcd, &name).await.add_with(fault, moment).await })
+        })
+        .collect();
+    for cluster in clusters {
+        cluster.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_driver_is_killed_in_each_phase() {
+    at_each(Fault::KillDriver, &MOMENTS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_proxy_is_killed_in_each_phase() {
+    at_each(Fault::KillOther, &MOMENTS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_sleeps_across_the_switch() {
+    let before = [Moment::Planned, Moment::Frozen, Moment::Copying];
+    tokio::join!(at_each(Fault::StopOther, &before), at_each(Fault::StopDriver, &before));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn etcd_is_killed_in_each_phase_and_comes_back() {
+    let Some(mut etcd) = etcd() else { return };
+    let chaos = Chaos::start(&etcd.url(), "default").await;
+    for moment in MOMENTS {
+        let topology = chaos.registry.watch(keys::TOPOLOGY);
+        let mut add = chaos.console(&["add", "2", &chaos.nodes[1].url()]).spawn().unwrap();
+        chaos.comes_to(topology, moment).await;
+        etcd.restart();
+        eprintln!("etcd at {moment:?}: found {}", chaos.found().await);
+        let added = tokio::time::timeout(TIMEOUT, add.wait()).await.unwrap().unwrap();
+        if !added.success() {
+            // The console gave up while etcd was away: said again it ends.
+            let again = chaos.add_2().await;
+            assert!(matches!(again, Some(0 | 4)), "{again:?}");
+        }
+        chaos.history.progress().await;
+        assert_eq!(chaos.run(&["remove", "2"]).await, Some(0));
+    }
+    chaos.verify().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_console_is_killed_in_each_phase() {
+    let Some(etcd) = etcd() else { return };
+    let chaos = Chaos::start(&etcd.url(), "default").await;
+    for moment in MOMENTS {
+        let topology = chaos.registry.watch(keys::TOPOLOGY);
+        let mut add = chaos.console(&["add", "2", &chaos.nodes[1].url()]).spawn().unwrap();
+        chaos.comes_to(topology, moment).await;
+        add.kill().await.unwrap();
+        eprintln!("console at {moment:?}: found {}", chaos.found().await);
+        // Said again it joins the plan under way, or finds that the node is a member.
+        let again = chaos.add_2().await;
+        assert!(matches!(again, Some(0 | 4)), "{again:?}");
+        assert_eq!(chaos.run(&["remove", "2"]).await, Some(0));
+    }
+    chaos.verify().await;
+}

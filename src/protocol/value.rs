@@ -94,8 +94,10 @@ fn decode(buffer: &[u8], at: &mut usize, depth: usize) -> Result<Option<Value>, 
     }
     let line = &buffer[*at + 1..end];
     let after = end + 2;
-    let integer =
-        || super::number::parse_i64(line.strip_prefix(b"+").unwrap_or(line)).ok_or(Invalid("bad integer"));
+    let number = |text| super::number::parse_i64(text).ok_or(Invalid("bad integer"));
+    // RESP3 allows a number its plus; a length has none.
+    let integer = || number(line.strip_prefix(b"+").filter(|rest| !rest.starts_with(b"-")).unwrap_or(line));
+    let length = || number(line);
     let copy = bytes::Bytes::copy_from_slice;
     let scalar = match kind {
         b'+' => Value::Simple(copy(line)),
@@ -113,7 +115,7 @@ fn decode(buffer: &[u8], at: &mut usize, depth: usize) -> Result<Option<Value>, 
         }
         b'(' => Value::BigNumber(copy(line)),
         b'$' | b'!' | b'=' => {
-            let Ok(length) = usize::try_from(integer()?) else {
+            let Ok(length) = usize::try_from(length()?) else {
                 // Only RESP2's two nulls have a negative length.
                 if !matches!(kind, b'$' | b'*') {
                     return Err(Invalid("negative length"));
@@ -134,7 +136,7 @@ fn decode(buffer: &[u8], at: &mut usize, depth: usize) -> Result<Option<Value>, 
             }));
         }
         b'*' | b'~' | b'>' | b'%' | b'|' => {
-            let Ok(length) = usize::try_from(integer()?) else {
+            let Ok(length) = usize::try_from(length()?) else {
                 // Only RESP2's two nulls have a negative length.
                 if !matches!(kind, b'$' | b'*') {
                     return Err(Invalid("negative length"));
@@ -194,6 +196,7 @@ mod tests {
             (b"-ERR no\r\n", Value::Error("ERR no".into())),
             (b"!6\r\nERR a\n\r\n", Value::Error("ERR a\n".into())),
             (b":-12\r\n", Value::Integer(-12)),
+            (b":+12\r\n", Value::Integer(12)),
             (b"$5\r\na\r\nbc\r\n", bulk("a\r\nbc")),
             (b"$-1\r\n", Value::Null),
             (b"*-1\r\n", Value::Null),
@@ -226,6 +229,11 @@ mod tests {
             b"|-1\r\n",
             b"%-1\r\n",
             b"=-1\r\n",
+            b":+-1\r\n",
+            b":++1\r\n",
+            b"$+1\r\nx\r\n",
+            b"*+1\r\n:1\r\n",
+            b"|+1\r\n+k\r\n:1\r\n:7\r\n",
         ] {
             assert!(Value::decode(bytes).is_err(), "{}", bytes.escape_ascii());
         }

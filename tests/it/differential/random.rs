@@ -189,13 +189,20 @@ fn value(arg: &Arg, pools: &Pools, chance: &mut Chance) -> Vec<u8> {
     }
 }
 
-/// One argument less, more, twice, or another.
+/// One argument less, more, twice, or another. Never a short time to live: it might end between the two servers.
 fn damage(words: &mut Vec<Vec<u8>>, from: usize, chance: &mut Chance) {
+    let lasts = |word: &str| word.parse::<u32>().map_or(true, |number| number == 0 || number > 5000);
+    let other = loop {
+        let word = chance.pick(STRINGS);
+        if lasts(word) {
+            break word.as_bytes().to_vec();
+        }
+    };
     let at = from + chance.below(words.len() - from + 1);
     match chance.below(4) {
         0 if at < words.len() => drop(words.remove(at)),
         1 if at < words.len() => words.insert(at, words[at].clone()),
-        2 if at < words.len() => words[at] = chance.pick(STRINGS).as_bytes().to_vec(),
-        _ => words.insert(at, chance.pick(STRINGS).as_bytes().to_vec()),
+        2 if at < words.len() => words[at] = other,
+        _ => words.insert(at, other),
     }
 }

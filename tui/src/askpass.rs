@@ -70,10 +70,11 @@ impl Typed {
 /// # Errors
 /// [`AskError`].
 pub async fn ask(user: &str, signals: &mut Signals) -> Result<String, AskError> {
+    // First: somebody may type as soon as there is a prompt.
+    let _hidden = Hidden::begin()?;
     let mut stderr = io::stderr();
     write!(stderr, "Password of {}: ", crate::language::quote_word(user.as_bytes()))?;
     stderr.flush()?;
-    let _hidden = Hidden::begin()?;
     let mut events = EventStream::new();
     let mut typed = Typed::default();
     loop {

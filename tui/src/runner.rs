@@ -366,8 +366,11 @@ impl Runner {
                 WaitFor::Moves => wait_for_moves(&session).await,
                 WaitFor::Sync => loop {
                     let outcome = session.execute(Command::Operator(Operator::Sync)).await;
-                    if outcome.status != Status::TimedOut {
-                        return outcome;
+                    match outcome.status {
+                        Status::TimedOut => {}
+                        // Waiting gives no reply.
+                        Status::Done => return Outcome { body: Body::Nothing, ..outcome },
+                        _ => return outcome,
                     }
                     tokio::time::sleep(RETRY).await;
                 },

@@ -3,14 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod cluster;
+mod embedded;
 mod forms;
 mod interrupt;
 mod oneshot;
 mod oracle;
 mod pty;
+mod real;
 mod repl;
 mod screen;
 mod screen_cluster;
 mod screen_ends;
 mod script;
 mod support;
+mod surroundings;

@@ -88,6 +88,17 @@ impl Pty {
         self.wait(&format!("{text:?}"), |screen| screen.contents().contains(text))
     }
 
+    /// Waits until a line editor waits too. Before that the terminal still edits lines itself, and Ctrl-D would be lost.
+    #[track_caller]
+    pub(crate) fn wait_prompt(&self) {
+        self.wait("an empty prompt", |screen| {
+            let text = screen.contents();
+            text.lines()
+                .rfind(|line| !line.trim().is_empty())
+                .is_some_and(|line| line.trim_end() == "default>")
+        });
+    }
+
     /// Types.
     pub(crate) fn send(&mut self, text: &str) {
         self.input.write_all(text.as_bytes()).unwrap();

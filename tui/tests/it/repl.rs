@@ -2,40 +2,12 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
-use cluster_fixture::{Server, binary, etcd, node, proxy};
+use cluster_fixture::binary;
 use portable_pty::CommandBuilder;
 
-use crate::{
-    pty::Pty,
-    support::{Ran, run},
-};
-
-/// etcd, one proxy, one node that is a member, and one that is not yet.
-struct Cluster {
-    etcd: Server,
-    nodes: [Server; 2],
-    proxy: Server,
-    home: tempfile::TempDir,
-}
+use crate::{pty::Pty, support::Cluster};
 
 impl Cluster {
-    fn start() -> Option<Self> {
-        let etcd = etcd()?;
-        let proxy = proxy("1", &etcd.url());
-        let cluster = Self { etcd, nodes: [node("1"), node("2")], proxy, home: tempfile::tempdir().unwrap() };
-        let added = cluster.run(&["add", "1", &cluster.nodes[0].url()]);
-        assert_eq!(added.code, Some(0), "{added:?}");
-        let sync = cluster.run(&["sync"]);
-        assert_eq!(sync.code, Some(0), "{sync:?}");
-        Some(cluster)
-    }
-
-    fn run(&self, words: &[&str]) -> Ran {
-        let mut command = cluster_fixture::console();
-        command.arg(self.etcd.url()).args(words);
-        run(command, b"")
-    }
-
     fn repl(&self, options: &[&str]) -> Pty {
         self.repl_on("xterm-256color", options)
     }
@@ -81,6 +53,7 @@ fn typing_hints_completion_and_an_open_quote() {
     pty.wait_text("(error) ERR unknown command");
     pty.send("3 incr n\r");
     pty.wait_text("(integer) 3");
+    pty.wait_prompt();
     pty.send("\x04");
     assert_eq!(pty.end().exit_code(), 0);
 }
@@ -113,6 +86,7 @@ fn history_across_runs_is_for_the_owner_and_without_secrets() {
     }
     pty.send("echo the-end\r");
     pty.wait_text("\"the-end\"");
+    pty.wait_prompt();
     pty.send("\x04");
     assert_eq!(pty.end().exit_code(), 0);
     let file = cluster.home.path().join(".local/state/redis_console/history");
@@ -128,6 +102,7 @@ fn history_across_runs_is_for_the_owner_and_without_secrets() {
     again.wait_text("set visible 1");
     again.send("\r");
     again.wait_text("OK");
+    again.wait_prompt();
     again.send("\x04");
     assert_eq!(again.end().exit_code(), 0);
 }
@@ -199,6 +174,7 @@ fn ctrl_c_clears_the_line_gives_up_what_runs_and_leaves_the_second_time() {
     pty.wait_text("\"here\"");
     pty.send("2 watch incr counter\r");
     pty.wait_text("(integer) 2");
+    pty.wait_prompt();
     pty.send("\x03");
     pty.wait("the hint of Ctrl-C again", |screen| screen.contents().matches("Ctrl-C again").count() == 2);
     pty.send("\x03");
@@ -247,6 +223,7 @@ fn what_was_typed_can_be_kept_as_a_script() {
     pty.wait_text("2 lines in ");
     pty.send(&format!(":script save {}\r", script.display()));
     pty.wait_text("File exists");
+    pty.wait_prompt();
     pty.send("\x04");
     assert_eq!(pty.end().exit_code(), 0);
     assert_eq!(fs::read_to_string(&script).unwrap(), "incr kept\nset secret 1\n");
@@ -280,6 +257,7 @@ fn plain_and_dumb_terminals_get_lines_and_nothing_else() {
         pty.wait_text("given up");
         pty.send("echo here\r");
         pty.wait_text("\"here\"");
+        pty.wait_prompt();
         pty.send("\x04");
         assert_eq!(pty.end().exit_code(), 0);
         let raw = pty.raw();

@@ -102,9 +102,14 @@ impl Client {
         self.waker.register(waker);
     }
 
-    /// After a batch: what the connection just did.
+    /// At a batch: what the connection does. Its input is in a buffer of the worker now.
     pub fn note(&self, now: Millis, query: usize, query_free: usize) {
         self.active.store(now.0, Ordering::Relaxed);
+        self.set_query(query, query_free);
+    }
+
+    /// Bytes of input that wait for the rest of a request, and the room beside them.
+    pub fn set_query(&self, query: usize, query_free: usize) {
         self.query.store(query, Ordering::Relaxed);
         self.query_free.store(query_free, Ordering::Relaxed);
     }

@@ -333,28 +333,36 @@ impl Connection {
         Ok(())
     }
 
-    /// Keeps what is left of the input, in memory of this connection and as much as needed; the rest goes back.
-    fn keep(&mut self, mut input: Box<Input>, own: bool) {
+    /// Keeps what is left of the input, and says so to who counts memory.
+    fn keep(&mut self, input: Box<Input>, own: bool) {
+        self.waiting = self.kept(input, own);
+        let bytes = self.waiting.as_ref().map(|input| &input.bytes);
+        let (length, capacity) = bytes.map_or((0, 0), |bytes| (bytes.len(), bytes.capacity()));
+        self.session.client.set_query(length, capacity - length);
+    }
+
+    /// What is left of the input, in memory of this connection and as much as needed; the rest goes back.
+    fn kept(&self, mut input: Box<Input>, own: bool) -> Option<Box<Input>> {
         if input.bytes.is_empty() && !input.is_runnable() {
             if !own {
                 self.worker.give_back(input);
             }
-            return;
+            return None;
         }
         let length = input.bytes.len();
         if !own {
-            self.waiting = Some(Box::new(Input {
+            let kept = Box::new(Input {
                 bytes: input.bytes.clone(),
                 batch: std::mem::take(&mut input.batch),
                 broken: input.broken.take(),
                 ..*input
-            }));
+            });
             self.worker.give_back(input);
-            return;
+            return Some(kept);
         }
         if input.bytes.capacity() > 4 * length + READ {
             input.bytes.shrink_to(length + input.batch.missing(length).min(READ));
         }
-        self.waiting = Some(input);
+        Some(input)
     }
 }

@@ -280,3 +280,30 @@ fn a_busy_port_and_bad_arguments_are_explained() {
     let (code, message) = run(&["1", "8001"]);
     assert!(code == Some(2) && message.contains("HOST:PORT"), "{message}");
 }
+
+/// Input is read into buffers of the workers: a client has none of its own before half a request waits for the rest.
+#[test]
+fn an_idle_client_takes_no_buffer() {
+    let node = node("1");
+    let ask = |stream: &mut TcpStream, words: &[&str]| {
+        stream.write_all(&command(words)).unwrap();
+        let (mut answer, mut buffer) = (Vec::new(), [0; 16 << 10]);
+        while !answer.ends_with(b"\r\n") {
+            let count = stream.read(&mut buffer).unwrap();
+            assert_ne!(count, 0, "closed");
+            answer.extend_from_slice(&buffer[..count]);
+        }
+        text(&answer)
+    };
+    let (mut idle, mut other) = (connect(&node), connect(&node));
+    let id = ask(&mut idle, &["CLIENT", "ID"]);
+    let id = id.trim_start_matches(':').trim_end();
+    let mut shown =
+        |what: &str| within(TIMEOUT, || ask(&mut other, &["CLIENT", "LIST", "ID", id]).contains(what));
+    assert!(shown(" qbuf=0 qbuf-free=0 "), "an idle client keeps a buffer");
+    let request = command(&["ECHO", &"x".repeat(100)]);
+    idle.write_all(&request[..50]).unwrap();
+    assert!(shown(" qbuf=50 "), "half a request is nowhere");
+    idle.write_all(&request[50..]).unwrap();
+    assert!(shown(" qbuf=0 qbuf-free=0 "), "the buffer of a request that is done is kept");
+}

@@ -1,5 +1,5 @@
-//! Writers that remember what they were told, and what must therefore be there in the end: every acknowledged write, no
-//! key that was deleted, no expiry that is longer, shorter or gone.
+//! Writers that remember what they were told, and what must therefore be there, at every next write and in the end: every
+//! acknowledged write, no key that was deleted, no expiry that is longer, shorter or gone.
 
 use std::{
     sync::{
@@ -10,6 +10,16 @@ use std::{
 };
 
 use redis_cluster::{client::Connection, protocol::Value, time::Millis};
+
+/// How long keys live that are set to expire, but not during the test.
+pub(super) const LONG_MS: i64 = 600_000;
+
+/// Whether a key with an expiry between these times still has it, by its PTTL.
+pub(super) fn expires_between(pttl: i64, asked: i64, answered: i64, from: i64, to: i64) -> bool {
+    let no_longer = asked + pttl <= to.saturating_add(ROUNDING_MS);
+    let no_shorter = answered + pttl >= from - ROUNDING_MS;
+    pttl >= 0 && no_longer && no_shorter
+}
 
 /// Of one cluster.
 const WRITERS: usize = 3;
@@ -49,9 +59,31 @@ impl State {
                 held == value && found.answered >= from - ROUNDING_MS
             }
             (Self::Expiring { value, from, to }, Some(held)) => {
-                let no_longer = found.asked + found.pttl <= to.saturating_add(ROUNDING_MS);
-                let no_shorter = found.answered + found.pttl >= from - ROUNDING_MS;
-                held == value && found.pttl >= 0 && no_longer && no_shorter
+                held == value && expires_between(found.pttl, found.asked, found.answered, from, to)
+            }
+        }
+    }
+}
+
+impl State {
+    /// Whether a write that was sent and answered at these times may have found this.
+    fn was(self, old: &Value, sent: i64, answered: i64) -> bool {
+        let held = match old {
+            // DEL tells only whether.
+            Value::Integer(deleted) => Some(*deleted != 0),
+            Value::Null => Some(false),
+            _ => None,
+        };
+        let may_be_gone = |from: i64| answered >= from - ROUNDING_MS;
+        let may_be_there = |to: i64| sent <= to.saturating_add(ROUNDING_MS);
+        match (self, held) {
+            (Self::Absent, held) => held == Some(false),
+            (Self::Value(_), Some(held)) => held,
+            (Self::Value(value), None) => old.as_i64() == Some(value as i64),
+            (Self::Expiring { from, .. }, Some(false)) => may_be_gone(from),
+            (Self::Expiring { to, .. }, Some(true)) => may_be_there(to),
+            (Self::Expiring { value, to, .. }, None) => {
+                old.as_i64() == Some(value as i64) && may_be_there(to)
             }
         }
     }
@@ -96,6 +128,7 @@ impl History {
 
     /// Until the writers have had some more writes acknowledged.
     pub(super) async fn progress(&self) {
+        assert!(self.writers.iter().all(|writer| !writer.is_finished()), "a writer has seen a fault");
         let goal = self.written.load(Ordering::Relaxed) + 300;
         let written = Arc::clone(&self.written);
         let reached = tokio::task::spawn_blocking(move || {
@@ -170,15 +203,17 @@ async fn write(
         let key = in_use[turn];
         let px = match number % 7 {
             0..4 => None,
-            4 => Some(600_000),
+            4 => Some(LONG_MS),
             _ => Some(1_000 + number as i64 % 3_000),
         };
         let deletes = number % 9 == 0;
         let name = name(writer, key);
         let command: Vec<String> = match px {
             _ if deletes => vec!["DEL".to_owned(), name],
-            None => vec!["SET".to_owned(), name, number.to_string()],
-            Some(px) => vec!["SET".to_owned(), name, number.to_string(), "PX".to_owned(), px.to_string()],
+            None => vec!["SET".to_owned(), name, number.to_string(), "GET".to_owned()],
+            Some(px) => {
+                ["SET", &name, &number.to_string(), "PX", &px.to_string(), "GET"].map(str::to_owned).to_vec()
+            }
         };
         let sent = Millis::now().0;
         let state = |at: i64| match px {
@@ -188,7 +223,12 @@ async fn write(
         };
         let reply = tokio::time::timeout(PATIENCE, open.call(&command)).await;
         match reply {
-            Ok(Ok(Value::Simple(_) | Value::Integer(_))) => {
+            Ok(Ok(old @ (Value::Bulk(_) | Value::Null | Value::Integer(_)))) => {
+                let (before, now) = (known[key].acknowledged, Millis::now().0);
+                assert!(
+                    before.was(&old, sent, now),
+                    "{command:?} at {sent} to {now} found {old:?}: {before:?}"
+                );
                 known[key] = Known { acknowledged: state(Millis::now().0), perhaps: None };
                 written.fetch_add(1, Ordering::Relaxed);
                 continue;

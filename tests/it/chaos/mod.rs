@@ -18,12 +18,15 @@ use redis_cluster::{
         topology::Phase,
     },
     protocol::Value,
+    time::Millis,
 };
 
-use self::history::History;
+use self::history::{History, LONG_MS, expires_between};
 
 /// Keys that nobody writes to during the faults; half of them move.
 const KEYS: usize = 6000;
+/// One in so many of them has an expiry.
+const EXPIRING: usize = 5;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// When in a move something happens.
@@ -74,6 +77,8 @@ struct Chaos {
     nodes: [Server; 2],
     proxies: [Server; 2],
     history: History,
+    /// Between which times the keys that nobody writes to were written.
+    written: (i64, i64),
 }
 
 impl Chaos {
@@ -83,17 +88,23 @@ impl Chaos {
         let nodes = ["1", "2"].map(node);
         let registry = Registry::open(&[etcd.to_owned()], name).unwrap();
         let history = History::begin(&proxies.each_ref().map(Server::address));
-        let chaos = Self { registry, etcd: etcd.to_owned(), name: name.to_owned(), nodes, proxies, history };
+        let etcd = etcd.to_owned();
+        let mut chaos =
+            Self { registry, etcd, name: name.to_owned(), nodes, proxies, history, written: (0, 0) };
         chaos.done(&["add", "1", &chaos.nodes[0].url()], None).await;
         let mut connection =
             Connection::connect(&chaos.proxies[0].address(), Duration::from_secs(5)).await.unwrap();
         for number in 0..KEYS {
-            connection.queue(&["SET", &format!("key:{number}"), &number.to_string()]);
+            let (key, value, expiry) = (format!("key:{number}"), number.to_string(), LONG_MS.to_string());
+            let command = ["SET", &key, &value, "PX", &expiry];
+            connection.queue(if number % EXPIRING == 0 { &command[..] } else { &command[..3] });
         }
+        chaos.written.0 = Millis::now().0;
         connection.flush().await.unwrap();
         for _ in 0..KEYS {
             assert_eq!(connection.read().await.unwrap(), Value::Simple("OK".into()));
         }
+        chaos.written.1 = Millis::now().0;
         chaos.history.progress().await;
         chaos
     }
@@ -227,10 +238,24 @@ impl Chaos {
             for number in 0..KEYS {
                 connection.queue(&["GET", &format!("key:{number}")]);
             }
+            for number in (0..KEYS).step_by(EXPIRING) {
+                connection.queue(&["PTTL", &format!("key:{number}")]);
+            }
+            let asked = Millis::now().0;
             connection.flush().await.unwrap();
             for number in 0..KEYS {
                 let value = connection.read().await.unwrap();
                 assert_eq!(value.as_i64(), Some(number as i64), "key:{number} through {proxy}: {value:?}");
+            }
+            for number in (0..KEYS).step_by(EXPIRING) {
+                let pttl = connection.read().await.unwrap().as_i64().unwrap();
+                let (from, to) = (self.written.0 + LONG_MS, self.written.1 + LONG_MS);
+                let same = expires_between(pttl, asked, Millis::now().0, from, to);
+                assert!(
+                    same,
+                    "key:{number} through {proxy}: PTTL {pttl} at {asked}, written {:?}",
+                    self.written
+                );
             }
         }
         self.history.verify(&proxies).await;

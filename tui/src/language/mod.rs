@@ -192,6 +192,10 @@ mod tests {
         assert_eq!(redis(r#"set "a b" 'c\'d'"#), ["set", "a b", "c'd"]);
         assert_eq!(redis(r#"get key"""#), ["get", "key"]);
         assert_eq!(redis(r#"get "\x41\n""#), ["get", "A\n"]);
+        // Only these letters are special behind a backslash, in double quotes only, and only whole bytes behind \x.
+        assert_eq!(redis(r#"get "\r\t\b\a\0\q\x4""#), ["get", "\r\t\x08\x070qx4"]);
+        assert_eq!(redis(r"get '\n\x41' \n\x41"), ["get", r"\n\x41", r"\n\x41"]);
+        assert_eq!(redis(r#"get k"ey" "" ''"#), ["get", "key", "", ""]);
         for bad in [r#"get ""key"#, r#"get "key"x"#, r#"get "key"#, "get 'key"] {
             assert_eq!(parse_line(bad.as_bytes()), Err(SyntaxError::Unbalanced), "{bad}");
         }

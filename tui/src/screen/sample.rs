@@ -115,7 +115,7 @@ pub(super) fn cluster() -> ClusterView {
             revision: 18_342,
             heard_at: Millis(NOW.0 - 200),
         },
-        topology: Some(TopologyView { topology: Arc::new(topology), seen_at: Millis(NOW.0 - 1_000) }),
+        topology: Some(TopologyView { topology: Arc::new(topology), seen_at: Millis(NOW.0 - 4_000) }),
         nodes: [
             node(1, 3_121_004, 61_800.0, 1_200),
             node(2, 3_054_880, 44_000.0, 2_900),

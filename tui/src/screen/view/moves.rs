@@ -28,9 +28,13 @@ fn plans(model: &Model) -> Vec<&PlanView> {
 
 /// Rows that everything would take.
 pub(super) fn rows(model: &Model) -> u16 {
-    let plans: usize =
-        plans(model).iter().map(|plan| if plan.state == PlanState::Running { 2 } else { 1 }).sum();
+    let plans: usize = plans(model).iter().map(|plan| if has_detail(&plan.state) { 2 } else { 1 }).sum();
     u16::try_from(plans + model.shown.moves().len()).unwrap_or(u16::MAX).max(1)
+}
+
+/// A second row says how far it is, or why it failed.
+fn has_detail(state: &PlanState) -> bool {
+    matches!(state, PlanState::Running | PlanState::Failed(_))
 }
 
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) {
@@ -57,8 +61,15 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
     let mut lines: Vec<Vec<Piece>> = Vec::new();
     for plan in plans(model) {
         lines.push(headline(model, painter, plan));
-        if plan.state == PlanState::Running {
-            lines.push(progress(model, plan, usize::from(inner.width)));
+        let width = usize::from(inner.width);
+        match &plan.state {
+            PlanState::Running => lines.push(progress(model, plan, width)),
+            PlanState::Failed(reason) => {
+                let reason = painter.escape(reason);
+                let room = width.saturating_sub(3);
+                lines.push(vec![(Role::Bad, format!("   {}", text::shorten(&reason, room)))]);
+            }
+            PlanState::Waiting | PlanState::Done => {}
         }
     }
     lines.extend(model.shown.moves().iter().map(|one| {
@@ -106,8 +117,7 @@ fn headline(model: &Model, painter: &Painter<'_>, plan: &PlanView) -> Vec<Piece>
         (role, plan.state.word().to_owned()),
     ];
     match &plan.state {
-        PlanState::Failed(error) => line.push((Role::Bad, format!(": {}", painter.escape(error)))),
-        PlanState::Done => line.push((Role::Quiet, format!(" {age} ago"))),
+        PlanState::Failed(_) | PlanState::Done => line.push((Role::Quiet, format!(" {age} ago"))),
         PlanState::Waiting => line.push((Role::Quiet, format!(" for {age}"))),
         PlanState::Running => {}
     }

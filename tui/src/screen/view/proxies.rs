@@ -12,6 +12,9 @@ use crate::{
     session::view::ProxyView,
 };
 
+/// How long a new epoch takes to reach every proxy when nothing is wrong.
+const SPREADING_MS: i64 = 1_000;
+
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: bool) {
     if area.is_empty() {
         return;
@@ -88,9 +91,16 @@ fn state(model: &Model, proxy: &ProxyView) -> (Role, String, Option<i64>) {
         Some(age) if age >= model.stale_after_ms() => {
             (Role::Stale, format!("{} silent", glyphs.unknown), Some(age))
         }
-        Some(_) if epoch(proxy) < current => (Role::Warning, format!("{} behind", glyphs.warning), None),
+        Some(_) if epoch(proxy) < current && !is_spreading(model) => {
+            (Role::Warning, format!("{} behind", glyphs.warning), None)
+        }
         Some(_) => (Role::Good, format!("{} up", glyphs.up), None),
     }
+}
+
+/// The epoch is so new that no proxy is late with it yet.
+fn is_spreading(model: &Model) -> bool {
+    model.shown.topology.as_ref().is_some_and(|known| model.as_of().0 - known.seen_at.0 < SPREADING_MS)
 }
 
 fn lagging(model: &Model) -> Piece {
@@ -101,11 +111,14 @@ fn lagging(model: &Model) -> Piece {
         .proxies
         .iter()
         .filter(|(_, proxy)| epoch(proxy) < current)
-        .map(|(id, proxy)| format!("{id} ({} behind)", current - epoch(proxy)))
+        .map(|(id, proxy)| format!("{id} by {}", current - epoch(proxy)))
         .collect();
     if behind.is_empty() {
         return (Role::Quiet, format!("  all on epoch {current}"));
     }
+    if is_spreading(model) {
+        return (Role::Quiet, format!("  epoch {current} is new"));
+    }
     let age = text::age(model.as_of().0 - known.seen_at.0);
-    (Role::Warning, format!("  epoch {current}, {age} old, is not confirmed by {}", behind.join(", ")))
+    (Role::Warning, format!("  epoch {current} is {age} old; behind: {}", behind.join(", ")))
 }

@@ -210,7 +210,7 @@ fn commit_error(txn: &Txn, failure: Failure) -> RegistryError {
                 RegistryError::Refused { endpoint: failure.endpoint, reason }
             }
         }
-        Fault::NotRun(_) | Fault::Uncertain(_) => {
+        Fault::Absent(_) | Fault::NotRun(_) | Fault::Uncertain(_) => {
             let detail = failure.detail;
             if failure.uncertain {
                 RegistryError::Unknown { what, detail }

@@ -8,7 +8,9 @@ use tonic::Code;
 /// One failed attempt at one endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It was not sent, or the endpoint said that it did not run: safe to try elsewhere.
+    /// There was no connection, so it was not sent: safe to try elsewhere.
+    Absent(String),
+    /// The endpoint said that it did not run: safe to try elsewhere, and later.
     NotRun(String),
     /// It was sent, and may have run or may still run.
     Uncertain(String),
@@ -19,7 +21,10 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn reason(&self) -> &str {
         match self {
-            Self::NotRun(reason) | Self::Uncertain(reason) | Self::Refused(_, reason) => reason,
+            Self::Absent(reason)
+            | Self::NotRun(reason)
+            | Self::Uncertain(reason)
+            | Self::Refused(_, reason) => reason,
         }
     }
 }
@@ -38,7 +43,7 @@ fn classify(status: &tonic::Status) -> Fault {
     if let Some(source) = status.source() {
         // Made on this side: the connection failed, before or after sending.
         let reason = innermost(source);
-        return if is_connect(source) { Fault::NotRun(reason) } else { Fault::Uncertain(reason) };
+        return if is_connect(source) { Fault::Absent(reason) } else { Fault::Uncertain(reason) };
     }
     let message = status.message().to_owned();
     match status.code() {

@@ -51,7 +51,7 @@ impl Failure {
     pub(super) fn into_error(self) -> RegistryError {
         match self.fault {
             Fault::Refused(_, reason) => RegistryError::Refused { endpoint: self.endpoint, reason },
-            Fault::NotRun(_) | Fault::Uncertain(_) => RegistryError::Unavailable { detail: self.detail },
+            Fault::Absent(_) | Fault::NotRun(_) | Fault::Uncertain(_) => RegistryError::Unavailable { detail: self.detail },
         }
     }
 }
@@ -136,6 +136,7 @@ impl Pool {
         let deadline = started + limit;
         let mut said: Vec<Option<String>> = vec![None; self.endpoints.len()];
         let mut uncertain = false;
+        let mut nobody = true;
         let mut index = self.preferred();
         for attempt in 0_u32.. {
             let result = self.attempt(index, deadline, &mut request).await;
@@ -149,14 +150,14 @@ impl Pool {
             said[index] = Some(fault.reason().to_owned());
             tracing::debug!(endpoint = self.endpoints[index].url(), ?fault, "registry call failed");
             let refused = matches!(fault, Fault::Refused(..));
-            let untouched = !uncertain && matches!(fault, Fault::NotRun(_));
+            nobody &= matches!(fault, Fault::Absent(_));
             uncertain |= matches!(fault, Fault::Uncertain(_));
             let round = attempt / u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
             let all_asked = said.iter().all(Option::is_some);
             let pause = if all_asked { backoff(round) } else { Duration::ZERO };
             let now = Instant::now();
             let given_up =
-                now + pause >= deadline || (untouched && all_asked && now + pause >= started + REFUSED_GRACE);
+                now + pause >= deadline || (nobody && all_asked && now + pause >= started + REFUSED_GRACE);
             if refused || given_up {
                 let detail = self.explain(&said, started.elapsed());
                 let endpoint = self.endpoints[index].url().to_owned();

@@ -9,7 +9,7 @@ use redis_cluster::{
     protocol::Value,
 };
 
-use super::{Options, figures::reachable_address, guard, view::ClusterView};
+use super::{Options, alive, figures::reachable_address, guard, view::ClusterView};
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,25 @@ pub(super) enum DataError {
 pub(super) struct Open {
     pub(super) proxy: ProxyId,
     pub(super) connection: Connection,
+}
+
+impl Open {
+    async fn call(&mut self, arguments: &[Vec<u8>]) -> Result<Value, ClientError> {
+        let address = self.connection.address().to_owned();
+        alive::reply_of(&address, self.connection.call(arguments)).await
+    }
+
+    /// Sends what was queued.
+    pub(super) async fn flush(&mut self) -> Result<(), ClientError> {
+        let address = self.connection.address().to_owned();
+        alive::reply_of(&address, self.connection.flush()).await
+    }
+
+    /// The next reply to what was sent.
+    pub(super) async fn read(&mut self) -> Result<Value, ClientError> {
+        let address = self.connection.address().to_owned();
+        alive::reply_of(&address, self.connection.read()).await
+    }
 }
 
 /// The connection, while there is one, and what a new one has to be told.
@@ -88,7 +107,7 @@ impl Link {
         let mut again = guard::only_reads(arguments);
         loop {
             let mut open = self.take(view, options).await?;
-            match open.connection.call(arguments).await {
+            match open.call(arguments).await {
                 Ok(reply) => {
                     self.note(arguments, &reply);
                     let proxy = open.proxy.clone();
@@ -122,16 +141,22 @@ async fn connect(address: &str, options: &Options, database: Option<&[u8]>) -> R
     let address = reachable_address(address);
     let connected = Connection::connect(&address, options.connect_timeout).await;
     let mut connection = connected.map_err(|error| error.to_string())?;
-    if let Some((user, password)) = &options.login {
-        introduce(&mut connection, &[b"AUTH", user.as_bytes(), password.as_bytes()]).await?;
+    let introduced = async {
+        if let Some((user, password)) = &options.login {
+            introduce(&mut connection, &[b"AUTH", user.as_bytes(), password.as_bytes()]).await?;
+        }
+        if options.resp3 {
+            introduce(&mut connection, &[b"HELLO", b"3"]).await?;
+        }
+        match database {
+            Some(database) => introduce(&mut connection, &[b"SELECT", database]).await,
+            None => Ok(()),
+        }
+    };
+    match tokio::time::timeout(options.connect_timeout, introduced).await {
+        Ok(introduced) => introduced.map(|()| connection),
+        Err(_) => Err(format!("{address}: no answer after {:?}", options.connect_timeout)),
     }
-    if options.resp3 {
-        introduce(&mut connection, &[b"HELLO", b"3"]).await?;
-    }
-    if let Some(database) = database {
-        introduce(&mut connection, &[b"SELECT", database]).await?;
-    }
-    Ok(connection)
 }
 
 async fn introduce(connection: &mut Connection, words: &[&[u8]]) -> Result<(), String> {

@@ -4,6 +4,7 @@
 //! [`update::Change`]s. Numbers that replace one another travel in a `watch` channel: a slow reader sees the latest.
 //! Nothing here draws, prints, or ends the program: a cluster that is away is a view that says so.
 
+mod alive;
 mod data;
 mod execute;
 mod explain;

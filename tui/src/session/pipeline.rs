@@ -80,18 +80,18 @@ impl Pipeline {
         for (_, arguments) in &waiting {
             open.connection.queue(arguments);
         }
+        let proxy = open.proxy.clone();
         let lost = |tag: u64, error: &dyn std::fmt::Display| {
             let text = format!(
-                "the connection to proxy {} broke; lines {tag} to {last} may or may not have run ({error})",
-                open.proxy
+                "the connection to proxy {proxy} broke; lines {tag} to {last} may or may not have run ({error})"
             );
             (tag, Outcome::failure(Status::Unreachable, text))
         };
-        if let Err(error) = open.connection.flush().await {
+        if let Err(error) = open.flush().await {
             return Err(lost(first, &error));
         }
         for (tag, arguments) in &waiting {
-            let reply: Value = match open.connection.read().await {
+            let reply: Value = match open.read().await {
                 Ok(reply) => reply,
                 Err(error) => return Err(lost(*tag, &error)),
             };

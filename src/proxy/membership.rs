@@ -39,7 +39,7 @@ const LEASE: Duration = Duration::from_secs(10);
 const LEASE_SLACK: Duration = Duration::from_secs(5);
 /// Between attempts when the registry does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A new topology is put to use without nodes that take longer to log in to.
+/// A new topology is put to use without nodes that take longer to log in to, or to be heard of.
 const LOGIN_GRACE: Duration = Duration::from_millis(500);
 
 /// One registration.
@@ -249,7 +249,7 @@ impl Membership {
                 event = topology.next() => self.topology_event(event),
                 event = nodes.next() => self.nodes_event(event),
                 () = self.logins.next(&self.nodes) => {
-                    if !self.logins.is_pending() || self.publish_by.is_none() {
+                    if self.is_complete() || self.publish_by.is_none() {
                         self.publish_by = Some(tokio::time::Instant::now());
                     }
                 }
@@ -344,8 +344,15 @@ impl Membership {
         }
         self.logins.begin(&self.nodes);
         let now = tokio::time::Instant::now();
-        let by = if self.logins.is_pending() { now + LOGIN_GRACE } else { now };
+        let by = if self.is_complete() { now } else { now + LOGIN_GRACE };
         self.publish_by = Some(self.publish_by.map_or(by, |before| before.min(by)));
+    }
+
+    /// Whether nothing is missing to use what was read. Topology and nodes are two watches, and what one transaction changed
+    /// in both may be heard from one of them first.
+    fn is_complete(&self) -> bool {
+        !self.logins.is_pending()
+            && self.topology.slots.iter().all(|(_, owner)| self.nodes.contains_key(owner))
     }
 
     /// Gives the workers a new table.

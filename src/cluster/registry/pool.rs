@@ -51,7 +51,9 @@ impl Failure {
     pub(super) fn into_error(self) -> RegistryError {
         match self.fault {
             Fault::Refused(_, reason) => RegistryError::Refused { endpoint: self.endpoint, reason },
-            Fault::Absent(_) | Fault::NotRun(_) | Fault::Uncertain(_) => RegistryError::Unavailable { detail: self.detail },
+            Fault::Absent(_) | Fault::NotRun(_) | Fault::Uncertain(_) => {
+                RegistryError::Unavailable { detail: self.detail }
+            }
         }
     }
 }

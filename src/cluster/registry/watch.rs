@@ -6,7 +6,7 @@ use etcd_client::{WatchOptions, WatchStream, proto::PbWatchResponse};
 use tokio::{sync::mpsc, task::AbortHandle, time::timeout};
 
 use super::{
-    Entry, Inner, RegistryError, Revision, etcd,
+    CALL_DEADLINE, Entry, Inner, RegistryError, Revision, etcd,
     fault::Fault,
     pool::{ATTEMPT, MAX_MESSAGE, within},
     random::backoff,
@@ -15,7 +15,8 @@ use super::{
 /// An answer to a question is asked for after this much silence.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// How long to look for an endpoint that answers before the reader is told.
+/// How long to look for an endpoint that answers before the reader is told that there is none any more. Whoever has heard of
+/// nothing yet is given the time of a call: a command that begins while etcd elects a leader must not fail for that.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Events that wait for a slow reader before the watch itself waits.
@@ -195,7 +196,8 @@ impl Follower {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        match etcd::list(&self.inner, PATIENCE, &self.prefix).await {
+        let patience = if self.down { PATIENCE } else { CALL_DEADLINE };
+        match etcd::list(&self.inner, patience, &self.prefix).await {
             Ok(listing) => {
                 self.tell_up().await?;
                 let state =

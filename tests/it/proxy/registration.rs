@@ -67,7 +67,7 @@ async fn a_proxy_that_was_killed_comes_back_under_its_id() {
 async fn run(endpoints: &str, words: &[&str]) -> String {
     let mut command = tokio::process::Command::from(console());
     let output = command.arg(endpoints).args(words).stdin(Stdio::null()).output().await.unwrap();
-    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{words:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
 

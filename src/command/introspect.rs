@@ -326,7 +326,7 @@ fn get_keys(
     if !spec.accepts(inner.len()) {
         return Err(IntrospectError::Arity);
     }
-    let keys = keys::positions(spec, &inner).unwrap_or_default();
+    let keys = keys::listed(spec, &inner).unwrap_or_default();
     if keys.is_empty() && !spec.flags.has(super::Flags::NO_MANDATORY_KEYS) {
         return Err(IntrospectError::Arguments);
     }

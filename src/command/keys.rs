@@ -186,13 +186,34 @@ impl KeyPositions {
     }
 }
 
+/// What a range that begins behind the last argument means: `PFMERGE dest` is a command, and merges nothing into `dest`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EmptyRange {
+    /// It has no keys; those of other ranges are all there are.
+    IsNone,
+    /// As for `COMMAND GETKEYS`.
+    IsInvalid,
+}
+
 /// The keys of a request whose arity was checked. `NOT_KEY` places (channels of shards) are left out.
 ///
 /// # Errors
-/// When an option or a count leads past the end, or a count is not a number.
+/// When an option or a count leads past the end, or a count is not a number. No server runs such a request.
 pub fn positions(spec: &Spec, request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
+    find(spec, request, EmptyRange::IsNone)
+}
+
+/// What `COMMAND GETKEYS` answers: as [`positions`], but Redis lists no keys at all where it expects more than there are.
+///
+/// # Errors
+/// As [`positions`], and when a range of keys is empty.
+pub fn listed(spec: &Spec, request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
+    find(spec, request, EmptyRange::IsInvalid)
+}
+
+fn find(spec: &Spec, request: &Request<'_>, empty: EmptyRange) -> Result<KeyPositions, InvalidArguments> {
     match spec.keys_by_code {
-        None => match by_specs(spec.keys, request) {
+        None => match by_specs(spec.keys, request, empty) {
             Err(InvalidArguments) if names_none(spec, request) => Ok(KeyPositions::default()),
             found => found,
         },
@@ -230,7 +251,11 @@ fn single(index: usize, flags: KeyFlags) -> KeyPositions {
     keys
 }
 
-fn by_specs(specs: &[KeySpec], request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
+fn by_specs(
+    specs: &[KeySpec],
+    request: &Request<'_>,
+    empty: EmptyRange,
+) -> Result<KeyPositions, InvalidArguments> {
     let len = request.len();
     let mut keys = KeyPositions::default();
     for spec in specs {
@@ -266,6 +291,9 @@ fn by_specs(specs: &[KeySpec], request: &Request<'_>) -> Result<KeyPositions, In
             }
             Find::Unknown => return Err(InvalidArguments),
         };
+        if empty == EmptyRange::IsNone && first == len && last + 1 == first {
+            continue;
+        }
         if last >= len || last < first {
             return Err(InvalidArguments);
         }
@@ -385,4 +413,51 @@ pub(super) fn legacy(specs: &[KeySpec]) -> (i32, i32, i32) {
         }
     }
     legacy.unwrap_or((0, 0, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        client::encode_command,
+        command::lookup,
+        protocol::{Batch, Limits},
+    };
+
+    /// Found keys, and those of `COMMAND GETKEYS`.
+    fn keys(line: &str) -> [Result<Vec<usize>, InvalidArguments>; 2] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let mut bytes = Vec::new();
+        encode_command(&mut bytes, &words);
+        let mut batch = Batch::default();
+        batch.parse(&bytes, &Limits::default()).unwrap();
+        let (spec, request) = (lookup(words[0].as_bytes()).unwrap(), batch.get(0, &bytes));
+        [positions, listed].map(|find| find(spec, &request).map(|keys| keys.indices().collect()))
+    }
+
+    #[test]
+    fn every_key_of_a_request_that_runs_is_found() {
+        // The source of a merge may be missing, and it runs all the same: where it runs must not be left to chance.
+        assert_eq!(keys("pfmerge to"), [Ok(vec![1]), Err(InvalidArguments)]);
+        for (line, expected) in [
+            ("pfmerge to a b", vec![1, 2, 3]),
+            ("mset a 1 b 2", vec![1, 3]),
+            ("blpop a b 0", vec![1, 2]),
+            ("zunionstore to 2 a b weights 1 2", vec![1, 3, 4]),
+            ("xread count 1 streams a b 0 0", vec![4, 5]),
+        ] {
+            let mut found = keys(line);
+            found.iter_mut().flatten().for_each(|keys| keys.sort_unstable());
+            assert_eq!(found, [Ok(expected.clone()), Ok(expected)], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_no_server_runs_has_no_keys() {
+        for line in
+            ["zunionstore to 3 a b", "zunionstore to x a", "xread count 1 streams a", "eval return -1 a"]
+        {
+            assert_eq!(keys(line), [Err(InvalidArguments), Err(InvalidArguments)], "{line}");
+        }
+    }
 }

@@ -149,6 +149,14 @@ fn all_types_on_stock_servers_by_chance() {
     let pair = Pair { exceptions: STOCK_EXCEPTIONS, commands: on_stock, ..cluster.beside(&redis) };
     pair.requests_by_chance(30);
     Pair { commands: |spec| on_stock(spec) && is_of_a_type(spec), ..pair }.requests_by_chance(120);
+    // Nothing was written where it is not looked for: the proxy shows only keys of slots that a node owns.
+    let keys = Peer::connect(&cluster.proxy.address(), Version::Resp2).value(&["KEYS", "*"]);
+    let Value::Array(shown) = keys else { panic!("{keys:?}") };
+    let held = cluster.nodes.each_ref().map(|node| {
+        let size = Peer::connect(&node.address(), Version::Resp2).value(&["DBSIZE"]);
+        size.as_i64().and_then(|size| usize::try_from(size).ok()).expect("a number of keys")
+    });
+    assert_eq!(shown.len(), held.iter().sum::<usize>(), "{shown:?} {held:?}");
     // It was about two nodes, and most of it made sense.
     let mut served = String::new();
     for node in &cluster.nodes {

@@ -389,7 +389,7 @@ impl Runner {
 }
 
 async fn wait_for_moves(session: &Session) -> Outcome {
-    if let Err(error) = session.first_look().await {
+    if let Err(error) = session.know_plans().await {
         return Outcome::failure(Status::Unreachable, error);
     }
     let mut view = session.view();

@@ -50,6 +50,11 @@ pub struct RemoveRequest {
     pub words: String,
 }
 
+/// `1 key`, `2 keys`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Why a plan was not accepted. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
@@ -87,8 +92,9 @@ pub enum Refusal {
     },
     /// Joining would hide the keys it has.
     #[error(
-        "{address} holds {keys} keys, which would be lost in a cluster that already has slots elsewhere; \
-         empty it first, or use --force to have them deleted"
+        "{address} holds {}, which would be lost in a cluster that already has slots elsewhere; \
+         empty it first, or use --force to delete what it holds",
+        counted(*keys, "key")
     )]
     NotEmpty {
         /// The address asked for.
@@ -106,7 +112,8 @@ pub enum Refusal {
     },
     /// Its keys have nowhere to go.
     #[error(
-        "node {id} is the last one and holds {keys} keys, which would be lost; add another node first, or use --force"
+        "node {id} is the last one and holds {}, which would be lost; add another node first, or use --force",
+        counted(*keys, "key")
     )]
     LastNode {
         /// Which id.
@@ -116,8 +123,9 @@ pub enum Refusal {
     },
     /// Its keys cannot be read.
     #[error(
-        "node {id} owns {slots} slots and cannot be reached, so its keys cannot be moved: {source}; start it again, or use \
-         --force to give its keys up"
+        "node {id} owns {} and cannot be reached, so its keys cannot be moved: {source}; start it again, or use \
+         --force to give its keys up",
+        counted(*slots as u64, "slot")
     )]
     NodeUnreachable {
         /// Which id.

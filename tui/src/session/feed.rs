@@ -33,6 +33,6 @@ pub(super) async fn run(registry: Registry, changes: mpsc::Sender<Change>) {
     }
 }
 
-fn number(revision: registry::Revision) -> u64 {
+pub(super) fn number(revision: registry::Revision) -> u64 {
     u64::try_from(revision.0).unwrap_or(0)
 }

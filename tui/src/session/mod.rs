@@ -28,7 +28,7 @@ use std::{
 
 use redis_cluster::{
     cluster::{
-        plan::Preview,
+        plan::{Preview, keys},
         registry::{Registry, RegistryError},
     },
     time::Millis,
@@ -208,6 +208,18 @@ impl Session {
                 Err(format!("etcd at {endpoints} does not answer (waited {waited} s)"))
             }
         }
+    }
+
+    /// Waits until the view shows every plan that the registry has by now, also one that was made a moment ago.
+    ///
+    /// # Errors
+    /// When the registry does not answer; the text is for the operator.
+    pub async fn know_plans(&self) -> Result<(), String> {
+        let plans = self.inner.registry.list(keys::PLANS).await.map_err(|error| error.to_string())?;
+        let newest = plans.entries.iter().map(|entry| feed::number(entry.mod_revision)).max().unwrap_or(0);
+        let mut view = self.view();
+        let known = view.wait_for(|view| view.registry.revision >= newest).await;
+        known.map(drop).map_err(|_| "the session has ended".to_owned())
     }
 
     /// What a change of membership with these options would do, for faces that show a plan in their own way. Changes

@@ -369,9 +369,12 @@ fn remove_node(model: &Model, painter: &Painter<'_>, remove: &RemoveNode, width:
     ];
     rows.extend(node.map(|node| {
         let slots = model.latest.slots_of(&remove.id);
-        let keys = node.figures.as_ref().map_or_else(|| glyphs.none.to_owned(), |f| text::thousands(f.keys));
-        let (slots, word) = (text::thousands(slots as u64), text::plural(slots, "slot"));
-        let text = format!("{}  {slots} {word}  {keys} keys", node.record.address);
+        let count = |count: u64, what: &str| {
+            format!("{} {}", text::thousands(count), text::plural(count as usize, what))
+        };
+        let keys =
+            node.figures.as_ref().map_or_else(|| format!("{} keys", glyphs.none), |f| count(f.keys, "key"));
+        let text = format!("{}  {}  {keys}", node.record.address, count(slots as u64, "slot"));
         labelled(CHECK, "Node", Role::Text, painter.escape(&text))
     }));
     match node {

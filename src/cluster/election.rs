@@ -77,6 +77,20 @@ impl Election {
         registry.get(LEADER).await?.map(|entry| record(&entry)).transpose()
     }
 
+    /// Ends the leadership of `term`, whoever holds it, so that another one can be elected before its lease ends. Safe at any
+    /// time: everything that leader still writes is refused by its guard. False if it does not lead any more.
+    ///
+    /// # Errors
+    /// When the registry does not answer, or `leader` is not a [`LeaderRecord`].
+    pub async fn depose(registry: &Registry, term: Term) -> Result<bool, ElectionError> {
+        let Some(entry) = registry.get(LEADER).await? else { return Ok(false) };
+        if record(&entry)?.term != term {
+            return Ok(false);
+        }
+        let txn = Txn::new().if_created(LEADER, entry.create_revision).delete(LEADER);
+        Ok(registry.commit(txn).await?.is_done())
+    }
+
     /// Waits until `identity` leads, for as long as its lease lives; an outage of the registry is waited out.
     ///
     /// # Errors

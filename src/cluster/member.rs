@@ -186,6 +186,9 @@ pub struct ProxyRecord {
     pub instance: String,
     /// `host:port` for clients, RESP and gRPC.
     pub address: String,
+    /// The machine it runs on, as that calls itself: on the same machine only one process can have an address.
+    #[serde(default)]
+    pub host: String,
     /// Of the program.
     pub version: String,
     /// The topology it routes by, everything of the one before finished.

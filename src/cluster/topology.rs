@@ -119,6 +119,10 @@ pub struct SlotMove {
     pub phase: Phase,
     /// The epoch in which it came to this phase: what proxies acknowledge.
     pub since: Epoch,
+    /// How long writes may be held before the switch, milliseconds: a proxy that has waited for so long ends the freeze itself.
+    /// Without it nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_ms: Option<u64>,
 }
 
 /// The routing of the whole cluster.

@@ -12,12 +12,13 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     net::TcpStream,
-    sync::{RwLock, oneshot, watch},
+    sync::{oneshot, watch},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     delete,
+    direct::Direct,
     figures::{self, Live},
     local::LocalClient,
     routing::{Access, Routing},
@@ -46,8 +47,8 @@ pub(super) struct Proxy {
     pub(super) shared: Arc<Shared>,
     /// The table in use.
     routing: watch::Sender<Arc<Routing>>,
-    /// Shared by requests that go to a node past the workers; exclusive while the table changes.
-    pub(super) direct: RwLock<()>,
+    /// Requests that go to a node past the workers.
+    pub(super) direct: Direct,
     pub(super) live: Live,
     max_clients: u64,
     next: AtomicUsize,
@@ -59,7 +60,7 @@ impl Proxy {
         Self {
             shared,
             routing,
-            direct: RwLock::new(()),
+            direct: Direct::default(),
             live: Live::default(),
             max_clients,
             next: AtomicUsize::new(0),
@@ -84,14 +85,13 @@ impl Proxy {
         self.routing.subscribe()
     }
 
-    /// Puts another table to use, everywhere. Waits for requests past the workers to end: those begun later go by the new
-    /// table, and workers acknowledge it only after they were told here.
-    pub(super) async fn publish(&self, routing: Arc<Routing>) {
-        let _alone = self.direct.write().await;
-        self.routing.send_replace(Arc::clone(&routing));
+    /// Puts another table to use, everywhere. Returns the turn of [`Direct`] that goes by it.
+    pub(super) fn publish(&self, routing: &Arc<Routing>) -> u64 {
+        self.routing.send_replace(Arc::clone(routing));
         for port in self.shared.ports() {
-            port.send(Message::Routing(Arc::clone(&routing)));
+            port.send(Message::Routing(Arc::clone(routing)));
         }
+        self.direct.turn()
     }
 
     /// Workers take turns.

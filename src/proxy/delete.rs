@@ -2,7 +2,7 @@
 //!
 //! A stock server runs a script, which a worker sends like any other write. Our nodes have an operation of their own for it
 //! in gRPC. That one goes past the workers, so it keeps to their rules here: it waits while its slot's writes are held, it is
-//! counted as under way (a new table of routes waits for it), and it goes as the proxy's user, so that a fence stops it.
+//! counted as under way (a freeze waits for it), and it goes as the proxy's user, so that a fence stops it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ pub(super) async fn if_value(proxy: &Proxy, session: &mut LocalClient, key: Byte
     let slot = SlotId::of_key(&key);
     let mut changes = proxy.routing_changes();
     loop {
-        let direct = proxy.direct.read().await;
+        let direct = proxy.direct.begin();
         let routing = Arc::clone(&changes.borrow_and_update());
         let Some(member) = routing.owner(slot).and_then(|owner| routing.member(owner)) else {
             return Value::Error(routing.no_owner(slot).into());

@@ -183,12 +183,15 @@ async fn log_in(
         .ok_or_else(|| format!("{endpoint} has no address"))?;
     let mut peer = Peer::open(address).await.map_err(|error| error.to_string())?;
     peer.make_user(user, secret).await.map_err(|error| error.to_string())?;
-    if let Err(error) = peer.forget_registrations(id, &[user, previous]).await {
-        tracing::debug!(%error, "users of earlier registrations stay");
-    }
     let registered =
         registry.get(&format!("{}{id}", keys::PROXIES)).await.map_err(|error| error.to_string())?;
     let record: Option<ProxyRecord> = registered.and_then(|entry| serde_json::from_slice(&entry.value).ok());
     let is_ours = record.is_some_and(|record| fence::proxy_user(&record.id, &record.instance) == user);
-    if is_ours { Ok(socket) } else { Err("this proxy's registration has ended".to_owned()) }
+    if !is_ours {
+        return Err("this proxy's registration has ended".to_owned());
+    }
+    if let Err(error) = peer.forget_registrations(id, &[user, previous]).await {
+        tracing::debug!(%error, "users of earlier registrations stay");
+    }
+    Ok(socket)
 }

@@ -12,13 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     RunError,
     announce::Announcer,
     daemon::Proxy,
+    freeze::{self, Action, Watchdog},
     logins::Logins,
     routing::Routing,
     shared::Shared,
@@ -37,6 +38,8 @@ use crate::cluster::{
 const LEASE: Duration = Duration::from_secs(10);
 /// Beyond its lease, before a registration of the same proxy counts as somebody else's.
 const LEASE_SLACK: Duration = Duration::from_secs(5);
+/// A machine that does not say its name.
+const NO_HOST: &str = "";
 /// Between attempts when the registry does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A new topology is put to use without nodes that take longer to log in to, or to be heard of.
@@ -65,6 +68,10 @@ pub(super) struct Membership {
     shared: Arc<Shared>,
     /// `host:port` for clients.
     address: String,
+    /// What the machine calls itself.
+    host: String,
+    /// Of all registrations of this process.
+    instances: Vec<String>,
     reports: mpsc::UnboundedReceiver<Report>,
     stop: CancellationToken,
     topology: Topology,
@@ -73,7 +80,12 @@ pub(super) struct Membership {
     /// There is something to put to use, at the latest then.
     publish_by: Option<tokio::time::Instant>,
     seen: Seen,
+    /// By every worker, and behind them by the requests past the workers.
     applied: Vec<Epoch>,
+    drains: JoinSet<Epoch>,
+    watchdog: Watchdog,
+    /// Whether the registry answered.
+    asked: JoinSet<bool>,
 }
 
 /// Which parts of the registry were read.
@@ -93,12 +105,16 @@ impl Membership {
     ) -> Self {
         let shared = Arc::clone(&proxy.shared);
         let workers = shared.workers.len();
+        let host =
+            std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| NO_HOST.to_owned());
         let logins = Logins::new(registry.clone(), shared.id.clone());
         Self {
             registry,
             proxy,
             shared,
             address,
+            host: host.trim().to_owned(),
+            instances: Vec::new(),
             reports,
             stop,
             topology: Topology::default(),
@@ -106,7 +122,10 @@ impl Membership {
             logins,
             publish_by: None,
             seen: Seen::default(),
-            applied: vec![Epoch::default(); workers],
+            applied: vec![Epoch::default(); workers + 1],
+            drains: JoinSet::new(),
+            watchdog: Watchdog::default(),
+            asked: JoinSet::new(),
         }
     }
 
@@ -129,7 +148,10 @@ impl Membership {
             }
         };
         loop {
-            match self.follow(&registration).await {
+            let ended = self.follow(&registration).await;
+            // First here, then in the registry: nothing may rely on a registration that others see no more.
+            self.shared.tenure.end();
+            match ended {
                 Ended::Stopped => {
                     if let Err(error) = registration.lease.revoke().await {
                         tracing::warn!(%error, "the registration stays until its lease ends");
@@ -138,20 +160,23 @@ impl Membership {
                 }
                 Ended::Lost(reason) => {
                     tracing::warn!(%reason, "registering anew");
-                    // The key of this registration must be gone before the next can be made.
-                    if let Err(error) = registration.lease.revoke().await {
-                        tracing::warn!(%error, "the old registration stays until its lease ends");
+                    // An etcd that is away is not waited for: what it still has of this process is known as such.
+                    let revoked = tokio::time::timeout(PAUSE, registration.lease.revoke()).await;
+                    if !matches!(revoked, Ok(Ok(()))) {
+                        tracing::warn!("the old registration stays until its lease ends, or is replaced");
                     }
                 }
             }
             registration = loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    result = self.register() => match result {
+                    result = self.register(false) => match result {
                         Ok(Ok(registration)) => break registration,
-                        Ok(Err(other)) => {
+                        Ok(Err(Some(other))) => {
                             tracing::error!(holder = other.address, "another proxy has this id now");
                         }
+                        // It changed while it was looked at.
+                        Ok(Err(None)) => continue,
                         Err(error) => tracing::warn!(%error, "cannot register; traffic goes on"),
                     },
                 }
@@ -160,23 +185,23 @@ impl Membership {
         }
     }
 
-    /// Waits for the registry, and for the lease of a proxy of this id that died.
+    /// Waits for the registry, and, on another machine, for the lease of a proxy of this id and address that died.
     async fn register_first(&mut self) -> Result<Registration, RunError> {
         let mut waiting_since: Option<Instant> = None;
-        let mut told = false;
         loop {
-            match self.register().await {
+            match self.register(true).await {
                 Ok(Ok(registration)) => return Ok(registration),
-                Ok(Err(other)) => {
+                Ok(Err(None)) => continue,
+                Ok(Err(Some(other))) => {
+                    if waiting_since.is_none() {
+                        tracing::info!(
+                            host = other.host,
+                            "a proxy of this id and address was on another machine: waiting for its lease to end"
+                        );
+                    }
                     let since = *waiting_since.get_or_insert_with(Instant::now);
                     if other.address != self.address || since.elapsed() > LEASE + LEASE_SLACK {
                         return Err(RunError::IdTaken { id: self.shared.id.clone(), address: other.address });
-                    }
-                    if !told {
-                        tracing::info!(
-                            "a proxy of this id and address was here before: waiting for its lease to end"
-                        );
-                        told = true;
                     }
                 }
                 Err(error) if error.is_outage() => {
@@ -188,11 +213,15 @@ impl Membership {
         }
     }
 
-    /// One attempt: the registration, or who has the id.
-    async fn register(&mut self) -> Result<Result<Registration, ProxyRecord>, RegistryError> {
+    /// One attempt: the registration, or who has the id; nobody if that changed meanwhile.
+    async fn register(
+        &mut self,
+        first: bool,
+    ) -> Result<Result<Registration, Option<ProxyRecord>>, RegistryError> {
         let key = self.key();
         let lease = self.registry.grant(LEASE).await?;
         let instance: String = fence::secret().chars().take(12).collect();
+        self.instances.push(instance.clone());
         let record = self.record(&instance, Epoch::default());
         let txn = Txn::new().if_absent(&key).put_leased(&key, json(&record), lease.id());
         let created = match self.registry.commit(txn).await {
@@ -200,9 +229,10 @@ impl Membership {
             Ok(Commit::Conflict { .. }) => {
                 let holder = self.registry.get(&key).await?;
                 lease.revoke().await?;
-                let holder = holder.and_then(|entry| serde_json::from_slice(&entry.value).ok());
-                // Gone in between, or unreadable: the next attempt will tell.
-                return Ok(Err(holder.unwrap_or_else(|| self.record("", Epoch::default()))));
+                return match holder {
+                    None => Ok(Err(None)),
+                    Some(holder) => self.make_way(first, &key, &holder).await.map(Err),
+                };
             }
             Err(error) => {
                 lease.revoke().await?;
@@ -214,6 +244,38 @@ impl Membership {
         Ok(Ok(Registration { lease, instance, created }))
     }
 
+    /// Ends a registration that is in the way: of this process, or, while it starts, of one before it at the same address of the
+    /// same machine, which therefore lives no more. Its lease does for a while, and to the driver it may act for so long.
+    /// Returns who has the id if it is neither.
+    async fn make_way(
+        &self,
+        first: bool,
+        key: &str,
+        holder: &Entry,
+    ) -> Result<Option<ProxyRecord>, RegistryError> {
+        let Ok(record) = serde_json::from_slice::<ProxyRecord>(&holder.value) else {
+            return Ok(Some(self.record("", Epoch::default())));
+        };
+        let is_ours = self.instances.contains(&record.instance);
+        let is_before =
+            first && record.address == self.address && record.host == self.host && self.host != NO_HOST;
+        if !is_ours && !is_before {
+            return Ok(Some(record));
+        }
+        let mut txn = Txn::new().if_revision(key, holder.mod_revision).delete(key);
+        if let (false, Some(lease)) = (is_ours, holder.lease) {
+            txn = txn.put_leased(keys::retired(&record.id, &record.instance), json(&record), lease);
+        }
+        match self.registry.commit(txn).await {
+            // Done, changed meanwhile, or ended meanwhile: the next attempt will tell.
+            Ok(_) | Err(RegistryError::LeaseGone { .. }) => {
+                tracing::info!(instance = record.instance, "replacing an earlier registration of this proxy");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn key(&self) -> String {
         format!("{}{}", keys::PROXIES, self.shared.id)
     }
@@ -223,6 +285,7 @@ impl Membership {
             id: self.shared.id.clone(),
             instance: instance.to_owned(),
             address: self.address.clone(),
+            host: self.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             epoch,
         }
@@ -233,11 +296,15 @@ impl Membership {
         let record = self.record(&registration.instance, Epoch::default());
         let mut announcer =
             Announcer::start(self.registry.clone(), record, registration.lease.id(), registration.created);
+        self.shared.tenure.begin(registration.lease.liveness());
         self.seen = Seen::default();
         self.applied.fill(Epoch::default());
+        self.drains.abort_all();
         self.logins.forget_pending();
         let mut topology = self.registry.watch(keys::TOPOLOGY);
         let mut nodes = self.registry.watch(keys::NODES);
+        let key = self.key();
+        let mut own = self.registry.watch(&key);
         let lost = registration.lease.lost();
         tokio::pin!(lost);
         let stop = self.stop.clone();
@@ -246,6 +313,9 @@ impl Membership {
                 () = stop.cancelled() => return Ended::Stopped,
                 () = &mut lost => return Ended::Lost("the lease ended".to_owned()),
                 () = announcer.lost() => return Ended::Lost("the registration is gone".to_owned()),
+                event = own.next() => if is_gone(&event, &key, registration.created) {
+                    return Ended::Lost("the registration was ended by another process".to_owned());
+                },
                 event = topology.next() => self.topology_event(event),
                 event = nodes.next() => self.nodes_event(event),
                 () = self.logins.next(&self.nodes) => {
@@ -253,11 +323,23 @@ impl Membership {
                         self.publish_by = Some(tokio::time::Instant::now());
                     }
                 }
-                () = until(self.publish_by) => self.publish().await,
+                () = until(self.publish_by) => {
+                    self.publish();
+                    announcer.announce(self.newest());
+                }
+                Some(Ok(epoch)) = self.drains.join_next() => {
+                    self.drained(epoch);
+                    announcer.announce(self.newest());
+                }
+                () = until(self.watchdog.due()) => self.look_after_held_writes(),
+                Some(answered) = self.asked.join_next() => {
+                    let silent = !matches!(answered, Ok(true));
+                    self.tell(|| Message::Registry { silent });
+                }
                 Some(report) = self.reports.recv() => match report {
                     Report::Applied { worker, epoch } => {
                         self.applied[worker] = epoch;
-                        announcer.announce(self.applied.iter().copied().min().unwrap_or_default());
+                        announcer.announce(self.newest());
                     }
                     Report::LoginRefused { user, reason, node } if user == self.logins.user() => {
                         let node = self.proxy.routing().member(node).map_or_else(String::new, |m| m.label());
@@ -267,6 +349,43 @@ impl Membership {
                 },
             }
         }
+    }
+
+    /// The epoch that everything in this proxy has come to.
+    fn newest(&self) -> Epoch {
+        self.applied.iter().copied().min().unwrap_or_default()
+    }
+
+    /// Requests past the workers have come to this epoch.
+    fn drained(&mut self, epoch: Epoch) {
+        if let Some(last) = self.applied.last_mut() {
+            *last = epoch.max(*last);
+        }
+    }
+
+    /// Ends a freeze that takes too long, or asks the registry whether anybody could still tell when to go on.
+    fn look_after_held_writes(&mut self) {
+        let Some(action) = self.watchdog.act(tokio::time::Instant::now()) else { return };
+        let (registry, id) = (self.registry.clone(), self.shared.id.clone());
+        self.asked.spawn(async move {
+            let answer = async {
+                match action {
+                    Action::End(since) => freeze::end(&registry, &id, since).await,
+                    Action::Ask => registry.get(keys::TOPOLOGY).await.map(drop),
+                }
+            };
+            match tokio::time::timeout(freeze::ANSWER, answer).await {
+                Ok(Ok(())) => true,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "writes to moving slots are refused");
+                    false
+                }
+                Err(_) => {
+                    tracing::warn!("etcd does not answer: writes to moving slots are refused");
+                    false
+                }
+            }
+        });
     }
 
     fn topology_event(&mut self, event: WatchEvent) {
@@ -286,11 +405,10 @@ impl Membership {
                 .next_back(),
             WatchEvent::Down { error } => {
                 tracing::warn!(%error, "etcd does not answer; traffic goes on with the last topology");
-                self.tell(|| Message::Registry { down_since: Some(Instant::now()) });
                 None
             }
             WatchEvent::Up => {
-                self.tell(|| Message::Registry { down_since: None });
+                tracing::info!("etcd answers again");
                 None
             }
         };
@@ -355,19 +473,46 @@ impl Membership {
             && self.topology.slots.iter().all(|(_, owner)| self.nodes.contains_key(owner))
     }
 
-    /// Gives the workers a new table.
-    async fn publish(&mut self) {
+    /// Puts a new table to use.
+    fn publish(&mut self) {
         self.publish_by = None;
         let members = self.logins.members(&self.nodes);
         let routing = Arc::new(Routing::new(self.topology.clone(), members));
-        tracing::debug!(epoch = %routing.epoch(), "routing by");
-        self.proxy.publish(routing).await;
+        let epoch = routing.epoch();
+        tracing::debug!(%epoch, "routing by");
+        // It was heard of now, whatever an earlier question found.
+        self.tell(|| Message::Registry { silent: false });
+        self.watchdog.see(&self.topology, tokio::time::Instant::now());
+        let turn = self.proxy.publish(&routing);
+        if routing.any_frozen().is_some() {
+            let proxy = Arc::clone(&self.proxy);
+            self.drains.spawn(async move {
+                proxy.direct.drained(turn).await;
+                epoch
+            });
+        } else {
+            self.drained(epoch);
+        }
     }
 
     fn tell(&self, message: impl Fn() -> Message) {
         for port in self.shared.ports() {
             port.send(message());
         }
+    }
+}
+
+/// Whether the event says that our registration, which began at `created`, is no more.
+fn is_gone(event: &WatchEvent, key: &str, created: Revision) -> bool {
+    match event {
+        WatchEvent::Reset { entries, .. } => {
+            !entries.iter().any(|entry| entry.key == key && entry.create_revision == created)
+        }
+        WatchEvent::Changed { changes, .. } => changes.iter().any(|change| match change {
+            Change::Put(entry) => entry.key == key && entry.create_revision != created,
+            Change::Deleted { key: deleted } => deleted == key,
+        }),
+        WatchEvent::Down { .. } | WatchEvent::Up => false,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients,
 //! node connections, batching), [`replies`] (putting replies into order), [`merge`], [`info`], [`scan`] and [`count`] (many replies into
-//! one), [`membership`], [`logins`] and [`announce`] (the registry), [`daemon`], [`figures`] and [`delete`] (what the listener and gRPC see), [`local`] (gRPC calls
+//! one), [`membership`], [`logins`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`], [`delete`] and [`direct`] (what the listener and gRPC see), [`local`] (gRPC calls
 //! as clients of a worker). Not here: what a command is (`command`), slot arithmetic and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
 
@@ -11,7 +11,9 @@ mod clients;
 mod count;
 mod daemon;
 mod delete;
+mod direct;
 mod figures;
+mod freeze;
 mod info;
 mod local;
 mod logins;
@@ -21,6 +23,7 @@ mod replies;
 mod routing;
 mod scan;
 mod shared;
+mod tenure;
 mod worker;
 
 use std::{
@@ -211,12 +214,12 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
             connections_per_node: options.connections_per_node,
             node_timeout: options.node_timeout,
             connect_timeout: CONNECT_TIMEOUT.min(options.node_timeout),
-            hold_without_registry: HOLD_WITHOUT_REGISTRY,
         },
         password: options.password.clone(),
         port: local.port(),
         started: Millis::now(),
         clients: clients::Clients::default(),
+        tenure: tenure::Tenure::default(),
         workers: (0..options.workers.get()).map(|_| WorkerFigures::default()).collect(),
         ports: std::sync::OnceLock::new(),
         connections: server::ConnectionCounters::default(),
@@ -272,8 +275,6 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
 
 /// For a new connection to a node.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Writes to moving slots get an error when etcd has been away for longer.
-const HOLD_WITHOUT_REGISTRY: Duration = Duration::from_secs(5);
 
 /// A thread with a runtime for one future.
 fn on_thread(

@@ -68,12 +68,30 @@ impl Member {
     }
 }
 
+/// What a move has to do with a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    No,
+    /// Writes wait. The owner may change without this proxy hearing of it, once it has acknowledged this.
+    Frozen,
+    /// Writes wait.
+    Switched,
+}
+
+/// Requests that must have left a node before an epoch may be acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Draining {
+    pub(super) node: NodeIndex,
+    /// Also those of connections that broke: a write among them may still run, a read hurts nobody.
+    pub(super) writes: bool,
+}
+
 /// One epoch's answers.
 #[derive(Debug)]
 pub(super) struct Routing {
     topology: Topology,
     owners: Box<[NodeIndex; SLOTS]>,
-    held: Option<Box<[bool; SLOTS]>>,
+    held: Option<Box<[Hold; SLOTS]>>,
     members: Vec<Option<Arc<Member>>>,
     owning: Vec<NodeIndex>,
     known: bool,
@@ -109,11 +127,16 @@ impl Routing {
             let id = |index: &NodeIndex| members[usize::from(*index)].as_ref().map(|member| &member.id);
             id(a).cmp(&id(b))
         });
-        let mut held: Option<Box<[bool; SLOTS]>> = None;
-        for moving in topology.moves.iter().filter(|moving| holds_writes(moving.phase)) {
-            let held = held.get_or_insert_with(|| Box::new([false; SLOTS]));
+        let mut held: Option<Box<[Hold; SLOTS]>> = None;
+        for moving in &topology.moves {
+            let hold = match moving.phase {
+                Phase::Frozen => Hold::Frozen,
+                Phase::Switched => Hold::Switched,
+                Phase::Planned | Phase::Open | Phase::Aborting => continue,
+            };
+            let held = held.get_or_insert_with(|| Box::new([Hold::No; SLOTS]));
             for slot in moving.slots.iter().flat_map(|range| range.iter()) {
-                held[slot.index()] = true;
+                held[slot.index()] = hold;
             }
         }
         Self { topology, owners, held, members, owning, known: true }
@@ -144,7 +167,20 @@ impl Routing {
     /// Whether writes to the slot must wait.
     #[inline]
     pub(super) fn holds(&self, slot: SlotId) -> bool {
-        self.held.as_ref().is_some_and(|held| held[slot.index()])
+        self.held.as_ref().is_some_and(|held| held[slot.index()] != Hold::No)
+    }
+
+    /// Whether the slot may have changed its owner unless this proxy is certainly registered.
+    #[inline]
+    pub(super) fn is_frozen(&self, slot: SlotId) -> bool {
+        self.held.as_ref().is_some_and(|held| held[slot.index()] == Hold::Frozen)
+    }
+
+    /// The first slot of which that is so, if there is one.
+    pub(super) fn any_frozen(&self) -> Option<SlotId> {
+        self.held.as_ref()?;
+        let frozen = self.topology.moves.iter().find(|moving| moving.phase == Phase::Frozen)?;
+        frozen.slots.first().map(|range| range.first())
     }
 
     /// Whether writes to any slot must wait.
@@ -181,11 +217,17 @@ impl Routing {
         self.owning.iter().copied().filter(is_other).collect()
     }
 
-    /// Nodes that requests must have left before the epoch may be acknowledged: the sources of moves that hold writes.
-    pub(super) fn draining(&self) -> impl Iterator<Item = NodeIndex> + '_ {
-        let moves = self.topology.moves.iter().filter(|moving| holds_writes(moving.phase));
-        moves.filter_map(|moving| {
-            self.members().find(|(_, member)| member.id == moving.from).map(|(index, _)| index)
+    /// What must have been answered by the sources of moves before the epoch may be acknowledged: writes before the keys are
+    /// copied, reads before the copies are deleted.
+    pub(super) fn draining(&self) -> impl Iterator<Item = Draining> + '_ {
+        self.topology.moves.iter().filter_map(|moving| {
+            let writes = match moving.phase {
+                Phase::Frozen => true,
+                Phase::Open => false,
+                Phase::Planned | Phase::Switched | Phase::Aborting => return None,
+            };
+            let (node, _) = self.members().find(|(_, member)| member.id == moving.from)?;
+            Some(Draining { node, writes })
         })
     }
 
@@ -202,14 +244,6 @@ impl Routing {
             ),
             None => format!("CLUSTERDOWN Hash slot {slot} has no owner; add a node with redis_console"),
         }
-    }
-}
-
-/// Whether proxies hold writes to slots in this phase.
-fn holds_writes(phase: Phase) -> bool {
-    match phase {
-        Phase::Frozen | Phase::Switched => true,
-        Phase::Planned | Phase::Open | Phase::Aborting => false,
     }
 }
 
@@ -244,6 +278,7 @@ mod tests {
             slots: vec![range("100-110")],
             phase: Phase::Frozen,
             since: Epoch(7),
+            hold_ms: None,
         };
         let mut topology = Topology { epoch: Epoch(7), slots: Vec::new(), moves: vec![moving] };
         topology.assign(&[range("0-200")], &"10".parse().unwrap());
@@ -259,7 +294,9 @@ mod tests {
             (true, false, true)
         );
         assert_eq!(routing.owning(), [2, 0]);
-        assert_eq!(routing.draining().collect::<Vec<_>>(), [0]);
+        assert_eq!(routing.draining().collect::<Vec<_>>(), [Draining { node: 0, writes: true }]);
+        assert!(routing.is_frozen(slot(110)) && !routing.is_frozen(slot(111)));
+        assert_eq!(routing.any_frozen(), Some(slot(100)));
         assert_eq!(routing.with_copies(), [2], "before the switch the target has copies");
         assert!(routing.no_owner(slot(250)).starts_with("CLUSTERDOWN Hash slot 250 has no owner"));
         assert!(routing.no_owner(slot(500)).contains("belongs to node gone"));

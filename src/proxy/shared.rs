@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{clients::Clients, worker::Waiting};
+use super::{clients::Clients, tenure::Tenure, worker::Waiting};
 use crate::{cluster::id::ProxyId, server::ConnectionCounters, time::Millis};
 
 /// Settings of the data path.
@@ -20,8 +20,6 @@ pub(super) struct Settings {
     pub(super) node_timeout: Duration,
     /// For a new connection to a node, login included.
     pub(super) connect_timeout: Duration,
-    /// Writes to slots on the move get an error when the registry has not answered for longer.
-    pub(super) hold_without_registry: Duration,
 }
 
 /// What a worker counts; its own copy is plain, this one is for readers.
@@ -77,6 +75,8 @@ pub(super) struct Shared {
     pub(super) port: u16,
     pub(super) started: Millis,
     pub(super) clients: Clients,
+    /// Of the registration.
+    pub(super) tenure: Tenure,
     pub(super) workers: Vec<WorkerFigures>,
     /// How to reach each worker; set once, before the first connection.
     pub(super) ports: std::sync::OnceLock<Vec<std::sync::Arc<super::worker::Port>>>,

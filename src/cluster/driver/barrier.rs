@@ -1,65 +1,159 @@
-//! Waiting until every live proxy routes by an epoch.
+//! Which proxies have come to an epoch, and who may still act by an older one.
+//!
+//! The rule that everything rests on is [`Roll::behind`]: a registration that stands, or that ended before its own lease did,
+//! and that has neither acknowledged the epoch nor been shut out at the node, may still send something there. No timeout makes
+//! it safe; see doc/resharding.md. Not here: what a phase does about those that are behind ([`super::moving`]).
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{DriverError, ledger::Ledger};
 use crate::cluster::{
-    id::Epoch, member::ProxyRecord, peer::fence::proxy_user, plan::keys, registry::WatchEvent,
+    id::Epoch,
+    member::ProxyRecord,
+    peer::fence::proxy_user,
+    plan::keys,
+    registry::{LeaseId, Revision, WatchEvent},
 };
 
-/// How long a proxy that lives may take to acknowledge. One that died is gone from the registry sooner.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Whom the barrier found.
-#[derive(Debug, Default)]
-pub(super) struct Proxies {
-    /// ACL users of those that acknowledged.
-    pub(super) acknowledged: Vec<String>,
-    /// Those that did not, with the epoch they are at.
-    pub(super) missing: Vec<String>,
+/// One registration of a proxy, as the registry knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Registration {
+    pub(super) record: ProxyRecord,
+    pub(super) place: Place,
 }
 
-/// Waits until all registered proxies have acknowledged `epoch`, or patience ends; the caller decides what a missing
-/// one means. A proxy that is not registered is not waited for: it must be fenced.
-pub(super) async fn wait(ledger: &Ledger, epoch: Epoch) -> Result<Proxies, DriverError> {
+/// Where a registration stands in the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In `proxies/`: created then, under this lease.
+    Registered { created: Revision, lease: Option<LeaseId> },
+    /// In `retired/`: somebody ended it, and the proxy may not know yet.
+    Retired,
+}
+
+impl Registration {
+    /// Its ACL user at the members.
+    pub(super) fn user(&self) -> String {
+        proxy_user(&self.record.id, &self.record.instance)
+    }
+
+    /// For messages.
+    pub(super) fn label(&self) -> String {
+        let ProxyRecord { id, address, epoch, .. } = &self.record;
+        match self.place {
+            Place::Registered { .. } => format!("proxy {id} at {address} is at epoch {epoch}"),
+            Place::Retired => format!("an earlier registration of proxy {id} at {address}"),
+        }
+    }
+}
+
+/// All registrations whose lease may live.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Roll {
+    pub(super) registrations: Vec<Registration>,
+}
+
+impl Roll {
+    /// Those that may still act by an epoch before this one: neither have they acknowledged it, nor were they shut out. A
+    /// registration that is not on the roll has ended by its own lease, and its proxy knows that by its own clock.
+    pub(super) fn behind(&self, epoch: Epoch, fenced: &BTreeSet<String>) -> Vec<&Registration> {
+        let behind = self.registrations.iter().filter(|registration| {
+            let acknowledged =
+                matches!(registration.place, Place::Registered { .. }) && registration.record.epoch >= epoch;
+            !acknowledged && !fenced.contains(&registration.user())
+        });
+        behind.collect()
+    }
+
+    /// Whether this ACL user is of a registration that stands.
+    pub(super) fn has_registered(&self, user: &str) -> bool {
+        let mut standing =
+            self.registrations.iter().filter(|of| matches!(of.place, Place::Registered { .. }));
+        standing.any(|registration| registration.user() == user)
+    }
+}
+
+/// Names of registrations, for messages.
+pub(super) fn labels(registrations: &[&Registration]) -> String {
+    registrations.iter().map(|registration| registration.label()).collect::<Vec<_>>().join(", ")
+}
+
+/// The roll of now. `proxies/` is read first: a registration goes from there to `retired/`, so none is missed on its way.
+pub(super) async fn look(ledger: &Ledger) -> Result<Roll, DriverError> {
+    let mut roll = Roll::default();
+    for entry in ledger.registry.list(keys::PROXIES).await?.entries {
+        let place = Place::Registered { created: entry.create_revision, lease: entry.lease };
+        roll.registrations.push(Registration { record: crate::cluster::plan::submit::parse(&entry)?, place });
+    }
+    for record in ledger.all::<ProxyRecord>(keys::RETIRED).await? {
+        roll.registrations.push(Registration { record: record.value, place: Place::Retired });
+    }
+    Ok(roll)
+}
+
+/// Waits until nobody is behind `epoch`, or patience ends; the caller decides what those mean that still are.
+pub(super) async fn wait(
+    ledger: &Ledger,
+    epoch: Epoch,
+    fenced: &BTreeSet<String>,
+    patience: Duration,
+) -> Result<Roll, DriverError> {
     let mut watch = ledger.registry.watch(keys::PROXIES);
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     loop {
         let event = tokio::time::timeout_at(deadline, watch.next()).await;
         if let Ok(WatchEvent::Down { .. } | WatchEvent::Up) = event {
             continue;
         }
-        let proxies = look(ledger, epoch).await?;
-        if proxies.missing.is_empty() || event.is_err() {
-            return Ok(proxies);
+        let roll = look(ledger).await?;
+        if event.is_err() || roll.behind(epoch, fenced).is_empty() {
+            return Ok(roll);
         }
     }
 }
 
-async fn look(ledger: &Ledger, epoch: Epoch) -> Result<Proxies, DriverError> {
-    let mut proxies = Proxies::default();
-    for record in ledger.all::<ProxyRecord>(keys::PROXIES).await? {
-        let proxy = record.value;
-        if proxy.epoch >= epoch {
-            proxies.acknowledged.push(proxy_user(&proxy.id, &proxy.instance));
-        } else {
-            proxies
-                .missing
-                .push(format!("proxy {} at {} is at epoch {}", proxy.id, proxy.address, proxy.epoch));
-        }
-    }
-    Ok(proxies)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Proxies {
-    /// All of them, or an error that names those that are missing.
-    pub(super) fn all(self, epoch: Epoch) -> Result<Vec<String>, DriverError> {
-        if self.missing.is_empty() {
-            return Ok(self.acknowledged);
-        }
-        let missing = self.missing.join(", ");
-        Err(DriverError::Barrier(format!(
-            "epoch {epoch} was not acknowledged within {PATIENCE:?}: {missing}"
-        )))
+    fn registration(instance: &str, epoch: u64, place: Place) -> Registration {
+        let record = ProxyRecord {
+            id: "1".parse().unwrap(),
+            instance: instance.to_owned(),
+            address: "127.0.0.1:7001".to_owned(),
+            host: String::new(),
+            version: String::new(),
+            epoch: Epoch(epoch),
+        };
+        Registration { record, place }
+    }
+
+    #[test]
+    fn behind_are_all_that_neither_acknowledged_nor_were_shut_out() {
+        let registered = Place::Registered { created: Revision(5), lease: None };
+        let roll = Roll {
+            registrations: vec![
+                registration("follows", 7, registered),
+                registration("late", 6, registered),
+                registration("ended", 7, Place::Retired),
+            ],
+        };
+        let behind = |fenced: &[&str]| {
+            let fenced = fenced.iter().map(|instance| format!("rc-proxy-1-{instance}")).collect();
+            let behind = roll.behind(Epoch(7), &fenced);
+            behind.iter().map(|of| of.record.instance.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            behind(&[]),
+            ["late", "ended"],
+            "what a registration acknowledged counts only while it stands"
+        );
+        assert_eq!(behind(&["late"]), ["ended"]);
+        assert_eq!(behind(&["ended", "late"]), [""; 0]);
+        let standing =
+            ["follows", "late", "ended"].map(|of| roll.has_registered(&format!("rc-proxy-1-{of}")));
+        assert_eq!(standing, [true, true, false]);
     }
 }

@@ -2,12 +2,15 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::DriverError;
+use super::{
+    DriverError,
+    barrier::{Place, Registration},
+};
 use crate::{
     cluster::{
         election::Leadership,
         plan::{AuditRecord, keys, submit, to_json},
-        registry::{Commit, Registry, Revision, Txn},
+        registry::{Commit, Registry, RegistryError, Revision, Txn},
         topology::Topology,
     },
     time::Millis,
@@ -43,11 +46,36 @@ impl Ledger {
         self.commit(Txn::new()).await.map(drop)
     }
 
-    /// A conflict means that somebody else changed what only the leader changes.
+    /// # Errors
+    /// [`DriverError::Deposed`] if this driver does not lead any more, [`DriverError::Overtaken`] if it does but the record was
+    /// changed by somebody else: a proxy that ended a freeze, an operator that handed a plan in.
     pub(super) async fn commit(&self, txn: Txn) -> Result<Revision, DriverError> {
         match self.registry.commit(self.leadership.guard(txn)).await? {
             Commit::Done { revision } => Ok(revision),
-            Commit::Conflict { .. } => Err(DriverError::Deposed),
+            Commit::Conflict { .. } => match self.registry.commit(self.leadership.guard(Txn::new())).await? {
+                Commit::Done { .. } => Err(DriverError::Overtaken),
+                Commit::Conflict { .. } => Err(DriverError::Deposed),
+            },
+        }
+    }
+
+    /// Ends a proxy's registration before its lease does. Until that has ended too, the registration stays known as one whose
+    /// proxy may not have heard of it. What the proxy had begun to log in to is then refused by the proxy itself.
+    pub(super) async fn expel(&self, registration: &Registration) -> Result<(), DriverError> {
+        let Place::Registered { created, lease } = registration.place else { return Ok(()) };
+        let record = &registration.record;
+        let key = keys::proxy(&record.id);
+        let txn = Txn::new().if_created(&key, created).delete(&key);
+        let txn = match lease {
+            Some(lease) => {
+                txn.put_leased(keys::retired(&record.id, &record.instance), to_json(record), lease)
+            }
+            None => txn,
+        };
+        match self.commit(txn).await {
+            // It went by itself, or its lease has ended.
+            Err(DriverError::Overtaken | DriverError::Registry(RegistryError::LeaseGone { .. })) => Ok(()),
+            other => other.map(drop),
         }
     }
 

@@ -2,13 +2,18 @@
 //!
 //! Everything the driver knows it reads from the registry, so the next one goes on where the last one died. Every write
 //! is a transaction that also checks that it still leads. Phases and their order: doc/resharding.md.
-//! Here: leading ([`run`], [`see_through`]), choosing the next step ([`steps`]), one move ([`moving`]), waiting for proxies
-//! ([`barrier`]). Not here: what proxies do in each phase (proxy), how keys are copied (peer).
+//! Here: leading ([`run`], [`see_through`]), taking over from a driver that is silent ([`relief`]), choosing the next step
+//! ([`steps`]), one move ([`moving`]), a node that is given up ([`giving_up`]), waiting for proxies ([`barrier`]). Not here: what proxies do in each phase (proxy), how keys are copied (peer).
 
+mod access;
 mod barrier;
+mod giving_up;
 mod ledger;
 mod moving;
+mod pace;
+mod relief;
 mod steps;
+mod verify;
 
 use std::time::Duration;
 
@@ -31,6 +36,9 @@ pub enum DriverError {
     /// Somebody else leads by now, or nobody.
     #[error("no longer the leader")]
     Deposed,
+    /// A record was changed by somebody else since it was read; it has to be read again.
+    #[error("the registry was changed meanwhile")]
+    Overtaken,
     /// The registry does not answer, or holds what it should not.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -43,6 +51,18 @@ pub enum DriverError {
     /// Proxies that live, but did not come along in time.
     #[error("{0}")]
     Barrier(String),
+    /// The copy took longer than writes may be held.
+    #[error("not done within {hold:?}")]
+    Late {
+        /// It had so much.
+        hold: Duration,
+    },
+    /// A freeze whose driver did not live to see its end.
+    #[error("the driver of term {term} did not finish the freeze")]
+    Interrupted {
+        /// Of that driver.
+        term: u64,
+    },
     /// The two sides of a move are not the same.
     #[error("{0}")]
     Verify(String),
@@ -54,7 +74,15 @@ pub enum DriverError {
 impl DriverError {
     /// Whether the move itself is at fault, rather than the registry or the leadership.
     fn is_of_the_move(&self) -> bool {
-        matches!(self, Self::Peer(_) | Self::Barrier(_) | Self::Verify(_) | Self::NotAMember(_))
+        match self {
+            Self::Peer(_)
+            | Self::Barrier(_)
+            | Self::Late { .. }
+            | Self::Interrupted { .. }
+            | Self::Verify(_)
+            | Self::NotAMember(_) => true,
+            Self::Deposed | Self::Overtaken | Self::Registry(_) | Self::Record(_) => false,
+        }
     }
 }
 
@@ -73,7 +101,7 @@ impl From<Refusal> for DriverError {
 pub async fn run(registry: Registry, identity: String) {
     loop {
         let error: Box<dyn std::error::Error + Send + Sync> = match registry.grant(LEASE).await {
-            Ok(lease) => match Election::campaign(&registry, &identity, &lease).await {
+            Ok(lease) => match relief::campaign(&registry, &identity, &lease).await {
                 Ok(leadership) => {
                     tracing::info!(identity, term = %leadership.term(), "driving");
                     let lost = leadership.lost();
@@ -104,6 +132,7 @@ async fn lead(registry: &Registry, leadership: &Leadership, identity: &str) -> D
                 | WatchEvent::Reset { .. }
                 | WatchEvent::Changed { .. } => {}
             },
+            Err(DriverError::Overtaken) => {}
             Err(DriverError::Registry(error)) if error.is_outage() => {
                 tracing::warn!(identity, %error, "waiting for the registry");
                 tokio::time::sleep(PAUSE).await;

@@ -1,21 +1,24 @@
-//! One move, phase by phase. Each call brings it one phase further, from what the registry says; so a new leader goes on
-//! where the last one stopped.
+//! One move, phase by phase, from what the registry says; so a new leader goes on where the last one stopped. The argument for
+//! each step is in doc/resharding.md. Not here: comparing the two sides ([`super::verify`]), who is waited for
+//! ([`super::barrier`]), how much is moved at a time ([`super::pace`]).
 
-use std::time::{Duration, Instant};
-
-use bytes::Bytes;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use super::{
-    DriverError, barrier,
+    DriverError,
+    access::{connect, fence},
+    barrier,
     ledger::{Ledger, Versioned},
+    pace::Pace,
+    verify::Verify,
 };
 use crate::{
     cluster::{
-        id::NodeId,
-        member::NodeRecord,
         peer::{
             Peer,
-            fence::{driver_user, secret},
             keys::{Clocks, Copied, Listing, SlotSet},
         },
         plan::{MoveRecord, PlanId, PlanRecord, keys, to_json},
@@ -29,24 +32,34 @@ use crate::{
 pub(super) enum Advance {
     Going,
     Done,
-    Aborted { plan: u64, reason: String },
+    /// It is being aborted, and its plan is to be given up afterwards.
+    Hopeless,
+    Aborted {
+        plan: u64,
+        reason: String,
+        hopeless: bool,
+    },
 }
 
 /// How often progress is written down.
 const REPORT: Duration = Duration::from_millis(500);
 
-/// Keys whose whole value is compared before the switch, beside the count of all.
-const SAMPLE: usize = 256;
+/// A proxy that has not acknowledged a plan's move for so long is shut out before anything is held.
+pub(super) const READY: Duration = Duration::from_secs(2);
 
-/// How far two reads of a TTL, one after the other, may be apart.
-const TTL_TOLERANCE_MS: i64 = 2_000;
+/// A proxy that has not followed a switch for so long is shut out; acknowledging it takes some milliseconds.
+const FOLLOW: Duration = Duration::from_millis(200);
 
-/// How long a source that does not answer is waited for where the move can no longer go back.
-const SOURCE_PATIENCE: Duration = Duration::from_secs(5);
+/// For setting a fence, before the registry is looked at again: whoever was missing may have come.
+const FENCE: Duration = Duration::from_secs(1);
 
-/// Brings move `id` to its next phase.
+/// Reads from before a switch are answered or given up by then: longer than a proxy waits for a node.
+const READS_END: Duration = Duration::from_secs(10);
+
+/// Brings move `id` on: from PLANNED or SWITCHED as far as nobody's writes are held any more, else one phase.
 pub(super) async fn advance(
     ledger: &Ledger,
+    pace: &mut Pace,
     topology: Versioned<Topology>,
     id: u64,
 ) -> Result<Advance, DriverError> {
@@ -57,10 +70,10 @@ pub(super) async fn advance(
     let Some(journal) = journal else {
         return Err(DriverError::Verify(format!("the journal of move {id} is gone from the registry")));
     };
-    let mut moving = Moving { ledger, topology, slot_move, journal, reported: Instant::now() };
+    let mut moving = Moving { ledger, pace, topology, slot_move, journal, reported: Instant::now() };
     let advanced = match moving.slot_move.phase {
-        Phase::Planned => moving.freeze().await,
-        Phase::Frozen => moving.copy_and_switch().await,
+        Phase::Planned => moving.carry_over().await,
+        Phase::Frozen => Err(DriverError::Interrupted { term: moving.journal.value.term }),
         Phase::Switched => moving.open().await,
         Phase::Open => return moving.reap().await,
         Phase::Aborting => return moving.clean_up().await,
@@ -69,8 +82,9 @@ pub(super) async fn advance(
         Ok(()) => Ok(Advance::Going),
         // Before the switch the source still owns everything: let go.
         Err(error) if error.is_of_the_move() && moving.slot_move.phase != Phase::Switched => {
+            let give_up = moving.failed(&error);
             moving.abort(&error.to_string()).await?;
-            Ok(Advance::Going)
+            Ok(if give_up { Advance::Hopeless } else { Advance::Going })
         }
         Err(error) => Err(error),
     }
@@ -78,112 +92,172 @@ pub(super) async fn advance(
 
 struct Moving<'a> {
     ledger: &'a Ledger,
+    pace: &'a mut Pace,
     topology: Versioned<Topology>,
     slot_move: SlotMove,
     journal: Versioned<MoveRecord>,
     reported: Instant,
 }
 
+/// Both sides of a move, as this term's user.
+struct Sides {
+    source: Peer,
+    target: Peer,
+}
+
 impl Moving<'_> {
-    /// Nobody may write to the slots from the epoch of this change on.
-    async fn freeze(&mut self) -> Result<(), DriverError> {
-        // Not reachable is better known before anybody waits.
-        let (mut source, mut target) =
-            (self.connect(&self.slot_move.from).await?, self.connect(&self.slot_move.to).await?);
-        source.info("server").await?;
-        target.info("server").await?;
-        self.enter(Phase::Frozen, "frozen", |_| {}).await
+    /// From PLANNED to OPEN: everything that can be done before writes are held is done first.
+    async fn carry_over(&mut self) -> Result<(), DriverError> {
+        let mut sides = Sides {
+            source: connect(self.ledger, &self.slot_move.from).await?,
+            target: connect(self.ledger, &self.slot_move.to).await?,
+        };
+        sides.source.info("server").await?;
+        sides.target.info("server").await?;
+        self.ready(&mut sides).await?;
+        // What an earlier try, or an earlier owner, left behind. Nobody but a driver writes there before the switch, and
+        // older drivers are shut out.
+        let slots = SlotSet::new(&self.slot_move.slots);
+        sides.target.wipe(&slots).await?;
+        let frozen = Instant::now();
+        self.enter(Phase::Frozen, "frozen", |_| {}).await?;
+        let hold = Duration::from_millis(self.slot_move.hold_ms.unwrap_or(u64::MAX / 2));
+        // The rest is for the switch: proxies end the freeze when the whole of it is over.
+        let deadline = tokio::time::Instant::from_std(frozen) + hold * 4 / 5;
+        let copied = tokio::time::timeout_at(deadline, self.copy(&mut sides, &slots, deadline)).await;
+        let copied = copied.map_err(|_| DriverError::Late { hold })??;
+        self.switch(copied).await?;
+        let took = frozen.elapsed();
+        tracing::info!(id = self.slot_move.id, keys = copied.keys, ms = took.as_millis(), "copied");
+        self.pace.done(copied.keys, took);
+        self.open().await
     }
 
-    async fn copy_and_switch(&mut self) -> Result<(), DriverError> {
-        let frozen = Instant::now();
-        let proxies = barrier::wait(self.ledger, self.slot_move.since).await?;
-        let live = proxies.all(self.slot_move.since)?;
-        let mut source = self.connect(&self.slot_move.from).await?;
-        let mut target = self.connect(&self.slot_move.to).await?;
-        let fenced = source.fence_proxies(&live).await?;
-        if !fenced.is_empty() {
-            tracing::warn!(node = %self.slot_move.from, ?fenced, "fenced");
-            source.forget_users(&fenced).await?;
+    /// Who does not answer now would only be waited for later, with writes held. A fence is safe at any time.
+    async fn ready(&self, sides: &mut Sides) -> Result<(), DriverError> {
+        let since = self.slot_move.since;
+        let roll = barrier::wait(self.ledger, since, &BTreeSet::new(), READY).await?;
+        let behind = roll.behind(since, &BTreeSet::new());
+        if behind.is_empty() {
+            return Ok(());
         }
-        let slots = SlotSet::new(&self.slot_move.slots);
-        // What an earlier try, or an earlier owner, left behind.
-        target.wipe(&slots).await?;
+        tracing::warn!(behind = barrier::labels(&behind), "shutting out proxies that do not follow");
+        for registration in behind {
+            self.ledger.expel(registration).await?;
+        }
+        fence(self.ledger, &mut sides.source).await?;
+        fence(self.ledger, &mut sides.target).await
+    }
+
+    /// Everything under the freeze: writes have ended, nobody else can write, the keys are copied and compared.
+    async fn copy(
+        &mut self,
+        Sides { source, target }: &mut Sides,
+        slots: &SlotSet,
+        deadline: tokio::time::Instant,
+    ) -> Result<Copied, DriverError> {
+        let since = self.slot_move.since;
+        let patience = deadline.duration_since(tokio::time::Instant::now());
+        let roll = barrier::wait(self.ledger, since, &BTreeSet::new(), patience).await?;
+        let behind = roll.behind(since, &BTreeSet::new());
+        if !behind.is_empty() {
+            let behind = barrier::labels(&behind);
+            return Err(DriverError::Barrier(format!(
+                "epoch {since} was not acknowledged in time: {behind}"
+            )));
+        }
+        fence(self.ledger, source).await?;
         let clocks = Clocks { source: source.clock().await?, target: target.clock().await? };
         let mut verify = Verify::default();
         let mut copied = Copied::default();
+        let stall = self.pace.hold();
         for (database, _) in source.databases().await? {
             source.select(database).await?;
             target.select(database).await?;
-            let mut listing = Listing::new(&slots, &source);
-            while let Some(page) = listing.next(&mut source).await? {
-                if page.is_empty() {
-                    continue;
-                }
-                let part = source.copy_to(&mut target, &page, clocks).await?;
+            let mut listing = Listing::new(slots, source);
+            loop {
+                let page = async {
+                    let Some(page) = listing.next(source).await? else { return Ok(None) };
+                    let part = source.copy_to(target, &page, clocks).await?;
+                    Ok::<_, DriverError>(Some((page, part)))
+                };
+                // One of the two sides sleeps, or a key is larger than fits.
+                let page = tokio::time::timeout(stall, page).await;
+                let Some((page, part)) = page.map_err(|_| DriverError::Late { hold: stall })?? else { break };
                 copied.keys += part.keys;
                 copied.bytes += part.bytes;
                 verify.sample(database, &page);
                 self.report(copied).await?;
             }
         }
-        let verified = verify.run(&mut source, &mut target, &slots).await?;
-        let epoch = self.topology.value.epoch.next();
+        let verified = verify.run(source, target, slots).await?;
         let journal = &mut self.journal.value;
-        (journal.keys, journal.bytes) = (copied.keys, copied.bytes);
         journal.verified_keys = Some(verified.keys);
         journal.verified_values = verified.values;
-        journal.epoch = Some(epoch);
-        tracing::info!(
-            id = self.slot_move.id,
-            keys = copied.keys,
-            ms = frozen.elapsed().as_millis(),
-            "copied"
-        );
+        Ok(copied)
+    }
+
+    /// The one transaction that changes the owner.
+    async fn switch(&mut self, copied: Copied) -> Result<(), DriverError> {
+        let journal = &mut self.journal.value;
+        (journal.keys, journal.bytes) = (copied.keys, copied.bytes);
+        journal.epoch = Some(self.topology.value.epoch.next());
         let (to, ranges) = (self.slot_move.to.clone(), self.slot_move.slots.clone());
         self.enter(Phase::Switched, "switched", |new| new.assign(&ranges, &to)).await
     }
 
-    /// Writes go on, at the target, once nobody can use the source any more.
+    /// Writes go on, at the target, once nobody can ask the source any more: every proxy has acknowledged the switch, or is
+    /// shut out at the source, or its lease has ended. There is no patience that stands for one of the three.
     async fn open(&mut self) -> Result<(), DriverError> {
-        let proxies = barrier::wait(self.ledger, self.slot_move.since).await?;
-        if !proxies.missing.is_empty() {
-            tracing::warn!(missing = ?proxies.missing, "fencing proxies that live but do not follow");
+        let since = self.slot_move.since;
+        let mut fenced = BTreeSet::new();
+        let mut roll = barrier::wait(self.ledger, since, &fenced, FOLLOW).await?;
+        loop {
+            let behind = roll.behind(since, &fenced);
+            if behind.is_empty() {
+                break;
+            }
+            tracing::warn!(behind = barrier::labels(&behind), "shutting out proxies that do not follow");
+            for registration in &behind {
+                self.ledger.expel(registration).await?;
+            }
+            let users: Vec<String> = behind.iter().map(|registration| registration.user()).collect();
+            match self.fence_source().await {
+                Ok(()) => fenced.extend(users),
+                Err(error) if error.is_of_the_move() => {
+                    tracing::warn!(%error, "cannot fence the source; waiting for it, or for the leases to end");
+                }
+                Err(error) => return Err(error),
+            }
+            roll = barrier::wait(self.ledger, since, &fenced, FOLLOW).await?;
         }
-        self.fence_source(&proxies.acknowledged).await?;
         self.journal.value.freeze_ms = self.journal.value.frozen_at_ms.map(|frozen| Millis::now().0 - frozen);
         self.enter(Phase::Open, "open", |_| {}).await
     }
 
-    /// A source that cannot be reached is not waited for without end: proxies that are registered have acknowledged, and
-    /// any other was fenced before the copy or holds its writes.
-    async fn fence_source(&self, live: &[String]) -> Result<(), DriverError> {
-        let started = Instant::now();
-        loop {
-            let fenced = async {
-                let mut source = self.connect(&self.slot_move.from).await?;
-                let users = source.fence_proxies(live).await?;
-                Ok::<_, DriverError>(source.forget_users(&users).await?)
-            };
-            match fenced.await {
-                Ok(()) => return Ok(()),
-                Err(error) if error.is_of_the_move() => {
-                    tracing::warn!(%error, "cannot fence the source");
-                    if started.elapsed() > SOURCE_PATIENCE {
-                        return Ok(());
-                    }
-                    tokio::time::sleep(super::PAUSE).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+    async fn fence_source(&self) -> Result<(), DriverError> {
+        let fence = async {
+            let mut source = connect(self.ledger, &self.slot_move.from).await?;
+            fence(self.ledger, &mut source).await
+        };
+        tokio::time::timeout(FENCE, fence).await.map_err(|_| DriverError::Late { hold: FENCE })?
     }
 
     /// The source's copies go.
     async fn reap(&mut self) -> Result<Advance, DriverError> {
         let slots = SlotSet::new(&self.slot_move.slots);
+        let since = self.slot_move.since;
+        // Reads that were sent before the switch are answered from the source's copies, so those must be answered before.
+        let roll = barrier::wait(self.ledger, since, &BTreeSet::new(), READS_END).await?;
+        let behind = roll.behind(since, &BTreeSet::new());
         let reaped = async {
-            let mut source = self.connect(&self.slot_move.from).await?;
+            let mut source = connect(self.ledger, &self.slot_move.from).await?;
+            if !behind.is_empty() {
+                for registration in &behind {
+                    self.ledger.expel(registration).await?;
+                }
+                fence(self.ledger, &mut source).await?;
+            }
             Ok::<_, DriverError>(source.wipe(&slots).await?)
         };
         match reaped.await {
@@ -208,6 +282,16 @@ impl Moving<'_> {
         Ok(Advance::Done)
     }
 
+    /// Counts a failure. True: the plan is to be given up.
+    fn failed(&mut self, error: &DriverError) -> bool {
+        match error {
+            DriverError::Late { .. } => {
+                self.pace.late(self.slot_move.slots.iter().map(|range| range.count()).sum())
+            }
+            _ => self.pace.failed(Instant::now()),
+        }
+    }
+
     async fn abort(&mut self, reason: &str) -> Result<(), DriverError> {
         tracing::warn!(id = self.slot_move.id, reason, "move aborted");
         self.journal.value.reason = Some(reason.to_owned());
@@ -218,7 +302,7 @@ impl Moving<'_> {
     async fn clean_up(&mut self) -> Result<Advance, DriverError> {
         let slots = SlotSet::new(&self.slot_move.slots);
         let wiped = async {
-            let mut target = self.connect(&self.slot_move.to).await?;
+            let mut target = connect(self.ledger, &self.slot_move.to).await?;
             Ok::<_, DriverError>(target.wipe(&slots).await?)
         };
         match wiped.await {
@@ -227,9 +311,14 @@ impl Moving<'_> {
             Err(error) if error.is_of_the_move() => tracing::warn!(%error, "copies left on the target"),
             Err(error) => return Err(error),
         }
-        let reason = self.journal.value.reason.clone().unwrap_or_default();
+        let journal = &mut self.journal.value;
+        let by_a_proxy = journal.reason.is_none();
+        let reason =
+            journal.reason.get_or_insert_with(|| "a proxy ended the freeze: it took too long".into()).clone();
+        let hold = Duration::from_millis(self.slot_move.hold_ms.unwrap_or(0));
+        let hopeless = by_a_proxy && self.failed(&DriverError::Late { hold });
         self.leave("aborted", Txn::new()).await?;
-        Ok(Advance::Aborted { plan: self.slot_move.plan, reason })
+        Ok(Advance::Aborted { plan: self.slot_move.plan, reason, hopeless })
     }
 
     /// Commits the next phase, with the journal.
@@ -286,95 +375,5 @@ impl Moving<'_> {
         };
         journal.revision = Some(self.ledger.commit(txn.put(&key, to_json(&journal.value))).await?);
         Ok(())
-    }
-
-    /// A connection that dies with this driver's term.
-    async fn connect(&self, node: &NodeId) -> Result<Peer, DriverError> {
-        let record = self.ledger.read::<NodeRecord>(&keys::node(node)).await?;
-        let Some(record) = record else { return Err(DriverError::NotAMember(node.clone())) };
-        let mut peer = Peer::open(&record.value.address).await?;
-        let (user, password) = (driver_user(self.ledger.term()), secret());
-        peer.make_user(&user, &password).await?;
-        let older = peer.fence_drivers(self.ledger.term()).await?;
-        peer.forget_users(&older).await?;
-        // After making the user, so that a driver which slept in between learns that it is deposed.
-        self.ledger.still_leads().await?;
-        peer.log_in(&user, &password).await?;
-        Ok(peer)
-    }
-}
-
-#[derive(Debug, Default)]
-struct Verify {
-    sample: Vec<(u32, Bytes)>,
-    seen: usize,
-}
-
-struct Verified {
-    keys: u64,
-    values: u64,
-}
-
-impl Verify {
-    /// Keeps some keys of each page, spread over all pages.
-    fn sample(&mut self, database: u32, page: &[Bytes]) {
-        for key in page {
-            self.seen += 1;
-            if self.sample.len() < SAMPLE {
-                self.sample.push((database, key.clone()));
-            } else if self.seen.is_multiple_of(SAMPLE) {
-                let at = (self.seen / SAMPLE) % SAMPLE;
-                self.sample[at] = (database, key.clone());
-            }
-        }
-    }
-
-    /// Counts the keys of the slots on both sides, and compares the sample.
-    async fn run(
-        self,
-        source: &mut Peer,
-        target: &mut Peer,
-        slots: &SlotSet,
-    ) -> Result<Verified, DriverError> {
-        let mut verified = Verified { keys: 0, values: 0 };
-        let databases = source.databases().await?;
-        for (database, _) in &databases {
-            source.select(*database).await?;
-            target.select(*database).await?;
-            let (mut here, mut there) = (source.count(slots).await?, target.count(slots).await?);
-            if here != there {
-                // Keys that expired between the two counts are gone from both by now.
-                (here, there) = (source.count(slots).await?, target.count(slots).await?);
-            }
-            if here != there {
-                return Err(DriverError::Verify(format!(
-                    "database {database}: {here} keys at {} but {there} at {}",
-                    source.address(),
-                    target.address()
-                )));
-            }
-            verified.keys += here;
-        }
-        let mut selected = None;
-        for (database, key) in self.sample {
-            if selected != Some(database) {
-                source.select(database).await?;
-                target.select(database).await?;
-                selected = Some(database);
-            }
-            match source.same_on(target, &key, TTL_TOLERANCE_MS).await? {
-                None => {}
-                Some(true) => verified.values += 1,
-                Some(false) => {
-                    return Err(DriverError::Verify(format!(
-                        "key {} of database {database} differs between {} and {}",
-                        crate::protocol::quote::repr(&key),
-                        source.address(),
-                        target.address()
-                    )));
-                }
-            }
-        }
-        Ok(verified)
     }
 }

@@ -1,16 +1,21 @@
 //! What to do next: finish the move under way, else go on with the oldest plan.
 
+use std::time::{Duration, Instant};
+
 use super::{
     DriverError,
+    access::connect,
+    giving_up,
     ledger::{Ledger, Versioned},
     moving,
+    pace::Pace,
 };
 use crate::{
     cluster::{
         election::Leadership,
         id::NodeId,
         member::{Kind, NodeRecord},
-        peer::Peer,
+        peer::{Peer, field_of, keys::SlotSet},
         plan::{
             Goal, MoveRecord, PlanId, PlanRecord, PlanState,
             balance::{Transfer, transfers},
@@ -23,12 +28,6 @@ use crate::{
     time::Millis,
 };
 
-/// Moves of one plan that may fail in a row before it is given up.
-const TRIES: u32 = 3;
-
-/// Keys that a move between our own nodes is cut to: writes to them wait while it is copied.
-const KEYS_PER_MOVE: u64 = 20_000;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     Made,
@@ -39,13 +38,14 @@ pub(super) enum Progress {
 #[derive(Debug)]
 pub(super) struct Driver {
     ledger: Ledger,
-    /// Moves of the plan under way that failed one after the other.
-    failures: u32,
+    pace: Pace,
+    /// The move under way is being aborted for the last time.
+    hopeless: bool,
 }
 
 impl Driver {
     pub(super) fn new(registry: Registry, leadership: Leadership, identity: String) -> Self {
-        Self { ledger: Ledger::new(registry, leadership, identity), failures: 0 }
+        Self { ledger: Ledger::new(registry, leadership, identity), pace: Pace::default(), hopeless: false }
     }
 
     /// One change of the cluster, from what the registry says now.
@@ -60,12 +60,18 @@ impl Driver {
             return Ok(Progress::NothingToDo);
         };
         if plan.value.state == PlanState::Accepted {
-            self.failures = 0;
+            self.pace = Pace::default();
         }
         let id = plan.value.id;
         match self.go_on(topology, plan).await {
             Err(error) if error.is_of_the_move() => {
-                self.fail(id, error.to_string()).await.map(|()| Progress::Made)
+                tracing::warn!(plan = %id, %error, "a plan does not go on");
+                if self.pace.failed(Instant::now()) {
+                    self.fail(id, error.to_string()).await?;
+                } else {
+                    tokio::time::sleep(super::PAUSE).await;
+                }
+                Ok(Progress::Made)
             }
             other => other,
         }
@@ -73,24 +79,19 @@ impl Driver {
 
     /// Brings a move to its next phase; a failure of the move itself is written down and makes way for another try.
     async fn advance(&mut self, topology: Versioned<Topology>, id: u64) -> Result<Progress, DriverError> {
-        match moving::advance(&self.ledger, topology, id).await {
-            Ok(moving::Advance::Going) => Ok(Progress::Made),
-            Ok(moving::Advance::Done) => {
-                self.failures = 0;
-                Ok(Progress::Made)
-            }
-            Ok(moving::Advance::Aborted { plan, reason }) => {
-                self.failures += 1;
-                if self.failures >= TRIES {
-                    self.failures = 0;
-                    self.fail(PlanId(plan), format!("{reason} (tried {TRIES} times)")).await?;
+        match moving::advance(&self.ledger, &mut self.pace, topology, id).await {
+            Ok(moving::Advance::Going | moving::Advance::Done) => {}
+            Ok(moving::Advance::Hopeless) => self.hopeless = true,
+            Ok(moving::Advance::Aborted { plan, reason, hopeless }) => {
+                if std::mem::take(&mut self.hopeless) || hopeless {
+                    self.fail(PlanId(plan), format!("{reason} (tried again and again)")).await?;
                 } else {
                     tokio::time::sleep(super::PAUSE).await;
                 }
-                Ok(Progress::Made)
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        Ok(Progress::Made)
     }
 
     async fn fail(&self, plan: PlanId, reason: String) -> Result<(), DriverError> {
@@ -112,17 +113,16 @@ impl Driver {
         let members: Vec<NodeId> = nodes.iter().map(|node| node.value.id.clone()).collect();
         let goal = &plan.value.goal;
         if let Goal::Remove { node, abandon: true } = goal {
-            return self.give_up(topology, &plan, &members, node).await;
+            return giving_up::step(&self.ledger, topology, &plan, &nodes, node).await;
         }
         let left = transfers(&topology.value, &members, goal);
         let Some(next) = left.first() else { return self.finish(topology, plan).await };
         let total = plan.value.slots_moved + left.iter().map(|transfer| transfer.count() as u64).sum::<u64>();
         let Some(from) = &next.from else { return self.assign(topology, plan, next, total).await };
         let giver = nodes.iter().map(|node| &node.value).find(|node| node.id == *from);
-        let slots = match giver {
-            Some(giver) => next.first(self.batch(&topology.value, giver).await),
-            None => return Err(DriverError::NotAMember(from.clone())),
-        };
+        let Some(giver) = giver else { return Err(DriverError::NotAMember(from.clone())) };
+        let (limit, hold) = self.batch(&topology.value, giver).await?;
+        let slots = next.first(limit);
         let id = self.next_move_id().await?;
         let count: usize = slots.iter().map(|range| range.count()).sum();
         let record = MoveRecord {
@@ -158,26 +158,25 @@ impl Driver {
                 slots,
                 phase: Phase::Planned,
                 since: new.epoch,
+                hold_ms: Some(u64::try_from(hold.as_millis()).unwrap_or(u64::MAX)),
             });
         };
         self.ledger.change_topology(&topology, &what, also, start).await?;
         Ok(Progress::Made)
     }
 
-    /// Slots a move from this node may have. A stock server has no index by slot: one pass over its keys must do for
-    /// all of them.
-    async fn batch(&self, topology: &Topology, giver: &NodeRecord) -> usize {
+    /// How many slots a move from this node takes, and how long it may hold writes to them. A stock server has no index by
+    /// slot: one pass over its keys must do for all of them.
+    async fn batch(&self, topology: &Topology, giver: &NodeRecord) -> Result<(usize, Duration), DriverError> {
+        let mut peer = Peer::open(&giver.address).await?;
+        let keys = peer.key_count().await?;
         if giver.address.kind() == Kind::Stock {
-            return SLOTS;
+            let memory = peer.info("memory").await?;
+            let bytes = field_of(&memory, "used_memory").and_then(|text| text.parse().ok()).unwrap_or(0);
+            return Ok((SLOTS, self.pace.hold_of_stock(keys, bytes)));
         }
-        let keys = match Peer::open(&giver.address).await {
-            Ok(mut peer) => peer.key_count().await.unwrap_or(0),
-            // The move will meet the same error, and say so.
-            Err(_) => 0,
-        };
         let slots: usize = topology.slots_of(&giver.id).iter().map(|range| range.count()).sum();
-        let per_move = (slots as u64 * KEYS_PER_MOVE) / keys.max(1);
-        usize::try_from(per_move).unwrap_or(SLOTS).clamp(1, SLOTS)
+        Ok((self.pace.slots(slots as u64, keys), self.pace.hold()))
     }
 
     async fn next_move_id(&self) -> Result<u64, DriverError> {
@@ -185,7 +184,8 @@ impl Driver {
         Ok(moves.entries.iter().filter_map(|entry| keys::number(&entry.key)).max().unwrap_or(0) + 1)
     }
 
-    /// Slots nobody owned: there is nothing to copy, and nobody to wait for.
+    /// Slots nobody owned: there is nothing to copy, and nobody to wait for. Where a cluster begins, its first node brings its
+    /// keys along; at any other time what lies there are copies.
     async fn assign(
         &self,
         topology: Versioned<Topology>,
@@ -193,6 +193,10 @@ impl Driver {
         transfer: &Transfer,
         total: u64,
     ) -> Result<Progress, DriverError> {
+        if !topology.value.slots.is_empty() {
+            let mut peer = connect(&self.ledger, &transfer.to).await?;
+            peer.wipe(&SlotSet::new(&transfer.slots)).await?;
+        }
         let mut record = plan.value;
         record.state = PlanState::Running;
         record.slots_moved += transfer.count() as u64;
@@ -222,32 +226,6 @@ impl Driver {
             ),
         };
         self.ledger.change_topology(&topology, &what, also, |_| {}).await?;
-        Ok(Progress::Made)
-    }
-
-    /// The node's slots go to the others, or to nobody, without its keys: that is what the operator chose.
-    async fn give_up(
-        &self,
-        topology: Versioned<Topology>,
-        plan: &Versioned<PlanRecord>,
-        members: &[NodeId],
-        node: &NodeId,
-    ) -> Result<Progress, DriverError> {
-        let mut record = plan.value.clone();
-        record.state = PlanState::Done;
-        record.ended_at_ms = Some(Millis::now().0);
-        record.slots_moved = record.slots_total;
-        let gifts = transfers(&topology.value, members, &record.goal);
-        let also = Ledger::replace(Txn::new(), &keys::plan(record.id), plan.revision, &record)
-            .delete(keys::node(node));
-        let what = format!("node {node} is no longer a member, its keys are given up (plan {})", record.id);
-        let change = |new: &mut Topology| {
-            for gift in &gifts {
-                new.assign(&gift.slots, &gift.to);
-            }
-            new.slots.retain(|(_, owner)| owner != node);
-        };
-        self.ledger.change_topology(&topology, &what, also, change).await?;
         Ok(Progress::Made)
     }
 }

@@ -52,12 +52,14 @@ impl Peer {
         self.ok(&["AUTH", user, password]).await
     }
 
-    /// Turns off every proxy user but these and kills their connections. Returns whom it shut out.
+    /// All users that are of proxies, of any registration.
     ///
     /// # Errors
-    /// See [`PeerError`]; then nobody may rely on the fence.
-    pub async fn fence_proxies(&mut self, live: &[String]) -> Result<Vec<String>, PeerError> {
-        self.shut_out(|user| user.starts_with(PROXY_PREFIX) && !live.iter().any(|live| live == user)).await
+    /// See [`PeerError`].
+    pub async fn proxy_users(&mut self) -> Result<Vec<String>, PeerError> {
+        let mut users = self.users().await?;
+        users.retain(|user| user.starts_with(PROXY_PREFIX));
+        Ok(users)
     }
 
     /// Turns off the driver users of all terms before `term` and kills their connections. Returns whom it shut out.
@@ -65,24 +67,33 @@ impl Peer {
     /// # Errors
     /// See [`PeerError`]; then nobody may rely on the fence.
     pub async fn fence_drivers(&mut self, term: u64) -> Result<Vec<String>, PeerError> {
-        let older = |user: &str| {
+        let mut older = self.users().await?;
+        older.retain(|user| {
             let of_term = user.strip_prefix(DRIVER_PREFIX).and_then(|number| number.parse::<u64>().ok());
             of_term.is_some_and(|of_term| of_term < term)
-        };
-        self.shut_out(older).await
+        });
+        self.shut_out(&older).await?;
+        Ok(older)
     }
 
-    async fn shut_out(&mut self, stale: impl Fn(&str) -> bool) -> Result<Vec<String>, PeerError> {
-        let reply = self.call(&["ACL", "USERS"]).await?;
-        let Value::Array(users) = &reply else { return Err(self.unexpected("ACL USERS", &reply)) };
-        let users = users.iter().filter_map(|user| std::str::from_utf8(user.as_bytes()?).ok());
-        let stale: Vec<String> = users.filter(|user| stale(user)).map(str::to_owned).collect();
-        for user in &stale {
+    /// Turns users off and kills their connections.
+    ///
+    /// # Errors
+    /// See [`PeerError`]; then nobody may rely on the fence.
+    pub async fn shut_out(&mut self, users: &[String]) -> Result<(), PeerError> {
+        for user in users {
             self.ok(&["ACL", "SETUSER", user, "off"]).await?;
             // Connections already gone are as good as killed: the reply is how many there were.
             self.call(&["CLIENT", "KILL", "USER", user]).await?;
         }
-        Ok(stale)
+        Ok(())
+    }
+
+    async fn users(&mut self) -> Result<Vec<String>, PeerError> {
+        let reply = self.call(&["ACL", "USERS"]).await?;
+        let Value::Array(users) = &reply else { return Err(self.unexpected("ACL USERS", &reply)) };
+        let users = users.iter().filter_map(|user| std::str::from_utf8(user.as_bytes()?).ok());
+        Ok(users.map(str::to_owned).collect())
     }
 
     /// Forgets the users of a proxy's earlier registrations, all but `keep`.
@@ -90,18 +101,11 @@ impl Peer {
     /// # Errors
     /// See [`PeerError`].
     pub async fn forget_registrations(&mut self, id: &ProxyId, keep: &[&str]) -> Result<(), PeerError> {
-        let reply = self.call(&["ACL", "USERS"]).await?;
-        let Value::Array(users) = &reply else { return Err(self.unexpected("ACL USERS", &reply)) };
+        let mut old = self.users().await?;
         let prefix = format!("{PROXY_PREFIX}{id}-");
         // An instance has no '-': the users of proxy `1-2` are not those of proxy `1`.
-        let is_of_id = |user: &&str| user.strip_prefix(&prefix).is_some_and(|rest| !rest.contains('-'));
-        let old: Vec<String> = users
-            .iter()
-            .filter_map(|user| std::str::from_utf8(user.as_bytes()?).ok())
-            .filter(is_of_id)
-            .filter(|user| !keep.contains(user))
-            .map(str::to_owned)
-            .collect();
+        let is_of_id = |user: &str| user.strip_prefix(&prefix).is_some_and(|rest| !rest.contains('-'));
+        old.retain(|user| is_of_id(user) && !keep.contains(&user.as_str()));
         self.forget_users(&old).await
     }
 

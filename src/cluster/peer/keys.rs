@@ -259,19 +259,19 @@ impl Peer {
         Ok(copied)
     }
 
-    /// Whether a key of the selected database is the same on `other`: type, TTL within `tolerance_ms`, and the whole
-    /// value of a string or the length of a collection. `None` if it is gone on both.
+    /// Whether each of these keys of the selected database is the same on `other`: type, TTL within `tolerance_ms`, and the
+    /// whole value of a string or the length of a collection. `None` if it is gone on both.
     ///
     /// # Errors
     /// See [`PeerError`].
     pub async fn same_on(
         &mut self,
         other: &mut Self,
-        key: &Bytes,
+        keys: &[Bytes],
         tolerance_ms: i64,
-    ) -> Result<Option<bool>, PeerError> {
-        let (mine, theirs) = (self.facts(key).await?, other.facts(key).await?);
-        Ok(match (mine, theirs) {
+    ) -> Result<Vec<Option<bool>>, PeerError> {
+        let (mine, theirs) = (self.facts(keys).await?, other.facts(keys).await?);
+        let same = mine.into_iter().zip(theirs).map(|pair| match pair {
             (None, None) => None,
             (Some(mine), Some(theirs)) => {
                 let ttl = match (mine.ttl_ms, theirs.ttl_ms) {
@@ -285,29 +285,46 @@ impl Peer {
             (Some(only), None) | (None, Some(only)) => {
                 Some(only.ttl_ms.is_some_and(|left| left <= tolerance_ms))
             }
-        })
+        });
+        Ok(same.collect())
     }
 
-    async fn facts(&mut self, key: &Bytes) -> Result<Option<Facts>, PeerError> {
-        let reply = self.call(&[&b"TYPE"[..], key]).await?;
-        let kind = match reply.as_bytes() {
-            Some(b"none") => return Ok(None),
-            Some(kind) => Bytes::copy_from_slice(kind),
-            None => return Err(self.unexpected("TYPE", &reply)),
-        };
-        let ask: &[u8] = match &kind[..] {
-            b"string" => b"GET",
-            b"list" => b"LLEN",
-            b"hash" => b"HLEN",
-            b"set" => b"SCARD",
-            b"zset" => b"ZCARD",
-            b"stream" => b"XLEN",
-            // A module's type: its existence is all that can be asked.
-            _ => b"EXISTS",
-        };
-        let content = self.call(&[ask, key]).await?;
-        let ttl = self.integer(&[&b"PTTL"[..], key]).await?;
-        Ok((ttl != -2).then(|| Facts { kind, content, ttl_ms: (ttl >= 0).then_some(ttl) }))
+    /// In two round trips for all of them.
+    async fn facts(&mut self, keys: &[Bytes]) -> Result<Vec<Option<Facts>>, PeerError> {
+        for key in keys {
+            self.queue(&[&b"TYPE"[..], key]);
+        }
+        self.flush().await?;
+        let mut kinds = Vec::with_capacity(keys.len());
+        for _ in keys {
+            let reply = self.reply("TYPE").await?;
+            let kind = reply.as_bytes().map(Bytes::copy_from_slice);
+            kinds.push(kind.ok_or_else(|| self.unexpected("TYPE", &reply))?);
+        }
+        for (key, kind) in keys.iter().zip(&kinds) {
+            let ask: &[u8] = match &kind[..] {
+                b"string" => b"GET",
+                b"list" => b"LLEN",
+                b"hash" => b"HLEN",
+                b"set" => b"SCARD",
+                b"zset" => b"ZCARD",
+                b"stream" => b"XLEN",
+                // Gone, or a module's type: its existence is all that can be asked.
+                _ => b"EXISTS",
+            };
+            self.queue(&[ask, key]);
+            self.queue(&[&b"PTTL"[..], key]);
+        }
+        self.flush().await?;
+        let mut facts = Vec::with_capacity(keys.len());
+        for kind in kinds {
+            let content = self.reply("the length of a key").await?;
+            let reply = self.reply("PTTL").await?;
+            let ttl = reply.as_i64().ok_or_else(|| self.unexpected("PTTL", &reply))?;
+            let exists = ttl != -2 && kind != "none";
+            facts.push(exists.then(|| Facts { kind, content, ttl_ms: (ttl >= 0).then_some(ttl) }));
+        }
+        Ok(facts)
     }
 }
 

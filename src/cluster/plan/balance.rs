@@ -42,7 +42,7 @@ pub fn transfers(topology: &Topology, members: &[NodeId], goal: &Goal) -> Vec<Tr
     let owned = slots_by_owner(topology);
     match goal {
         Goal::Add { node } => towards(topology, &owned, members, node),
-        Goal::Remove { node, .. } => away_from(&owned, members, node),
+        Goal::Remove { node, .. } => away_from(topology, &owned, members, node),
     }
 }
 
@@ -62,8 +62,7 @@ fn towards(
     node: &NodeId,
 ) -> Vec<Transfer> {
     let mut transfers = Vec::new();
-    let owners = topology.owners();
-    let unowned: Vec<SlotId> = SlotId::all().filter(|slot| owners[slot.index()].is_none()).collect();
+    let unowned = without_owner(topology);
     let mut have = owned.get(node).map_or(0, Vec::len) + unowned.len();
     if !unowned.is_empty() {
         transfers.push(Transfer { from: None, to: node.clone(), slots: SlotRange::cover(unowned) });
@@ -96,34 +95,43 @@ fn towards(
     transfers
 }
 
-/// Everything the node has, to the others so that they end as even as possible.
-fn away_from(owned: &BTreeMap<&NodeId, Vec<SlotId>>, members: &[NodeId], node: &NodeId) -> Vec<Transfer> {
-    let Some(slots) = owned.get(node) else { return Vec::new() };
+fn without_owner(topology: &Topology) -> Vec<SlotId> {
+    let owners = topology.owners();
+    SlotId::all().filter(|slot| owners[slot.index()].is_none()).collect()
+}
+
+/// Everything the node has, and what nobody has, to the others so that they end as even as possible.
+fn away_from(
+    topology: &Topology,
+    owned: &BTreeMap<&NodeId, Vec<SlotId>>,
+    members: &[NodeId],
+    node: &NodeId,
+) -> Vec<Transfer> {
+    let free = (None, without_owner(topology));
+    let own = (Some(node), owned.get(node).cloned().unwrap_or_default());
     let mut counts: BTreeMap<&NodeId, usize> = members
         .iter()
         .filter(|member| *member != node)
         .map(|member| (member, owned.get(member).map_or(0, Vec::len)))
         .collect();
-    let mut gets: BTreeMap<&NodeId, usize> = BTreeMap::new();
-    for _ in slots {
-        let Some((poorest, count)) = counts.iter_mut().min_by_key(|(_, count)| **count) else {
-            return Vec::new();
-        };
-        *count += 1;
-        *gets.entry(poorest).or_default() += 1;
-    }
-    let mut rest = &slots[..];
-    gets.into_iter()
-        .map(|(to, count)| {
+    let mut transfers = Vec::new();
+    for (from, slots) in [free, own] {
+        let mut gets: BTreeMap<&NodeId, usize> = BTreeMap::new();
+        for _ in &slots {
+            let Some((poorest, count)) = counts.iter_mut().min_by_key(|(_, count)| **count) else {
+                return Vec::new();
+            };
+            *count += 1;
+            *gets.entry(poorest).or_default() += 1;
+        }
+        let mut rest = &slots[..];
+        transfers.extend(gets.into_iter().map(|(to, count)| {
             let (part, after) = rest.split_at(count);
             rest = after;
-            Transfer {
-                from: Some(node.clone()),
-                to: to.clone(),
-                slots: SlotRange::cover(part.iter().copied()),
-            }
-        })
-        .collect()
+            Transfer { from: from.cloned(), to: to.clone(), slots: SlotRange::cover(part.iter().copied()) }
+        }));
+    }
+    transfers
 }
 
 #[cfg(test)]
@@ -176,6 +184,25 @@ mod tests {
         let mut topology = Topology::default();
         topology.assign(&SlotRange::cover(SlotId::all()), &id("1"));
         assert_eq!(transfers(&topology, &[id("1")], &Goal::Remove { node: id("1"), abandon: false }), []);
+    }
+
+    #[test]
+    fn slots_of_a_node_that_was_given_up_are_shared_out() {
+        let mut topology = Topology::default();
+        let members = [id("1"), id("2"), id("3")];
+        for end in 1..=3 {
+            carry_out(&mut topology, &members[..end], &Goal::Add { node: members[end - 1].clone() }, SLOTS);
+        }
+        topology.slots.retain(|(_, owner)| *owner != id("2"));
+        for abandon in [true, false] {
+            let goal = Goal::Remove { node: id("2"), abandon };
+            let gifts = transfers(&topology, &members, &goal);
+            assert!(gifts.iter().all(|gift| gift.from.is_none()));
+            let mut after = topology.clone();
+            carry_out(&mut after, &members, &goal, SLOTS);
+            assert_eq!(counts(&after), [8192, 8192]);
+        }
+        assert_eq!(transfers(&topology, &[id("2")], &Goal::Remove { node: id("2"), abandon: true }), []);
     }
 
     proptest! {

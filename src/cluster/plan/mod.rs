@@ -185,6 +185,9 @@ pub mod keys {
     pub const NODES: &str = "nodes/";
     /// All live proxies.
     pub const PROXIES: &str = "proxies/";
+    /// Registrations of proxies that were ended by somebody else, each for as long as its own lease lives: until then that proxy
+    /// may believe that it is registered.
+    pub const RETIRED: &str = "retired/";
     /// All plans.
     pub const PLANS: &str = "plans/";
     /// All moves.
@@ -202,6 +205,12 @@ pub mod keys {
     #[must_use]
     pub fn proxy(id: &ProxyId) -> String {
         format!("{PROXIES}{id}")
+    }
+
+    /// `retired/ID-INSTANCE`.
+    #[must_use]
+    pub fn retired(id: &ProxyId, instance: &str) -> String {
+        format!("{RETIRED}{id}-{instance}")
     }
 
     /// `plans/ID`, sorting as numbers do.

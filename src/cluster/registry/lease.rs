@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use etcd_client::{LeaseGrantOptions, LeaseKeepAliveStream, LeaseKeeper};
@@ -16,6 +16,7 @@ use super::{
     pool::{ATTEMPT, Failure, within},
     random::{backoff, random},
 };
+use crate::time::Uptime;
 
 /// The number of a lease. Shown as etcdctl shows it, in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,20 +54,19 @@ pub struct Lease {
     stop: oneshot::Sender<()>,
 }
 
-/// Until when the lease certainly lives, on this machine's monotonic clock.
+/// Until when the lease certainly lives, on a clock of this machine that runs while it sleeps.
 #[derive(Debug)]
 struct Validity {
     /// `None` once it counts as lost; never alive again after that.
-    until: Mutex<Option<Instant>>,
+    until: Mutex<Option<Uptime>>,
 }
 
 impl Validity {
     /// `None`, from now on, when the time is over: also if no task noticed because this process was asleep.
     fn remaining(&self) -> Option<Duration> {
         let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        let remaining = until
-            .and_then(|until| until.checked_duration_since(Instant::now()))
-            .filter(|left| !left.is_zero());
+        let now = Uptime::now();
+        let remaining = until.map(|until| until.since(now)).filter(|left| !left.is_zero());
         if remaining.is_none() {
             *until = None;
         }
@@ -74,7 +74,7 @@ impl Validity {
     }
 
     /// False if it was lost already.
-    fn extend(&self, to: Instant) -> bool {
+    fn extend(&self, to: Uptime) -> bool {
         let alive = self.remaining().is_some();
         if alive {
             let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,6 +146,13 @@ impl Liveness {
         self.validity.remaining().is_some()
     }
 
+    /// Whether the lease certainly lives for at least `margin` from now on: what depends on it may be done without asking the
+    /// registry. The registry counts the lease from when the keep-alive came, this from when it was sent.
+    #[must_use]
+    pub fn is_certain(&self, margin: Duration) -> bool {
+        self.validity.remaining().is_some_and(|left| left >= margin)
+    }
+
     /// Resolves as soon as the lease may have ended. Cancel safe.
     pub fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut lost = self.lost.clone();
@@ -169,7 +176,7 @@ pub(super) async fn grant(inner: &Arc<Inner>, ttl: Duration) -> Result<Lease, Re
     let seconds = i64::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(i64::MAX).max(1);
     let id = LeaseId::choose();
     // Before the first sending: an attempt that seemed to fail may have started the clock.
-    let sent = Instant::now();
+    let sent = Uptime::now();
     let result = inner
         .pool
         .call(|client| {
@@ -269,7 +276,7 @@ impl Keeper {
     /// Opens a stream; its first keep-alive is answered with it.
     async fn open(&self, index: usize) -> Result<(LeaseKeeper, LeaseKeepAliveStream), KeepAliveError> {
         let client = self.inner.pool.client(index).await.map_err(KeepAliveError::Fault)?;
-        let sent = Instant::now();
+        let sent = Uptime::now();
         let mut lease = client.lease_client();
         match within(self.patience(), async { Ok(lease.keep_alive(self.id.to_wire()).await) }).await {
             Ok(Ok(stream)) => self.extended(sent).map(|()| stream),
@@ -285,7 +292,7 @@ impl Keeper {
         &self,
         (keeper, stream): &mut (LeaseKeeper, LeaseKeepAliveStream),
     ) -> Result<(), KeepAliveError> {
-        let sent = Instant::now();
+        let sent = Uptime::now();
         let answer = within(self.patience(), async {
             keeper.keep_alive().await?;
             stream.message().await
@@ -297,7 +304,7 @@ impl Keeper {
         }
     }
 
-    fn extended(&self, sent: Instant) -> Result<(), KeepAliveError> {
+    fn extended(&self, sent: Uptime) -> Result<(), KeepAliveError> {
         if self.validity.extend(sent + self.ttl) { Ok(()) } else { Err(KeepAliveError::Expired) }
     }
 }

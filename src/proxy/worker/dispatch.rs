@@ -98,8 +98,13 @@ impl Worker {
             self.unavailable(client, spec, reason::NO_KEY);
             return Ok(());
         };
-        if routing.holds_any() && spec.writes() && routing.holds(slot) {
-            return self.hold(client, slot);
+        if routing.holds_any() {
+            if spec.writes() && routing.holds(slot) {
+                return self.hold(client, slot);
+            }
+            if routing.is_frozen(slot) && self.refuse_uncertain(client, slot) {
+                return Ok(());
+            }
         }
         let Some(node) = routing.owner(slot) else {
             self.refuse(client, routing.no_owner(slot));
@@ -146,30 +151,42 @@ impl Worker {
 
     /// A write to a slot on the move waits; without a registry nobody could tell it when to go on.
     pub(super) fn hold(&mut self, client: &mut Client, slot: SlotId) -> Result<(), Stall> {
-        let bound = self.shared.config.hold_without_registry;
-        let lost = self.registry_down_since.is_some_and(|since| self.now.duration_since(since) > bound);
-        if !lost {
+        if !self.registry_silent {
             return Err(Stall::Held);
         }
         self.refuse(
             client,
             format!(
-                "ERR slot {slot} is being moved and etcd is unreachable; nothing was written, try again later"
+                "TRYAGAIN slot {slot} is being moved and etcd does not answer; nothing was written, try again later"
             ),
         );
         Ok(())
     }
 
-    /// The first of the keys whose writes must wait.
-    pub(super) fn held_slot(
+    /// A read of a slot that may have changed its owner, if this proxy's registration has ended, is refused rather than
+    /// answered by the owner of before. True: it was.
+    pub(super) fn refuse_uncertain(&mut self, client: &mut Client, slot: SlotId) -> bool {
+        if self.shared.tenure.is_certain() {
+            return false;
+        }
+        self.refuse(
+            client,
+            format!("CLUSTERDOWN slot {slot} may have moved: this proxy has no contact with etcd; try another proxy"),
+        );
+        true
+    }
+
+    /// The first of the keys whose slot is on the move in a way that matters to the command.
+    pub(super) fn moving_slot(
         routing: &Routing,
         spec: &Spec,
         request: &Request<'_>,
         keys: &KeyPositions,
     ) -> Option<SlotId> {
-        if !routing.holds_any() || !spec.writes() {
+        if !routing.holds_any() {
             return None;
         }
-        keys.indices().map(|index| SlotId::of_key(request.arg(index))).find(|&slot| routing.holds(slot))
+        let matters = |slot| if spec.writes() { routing.holds(slot) } else { routing.is_frozen(slot) };
+        keys.indices().map(|index| SlotId::of_key(request.arg(index))).find(|&slot| matters(slot))
     }
 }

@@ -109,8 +109,13 @@ impl Worker {
             self.refuse(client, format!("ERR wrong number of arguments for '{}' command", spec.name));
             return Ok(());
         };
-        if let Some(slot) = Self::held_slot(routing, spec, request, &keys) {
-            return self.hold(client, slot);
+        if let Some(slot) = Self::moving_slot(routing, spec, request, &keys) {
+            if spec.writes() {
+                return self.hold(client, slot);
+            }
+            if self.refuse_uncertain(client, slot) {
+                return Ok(());
+            }
         }
         let mut order = std::mem::take(&mut self.gathers.order);
         let mut nodes = std::mem::take(&mut self.gathers.nodes);

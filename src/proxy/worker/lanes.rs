@@ -382,10 +382,6 @@ impl Worker {
                 _ => {}
             }
         }
-        let bound = self.shared.config.hold_without_registry;
-        if self.registry_down_since.is_some_and(|since| now.duration_since(since) > bound) {
-            self.resume.append(&mut self.held);
-        }
     }
 }
 

@@ -39,7 +39,7 @@ use self::{
     slots::{Key, Slots},
 };
 use super::{
-    routing::{NodeIndex, Routing},
+    routing::{Draining, Routing},
     shared::Shared,
 };
 use crate::{cluster::id::Epoch, time::Millis};
@@ -55,6 +55,16 @@ const LANE_BIT: usize = 1 << (usize::BITS - 1);
 /// No client and no lane has this number.
 const WAKER: Token = Token(LANE_BIT - 1);
 
+/// What a lane must have done before an epoch is acknowledged.
+#[derive(Clone, Copy, Debug)]
+struct Drain {
+    lane: u32,
+    /// Answered so many requests.
+    taken: u64,
+    /// And nothing that it ever sent can still run unseen.
+    settled: bool,
+}
+
 /// See the module.
 pub(super) struct Worker {
     index: usize,
@@ -66,7 +76,8 @@ pub(super) struct Worker {
     wall: Millis,
     scratch: Vec<u8>,
     routing: Arc<Routing>,
-    registry_down_since: Option<Instant>,
+    /// Nobody could tell held writes when to go on.
+    registry_silent: bool,
     clients: Slots<Box<Client>>,
     lanes: Vec<Lane>,
     /// Lanes by node, then by database, version and number.
@@ -79,8 +90,8 @@ pub(super) struct Worker {
     held: Vec<Key>,
     /// Sockets that may have more to read.
     again: Vec<Token>,
-    /// An epoch to acknowledge once these lanes have answered that many requests.
-    draining: Option<(Epoch, Vec<(u32, u64)>)>,
+    /// An epoch to acknowledge.
+    draining: Option<(Epoch, Vec<Drain>)>,
     next_tick: Instant,
     gathers: gather::Gathers,
     random_state: std::hash::RandomState,
@@ -112,7 +123,7 @@ impl Worker {
             wall: Millis::now(),
             scratch: vec![0; READ],
             routing: Arc::new(Routing::unknown()),
-            registry_down_since: None,
+            registry_silent: false,
             clients: Slots::default(),
             lanes: Vec::new(),
             lane_of: Vec::new(),
@@ -195,7 +206,12 @@ impl Worker {
                     self.add_client(stream, &read, peer, ended);
                 }
                 Message::Routing(routing) => self.apply(routing),
-                Message::Registry { down_since } => self.registry_down_since = down_since,
+                Message::Registry { silent } => {
+                    self.registry_silent = silent;
+                    if silent {
+                        self.resume.append(&mut self.held);
+                    }
+                }
                 Message::Counted { client, counted } => {
                     if let Some(waiting) = self.clients.get_mut(client)
                         && waiting.stall == Some(Stall::Counting)
@@ -230,22 +246,21 @@ impl Worker {
         self.routing = routing;
         let routing = Arc::clone(&self.routing);
         self.update_lanes(&routing);
-        let sources: Vec<NodeIndex> = routing.draining().collect();
-        let barrier = (0u32..)
-            .zip(&self.lanes)
-            .filter(|(_, lane)| sources.contains(&lane.node))
-            .map(|(index, lane)| (index, lane.taken))
-            .collect();
-        self.draining = Some((routing.epoch(), barrier));
+        let drains: Vec<Draining> = routing.draining().collect();
+        let barrier = (0u32..).zip(&self.lanes).filter_map(|(index, lane)| {
+            let drain = drains.iter().find(|drain| drain.node == lane.node)?;
+            Some(Drain { lane: index, taken: lane.taken, settled: drain.writes })
+        });
+        self.draining = Some((routing.epoch(), barrier.collect()));
         self.resume.append(&mut self.held);
     }
 
     /// Reports an epoch once everything older has been answered by the nodes that slots leave.
     fn acknowledge(&mut self) {
         let Some((epoch, barrier)) = &self.draining else { return };
-        let drained = barrier.iter().all(|&(index, taken)| {
-            let lane = &self.lanes[index as usize];
-            lane.answered >= taken && lane.is_settled()
+        let drained = barrier.iter().all(|drain| {
+            let lane = &self.lanes[drain.lane as usize];
+            lane.answered >= drain.taken && (lane.is_settled() || !drain.settled)
         });
         if drained {
             let report = Report::Applied { worker: self.index, epoch: *epoch };

@@ -3,7 +3,6 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
 };
 
 use mio::Waker;
@@ -30,8 +29,8 @@ pub(in crate::proxy) enum Message {
     },
     /// Another table of routes.
     Routing(Arc<Routing>),
-    /// Since when the registry has not answered; `None` while it does.
-    Registry { down_since: Option<Instant> },
+    /// Whether the registry does not answer while writes wait for it.
+    Registry { silent: bool },
     /// What a client waits for.
     Counted { client: Key, counted: Arc<Counted> },
     /// Look who was killed.

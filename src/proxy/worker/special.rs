@@ -61,6 +61,12 @@ impl Worker {
             return Ok(());
         }
         let arguments: Vec<&[u8]> = request.args().collect();
+        if let Some(slot) = routing.any_frozen()
+            && !spec.writes()
+            && self.refuse_uncertain(client, slot)
+        {
+            return Ok(());
+        }
         if spec.name.starts_with("flush") {
             if let Some(moving) = routing.topology().moves.first() {
                 self.refuse(

@@ -62,6 +62,7 @@ fn proxy(number: usize, ops: f64, epoch: u64) -> ProxyView {
         id: format!("p{number}").parse().unwrap(),
         instance: "1f".to_owned(),
         address: format!("10.0.0.{}:6379", 20 + number),
+        host: String::new(),
         version: "0.1.0".to_owned(),
         epoch: Epoch(epoch),
     };
@@ -96,6 +97,7 @@ pub(super) fn cluster() -> ClusterView {
             slots: vec![range(7500, 8107)],
             phase: Phase::Frozen,
             since: Epoch(117),
+            hold_ms: None,
         }],
     };
     let mut events = EventLog::new(100);

@@ -49,6 +49,7 @@ impl Stage {
             id: id.parse().expect("an id"),
             instance: "test".to_owned(),
             address: address.to_owned(),
+            host: String::new(),
             version: "test".to_owned(),
             epoch: Epoch(0),
         };

@@ -1,0 +1,41 @@
+//! How a driver gets to a member, and keeps others from it.
+
+use super::{DriverError, barrier, ledger::Ledger};
+use crate::cluster::{
+    id::NodeId,
+    member::NodeRecord,
+    peer::{
+        Peer,
+        fence::{driver_user, secret},
+    },
+    plan::keys,
+};
+
+/// A connection that dies with this driver's term. Drivers of earlier terms are shut out of the member by it.
+pub(super) async fn connect(ledger: &Ledger, node: &NodeId) -> Result<Peer, DriverError> {
+    let record = ledger.read::<NodeRecord>(&keys::node(node)).await?;
+    let Some(record) = record else { return Err(DriverError::NotAMember(node.clone())) };
+    let mut peer = Peer::open(&record.value.address).await?;
+    let (user, password) = (driver_user(ledger.term()), secret());
+    peer.make_user(&user, &password).await?;
+    let older = peer.fence_drivers(ledger.term()).await?;
+    peer.forget_users(&older).await?;
+    // After making the user, so that a driver which slept in between learns that it is deposed.
+    ledger.still_leads().await?;
+    peer.log_in(&user, &password).await?;
+    Ok(peer)
+}
+
+/// Shuts whoever is not registered out of this member.
+pub(super) async fn fence(ledger: &Ledger, peer: &mut Peer) -> Result<(), DriverError> {
+    // In this order: a proxy registers before it makes its user, so a user without a registration has lost it.
+    let users = peer.proxy_users().await?;
+    let roll = barrier::look(ledger).await?;
+    let stale: Vec<String> = users.into_iter().filter(|user| !roll.has_registered(user)).collect();
+    if !stale.is_empty() {
+        tracing::warn!(node = %peer.address(), ?stale, "fenced");
+        peer.shut_out(&stale).await?;
+        peer.forget_users(&stale).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! How much one move takes, how long it may hold writes, and when a plan whose moves fail is given up. Pure: times are
+//! arguments.
+//!
+//! Writes to the slots of a move wait while it copies, so a move is cut to what can be copied in [`COPY`]: the rate is taken
+//! from the moves before. One that was late is tried again with less; one that cannot get smaller, because a single slot
+//! holds so much, with more time.
+
+use std::time::{Duration, Instant};
+
+/// What a copy should take.
+const COPY: Duration = Duration::from_millis(150);
+/// How long writes may be held before the switch, to begin with.
+const HOLD: Duration = Duration::from_millis(500);
+/// A freeze that would need more is not tried.
+const HOLD_MAX: Duration = Duration::from_secs(60);
+/// Keys of the first move, and bounds of all.
+const KEYS: u64 = 5_000;
+const KEYS_MIN: u64 = 16;
+const KEYS_MAX: u64 = 20_000;
+/// A late move is tried again with so much less.
+const LESS: u64 = 4;
+/// Moves that may fail in a row, and for how long they must have, before their plan is given up.
+const TRIES: u32 = 3;
+const TROUBLE: Duration = Duration::from_secs(10);
+/// A stock server has no index by slot: all that it gives to one node is one move, and takes what that takes. At least so
+/// much is expected of a copy: keys per second, bytes per second.
+const STOCK_KEYS: u64 = 2_000;
+const STOCK_BYTES: u64 = 10_000_000;
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    keys: u64,
+    hold: Duration,
+    failures: u32,
+    failing_since: Option<Instant>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { keys: KEYS, hold: HOLD, failures: 0, failing_since: None }
+    }
+}
+
+impl Pace {
+    /// Slots for one move out of `slots` that hold `keys`; at least one.
+    pub(super) fn slots(&self, slots: u64, keys: u64) -> usize {
+        let per_move = slots.saturating_mul(self.keys) / keys.max(1);
+        usize::try_from(per_move.clamp(1, slots.max(1))).unwrap_or(usize::MAX)
+    }
+
+    /// How long the next move may hold writes.
+    pub(super) fn hold(&self) -> Duration {
+        self.hold
+    }
+
+    /// How long a move may hold writes that takes everything a stock server has: keys, and bytes of memory.
+    pub(super) fn hold_of_stock(&self, keys: u64, bytes: u64) -> Duration {
+        let copying =
+            Duration::from_millis(keys * 1000 / STOCK_KEYS + bytes.saturating_mul(1000) / STOCK_BYTES);
+        self.hold + copying
+    }
+
+    /// A move came to its end: so many keys were copied in that time.
+    pub(super) fn done(&mut self, keys: u64, took: Duration) {
+        (self.failures, self.failing_since) = (0, None);
+        // Too few to tell a rate from.
+        if keys < KEYS_MIN {
+            return;
+        }
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+        let in_time = keys.saturating_mul(u64::try_from(COPY.as_micros()).unwrap_or(u64::MAX)) / took;
+        // No more than twice as much at once: one lucky move says little.
+        self.keys = in_time.clamp(KEYS_MIN, KEYS_MAX).min(self.keys * 2);
+        self.hold = HOLD;
+    }
+
+    /// A move of so many slots could not be copied in time. True: give its plan up.
+    pub(super) fn late(&mut self, slots: usize) -> bool {
+        if slots > 1 && self.keys > KEYS_MIN {
+            self.keys = (self.keys / LESS).max(KEYS_MIN);
+        } else {
+            self.hold *= 2;
+        }
+        self.hold > HOLD_MAX
+    }
+
+    /// A move failed for another reason. True: give its plan up.
+    pub(super) fn failed(&mut self, now: Instant) -> bool {
+        self.failures += 1;
+        let since = *self.failing_since.get_or_insert(now);
+        self.failures >= TRIES && now.duration_since(since) >= TROUBLE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_are_as_large_as_can_be_copied_in_time() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.slots(16384, 1_000_000), 81);
+        assert_eq!((pace.slots(100, 0), pace.slots(100, 10), pace.slots(1, 1 << 40)), (100, 100, 1));
+        pace.done(5_000, Duration::from_millis(300));
+        assert_eq!(pace.keys, 2_500);
+        pace.done(2_500, Duration::from_millis(1));
+        assert_eq!(pace.keys, 5_000);
+        for _ in 0..5 {
+            pace.done(pace.keys, Duration::from_millis(1));
+        }
+        assert_eq!(pace.keys, KEYS_MAX);
+        pace.done(3, Duration::from_secs(9));
+        assert_eq!(pace.keys, KEYS_MAX, "three keys tell no rate");
+    }
+
+    #[test]
+    fn late_moves_get_smaller_and_then_more_time() {
+        let mut pace = Pace::default();
+        let mut moves = Vec::new();
+        while !pace.late(pace.slots(16384, 16384 * 5_000)) {
+            moves.push((pace.keys, pace.hold.as_millis()));
+            assert!(moves.len() < 50);
+        }
+        // One slot of five thousand keys is what the first had already.
+        assert_eq!(
+            moves,
+            [(5000, 1000), (5000, 2000), (5000, 4000), (5000, 8000), (5000, 16000), (5000, 32000)]
+        );
+        let mut pace = Pace::default();
+        assert!(!pace.late(100) && !pace.late(25));
+        assert_eq!((pace.keys, pace.hold()), (312, HOLD));
+        pace.done(1_000, Duration::from_millis(10));
+        assert_eq!(pace.hold(), HOLD);
+    }
+
+    #[test]
+    fn a_plan_is_given_up_after_some_tries_and_some_time() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(!pace.failed(at(0)) && !pace.failed(at(1)) && !pace.failed(at(2)) && !pace.failed(at(9)));
+        assert!(pace.failed(at(10)));
+        pace.done(0, Duration::ZERO);
+        assert!(!pace.failed(at(100)) && !pace.failed(at(130)));
+        assert!(pace.failed(at(131)));
+    }
+
+    #[test]
+    fn a_stock_server_gets_the_time_that_all_its_keys_take() {
+        let pace = Pace::default();
+        assert_eq!(pace.hold_of_stock(0, 0), HOLD);
+        assert_eq!(pace.hold_of_stock(1_000_000, 200_000_000), HOLD + Duration::from_secs(520));
+    }
+}

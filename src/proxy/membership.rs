@@ -23,6 +23,7 @@ use super::{
     logins::Logins,
     routing::Routing,
     shared::Shared,
+    tenure::Tenure,
     worker::{Message, Report},
 };
 use crate::cluster::{
@@ -95,6 +96,12 @@ struct Seen {
     nodes: bool,
 }
 
+impl Seen {
+    fn all(self) -> bool {
+        self.topology && self.nodes
+    }
+}
+
 impl Membership {
     pub(super) fn new(
         registry: Registry,
@@ -149,8 +156,6 @@ impl Membership {
         };
         loop {
             let ended = self.follow(&registration).await;
-            // First here, then in the registry: nothing may rely on a registration that others see no more.
-            self.shared.tenure.end();
             match ended {
                 Ended::Stopped => {
                     if let Err(error) = registration.lease.revoke().await {
@@ -160,7 +165,7 @@ impl Membership {
                 }
                 Ended::Lost(reason) => {
                     tracing::warn!(%reason, "registering anew");
-                    // An etcd that is away is not waited for: what it still has of this process is known as such.
+                    // Nothing here relies on it from now on. An etcd that is away is not waited for: what it still has of this process is known as such.
                     let revoked = tokio::time::timeout(PAUSE, registration.lease.revoke()).await;
                     if !matches!(revoked, Ok(Ok(()))) {
                         tracing::warn!("the old registration stays until its lease ends, or is replaced");
@@ -296,8 +301,10 @@ impl Membership {
         let record = self.record(&registration.instance, Epoch::default());
         let mut announcer =
             Announcer::start(self.registry.clone(), record, registration.lease.id(), registration.created);
-        self.shared.tenure.begin(registration.lease.liveness());
+        let tenure = Tenure::of(registration.lease.liveness());
+        // What was read under another registration is not put to use under this one.
         self.seen = Seen::default();
+        self.publish_by = None;
         self.applied.fill(Epoch::default());
         self.drains.abort_all();
         self.logins.forget_pending();
@@ -319,12 +326,12 @@ impl Membership {
                 event = topology.next() => self.topology_event(event),
                 event = nodes.next() => self.nodes_event(event),
                 () = self.logins.next(&self.nodes) => {
-                    if self.is_complete() || self.publish_by.is_none() {
+                    if self.seen.all() && (self.is_complete() || self.publish_by.is_none()) {
                         self.publish_by = Some(tokio::time::Instant::now());
                     }
                 }
                 () = until(self.publish_by) => {
-                    self.publish();
+                    self.publish(tenure.clone());
                     announcer.announce(self.newest());
                 }
                 Some(Ok(epoch)) = self.drains.join_next() => {
@@ -457,7 +464,7 @@ impl Membership {
 
     /// Something was read: log in where needed, then put it to use.
     fn changed(&mut self) {
-        if !(self.seen.topology && self.seen.nodes) {
+        if !self.seen.all() {
             return;
         }
         self.logins.begin(&self.nodes);
@@ -474,10 +481,10 @@ impl Membership {
     }
 
     /// Puts a new table to use.
-    fn publish(&mut self) {
+    fn publish(&mut self, tenure: Tenure) {
         self.publish_by = None;
         let members = self.logins.members(&self.nodes);
-        let routing = Arc::new(Routing::new(self.topology.clone(), members));
+        let routing = Arc::new(Routing::new(self.topology.clone(), members, tenure));
         let epoch = routing.epoch();
         tracing::debug!(%epoch, "routing by");
         // It was heard of now, whatever an earlier question found.

@@ -219,7 +219,6 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         port: local.port(),
         started: Millis::now(),
         clients: clients::Clients::default(),
-        tenure: tenure::Tenure::default(),
         workers: (0..options.workers.get()).map(|_| WorkerFigures::default()).collect(),
         ports: std::sync::OnceLock::new(),
         connections: server::ConnectionCounters::default(),

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use super::tenure::Tenure;
 use crate::{
     client::encode_command,
     cluster::{
@@ -95,18 +96,19 @@ pub(super) struct Routing {
     members: Vec<Option<Arc<Member>>>,
     owning: Vec<NodeIndex>,
     known: bool,
+    tenure: Tenure,
 }
 
 impl Routing {
     /// Before the registry was read.
     pub(super) fn unknown() -> Self {
-        let mut routing = Self::new(Topology::default(), Vec::new());
+        let mut routing = Self::new(Topology::default(), Vec::new(), Tenure::default());
         routing.known = false;
         routing
     }
 
     /// `members` by their index.
-    pub(super) fn new(topology: Topology, members: Vec<Option<Arc<Member>>>) -> Self {
+    pub(super) fn new(topology: Topology, members: Vec<Option<Arc<Member>>>, tenure: Tenure) -> Self {
         let index_of = |id: &NodeId| {
             members.iter().position(|member| member.as_ref().is_some_and(|member| member.id == *id))
         };
@@ -139,7 +141,7 @@ impl Routing {
                 held[slot.index()] = hold;
             }
         }
-        Self { topology, owners, held, members, owning, known: true }
+        Self { topology, owners, held, members, owning, known: true, tenure }
     }
 
     /// The topology it was made of.
@@ -176,7 +178,12 @@ impl Routing {
         self.held.as_ref().is_some_and(|held| held[slot.index()] == Hold::Frozen)
     }
 
-    /// The first slot of which that is so, if there is one.
+    /// Whether the registration that this was read under certainly stands.
+    pub(super) fn is_certain(&self) -> bool {
+        self.tenure.is_certain()
+    }
+
+    /// The first slot that may have changed its owner unless this proxy is certainly registered, if there is one.
     pub(super) fn any_frozen(&self) -> Option<SlotId> {
         self.held.as_ref()?;
         let frozen = self.topology.moves.iter().find(|moving| moving.phase == Phase::Frozen)?;
@@ -284,7 +291,7 @@ mod tests {
         topology.assign(&[range("0-200")], &"10".parse().unwrap());
         topology.assign(&[range("300-400")], &"2".parse().unwrap());
         topology.assign(&[range("500")], &"gone".parse().unwrap());
-        let routing = Routing::new(topology, vec![member("10"), None, member("2")]);
+        let routing = Routing::new(topology, vec![member("10"), None, member("2")], Tenure::default());
         assert_eq!(
             (routing.owner(slot(150)), routing.owner(slot(300)), routing.owner(slot(250))),
             (Some(0), Some(2), None)

@@ -187,6 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::proxy::tenure::Tenure;
     use crate::{
         cluster::{
             id::Epoch,
@@ -214,7 +215,7 @@ mod tests {
             let range = SlotRange::new(slot(place * width), slot((place + 1) * width - 1)).unwrap();
             topology.slots.push((range, owner.to_string().parse().unwrap()));
         }
-        Routing::new(topology, members)
+        Routing::new(topology, members, Tenure::default())
     }
 
     /// A node of ours in small: keys by slot and hash.

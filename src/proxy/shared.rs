@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{clients::Clients, tenure::Tenure, worker::Waiting};
+use super::{clients::Clients, worker::Waiting};
 use crate::{cluster::id::ProxyId, server::ConnectionCounters, time::Millis};
 
 /// Settings of the data path.
@@ -75,8 +75,6 @@ pub(super) struct Shared {
     pub(super) port: u16,
     pub(super) started: Millis,
     pub(super) clients: Clients,
-    /// Of the registration.
-    pub(super) tenure: Tenure,
     pub(super) workers: Vec<WorkerFigures>,
     /// How to reach each worker; set once, before the first connection.
     pub(super) ports: std::sync::OnceLock<Vec<std::sync::Arc<super::worker::Port>>>,

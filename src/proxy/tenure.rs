@@ -1,9 +1,7 @@
-//! Whether this proxy's registration certainly stands: what a slot that may change owner without this proxy's consent depends on.
+//! The registration under which a table of routes was read, and whether it certainly stands: what a slot that may change owner
+//! without this proxy's consent depends on.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use crate::cluster::registry::Liveness;
 
@@ -11,28 +9,19 @@ use crate::cluster::registry::Liveness;
 /// and for clocks that do not run at quite the same speed.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// The lease of the registration that stands, if one does.
-#[derive(Debug, Default)]
-pub(super) struct Tenure(Mutex<Option<Liveness>>);
+/// A table keeps the one it was read under: a later registration says nothing of what an earlier one has missed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tenure(Option<Liveness>);
 
 impl Tenure {
-    pub(super) fn begin(&self, lease: Liveness) {
-        *self.lock() = Some(lease);
-    }
-
-    /// To be called before the registry is told that a registration ended.
-    pub(super) fn end(&self) {
-        *self.lock() = None;
+    /// Of the registration with this lease.
+    pub(super) fn of(lease: Liveness) -> Self {
+        Self(Some(lease))
     }
 
     /// Looked at for each request that depends on it, after the request was read: then whatever the answer is, it was true
     /// while the client waited.
     pub(super) fn is_certain(&self) -> bool {
-        self.lock().as_ref().is_some_and(|lease| lease.is_certain(MARGIN))
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Liveness>> {
-        // Replaced whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.as_ref().is_some_and(|lease| lease.is_certain(MARGIN))
     }
 }

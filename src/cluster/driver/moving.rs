@@ -247,17 +247,16 @@ impl Moving<'_> {
     async fn reap(&mut self) -> Result<Advance, DriverError> {
         let slots = SlotSet::new(&self.slot_move.slots);
         let since = self.slot_move.since;
-        // Reads that were sent before the switch are answered from the source's copies, so those must be answered before.
+        // Reads that were sent before the switch are answered from the source's copies: they end first, or are shut out. So are
+        // those of a proxy whose lease has ended: it sends none, but what it sent may still lie with a source that slept.
         let roll = barrier::wait(self.ledger, since, &BTreeSet::new(), READS_END).await?;
-        let behind = roll.behind(since, &BTreeSet::new());
+        for registration in roll.behind(since, &BTreeSet::new()) {
+            tracing::warn!(behind = registration.label(), "shutting out a proxy that does not follow");
+            self.ledger.expel(registration).await?;
+        }
         let reaped = async {
             let mut source = connect(self.ledger, &self.slot_move.from).await?;
-            if !behind.is_empty() {
-                for registration in &behind {
-                    self.ledger.expel(registration).await?;
-                }
-                fence(self.ledger, &mut source).await?;
-            }
+            fence(self.ledger, &mut source).await?;
             Ok::<_, DriverError>(source.wipe(&slots).await?)
         };
         match reaped.await {
@@ -345,7 +344,7 @@ impl Moving<'_> {
             }
         };
         self.topology = self.ledger.change_topology(&self.topology, &what, also, advance).await?;
-        self.slot_move.phase = phase;
+        (self.slot_move.phase, self.slot_move.since) = (phase, self.topology.value.epoch);
         self.journal.revision = self.topology.revision;
         Ok(())
     }

@@ -102,7 +102,7 @@ impl Worker {
             if spec.writes() && routing.holds(slot) {
                 return self.hold(client, slot);
             }
-            if routing.is_frozen(slot) && self.refuse_uncertain(client, slot) {
+            if routing.is_frozen(slot) && self.refuse_uncertain(client, routing, slot) {
                 return Ok(());
             }
         }
@@ -165,8 +165,8 @@ impl Worker {
 
     /// A read of a slot that may have changed its owner, if this proxy's registration has ended, is refused rather than
     /// answered by the owner of before. True: it was.
-    pub(super) fn refuse_uncertain(&mut self, client: &mut Client, slot: SlotId) -> bool {
-        if self.shared.tenure.is_certain() {
+    pub(super) fn refuse_uncertain(&mut self, client: &mut Client, routing: &Routing, slot: SlotId) -> bool {
+        if routing.is_certain() {
             return false;
         }
         self.refuse(

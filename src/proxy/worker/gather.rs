@@ -113,7 +113,7 @@ impl Worker {
             if spec.writes() {
                 return self.hold(client, slot);
             }
-            if self.refuse_uncertain(client, slot) {
+            if self.refuse_uncertain(client, routing, slot) {
                 return Ok(());
             }
         }

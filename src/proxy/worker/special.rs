@@ -63,7 +63,7 @@ impl Worker {
         let arguments: Vec<&[u8]> = request.args().collect();
         if let Some(slot) = routing.any_frozen()
             && !spec.writes()
-            && self.refuse_uncertain(client, slot)
+            && self.refuse_uncertain(client, routing, slot)
         {
             return Ok(());
         }

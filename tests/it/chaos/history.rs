@@ -89,6 +89,11 @@ impl State {
     }
 }
 
+/// Whether an error says that nothing was done.
+pub(super) fn did_not_run(error: &[u8]) -> bool {
+    [&b"CLUSTERDOWN"[..], b"TRYAGAIN"].iter().any(|code| error.starts_with(code))
+}
+
 /// What was found of a key, and when.
 #[derive(Debug)]
 struct Found {
@@ -234,7 +239,7 @@ async fn write(
                 continue;
             }
             // It did not run.
-            Ok(Ok(Value::Error(error))) if error.starts_with(b"CLUSTERDOWN") => continue,
+            Ok(Ok(Value::Error(error))) if did_not_run(&error) => continue,
             Ok(Ok(Value::Error(_))) => {}
             Ok(Ok(other)) => panic!("{other:?}"),
             Ok(Err(_)) | Err(_) => connection = None,

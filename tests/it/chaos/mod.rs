@@ -4,7 +4,11 @@
 //! clusters of one kind of fault run side by side, because most of the time they wait for leases to end. What writers know
 //! and what must be there in the end is in [`history`].
 
+mod combined;
 mod history;
+mod registers;
+mod relay;
+mod stale;
 
 use std::{process::Stdio, time::Duration};
 
@@ -14,14 +18,18 @@ use redis_cluster::{
     cluster::{
         Topology, driver,
         plan::keys,
-        registry::{Change, Registry, Watch, WatchEvent},
+        registry::{Change, Entry, Registry, Watch, WatchEvent},
         topology::Phase,
     },
     protocol::Value,
     time::Millis,
 };
 
-use self::history::{History, LONG_MS, expires_between};
+use self::{
+    history::{History, LONG_MS, expires_between},
+    registers::Registers,
+    relay::Relay,
+};
 
 /// Keys that nobody writes to during the faults; half of them move.
 const KEYS: usize = 6000;
@@ -76,6 +84,8 @@ struct Chaos {
     name: String,
     nodes: [Server; 2],
     proxies: [Server; 2],
+    /// Between each proxy and etcd.
+    wires: [Relay; 2],
     history: History,
     /// Between which times the keys that nobody writes to were written.
     written: (i64, i64),
@@ -84,13 +94,15 @@ struct Chaos {
 impl Chaos {
     /// A cluster of its own in this etcd.
     async fn start(etcd: &str, name: &str) -> Self {
-        let proxies = ["1", "2"].map(|id| proxy_with(id, etcd, &["--cluster", name]));
+        let address = etcd.trim_start_matches("http://").to_owned();
+        let wires = [Relay::to(address.clone()).await, Relay::to(address).await];
+        let proxies = [0, 1].map(|of| proxy_with(["1", "2"][of], &wires[of].url(), &["--cluster", name]));
         let nodes = ["1", "2"].map(node);
         let registry = Registry::open(&[etcd.to_owned()], name).unwrap();
         let history = History::begin(&proxies.each_ref().map(Server::address));
         let etcd = etcd.to_owned();
         let mut chaos =
-            Self { registry, etcd, name: name.to_owned(), nodes, proxies, history, written: (0, 0) };
+            Self { registry, etcd, name: name.to_owned(), nodes, proxies, wires, history, written: (0, 0) };
         chaos.done(&["add", "1", &chaos.nodes[0].url()], None).await;
         let mut connection =
             Connection::connect(&chaos.proxies[0].address(), Duration::from_secs(5)).await.unwrap();
@@ -140,6 +152,15 @@ impl Chaos {
         assert!(code == Some(0) || again && code == Some(4), "{words:?}: {code:?}");
     }
 
+    /// As [`Chaos::done`], where faults may also have ended the plan: then it is asked for again.
+    async fn in_the_end(&self, words: &[&str], mut code: Option<i32>) {
+        let deadline = tokio::time::Instant::now() + TIMEOUT;
+        while !matches!(code, Some(0 | 4)) {
+            assert!(tokio::time::Instant::now() < deadline, "{words:?}: {code:?}");
+            code = self.run(words).await;
+        }
+    }
+
     /// Which proxy drives, once one does.
     async fn driver(&self) -> usize {
         let mut leader = self.registry.watch("leader");
@@ -152,33 +173,28 @@ impl Chaos {
     }
 
     /// Returns when the next move to node 2 has come to this moment. To be called before the plan is made.
-    async fn comes_to(&self, mut topology: Watch, moment: Moment) {
-        let source = self.key_count(0).await;
-        loop {
-            let event = tokio::time::timeout(TIMEOUT, topology.next()).await;
-            let entries = match event.unwrap_or_else(|_| panic!("no move comes to {moment:?}")) {
-                WatchEvent::Reset { entries, .. } => entries,
-                WatchEvent::Changed { changes, .. } => changes
-                    .into_iter()
-                    .filter_map(|change| match change {
-                        Change::Put(entry) => Some(entry),
-                        Change::Deleted { .. } => None,
-                    })
-                    .collect(),
-                WatchEvent::Down { .. } | WatchEvent::Up => continue,
-            };
-            let is_there = entries.iter().any(|entry| {
-                let topology: Topology = serde_json::from_slice(&entry.value).unwrap();
-                topology.moves.iter().any(|moving| moving.phase == moment.phase())
-            });
-            if is_there {
-                break;
-            }
-        }
+    async fn comes_to(&self, topology: Watch, moment: Moment) {
+        let source = if moment == Moment::Reaping { self.key_count(0).await } else { 0 };
+        self.phase_comes(topology, moment.phase()).await;
         match moment {
             Moment::Copying => while self.key_count(1).await == 0 {},
             Moment::Reaping => while self.key_count(0).await + 300 > source {},
             Moment::Planned | Moment::Frozen | Moment::Switched | Moment::Open => {}
+        }
+    }
+
+    /// Returns when a move is in this phase. The watch must have been begun before the plan was made.
+    async fn phase_comes(&self, mut topology: Watch, phase: Phase) {
+        loop {
+            let event = tokio::time::timeout(TIMEOUT, topology.next()).await;
+            let event = event.unwrap_or_else(|_| panic!("no move comes to {phase:?}"));
+            let is_there = entries(event).iter().any(|entry| {
+                let topology: Topology = serde_json::from_slice(&entry.value).unwrap();
+                topology.moves.iter().any(|moving| moving.phase == phase)
+            });
+            if is_there {
+                return;
+            }
         }
     }
 
@@ -269,6 +285,21 @@ impl Chaos {
             assert!(tokio::time::Instant::now() < deadline, "{proxy}: {}", String::from_utf8_lossy(&error));
         }
         connection
+    }
+}
+
+/// What an event puts.
+fn entries(event: WatchEvent) -> Vec<Entry> {
+    match event {
+        WatchEvent::Reset { entries, .. } => entries,
+        WatchEvent::Changed { changes, .. } => changes
+            .into_iter()
+            .filter_map(|change| match change {
+                Change::Put(entry) => Some(entry),
+                Change::Deleted { .. } => None,
+            })
+            .collect(),
+        WatchEvent::Down { .. } | WatchEvent::Up => Vec::new(),
     }
 }
 

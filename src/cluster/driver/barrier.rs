@@ -55,7 +55,30 @@ pub(super) struct Roll {
     pub(super) registrations: Vec<Registration>,
 }
 
+/// Who has to have come to an epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Who<'a> {
+    /// Those whose registration stands: all others are shut out afterwards, before anything relies on it.
+    Registered,
+    /// Everybody who may still act, but for these users who were shut out already.
+    AllBut(&'a BTreeSet<String>),
+}
+
 impl Roll {
+    /// Those whose registration stands and that have not acknowledged the epoch.
+    pub(super) fn late(&self, epoch: Epoch) -> Vec<&Registration> {
+        let standing = self.registrations.iter().filter(|of| matches!(of.place, Place::Registered { .. }));
+        standing.filter(|of| of.record.epoch < epoch).collect()
+    }
+
+    /// Those of them that have not.
+    pub(super) fn missing(&self, epoch: Epoch, who: Who<'_>) -> Vec<&Registration> {
+        match who {
+            Who::Registered => self.late(epoch),
+            Who::AllBut(fenced) => self.behind(epoch, fenced),
+        }
+    }
+
     /// Those that may still act by an epoch before this one: neither have they acknowledged it, nor were they shut out. A
     /// registration that is not on the roll has ended by its own lease, and its proxy knows that by its own clock.
     pub(super) fn behind(&self, epoch: Epoch, fenced: &BTreeSet<String>) -> Vec<&Registration> {
@@ -93,11 +116,11 @@ pub(super) async fn look(ledger: &Ledger) -> Result<Roll, DriverError> {
     Ok(roll)
 }
 
-/// Waits until nobody is behind `epoch`, or patience ends; the caller decides what those mean that still are.
+/// Waits until nobody of these is missing at `epoch`, or patience ends; the caller decides what those mean that still are.
 pub(super) async fn wait(
     ledger: &Ledger,
     epoch: Epoch,
-    fenced: &BTreeSet<String>,
+    who: Who<'_>,
     patience: Duration,
 ) -> Result<Roll, DriverError> {
     let mut watch = ledger.registry.watch(keys::PROXIES);
@@ -108,7 +131,7 @@ pub(super) async fn wait(
             continue;
         }
         let roll = look(ledger).await?;
-        if event.is_err() || roll.behind(epoch, fenced).is_empty() {
+        if event.is_err() || roll.missing(epoch, who).is_empty() {
             return Ok(roll);
         }
     }
@@ -149,6 +172,11 @@ mod tests {
             behind(&[]),
             ["late", "ended"],
             "what a registration acknowledged counts only while it stands"
+        );
+        assert_eq!(
+            roll.late(Epoch(7)).len(),
+            1,
+            "only a registration that stands is waited for before the fence"
         );
         assert_eq!(behind(&["late"]), ["ended"]);
         assert_eq!(behind(&["ended", "late"]), [""; 0]);

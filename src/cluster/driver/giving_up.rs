@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     DriverError,
     access::{connect, fence},
-    barrier,
+    barrier::{self, Who},
     ledger::{Ledger, Versioned},
     moving::READY,
     steps::Progress,
@@ -68,7 +68,7 @@ async fn hand_out(
     let epoch = topology.value.epoch;
     let mut fenced = BTreeSet::new();
     loop {
-        let roll = barrier::wait(ledger, epoch, &fenced, READY).await?;
+        let roll = barrier::wait(ledger, epoch, Who::AllBut(&fenced), READY).await?;
         let behind = roll.behind(epoch, &fenced);
         if behind.is_empty() {
             break;

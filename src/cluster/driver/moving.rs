@@ -10,7 +10,7 @@ use std::{
 use super::{
     DriverError,
     access::{connect, fence},
-    barrier,
+    barrier::{self, Who},
     ledger::{Ledger, Versioned},
     pace::Pace,
     verify::Verify,
@@ -136,8 +136,8 @@ impl Moving<'_> {
     /// Who does not answer now would only be waited for later, with writes held. A fence is safe at any time.
     async fn ready(&self, sides: &mut Sides) -> Result<(), DriverError> {
         let since = self.slot_move.since;
-        let roll = barrier::wait(self.ledger, since, &BTreeSet::new(), READY).await?;
-        let behind = roll.behind(since, &BTreeSet::new());
+        let roll = barrier::wait(self.ledger, since, Who::Registered, READY).await?;
+        let behind = roll.late(since);
         if behind.is_empty() {
             return Ok(());
         }
@@ -157,15 +157,17 @@ impl Moving<'_> {
         deadline: tokio::time::Instant,
     ) -> Result<Copied, DriverError> {
         let since = self.slot_move.since;
-        let patience = deadline.duration_since(tokio::time::Instant::now());
-        let roll = barrier::wait(self.ledger, since, &BTreeSet::new(), patience).await?;
-        let behind = roll.behind(since, &BTreeSet::new());
+        // Shorter than the time for all, so that it is known what took it.
+        let patience = deadline.duration_since(tokio::time::Instant::now()) * 3 / 4;
+        let roll = barrier::wait(self.ledger, since, Who::Registered, patience).await?;
+        let behind = roll.late(since);
         if !behind.is_empty() {
             let behind = barrier::labels(&behind);
             return Err(DriverError::Barrier(format!(
                 "epoch {since} was not acknowledged in time: {behind}"
             )));
         }
+        // Whoever has not acknowledged the freeze is not registered, and shut out now.
         fence(self.ledger, source).await?;
         let clocks = Clocks { source: source.clock().await?, target: target.clock().await? };
         let mut verify = Verify::default();
@@ -211,7 +213,7 @@ impl Moving<'_> {
     async fn open(&mut self) -> Result<(), DriverError> {
         let since = self.slot_move.since;
         let mut fenced = BTreeSet::new();
-        let mut roll = barrier::wait(self.ledger, since, &fenced, FOLLOW).await?;
+        let mut roll = barrier::wait(self.ledger, since, Who::AllBut(&fenced), FOLLOW).await?;
         loop {
             let behind = roll.behind(since, &fenced);
             if behind.is_empty() {
@@ -229,7 +231,7 @@ impl Moving<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            roll = barrier::wait(self.ledger, since, &fenced, FOLLOW).await?;
+            roll = barrier::wait(self.ledger, since, Who::AllBut(&fenced), FOLLOW).await?;
         }
         self.journal.value.freeze_ms = self.journal.value.frozen_at_ms.map(|frozen| Millis::now().0 - frozen);
         self.enter(Phase::Open, "open", |_| {}).await
@@ -249,8 +251,8 @@ impl Moving<'_> {
         let since = self.slot_move.since;
         // Reads that were sent before the switch are answered from the source's copies: they end first, or are shut out. So are
         // those of a proxy whose lease has ended: it sends none, but what it sent may still lie with a source that slept.
-        let roll = barrier::wait(self.ledger, since, &BTreeSet::new(), READS_END).await?;
-        for registration in roll.behind(since, &BTreeSet::new()) {
+        let roll = barrier::wait(self.ledger, since, Who::Registered, READS_END).await?;
+        for registration in roll.late(since) {
             tracing::warn!(behind = registration.label(), "shutting out a proxy that does not follow");
             self.ledger.expel(registration).await?;
         }
@@ -287,6 +289,7 @@ impl Moving<'_> {
             DriverError::Late { .. } => {
                 self.pace.late(self.slot_move.slots.iter().map(|range| range.count()).sum())
             }
+            DriverError::Barrier(_) => self.pace.not_followed(Instant::now()),
             _ => self.pace.failed(Instant::now()),
         }
     }

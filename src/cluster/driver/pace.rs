@@ -85,6 +85,12 @@ impl Pace {
         self.hold > HOLD_MAX
     }
 
+    /// Proxies that live did not acknowledge the freeze in time: they get more of it, within bounds. True: give its plan up.
+    pub(super) fn not_followed(&mut self, now: Instant) -> bool {
+        self.hold = (self.hold * 2).min(HOLD * 4);
+        self.failed(now)
+    }
+
     /// A move failed for another reason. True: give its plan up.
     pub(super) fn failed(&mut self, now: Instant) -> bool {
         self.failures += 1;
@@ -141,6 +147,11 @@ mod tests {
         assert!(!pace.failed(at(0)) && !pace.failed(at(1)) && !pace.failed(at(2)) && !pace.failed(at(9)));
         assert!(pace.failed(at(10)));
         pace.done(0, Duration::ZERO);
+        let holds: Vec<_> =
+            (0..4).map(|_| (pace.not_followed(at(50)), pace.hold() / HOLD.as_millis() as u32)).collect();
+        assert_eq!(holds.last(), Some(&(false, Duration::from_millis(4))));
+        pace.done(KEYS, COPY);
+        assert_eq!(pace.hold(), HOLD);
         assert!(!pace.failed(at(100)) && !pace.failed(at(130)));
         assert!(pace.failed(at(131)));
     }

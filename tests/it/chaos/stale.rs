@@ -1,7 +1,7 @@
 //! Two faults at once: a proxy that acknowledged a freeze does not hear of the switch, and the source cannot be fenced because it
 //! sleeps too. Whatever that proxy answers when both are back must be true.
 
-use redis_cluster::cluster::member::ProxyRecord;
+use redis_cluster::cluster::{id::Epoch, member::ProxyRecord};
 
 use super::*;
 
@@ -16,7 +16,7 @@ enum Deaf {
 async fn acknowledges_a_freeze(registry: &Registry, proxy: &str, mut topology: Watch) {
     let mut frozen = None;
     let mut records = registry.watch(&format!("proxies/{proxy}"));
-    let mut acknowledged = redis_cluster::cluster::id::Epoch(0);
+    let mut acknowledged = Epoch(0);
     while frozen.is_none_or(|frozen| acknowledged < frozen) {
         tokio::select! {
             event = topology.next() => for entry in entries(event) {

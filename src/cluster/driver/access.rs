@@ -7,8 +7,10 @@ use crate::cluster::{
     peer::{
         Peer,
         fence::{driver_user, secret},
+        keys::SlotSet,
     },
     plan::keys,
+    topology::SlotRange,
 };
 
 /// A connection that dies with this driver's term. Drivers of earlier terms are shut out of the member by it.
@@ -38,4 +40,11 @@ pub(super) async fn fence(ledger: &Ledger, peer: &mut Peer) -> Result<(), Driver
         peer.forget_users(&stale).await?;
     }
     Ok(())
+}
+
+/// Deletes what a member has of slots that it does not own. Reads from when it did may still lie in the socket of one that
+/// slept, and must not be answered from what is left: whoever is not registered is shut out first.
+pub(super) async fn empty(ledger: &Ledger, peer: &mut Peer, slots: &[SlotRange]) -> Result<u64, DriverError> {
+    fence(ledger, peer).await?;
+    Ok(peer.wipe(&SlotSet::new(slots)).await?)
 }

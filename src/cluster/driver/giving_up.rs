@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::{
     DriverError,
-    access::{connect, fence},
+    access::{connect, empty, fence},
     barrier::{self, Who},
     ledger::{Ledger, Versioned},
     moving::READY,
@@ -17,7 +17,6 @@ use crate::{
     cluster::{
         id::NodeId,
         member::NodeRecord,
-        peer::keys::SlotSet,
         plan::{PlanRecord, PlanState, balance::transfers, keys},
         registry::Txn,
         topology::Topology,
@@ -97,7 +96,7 @@ async fn hand_out(
     let gifts = transfers(&topology.value, &stay, &record.goal);
     for gift in &gifts {
         let mut peer = connect(ledger, &gift.to).await?;
-        let wiped = peer.wipe(&SlotSet::new(&gift.slots)).await?;
+        let wiped = empty(ledger, &mut peer, &gift.slots).await?;
         if wiped > 0 {
             tracing::warn!(node = %gift.to, keys = wiped, "deleted copies of an earlier move");
         }

@@ -12,6 +12,8 @@ mod ledger;
 mod moving;
 mod pace;
 mod relief;
+#[cfg(test)]
+mod simulation;
 mod steps;
 mod verify;
 

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     DriverError,
-    access::{connect, fence},
+    access::{connect, empty, fence},
     barrier::{self, Who},
     ledger::{Ledger, Versioned},
     pace::Pace,
@@ -117,8 +117,8 @@ impl Moving<'_> {
         self.ready(&mut sides).await?;
         // What an earlier try, or an earlier owner, left behind. Nobody but a driver writes there before the switch, and
         // older drivers are shut out.
+        empty(self.ledger, &mut sides.target, &self.slot_move.slots).await?;
         let slots = SlotSet::new(&self.slot_move.slots);
-        sides.target.wipe(&slots).await?;
         let frozen = Instant::now();
         self.enter(Phase::Frozen, "frozen", |_| {}).await?;
         let hold = Duration::from_millis(self.slot_move.hold_ms.unwrap_or(u64::MAX / 2));
@@ -247,7 +247,6 @@ impl Moving<'_> {
 
     /// The source's copies go.
     async fn reap(&mut self) -> Result<Advance, DriverError> {
-        let slots = SlotSet::new(&self.slot_move.slots);
         let since = self.slot_move.since;
         // Reads that were sent before the switch are answered from the source's copies: they end first, or are shut out. So are
         // those of a proxy whose lease has ended: it sends none, but what it sent may still lie with a source that slept.
@@ -258,8 +257,7 @@ impl Moving<'_> {
         }
         let reaped = async {
             let mut source = connect(self.ledger, &self.slot_move.from).await?;
-            fence(self.ledger, &mut source).await?;
-            Ok::<_, DriverError>(source.wipe(&slots).await?)
+            empty(self.ledger, &mut source, &self.slot_move.slots).await
         };
         match reaped.await {
             Ok(_) => {}
@@ -302,10 +300,9 @@ impl Moving<'_> {
 
     /// What was copied goes; the source has everything.
     async fn clean_up(&mut self) -> Result<Advance, DriverError> {
-        let slots = SlotSet::new(&self.slot_move.slots);
         let wiped = async {
             let mut target = connect(self.ledger, &self.slot_move.to).await?;
-            Ok::<_, DriverError>(target.wipe(&slots).await?)
+            empty(self.ledger, &mut target, &self.slot_move.slots).await
         };
         match wiped.await {
             Ok(_) => {}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     DriverError,
-    access::connect,
+    access::{connect, empty},
     giving_up,
     ledger::{Ledger, Versioned},
     moving,
@@ -15,7 +15,7 @@ use crate::{
         election::Leadership,
         id::NodeId,
         member::{Kind, NodeRecord},
-        peer::{Peer, field_of, keys::SlotSet},
+        peer::{Peer, field_of},
         plan::{
             Goal, MoveRecord, PlanId, PlanRecord, PlanState,
             balance::{Transfer, transfers},
@@ -195,7 +195,7 @@ impl Driver {
     ) -> Result<Progress, DriverError> {
         if !topology.value.slots.is_empty() {
             let mut peer = connect(&self.ledger, &transfer.to).await?;
-            peer.wipe(&SlotSet::new(&transfer.slots)).await?;
+            empty(&self.ledger, &mut peer, &transfer.slots).await?;
         }
         let mut record = plan.value;
         record.state = PlanState::Running;

@@ -217,3 +217,41 @@ async fn a_dead_node_leaves_only_by_force() {
         SLOTS
     );
 }
+
+/// What an earlier move left on a node comes back with the slots, unless it is wiped: keys that were deleted meanwhile.
+#[tokio::test]
+async fn copies_on_a_survivor_do_not_come_back_when_a_node_is_given_up() {
+    let Some(cluster) = Cluster::start() else { return };
+    let (Some(one), Some(mut two)) = (redis_server(), redis_server()) else { return };
+    cluster.add("1", &one).await.unwrap();
+    cluster.add("2", &two).await.unwrap();
+    let given_up = cluster.topology().await.slots_of(&"2".parse().unwrap());
+    let of_two = |key: &str| {
+        let slot = SlotId::of_key(key.as_bytes());
+        given_up.iter().any(|range| range.first() <= slot && slot <= range.last())
+    };
+    let mut survivor = connect(&one).await;
+    let (mut copies, mut own) = (0, 0);
+    for number in 0..3000 {
+        let key = format!("k{number}");
+        let database = (number % 2 * 3).to_string();
+        survivor.call(&["SELECT", &database]).await.unwrap();
+        survivor.call(&["SET", &key, "x"]).await.unwrap();
+        if of_two(&key) { copies += 1 } else { own += 1 }
+    }
+    assert!(copies > 1000 && own > 1000);
+    two.kill();
+    let plan = cluster.remove("2", true).await.unwrap();
+    assert_eq!(plan.state, PlanState::Done, "{plan:?}");
+    let topology = cluster.topology().await;
+    assert_eq!(
+        topology.slots_of(&"1".parse().unwrap()).iter().map(|range| range.count()).sum::<usize>(),
+        SLOTS
+    );
+    let mut left = 0;
+    for database in ["0", "3"] {
+        survivor.call(&["SELECT", database]).await.unwrap();
+        left += survivor.call(&["DBSIZE"]).await.unwrap().as_i64().unwrap();
+    }
+    assert_eq!(left, own, "{copies} copies were not its own");
+}

@@ -77,7 +77,7 @@ async fn without_etcd_traffic_goes_on_and_held_writes_are_told() {
 }
 
 /// The next epoch, with this move in this phase.
-fn step(topology: &mut Topology, moving: SlotRange, phase: Phase) {
+pub(super) fn step(topology: &mut Topology, moving: SlotRange, phase: Phase) {
     topology.epoch = topology.epoch.next();
     topology.moves = vec![SlotMove {
         id: 1,

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 use super::{
+    claim::claim,
     membership::until,
     routing::{Access, Login, Member, NodeIndex},
 };
@@ -183,6 +184,7 @@ async fn log_in(
         .ok_or_else(|| format!("{endpoint} has no address"))?;
     let mut peer = Peer::open(address).await.map_err(|error| error.to_string())?;
     peer.make_user(user, secret).await.map_err(|error| error.to_string())?;
+    claim(registry, address, &mut peer).await?;
     if let Err(error) = peer.forget_registrations(id, &[user, previous]).await {
         tracing::debug!(%error, "users of earlier registrations stay");
     }

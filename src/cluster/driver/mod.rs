@@ -2,15 +2,19 @@
 //!
 //! Everything the driver knows it reads from the registry, so the next one goes on where the last one died. Every write
 //! is a transaction that also checks that it still leads. Phases and their order: doc/resharding.md.
-//! Here: leading ([`run`], [`see_through`]), choosing the next step ([`steps`]), one move ([`moving`]), waiting for proxies
+//! Here: leading ([`run`], [`run_until`], [`see_through`]), choosing the next step ([`steps`]), one move ([`moving`]), waiting for proxies
 //! ([`barrier`]). Not here: what proxies do in each phase (proxy), how keys are copied (peer).
 
 mod barrier;
+mod claim;
+mod foreground;
 mod ledger;
 mod moving;
 mod steps;
 
 use std::time::Duration;
+
+pub use foreground::run_until;
 
 use super::{
     election::{Election, ElectionError, LeaderRecord, Leadership},
@@ -49,12 +53,18 @@ pub enum DriverError {
     /// A member of a move is not in the registry.
     #[error("node {0} is not a member")]
     NotAMember(super::id::NodeId),
+    /// A node that another cluster uses.
+    #[error("{0}")]
+    Taken(String),
 }
 
 impl DriverError {
     /// Whether the move itself is at fault, rather than the registry or the leadership.
     fn is_of_the_move(&self) -> bool {
-        matches!(self, Self::Peer(_) | Self::Barrier(_) | Self::Verify(_) | Self::NotAMember(_))
+        matches!(
+            self,
+            Self::Peer(_) | Self::Barrier(_) | Self::Verify(_) | Self::NotAMember(_) | Self::Taken(_)
+        )
     }
 }
 

@@ -23,9 +23,11 @@ pub(super) async fn claim(registry: &Registry, address: &Address, peer: &mut Pee
         Claim::Taken { by } => {
             let by: Vec<String> = by.iter().map(ToString::to_string).collect();
             let by = by.join(" and ");
-            return Err(format!(
-                "it is a node of another cluster by now, {by}; remove it from one of the two"
-            ));
+            let reason =
+                format!("it is a node of another cluster by now, {by}; remove it from one of the two");
+            // Said at every try, as long as it lasts: the node serves nobody here.
+            tracing::error!(%address, reason, "cannot use a node");
+            return Err(reason);
         }
     }
     // Afterwards, so that whoever ended its membership in between, and took the mark away before it was set, is seen.

@@ -183,8 +183,8 @@ async fn log_in(
         .next()
         .ok_or_else(|| format!("{endpoint} has no address"))?;
     let mut peer = Peer::open(address).await.map_err(|error| error.to_string())?;
-    peer.make_user(user, secret).await.map_err(|error| error.to_string())?;
     claim(registry, address, &mut peer).await?;
+    peer.make_user(user, secret).await.map_err(|error| error.to_string())?;
     if let Err(error) = peer.forget_registrations(id, &[user, previous]).await {
         tracing::debug!(%error, "users of earlier registrations stay");
     }

@@ -229,14 +229,7 @@ async fn a_plan_that_fails_leaves_no_member() {
     let Some(cluster) = Cluster::start() else { return };
     let (Some(one), Some(two)) = (redis_server(), redis_server()) else { return };
     cluster.add("1", &one).await;
-    let mut connection = Connection::connect(&one.address(), TIMEOUT).await.unwrap();
-    for number in 0..4000 {
-        connection.queue(&["SET", &format!("key:{number}"), &"v".repeat(1000)]);
-    }
-    connection.flush().await.unwrap();
-    for _ in 0..4000 {
-        connection.read().await.unwrap();
-    }
+    fill(&one).await;
     // It will not take all it is given.
     call(&two, "CONFIG SET maxmemory 2mb").await;
     let failed = cluster.add("2", &two).await;
@@ -263,6 +256,62 @@ async fn a_plan_that_fails_leaves_no_member() {
     );
     assert!(cluster.registry.get("nodes/3").await.unwrap().is_none());
     assert_eq!(peer(&three).await.marks().await.unwrap(), [other]);
+}
+
+#[tokio::test]
+async fn what_a_failed_plan_could_not_wipe_does_not_stand_in_the_way() {
+    let Some(cluster) = Cluster::start() else { return };
+    let options = ["--save", "", "--rename-command", "UNLINK", ""];
+    let (Some(one), Some(two)) = (redis_server(), redis_server_with(&options)) else { return };
+    cluster.add("1", &one).await;
+    fill(&one).await;
+    call(&two, "CONFIG SET maxmemory 2mb").await;
+    let failed = cluster.add("2", &two).await;
+    assert!(matches!(failed.state, PlanState::Failed { .. }), "{failed:?}");
+    let left = call(&two, "DBSIZE").await.as_i64().unwrap();
+    assert!(left > 0);
+    // Nobody has to say --force for copies.
+    let again = cluster.submit("2", &format!("redis://{}", two.address()), false).await.unwrap();
+    assert_eq!(again, Submitted::Plan(PlanId(failed.id.0 + 1)));
+}
+
+#[tokio::test]
+async fn a_member_that_another_cluster_took_is_not_used() {
+    let Some(cluster) = Cluster::start() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("users.acl");
+    let users = "user default on nopass sanitize-payload ~* &* +@all\n";
+    std::fs::write(&file, users).unwrap();
+    let options = ["--save", "", "--aclfile", file.to_str().unwrap()];
+    let Some(mut server) = redis_server_with(&options) else { return };
+    let proxy = proxy("1", &cluster.etcd.url());
+    let (status, said) = cluster.console(&["add", "1", &format!("redis://{}", server.address())]);
+    assert_eq!(status, Some(0), "{said}");
+    // It forgets us, and remembers somebody else.
+    let other = Identity::random("other");
+    std::fs::write(&file, format!("{users}user {} off resetchannels -@all\n", other.mark())).unwrap();
+    server.restart();
+    let refused = format!("it is a node of another cluster by now, {other}");
+    assert!(within(TIMEOUT, || proxy.log().contains(&refused)), "{}", proxy.log());
+    assert_eq!(peer(&server).await.marks().await.unwrap(), std::slice::from_ref(&other));
+    // The operator decides.
+    peer(&server).await.unmark(&other).await.unwrap();
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
+    while peer(&server).await.marks().await.unwrap() != [cluster.identity().await] {
+        assert!(tokio::time::Instant::now() < deadline, "{}", proxy.log());
+    }
+}
+
+/// 4 MB, evenly over the slots.
+async fn fill(server: &Server) {
+    let mut connection = Connection::connect(&server.address(), TIMEOUT).await.unwrap();
+    for number in 0..4000 {
+        connection.queue(&["SET", &format!("key:{number}"), &"v".repeat(1000)]);
+    }
+    connection.flush().await.unwrap();
+    for _ in 0..4000 {
+        connection.read().await.unwrap();
+    }
 }
 
 /// A plan about node 2 that ended, as the registry keeps it.

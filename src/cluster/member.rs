@@ -175,6 +175,9 @@ pub struct NodeRecord {
     /// Server version when it was added, such as `redis 7.0.15`.
     #[serde(default)]
     pub version: String,
+    /// Of the server's process when it was added: the same server is known by it under any name of its machine.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run_id: String,
 }
 
 /// `proxies/ID`, under the proxy's lease.

@@ -6,6 +6,8 @@
 pub mod driver;
 pub mod election;
 pub mod id;
+pub mod identity;
+pub mod loss;
 pub mod member;
 pub mod peer;
 pub mod plan;

@@ -21,6 +21,7 @@ use super::{
     direct::Direct,
     figures::{self, Live},
     local::LocalClient,
+    losses::Noticed,
     routing::{Access, Routing},
     shared::Shared,
     worker::{Message, Port, stream::Stream},
@@ -50,6 +51,8 @@ pub(super) struct Proxy {
     /// Requests that go to a node past the workers.
     pub(super) direct: Direct,
     pub(super) live: Live,
+    /// Members that came back without their keys.
+    pub(super) losses: Noticed,
     max_clients: u64,
     next: AtomicUsize,
 }
@@ -62,6 +65,7 @@ impl Proxy {
             routing,
             direct: Direct::default(),
             live: Live::default(),
+            losses: Noticed::default(),
             max_clients,
             next: AtomicUsize::new(0),
         }
@@ -230,6 +234,14 @@ impl Daemon for Proxy {
         for (_, member) in routing.members() {
             let ready = u8::from(matches!(member.access, Access::Ready(_)));
             family.sample(&[("node", member.id.as_str())], ready);
+        }
+        let mut family = out.family(
+            Kind::Counter,
+            "redis_proxy_node_losses_total",
+            "How often a node was seen to come back without the keys it held.",
+        );
+        for (_, member) in routing.members() {
+            family.sample(&[("node", member.id.as_str())], self.losses.of(&member.id));
         }
     }
 

@@ -10,15 +10,17 @@ use std::{
 };
 
 use futures::future::join_all;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     daemon::Proxy,
+    losses::{Observation, sight},
     routing::{Access, Member},
 };
 use crate::{
     client::Connection,
-    cluster::{election::Election, id::NodeId, registry::Registry},
+    cluster::{election::Election, id::NodeId, loss::Sight, registry::Registry},
     protocol::Value,
     server::grpc::v1,
     time::Millis,
@@ -74,7 +76,12 @@ pub(super) fn now(proxy: &Proxy) -> v1::LiveFigures {
 }
 
 /// Asks all members again and again, until the proxy stops.
-pub(super) async fn poll(proxy: Arc<Proxy>, registry: Registry, stop: CancellationToken) {
+pub(super) async fn poll(
+    proxy: Arc<Proxy>,
+    registry: Registry,
+    observations: watch::Sender<Vec<Observation>>,
+    stop: CancellationToken,
+) {
     let mut connections: BTreeMap<NodeId, Connection> = BTreeMap::new();
     let mut timer = tokio::time::interval(INTERVAL);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -103,10 +110,16 @@ pub(super) async fn poll(proxy: Arc<Proxy>, registry: Registry, stop: Cancellati
         seen.per_second = (commands - seen.commands.min(commands)) as f64 / elapsed;
         seen.commands = commands;
         let mut nodes = BTreeMap::new();
+        let mut observed = Vec::new();
         for (id, connection, answer) in answers {
             let before = seen.nodes.get(&id);
             let figures = match answer {
-                Ok(mut figures) => {
+                Ok((mut figures, sight)) => {
+                    observed.extend(sight.map(|sight| Observation {
+                        owns_slots: routing.topology().slots.iter().any(|(_, owner)| *owner == id),
+                        node: id.clone(),
+                        sight,
+                    }));
                     if let Some(before) = before.filter(|before| before.reachable) {
                         let seconds = figures.at_ms.saturating_sub(before.at_ms).max(1) as f64 / 1000.0;
                         let more = figures.commands.saturating_sub(before.commands);
@@ -128,25 +141,27 @@ pub(super) async fn poll(proxy: Arc<Proxy>, registry: Registry, stop: Cancellati
             nodes.insert(id, figures);
         }
         seen.nodes = nodes;
+        drop(seen);
+        observations.send_replace(observed);
     }
 }
 
-type Answer = (NodeId, Option<Connection>, Result<v1::NodeFigures, String>);
+/// Its figures, and what it says of its keys.
+type Said = (v1::NodeFigures, Option<Sight>);
+
+type Answer = (NodeId, Option<Connection>, Result<Said, String>);
 
 /// Asks one member, over the connection there is or a new one.
 async fn ask(member: Arc<Member>, connection: Option<Connection>) -> Answer {
     let id = member.id.clone();
     match tokio::time::timeout(PATIENCE, try_ask(&member, connection)).await {
-        Ok(Ok((connection, figures))) => (id, Some(connection), Ok(figures)),
+        Ok(Ok((connection, said))) => (id, Some(connection), Ok(said)),
         Ok(Err(error)) => (id, None, Err(error)),
         Err(_) => (id, None, Err(format!("no answer within {PATIENCE:?}"))),
     }
 }
 
-async fn try_ask(
-    member: &Member,
-    connection: Option<Connection>,
-) -> Result<(Connection, v1::NodeFigures), String> {
+async fn try_ask(member: &Member, connection: Option<Connection>) -> Result<(Connection, Said), String> {
     let login = match &member.access {
         Access::Ready(login) => login,
         Access::Closed(reason) => return Err(reason.clone()),
@@ -170,11 +185,12 @@ async fn try_ask(
         return Err(error.into_owned());
     }
     let Value::Bulk(text) = &reply else { return Err("INFO answered no text".to_owned()) };
-    let mut figures = read(&String::from_utf8_lossy(text));
+    let text = String::from_utf8_lossy(text);
+    let mut figures = read(&text);
     figures.id = member.id.to_string();
     figures.at_ms = Millis::now().0.unsigned_abs();
     figures.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-    Ok((connection, figures))
+    Ok((connection, (figures, sight(&text))))
 }
 
 /// The figures in a text of `INFO`.

@@ -70,6 +70,7 @@ pub(super) fn merge(
                 ("redis_mode", "standalone".to_owned()),
                 ("proxy_version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("proxy_id", shared.id.to_string()),
+                ("proxy_cluster", shared.cluster.clone()),
                 ("process_id", std::process::id().to_string()),
                 ("tcp_port", shared.port.to_string()),
                 ("server_time_usec", (now.0 * 1000).to_string()),

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 use super::{
+    claim::claim,
     membership::until,
     routing::{Access, Login, Member, NodeIndex},
 };
@@ -182,6 +183,7 @@ async fn log_in(
         .next()
         .ok_or_else(|| format!("{endpoint} has no address"))?;
     let mut peer = Peer::open(address).await.map_err(|error| error.to_string())?;
+    claim(registry, address, &mut peer).await?;
     peer.make_user(user, secret).await.map_err(|error| error.to_string())?;
     let registered =
         registry.get(&format!("{}{id}", keys::PROXIES)).await.map_err(|error| error.to_string())?;

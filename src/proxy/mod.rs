@@ -2,11 +2,13 @@
 //!
 //! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients,
 //! node connections, batching), [`replies`] (putting replies into order), [`merge`], [`info`], [`scan`] and [`count`] (many replies into
-//! one), [`membership`], [`logins`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`], [`delete`] and [`direct`] (what the listener and gRPC see), [`local`] (gRPC calls
+//! one), [`membership`], [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`],
+//! [`losses`], [`delete`] and [`direct`] (what the listener and gRPC see), [`local`] (gRPC calls
 //! as clients of a worker). Not here: what a command is (`command`), slot arithmetic and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
 
 mod announce;
+mod claim;
 mod clients;
 mod count;
 mod daemon;
@@ -17,6 +19,7 @@ mod freeze;
 mod info;
 mod local;
 mod logins;
+mod losses;
 mod membership;
 mod merge;
 mod replies;
@@ -35,7 +38,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use worker::local::answers;
@@ -210,6 +213,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let (counts, waiting) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         id: options.id.clone(),
+        cluster: options.cluster.clone(),
         config: Settings {
             connections_per_node: options.connections_per_node,
             node_timeout: options.node_timeout,
@@ -243,10 +247,12 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let server = server::start(&format!("proxy-{}-net", options.id), &proxy, listeners, 1, stop.clone())?;
     let (registered_in, registered) = oneshot::channel();
     let membership = Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, stop.clone());
-    let poller = figures::poll(Arc::clone(&proxy), registry.clone(), stop.clone());
+    let (observed, observations) = watch::channel(Vec::new());
+    let poller = figures::poll(Arc::clone(&proxy), registry.clone(), observed, stop.clone());
+    let losses = losses::watch(Arc::clone(&proxy), registry.clone(), observations, stop.clone());
     let counter = count::run(Arc::clone(&proxy), waiting, stop.clone());
     threads.push(on_thread(&format!("proxy-{}-registry", options.id), async move {
-        tokio::join!(membership.run(registered_in), poller, counter);
+        tokio::join!(membership.run(registered_in), poller, losses, counter);
     })?);
     if options.drives {
         let identity = format!("proxy {}", options.id);

@@ -69,6 +69,8 @@ impl WorkerFigures {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) id: ProxyId,
+    /// `--cluster`.
+    pub(super) cluster: String,
     pub(super) config: Settings,
     /// `--requirepass`.
     pub(super) password: Option<String>,

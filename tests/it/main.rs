@@ -7,6 +7,8 @@ mod cluster;
 mod compat;
 mod differential;
 mod driver;
+mod losses;
+mod membership;
 mod node_admin;
 mod node_connection;
 mod node_http;

@@ -354,7 +354,7 @@ fn form(typed: &Typed) -> Option<Form> {
 fn take_trailing_form(words: &mut Vec<Vec<u8>>) -> Option<Form> {
     let first = words.first()?;
     let ours = words::OPERATOR.iter().find(|word| word.name.as_bytes().eq_ignore_ascii_case(first))?;
-    if !matches!(ours.name, "show" | "plan" | "add" | "remove" | "sync" | "help") {
+    if !matches!(ours.name, "show" | "plan" | "add" | "remove" | "ack" | "sync" | "help") {
         return None;
     }
     let form = match words.last()?.as_slice() {

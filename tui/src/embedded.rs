@@ -265,6 +265,7 @@ async fn found(registry: &Registry, nodes: &Nodes) -> Result<(), StartError> {
             added_at_ms: Millis::now().0,
             added_by: "embedded cluster".to_owned(),
             version: String::new(),
+            run_id: String::new(),
         };
         txn = txn.if_absent(keys::node(&id)).put(keys::node(&id), to_json(&record));
     }

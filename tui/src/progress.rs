@@ -25,10 +25,16 @@ pub async fn follow(
     let period = if live { LIVE_INTERVAL } else { QUIET_INTERVAL };
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
     tokio::pin!(command);
+    let mut view = session.view();
+    let mut told = false;
     loop {
         tokio::select! {
             biased;
             outcome = &mut command => return outcome,
+            Ok(_) = view.wait_for(|view| view.drives_here), if !told => {
+                told = true;
+                output.message("no proxy is alive: this console carries the plan out itself, as long as it waits");
+            }
             _ = ticks.tick() => {
                 if let Some(line) = describe(&session.now(), Millis::now()) {
                     if live { output.live(&line) } else { output.message(&line) }
@@ -57,7 +63,9 @@ pub fn describe(view: &ClusterView, now: Millis) -> Option<String> {
         counted(plan.keys_done, "key"),
         seconds(plan.asked_at)
     );
-    if view.proxies.is_empty() {
+    if view.drives_here {
+        line.push_str("; this console drives");
+    } else if view.proxies.is_empty() {
         line.push_str("; no proxy is alive to carry it out");
     }
     Some(line)

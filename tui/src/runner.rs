@@ -170,11 +170,21 @@ impl Runner {
             }
             None => "what was sent".to_owned(),
         };
-        self.output.message(&format!(
-            "redis_console: {why}; {how_far} may still run, and accepted plans go on in the cluster"
-        ));
+        let plans = self.plans_go_on();
+        self.output.message(&format!("redis_console: {why}; {how_far} may still run, and {plans}"));
         self.summarize();
         status
+    }
+
+    /// What becomes of plans when nobody waits for them here.
+    #[must_use]
+    pub fn plans_go_on(&self) -> &'static str {
+        let view = self.session.now();
+        if view.proxies.is_empty() && view.plans.iter().any(|plan| !plan.state.is_final()) {
+            "the accepted plan goes on when a proxy is alive, or when the same is asked for again"
+        } else {
+            "accepted plans go on in the cluster"
+        }
     }
 
     /// Counts and shows what became of a command. `place` is `stdin:7` in a script. True: a script goes on.

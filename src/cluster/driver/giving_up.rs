@@ -9,9 +9,10 @@ use super::{
     DriverError,
     access::{connect, empty, fence},
     barrier::{self, Who},
+    claim,
     ledger::{Ledger, Versioned},
     moving::READY,
-    steps::Progress,
+    steps::{Progress, forget},
 };
 use crate::{
     cluster::{
@@ -101,8 +102,8 @@ async fn hand_out(
             tracing::warn!(node = %gift.to, keys = wiped, "deleted copies of an earlier move");
         }
     }
-    let also =
-        Ledger::replace(Txn::new(), &keys::plan(record.id), plan.revision, &record).delete(keys::node(node));
+    let also = Ledger::replace(Txn::new(), &keys::plan(record.id), plan.revision, &record);
+    let also = forget(also.delete(keys::node(node)), node);
     let what = format!("node {node} is no longer a member, its keys are given up (plan {})", record.id);
     let change = |new: &mut Topology| {
         for gift in &gifts {
@@ -110,5 +111,9 @@ async fn hand_out(
         }
     };
     ledger.change_topology(&topology, &what, also, change).await?;
+    // Last: it is given up because it does not answer, and nobody waits for its mark.
+    if let Some(left) = members.iter().find(|of| of.value.id == *node) {
+        claim::release(ledger, &left.value).await;
+    }
     Ok(Progress::Made)
 }

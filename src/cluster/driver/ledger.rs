@@ -113,6 +113,15 @@ impl Ledger {
         .put(key, to_json(new))
     }
 
+    /// Deletes a record as part of `txn`.
+    pub(super) fn remove(txn: Txn, key: &str, old: Option<Revision>) -> Txn {
+        match old {
+            Some(revision) => txn.if_revision(key, revision),
+            None => txn.if_absent(key),
+        }
+        .delete(key)
+    }
+
     /// Commits the next topology, made by `change`, with its audit entry and what else belongs to it.
     pub(super) async fn change_topology(
         &self,

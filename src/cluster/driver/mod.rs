@@ -2,11 +2,14 @@
 //!
 //! Everything the driver knows it reads from the registry, so the next one goes on where the last one died. Every write
 //! is a transaction that also checks that it still leads. Phases and their order: doc/resharding.md.
-//! Here: leading ([`run`], [`see_through`]), taking over from a driver that is silent ([`relief`]), choosing the next step
-//! ([`steps`]), one move ([`moving`]), a node that is given up ([`giving_up`]), waiting for proxies ([`barrier`]). Not here: what proxies do in each phase (proxy), how keys are copied (peer).
+//! Here: leading ([`run`], [`run_until`], [`see_through`]), taking over from a driver that is silent ([`relief`]), choosing the
+//! next step ([`steps`]), whose a member is ([`claim`]), one move ([`moving`]), a node that is given up ([`giving_up`]), waiting
+//! for proxies ([`barrier`]). Not here: what proxies do in each phase (proxy), how keys are copied (peer).
 
 mod access;
 mod barrier;
+mod claim;
+mod foreground;
 mod giving_up;
 mod ledger;
 mod moving;
@@ -18,6 +21,10 @@ mod steps;
 mod verify;
 
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use foreground::run_until;
 
 use super::{
     election::{Election, ElectionError, LeaderRecord, Leadership},
@@ -71,6 +78,9 @@ pub enum DriverError {
     /// A member of a move is not in the registry.
     #[error("node {0} is not a member")]
     NotAMember(super::id::NodeId),
+    /// A node that another cluster uses.
+    #[error("{0}")]
+    Taken(String),
 }
 
 impl DriverError {
@@ -82,7 +92,8 @@ impl DriverError {
             | Self::Late { .. }
             | Self::Interrupted { .. }
             | Self::Verify(_)
-            | Self::NotAMember(_) => true,
+            | Self::NotAMember(_)
+            | Self::Taken(_) => true,
             Self::Deposed | Self::Overtaken | Self::Registry(_) | Self::Record(_) => false,
         }
     }
@@ -101,24 +112,7 @@ impl From<Refusal> for DriverError {
 ///
 /// `identity` is for people: `proxy 1`, `console ops@bastion`.
 pub async fn run(registry: Registry, identity: String) {
-    loop {
-        let error: Box<dyn std::error::Error + Send + Sync> = match registry.grant(LEASE).await {
-            Ok(lease) => match relief::campaign(&registry, &identity, &lease).await {
-                Ok(leadership) => {
-                    tracing::info!(identity, term = %leadership.term(), "driving");
-                    let lost = leadership.lost();
-                    tokio::select! {
-                        () = lost => Box::new(DriverError::Deposed),
-                        error = lead(&registry, &leadership, &identity) => Box::new(error),
-                    }
-                }
-                Err(error) => Box::new(error),
-            },
-            Err(error) => Box::new(error),
-        };
-        tracing::warn!(identity, %error, "not driving");
-        tokio::time::sleep(PAUSE).await;
-    }
+    run_until(registry, identity, CancellationToken::new()).await;
 }
 
 /// Carries plans out until something forces this driver to stop.

@@ -21,7 +21,7 @@ use crate::{
             Peer,
             keys::{Clocks, Copied, Listing, SlotSet},
         },
-        plan::{MoveRecord, PlanId, PlanRecord, keys, to_json},
+        plan::{MoveRecord, PlanId, PlanRecord, history::COPIES_LEFT, keys, to_json},
         registry::Txn,
         topology::{Phase, SlotMove, Topology},
     },
@@ -263,7 +263,7 @@ impl Moving<'_> {
             Ok(_) => {}
             // Hidden by every proxy, and wiped before these slots ever come back to that node.
             Err(error) if error.is_of_the_move() => {
-                let note = format!("copies left on node {}: {error}", self.slot_move.from);
+                let note = format!("{COPIES_LEFT} {}: {error}", self.slot_move.from);
                 tracing::warn!(note, "not reaped");
                 self.journal.value.reason = Some(note);
             }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{
     DriverError,
     access::{connect, empty},
-    giving_up,
+    claim, giving_up,
     ledger::{Ledger, Versioned},
     moving,
     pace::Pace,
@@ -64,6 +64,11 @@ impl Driver {
         }
         let id = plan.value.id;
         match self.go_on(topology, plan).await {
+            // Trying again changes nothing.
+            Err(error @ DriverError::Taken(_)) => {
+                self.fail(id, error.to_string()).await?;
+                Ok(Progress::Made)
+            }
             Err(error) if error.is_of_the_move() => {
                 tracing::warn!(plan = %id, %error, "a plan does not go on");
                 if self.pace.failed(Instant::now()) {
@@ -94,13 +99,34 @@ impl Driver {
         Ok(Progress::Made)
     }
 
+    /// The plan is given up. A node that it was to add and that came to own nothing is no member any more.
     async fn fail(&self, plan: PlanId, reason: String) -> Result<(), DriverError> {
         let key = keys::plan(plan);
         let Some(mut record) = self.ledger.read::<PlanRecord>(&key).await? else { return Ok(()) };
         tracing::error!(%plan, reason, "plan given up");
         record.value.state = PlanState::Failed { reason };
         record.value.ended_at_ms = Some(Millis::now().0);
-        self.ledger.commit(Ledger::replace(Txn::new(), &key, record.revision, &record.value)).await.map(drop)
+        let failed = Ledger::replace(Txn::new(), &key, record.revision, &record.value);
+        let topology = self.ledger.topology().await?;
+        let leaves = match &record.value.goal {
+            Goal::Add { node } if topology.value.slots_of(node).is_empty() => {
+                self.ledger.read::<NodeRecord>(&keys::node(node)).await?
+            }
+            Goal::Add { .. } | Goal::Remove { .. } => None,
+        };
+        let Some(node) = leaves else { return self.ledger.commit(failed).await.map(drop) };
+        let id = &node.value.id;
+        let what = format!("node {id} is no member: it has no slots (plan {plan} failed)");
+        let gone = forget(Ledger::remove(failed, &keys::node(id), node.revision), id);
+        claim::release(&self.ledger, &node.value).await;
+        self.ledger.change_topology(&topology, &what, gone, |_| {}).await.map(drop)
+    }
+
+    /// Makes the node this cluster's before slots go to it.
+    async fn claim(&self, node: Option<&NodeRecord>, topology: &Topology) -> Result<(), DriverError> {
+        let Some(node) = node else { return Ok(()) };
+        let owns = !topology.slots_of(&node.id).is_empty();
+        claim::claim(&self.ledger, node, owns).await
     }
 
     /// The next move of a plan, or its end.
@@ -117,6 +143,8 @@ impl Driver {
         }
         let left = transfers(&topology.value, &members, goal);
         let Some(next) = left.first() else { return self.finish(topology, plan).await };
+        self.claim(nodes.iter().map(|node| &node.value).find(|node| node.id == next.to), &topology.value)
+            .await?;
         let total = plan.value.slots_moved + left.iter().map(|transfer| transfer.count() as u64).sum::<u64>();
         let Some(from) = &next.from else { return self.assign(topology, plan, next, total).await };
         let giver = nodes.iter().map(|node| &node.value).find(|node| node.id == *from);
@@ -221,11 +249,24 @@ impl Driver {
         let (also, what) = match &record.goal {
             Goal::Add { node } => (also, format!("node {node} has its share (plan {})", record.id)),
             Goal::Remove { node, .. } => (
-                also.delete(keys::node(node)),
+                forget(also.delete(keys::node(node)), node),
                 format!("node {node} is no longer a member (plan {})", record.id),
             ),
         };
+        let leaves = match &record.goal {
+            Goal::Remove { node, .. } => self.ledger.read::<NodeRecord>(&keys::node(node)).await?,
+            Goal::Add { .. } => None,
+        };
+        // Before the plan ends, so that whoever waits for it may give the node to another cluster at once.
+        if let Some(node) = leaves {
+            claim::release(&self.ledger, &node.value).await;
+        }
         self.ledger.change_topology(&topology, &what, also, |_| {}).await?;
         Ok(Progress::Made)
     }
+}
+
+/// What is remembered of a member goes with it.
+pub(super) fn forget(txn: Txn, node: &NodeId) -> Txn {
+    txn.delete(keys::seen(node)).delete(keys::loss(node))
 }

@@ -1,9 +1,14 @@
 //! What operators ask for and what became of it: the records of `plans/`, `moves/` and `audit/`, the arithmetic of who
-//! gives which slots to whom ([`balance`]), and handing in a plan ([`submit`]).
+//! gives which slots to whom ([`balance`]), handing in a plan ([`submit`]) and what is looked at before (`check`,
+//! [`history`]).
 //!
 //! Not here: carrying a plan out (the driver).
 
 pub mod balance;
+mod check;
+pub mod history;
+pub mod refusal;
+mod situation;
 pub mod submit;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +19,11 @@ use super::{
 };
 use crate::time::Millis;
 
-pub use submit::{
-    AddRequest, Preview, Refusal, RemoveRequest, preview_add, preview_remove, submit_add, submit_remove,
+pub use {
+    refusal::Refusal,
+    submit::{
+        AddRequest, Preview, RemoveRequest, Submitted, preview_add, preview_remove, submit_add, submit_remove,
+    },
 };
 
 /// The number of a plan: its key is `plans/NUMBER`.
@@ -103,6 +111,21 @@ pub struct PlanRecord {
     /// When it ended, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at_ms: Option<i64>,
+    /// The node's server when the plan was accepted: what is left on it afterwards is known by this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerRecord>,
+}
+
+/// A server as a plan found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRecord {
+    /// `host:port`.
+    pub address: String,
+    /// Of the process, as it was last heard; empty if it never was.
+    pub run_id: String,
+    /// Keys it held that were not known to be copies of this cluster's.
+    #[serde(default)]
+    pub foreign_keys: u64,
 }
 
 impl PlanRecord {
@@ -190,6 +213,12 @@ pub mod keys {
     pub const RETIRED: &str = "retired/";
     /// All plans.
     pub const PLANS: &str = "plans/";
+    /// Who this cluster is: [`ClusterRecord`](crate::cluster::identity::ClusterRecord).
+    pub const CLUSTER: &str = "cluster";
+    /// What members last held: [`SeenRecord`](crate::cluster::loss::SeenRecord).
+    pub const SEEN: &str = "seen/";
+    /// Members that came back without their keys: [`LossRecord`](crate::cluster::loss::LossRecord).
+    pub const LOSSES: &str = "losses/";
     /// All moves.
     pub const MOVES: &str = "moves/";
     /// The audit log.
@@ -199,6 +228,18 @@ pub mod keys {
     #[must_use]
     pub fn node(id: &NodeId) -> String {
         format!("{NODES}{id}")
+    }
+
+    /// `seen/ID`.
+    #[must_use]
+    pub fn seen(id: &NodeId) -> String {
+        format!("{SEEN}{id}")
+    }
+
+    /// `losses/ID`.
+    #[must_use]
+    pub fn loss(id: &NodeId) -> String {
+        format!("{LOSSES}{id}")
     }
 
     /// `proxies/ID`.

@@ -68,6 +68,7 @@ impl Cluster {
                 address: format!("{scheme}://{}", node.address()).parse().unwrap(),
                 added_at_ms: 0,
                 added_by: "test".to_owned(),
+                run_id: String::new(),
                 version: String::new(),
             };
             put(&registry, &format!("nodes/{id}"), &record).await;

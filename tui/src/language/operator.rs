@@ -25,6 +25,11 @@ pub enum Operator {
     },
     /// `show …`.
     Show(Show),
+    /// `ack ID`.
+    Ack {
+        /// Which node.
+        id: NodeId,
+    },
     /// `sync`.
     Sync,
     /// `plan add|remove …`.
@@ -173,6 +178,10 @@ pub(super) fn parse(word: &'static Word, arguments: &[Vec<u8>]) -> Result<Operat
             let (_, show) =
                 found.ok_or_else(|| usage(word, format!("nothing to show as {:?}", text(what))))?;
             Operator::Show(*show)
+        }
+        "ack" => {
+            let [node] = arguments else { return Err(wrong()) };
+            Operator::Ack { id: id(node)? }
         }
         "sync" => match arguments {
             [] => Operator::Sync,

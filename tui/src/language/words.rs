@@ -30,6 +30,7 @@ pub const OPERATOR: &[Word] = &[
     ),
     word("remove", "ID [--force] [--no-wait] [--if-rev N]", "move a node's slots away and remove it"),
     word("show", "nodes|proxies|slots|moves|audit|topology", "print what the registry and the members say"),
+    word("ack", "ID", "take note that a node came back without its keys: the warning ends"),
     word("sync", "", "wait until every proxy confirms the current epoch, and say who does not"),
     word("plan", "add ID ADDRESS | remove ID", "what add or remove would do; changes nothing"),
     word("node", "ID COMMAND…", "ask one node directly, past the proxies"),

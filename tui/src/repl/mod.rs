@@ -170,9 +170,8 @@ async fn talk(
             None => {
                 interrupted = Some(Instant::now());
                 runner.output.flush()?;
-                runner.output.message(
-                    "given up; what was sent may still run, and accepted plans go on in the cluster",
-                );
+                let plans = runner.plans_go_on();
+                runner.output.message(&format!("given up; what was sent may still run, and {plans}"));
             }
         }
         runner.output.flush()?;

@@ -174,7 +174,7 @@ fn following(earlier: &[&str], view: &ClusterView) -> Vec<String> {
             let redis = TABLE.iter().filter(|spec| spec.container().is_none() && !spec.internal);
             ours.map(|word| word.name.to_owned()).chain(redis.map(|spec| spec.name.to_owned())).collect()
         }
-        ["remove" | ":remove" | "node" | ":node"] | ["plan" | ":plan", "remove"] => ids(),
+        ["remove" | ":remove" | "ack" | ":ack" | "node" | ":node"] | ["plan" | ":plan", "remove"] => ids(),
         ["show" | ":show"] => fixed(&Show::ALL.map(|(name, _)| name)),
         ["plan" | ":plan"] => fixed(&["add", "remove"]),
         [container] => command::lookup(container.as_bytes()).map_or_else(Vec::new, |spec| {

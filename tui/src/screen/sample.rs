@@ -52,6 +52,7 @@ fn node(number: usize, keys: u64, ops: f64, latency_us: u64) -> (NodeId, NodeVie
         added_at_ms: NOW.0 - 86_400_000,
         added_by: "ops@bastion".to_owned(),
         version: "redis 7.0.15".to_owned(),
+        run_id: String::new(),
     };
     let view = NodeView { record, figures: Some(figures), read_at: Millis(NOW.0 - 400), error: None };
     (view.record.id.clone(), view)
@@ -111,6 +112,8 @@ pub(super) fn cluster() -> ClusterView {
     }
     ClusterView {
         cluster: "prod-a".to_owned(),
+        drives_here: false,
+        losses: std::collections::BTreeMap::new(),
         registry: RegistryView {
             endpoints: vec!["http://localhost:2379".to_owned()],
             health: Health::Up,

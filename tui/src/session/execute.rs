@@ -44,6 +44,7 @@ async fn operator(session: &Session, operator: Operator) -> Outcome {
         Operator::Add { id, address, options } => operations::add(session, id, address, options).await,
         Operator::Remove { id, options } => operations::remove(session, id, options).await,
         Operator::Plan(request) => operations::dry_run(session, request).await,
+        Operator::Ack { id } => operations::ack(session, id).await,
         Operator::Sync => operations::sync(session).await,
         Operator::Show(what) => show::show(session, what).await,
         Operator::Node { id, command } => node(session, &id, &command).await,
@@ -80,7 +81,13 @@ pub(super) fn refuse(session: &Session, command: &Command) -> Option<Outcome> {
         Command::Redis(arguments) => !guard::only_reads(arguments),
         Command::Operator(Operator::Node { command, .. }) => !guard::only_reads(command),
         Command::Operator(operator) => {
-            matches!(operator, Operator::Add { .. } | Operator::Remove { .. } | Operator::Delete { .. })
+            matches!(
+                operator,
+                Operator::Add { .. }
+                    | Operator::Remove { .. }
+                    | Operator::Ack { .. }
+                    | Operator::Delete { .. }
+            )
         }
         Command::Directive(_) => false,
     };

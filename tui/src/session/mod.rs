@@ -6,6 +6,7 @@
 
 mod alive;
 mod data;
+mod driving;
 mod execute;
 mod explain;
 mod feed;

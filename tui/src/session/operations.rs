@@ -1,15 +1,16 @@
 //! Changes of membership, and waiting for them: `add`, `remove`, `plan`, `sync`.
 //!
 //! The console hands a plan in (`cluster::plan`) and watches the registry; the driver does the work, whether or not the
-//! console stays.
+//! console stays. Where no proxy is alive, the console that waits drives itself ([`driving`](super::driving)).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_cluster::{
     cluster::{
         Epoch, NodeId,
+        loss::{self, Noted},
         member::Address,
-        plan::{self, AddRequest, PlanId, Preview, Refusal, RemoveRequest},
+        plan::{self, AddRequest, PlanId, Preview, Refusal, RemoveRequest, Submitted},
         registry::{RegistryError, Revision},
     },
     protocol::Value,
@@ -18,6 +19,7 @@ use serde_json::Value as Cell;
 
 use super::{
     ClusterView, Session, StartsNodes, Table,
+    driving::Stand,
     outcome::{Body, Outcome, Status},
     show::registry_failure,
     view::PlanState,
@@ -31,8 +33,6 @@ use crate::{
 const SYNC_PATIENCE: Duration = Duration::from_secs(10);
 /// After a change, how long the proxies get to learn of it before the command returns anyway.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
-/// How long a plan waits for a proxy while none is alive.
-const DRIVER_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn add(
     session: &Session,
@@ -61,7 +61,10 @@ pub(super) async fn add(
         started.keep = matches!(submitted, Ok(_) | Err(Refusal::Registry(RegistryError::Unknown { .. })));
     }
     let mut outcome = match submitted {
-        Ok(plan) => finish(session, plan, options, &format!("node {} added", request.id)).await,
+        Ok(Submitted::Plan(plan)) => {
+            finish(session, plan, options, &format!("node {} added", request.id)).await
+        }
+        Ok(Submitted::NothingToDo(words)) => nothing_to_do(words),
         Err(refusal) => return refused(&refusal),
     };
     if let Some(started) = &mut started
@@ -98,7 +101,10 @@ impl Drop for Started<'_> {
 pub(super) async fn remove(session: &Session, id: NodeId, options: ChangeOptions) -> Outcome {
     let request = remove_request(id, options);
     match plan::submit_remove(&session.inner.registry, &request).await {
-        Ok(plan) => finish(session, plan, options, &format!("node {} removed", request.id)).await,
+        Ok(Submitted::Plan(plan)) => {
+            finish(session, plan, options, &format!("node {} removed", request.id)).await
+        }
+        Ok(Submitted::NothingToDo(words)) => nothing_to_do(words),
         Err(refusal) => refused(&refusal),
     }
 }
@@ -151,6 +157,11 @@ fn operator() -> String {
     format!("{user}@{}", if host.trim().is_empty() { "localhost" } else { host.trim() })
 }
 
+/// The cluster is as it was asked to be: as good as done.
+fn nothing_to_do(words: String) -> Outcome {
+    Outcome::done(Body::Reply(Value::Simple("OK".into()))).with_note(words)
+}
+
 fn refused(refusal: &Refusal) -> Outcome {
     match refusal {
         Refusal::Registry(error) => registry_failure(error),
@@ -185,17 +196,11 @@ fn previewed(preview: &Preview) -> Outcome {
 async fn finish(session: &Session, plan: PlanId, options: ChangeOptions, done: &str) -> Outcome {
     let ok = || Outcome::done(Body::Reply(Value::Simple("OK".into())));
     if options.no_wait {
-        return ok().with_note(format!("plan {plan} accepted; `show moves` follows it"));
+        let alone = if session.now().proxies.is_empty() { "; it waits until a proxy is alive" } else { "" };
+        return ok().with_note(format!("plan {plan} accepted{alone}; `show moves` follows it"));
     }
-    match ended(session, plan).await {
-        End::NoDriver => Outcome::failure(
-            Status::Unreachable,
-            format!(
-                "plan {plan} is accepted, but no proxy is alive to carry it out; it runs as soon as one is started \
-                 (proxy_node ID ADDRESS {})",
-                session.now().registry.endpoints.join(",")
-            ),
-        ),
+    let mut stand = Stand::new(session, &operator());
+    let outcome = match ended(session, &mut stand, plan).await {
         End::Failed(reason) => Outcome::failure(Status::ErrorReply, format!("plan {plan} failed: {reason}")),
         End::Done { slots, keys } => {
             // Whoever asks a proxy next should find the change there. One that is late only answers as before.
@@ -205,19 +210,22 @@ async fn finish(session: &Session, plan: PlanId, options: ChangeOptions, done: &
             let (slots, keys) = (counted(slots as u64, "slot"), counted(keys, "key"));
             ok().with_note(format!("{done}: {slots} and {keys} moved (plan {plan})"))
         }
+    };
+    if stand.end().await {
+        return outcome.with_note(format!("no proxy was alive: this console carried plan {plan} out itself"));
     }
+    outcome
 }
 
 enum End {
     Done { slots: usize, keys: u64 },
     Failed(String),
-    NoDriver,
 }
 
-async fn ended(session: &Session, plan: PlanId) -> End {
+async fn ended(session: &Session, stand: &mut Stand, plan: PlanId) -> End {
     let mut view = session.view();
     loop {
-        let without_driver = {
+        let look_again = {
             let view = view.borrow_and_update();
             if let Some(plan) = view.plans.iter().find(|known| known.id == plan.0) {
                 match &plan.state {
@@ -226,21 +234,35 @@ async fn ended(session: &Session, plan: PlanId) -> End {
                     PlanState::Waiting | PlanState::Running => {}
                 }
             }
-            // An outage of the registry says nothing about the proxies.
-            view.registry.health.is_up() && view.proxies.is_empty()
+            stand.look(&view)
         };
-        let changed = view.changed();
-        let changed = if without_driver {
-            match tokio::time::timeout(DRIVER_PATIENCE, changed).await {
-                Ok(changed) => changed,
-                Err(_) => return End::NoDriver,
-            }
-        } else {
-            changed.await
+        let changed = tokio::select! {
+            changed = view.changed() => changed,
+            () = at(look_again) => Ok(()),
         };
         if changed.is_err() {
             return End::Failed("the session has ended".to_owned());
         }
+    }
+}
+
+/// At that time, or never.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Nobody is told of a node's lost keys any more.
+pub(super) async fn ack(session: &Session, id: NodeId) -> Outcome {
+    let ok = || Outcome::done(Body::Reply(Value::Simple("OK".into())));
+    match loss::acknowledge(&session.inner.registry, &id, &operator(), &format!("ack {id}")).await {
+        Ok(Noted::Loss(loss)) => ok().with_note(format!("noted: {}", loss.describe())),
+        Ok(Noted::Nothing) => {
+            ok().with_note(format!("node {id} has lost no keys that are not noted; nothing to do"))
+        }
+        Err(refusal) => refused(&refusal),
     }
 }
 

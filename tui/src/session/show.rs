@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use redis_cluster::{
     cluster::{
+        loss::LossRecord,
         plan::{AuditRecord, MoveRecord, keys},
         registry::RegistryError,
     },
@@ -26,7 +27,16 @@ pub(super) async fn show(session: &Session, what: Show) -> Outcome {
             let there = |view: &ClusterView| {
                 view.nodes.values().all(|node| node.figures.is_some() || node.error.is_some())
             };
-            Outcome::done(Body::Table(nodes(&*figures(session, there).await)))
+            let view = figures(session, there).await;
+            let outcome = Outcome::done(Body::Table(nodes(&view)));
+            losses(&view).fold(outcome, |outcome, loss| {
+                let (at, node) = (timestamp(loss.at_ms), &loss.node);
+                outcome.with_note(format!(
+                    "warning: {} (noticed {at} by {}); `ack {node}` takes note",
+                    loss.describe(),
+                    loss.seen_by
+                ))
+            })
         }
         Show::Proxies => {
             let there = |view: &ClusterView| {
@@ -67,9 +77,10 @@ fn rounded(number: f64) -> Cell {
 fn nodes(view: &ClusterView) -> Table {
     let mut table = Table::new(&[
         "id", "address", "state", ">slots", ">keys", ">ops", ">memory", ">clients", "version", ">age_ms",
-        "error",
+        "error", ">lost", "lost_at",
     ]);
     for (id, node) in &view.nodes {
+        let loss = view.losses.get(id);
         let figures = node.figures.as_ref();
         let of = |cell: fn(&super::view::NodeFigures) -> Cell| figures.map_or(Cell::Null, cell);
         table.push(vec![
@@ -84,9 +95,16 @@ fn nodes(view: &ClusterView) -> Table {
             figures.map_or(node.record.version.as_str(), |figures| figures.version.as_str()).into(),
             age(node.read_at),
             node.error.as_deref().map_or(Cell::Null, Cell::from),
+            loss.map_or(Cell::Null, |loss| loss.lost().into()),
+            loss.map_or(Cell::Null, |loss| timestamp(loss.at_ms).into()),
         ]);
     }
     table
+}
+
+/// Of members: what a node lost that was removed meanwhile is nobody's concern.
+fn losses(view: &ClusterView) -> impl Iterator<Item = &LossRecord> {
+    view.losses.values().filter(|loss| view.nodes.contains_key(&loss.node))
 }
 
 fn proxies(view: &ClusterView) -> Table {

@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use redis_cluster::{
     cluster::{
         NodeId, ProxyId, Topology,
+        loss::LossRecord,
         member::{NodeRecord, ProxyRecord},
     },
     time::Millis,
@@ -44,6 +45,8 @@ pub enum Change {
         /// Why.
         error: String,
     },
+    /// This console began, or ceased, to drive plans itself.
+    Driving(bool),
     /// Figures of nodes, or why there are none.
     Nodes(Vec<(NodeId, Result<NodeFigures, String>)>),
     /// Figures of one proxy, or why there are none.
@@ -66,6 +69,11 @@ impl ClusterView {
                 // What was there before this console is not news.
                 if let Some(events) = quiet {
                     self.events = events;
+                    let of_members = self.losses.values().filter(|loss| self.nodes.contains_key(&loss.node));
+                    let losses: Vec<LossRecord> = of_members.cloned().collect();
+                    for loss in losses {
+                        self.tell_loss(&loss, revision);
+                    }
                 }
             }
             Change::Keys { revision, changes } => {
@@ -86,6 +94,14 @@ impl ClusterView {
                     self.registry.health = Health::Down { since: now, error };
                 }
             },
+            Change::Driving(drives) => {
+                self.drives_here = drives;
+                if drives {
+                    let text =
+                        "no proxy is alive: this console carries plans out itself, while it waits for them";
+                    self.event(now, None, EventKind::Plan, text.to_owned());
+                }
+            }
             Change::Nodes(figures) => {
                 for (id, figures) in figures {
                     self.node_figures(&id, figures, now);
@@ -119,6 +135,7 @@ impl ClusterView {
         known.extend(self.nodes.keys().map(|id| format!("nodes/{id}")));
         known.extend(self.proxies.keys().map(|id| format!("proxies/{id}")));
         known.extend(self.plans.iter().map(|plan| plans::key(plan.id)));
+        known.extend(self.losses.keys().map(|id| format!("losses/{id}")));
         known.extend(self.leader.is_some().then(|| "leader".to_owned()));
         known.extend(self.topology.is_some().then(|| "topology".to_owned()));
         for key in known.iter().filter(|key| !present.contains(key.as_str())) {
@@ -134,6 +151,7 @@ impl ClusterView {
             Some(("proxies", _)) => {
                 serde_json::from_slice(value).map(|record| self.put_proxy(record, revision, now))
             }
+            Some(("losses", _)) => serde_json::from_slice(value).map(|loss| self.put_loss(loss, revision)),
             Some(("plans", _)) => plans::read(value).map(|plan| self.put_plan(plan, revision, now)),
             None if key == "topology" => {
                 serde_json::from_slice(value).map(|topology| self.put_topology(topology, revision, now))
@@ -164,6 +182,14 @@ impl ClusterView {
                     self.event(now, Some(revision), EventKind::Proxy, text);
                 }
             }
+            Some(("losses", id)) => {
+                let noted = id.parse().ok().and_then(|id: NodeId| self.losses.remove(&id));
+                if let Some(loss) = noted.filter(|loss| self.nodes.contains_key(&loss.node)) {
+                    let text =
+                        format!("node {}: an operator took note of {} lost keys", loss.node, loss.lost());
+                    self.event(now, Some(revision), EventKind::Loss, text);
+                }
+            }
             Some(("plans", _)) => self.plans.retain(|plan| plans::key(plan.id) != key),
             None if key == "leader" => self.put_leader(None, revision, now),
             None if key == "topology" => self.topology = None,
@@ -186,6 +212,17 @@ impl ClusterView {
         let text = format!("node {id} added  {}  by {}", record.address, record.added_by);
         self.event(now, Some(revision), EventKind::Member, text);
         self.nodes.insert(id, NodeView { record, figures: None, read_at: Millis(0), error: None });
+    }
+
+    fn put_loss(&mut self, loss: LossRecord, revision: u64) {
+        self.tell_loss(&loss, revision);
+        self.losses.insert(loss.node.clone(), loss);
+    }
+
+    /// Dated as it was noticed, which may be long ago.
+    fn tell_loss(&mut self, loss: &LossRecord, revision: u64) {
+        let text = format!("{}; `ack {}` takes note", loss.describe(), loss.node);
+        self.event(Millis(loss.at_ms), Some(revision), EventKind::Loss, text);
     }
 
     fn put_proxy(&mut self, record: ProxyRecord, revision: u64, now: Millis) {
@@ -397,6 +434,22 @@ mod tests {
                 "move 7  1 → 2  finished"
             ]
         );
+    }
+
+    #[test]
+    fn a_loss_is_told_however_late_the_console_starts_until_it_is_noted() {
+        let mut view = ClusterView::new("default", &[], 10);
+        let loss = br#"{"node":"1","held":500,"now":0,"run_id_before":"a","run_id_after":"b","at_ms":70,
+            "seen_by":"proxy 1","times":1}"#;
+        let entries = vec![("losses/1".to_owned(), loss.to_vec()), node("1", 8001)];
+        view.apply(Change::Reset { revision: 5, entries }, Millis(100));
+        let told =
+            "node 1 held 500 keys and came back empty: clients are told nil for the rest; `ack 1` takes note";
+        assert_eq!(texts(&view), [told]);
+        assert_eq!((view.events.iter().next().unwrap().at, view.losses.len()), (70, 1));
+        view.apply(Change::Keys { revision: 6, changes: vec![("losses/1".to_owned(), None)] }, Millis(200));
+        assert_eq!(texts(&view)[1], "node 1: an operator took note of 500 lost keys");
+        assert!(view.losses.is_empty());
     }
 
     #[test]

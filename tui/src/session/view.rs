@@ -11,6 +11,7 @@ use std::{
 use redis_cluster::{
     cluster::{
         NodeId, ProxyId, SlotId, Topology,
+        loss::LossRecord,
         member::{NodeRecord, ProxyRecord},
         slot::SLOTS,
         topology::SlotMove,
@@ -33,6 +34,10 @@ pub struct ClusterView {
     pub proxies: BTreeMap<ProxyId, ProxyView>,
     /// The proxy that drives moves, while one is elected.
     pub leader: Option<ProxyId>,
+    /// This console drives them, because no proxy is alive.
+    pub drives_here: bool,
+    /// Nodes that came back without keys they held, until an operator takes note.
+    pub losses: BTreeMap<NodeId, LossRecord>,
     /// What operators asked for and is not finished, oldest first, then a few that just ended.
     pub plans: Vec<PlanView>,
     /// What happened, oldest first.
@@ -339,6 +344,8 @@ pub enum EventKind {
     Plan,
     /// A member stopped or began answering.
     Health,
+    /// A member came back without its keys, or an operator took note of that.
+    Loss,
     /// The registry stopped or began answering.
     Registry,
 }
@@ -354,6 +361,7 @@ impl EventKind {
             Self::Slots => "slots",
             Self::Plan => "plan",
             Self::Health => "health",
+            Self::Loss => "loss",
             Self::Registry => "registry",
         }
     }

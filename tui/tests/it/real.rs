@@ -31,7 +31,10 @@ fn commands_of_every_kind_through_a_proxy() {
     for (words, code, said) in [
         (&["incr", "bytes"][..], 1, "not an integer"),
         (&["nosuch"], 1, "ERR unknown command"),
-        (&["add", "2", &cluster.nodes[1].url()], 4, "already a member"),
+        (&["add", "2", &cluster.nodes[1].url()], 0, "node 2 is a member already"),
+        (&["add", "2", &cluster.nodes[0].url()], 4, "already a member"),
+        (&["ack", "7"], 4, "no node 7"),
+        (&["ack", "1", "--json"], 0, "\"OK\""),
         (&["--read-only", "incr", "n"], 4, "read-only"),
         (&["node", "7", "ping"], 4, "no node 7; there are 1, 2"),
         (&["add", "3", "nowhere"], 2, "address"),

@@ -44,6 +44,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
 
 fn line(model: &Model, painter: &Painter<'_>, event: &ClusterEvent, style: Style) -> [Piece; 2] {
     let role = match event.kind {
+        EventKind::Loss => Role::Bad,
         EventKind::Health | EventKind::Registry => Role::Warning,
         EventKind::Member | EventKind::Proxy | EventKind::Move | EventKind::Slots | EventKind::Plan => {
             Role::Text

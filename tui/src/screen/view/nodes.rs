@@ -237,6 +237,10 @@ fn state(model: &Model, id: &NodeId) -> Piece {
         .any(|plan| plan.words.split_whitespace().take(2).eq(["add", id.as_str()]));
     let word = match state {
         NodeState::Joining if !is_added => "taking",
+        // It answers, and not with what it held.
+        NodeState::Up if model.shown.losses.contains_key(id) => {
+            return (Role::Bad, format!("{} lost", glyphs.up));
+        }
         state => state.word(),
     };
     let (role, glyph) = match state {

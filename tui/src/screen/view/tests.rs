@@ -80,6 +80,21 @@ fn what_is_away_is_said_with_its_age() {
 }
 
 #[test]
+fn a_node_that_came_back_empty_is_in_the_table_and_among_the_events() {
+    let mut view = sample::cluster();
+    let loss = br#"{"node":"3","held":500,"now":0,"run_id_before":"a","run_id_after":"b","at_ms":1,"seen_by":"proxy p1",
+        "times":1}"#;
+    let changes = vec![("losses/3".to_owned(), Some(loss.to_vec()))];
+    view.apply(crate::session::Change::Keys { revision: 18_343, changes }, sample::NOW);
+    for (size, charset) in [((120, 36), Charset::Unicode), ((80, 24), Charset::Ascii)] {
+        let screen = screen(&sample::model(size, charset, &view));
+        let row = screen.lines().find(|line| line.contains("10.0.0.13:8001"));
+        assert!(row.is_some_and(|row| row.contains(" lost ")), "{screen}");
+        assert!(screen.contains("node 3 held 500 keys and came back empty"), "{screen}");
+    }
+}
+
+#[test]
 fn nothing_known_yet() {
     let model =
         Model::new((80, 24), sample::model((1, 1), Charset::Unicode, &sample::cluster()).theme, sample::NOW);

@@ -17,6 +17,8 @@ mod local;
 mod logins;
 mod membership;
 mod merge;
+mod merging;
+mod outbox;
 mod replies;
 mod routing;
 mod scan;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::{
     merge::{Elements, string},
     outbox::Outbox,
+    remains::Remains,
 };
 use crate::{
     cluster::slot::SlotId,
@@ -78,6 +79,12 @@ impl Merging {
             Encoder::new(out.tail(), Version::Resp2).array(order.len());
         }
         Self { selection, sources, next: 0, taken: 0, out }
+    }
+
+    /// Memory of the replies, once they are merged.
+    pub(super) fn leave(self, remains: &mut Remains) {
+        self.sources.into_iter().for_each(|source| remains.take(source.reply));
+        self.out.abandon(remains);
     }
 
     /// Goes on for up to so many elements; the merged reply when it is complete.

@@ -1,7 +1,8 @@
 //! The proxy: makes any number of plain Redis servers look like one to any client.
 //!
 //! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients,
-//! node connections, batching), [`replies`] (putting replies into order), [`merge`], [`info`], [`scan`] and [`count`] (many replies into
+//! node connections, batching), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket), [`remains`] (large
+//! memory given back), [`large`] (where large values are), [`merge`], [`merging`], [`info`], [`scan`] and [`count`] (many replies into
 //! one), [`membership`], [`logins`] and [`announce`] (the registry), [`daemon`], [`figures`] and [`delete`] (what the listener and gRPC see), [`local`] (gRPC calls
 //! as clients of a worker). Not here: what a command is (`command`), slot arithmetic and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
@@ -13,12 +14,14 @@ mod daemon;
 mod delete;
 mod figures;
 mod info;
+mod large;
 mod local;
 mod logins;
 mod membership;
 mod merge;
 mod merging;
 mod outbox;
+mod remains;
 mod replies;
 mod routing;
 mod scan;
@@ -223,6 +226,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         ports: std::sync::OnceLock::new(),
         connections: server::ConnectionCounters::default(),
         counts,
+        large_slots: large::LargeSlots::default(),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();
     let mut threads = Vec::new();

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::worker::stream::retry;
+use super::{remains::Remains, worker::stream::retry};
 
 /// From this size on, bytes that came in more than one read are passed on in the memory they came in.
 pub(super) const LARGE: usize = 64 << 10;
@@ -45,6 +45,8 @@ pub(super) struct Outbox {
     last: Vec<u8>,
     /// Bytes at the front that are with the kernel; fewer than the first piece has.
     sent: usize,
+    /// Pieces that were sent, for who gives their memory back.
+    spent: Vec<Bytes>,
 }
 
 impl Outbox {
@@ -164,7 +166,7 @@ impl Outbox {
             }
             self.sent -= first.len();
             self.pieces_len -= first.len();
-            self.pieces.pop_front();
+            self.spent.extend(self.pieces.pop_front());
         }
         if self.pieces.is_empty() && self.sent == self.last.len() {
             self.sent = 0;
@@ -172,6 +174,19 @@ impl Outbox {
             return Sent::All;
         }
         if count < offered { Sent::Blocked } else { Sent::More }
+    }
+
+    /// Memory of pieces that were sent goes to the others that are no longer needed.
+    #[inline]
+    pub(super) fn leave(&mut self, remains: &mut Remains) {
+        if !self.spent.is_empty() {
+            self.spent.drain(..).for_each(|piece| remains.take(piece));
+        }
+    }
+
+    /// Memory of all pieces, sent or not, which nobody wants any more.
+    pub(super) fn abandon(self, remains: &mut Remains) {
+        self.spent.into_iter().chain(self.pieces).for_each(|piece| remains.take(piece));
     }
 
     #[cfg(test)]

@@ -8,7 +8,10 @@ use std::{
     io::{self, Write},
 };
 
-use super::outbox::{Outbox, Sent, reclaim};
+use super::{
+    outbox::{Outbox, Sent, reclaim},
+    remains::Remains,
+};
 
 /// The number of a request among those of its client; wraps around.
 pub(super) type Sequence = u32;
@@ -190,6 +193,18 @@ impl Replies {
     #[inline]
     pub(super) fn has_output(&self) -> bool {
         !self.out.is_empty()
+    }
+
+    /// Memory of what was sent.
+    #[inline]
+    pub(super) fn leave(&mut self, remains: &mut Remains) {
+        self.out.leave(remains);
+    }
+
+    /// All memory, when the client is gone.
+    pub(super) fn abandon(self, remains: &mut Remains) {
+        self.out.abandon(remains);
+        self.large.into_values().for_each(|reply| reply.abandon(remains));
     }
 
     /// Writes once.

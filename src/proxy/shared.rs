@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{clients::Clients, worker::Waiting};
+use super::{clients::Clients, large::LargeSlots, worker::Waiting};
 use crate::{cluster::id::ProxyId, server::ConnectionCounters, time::Millis};
 
 /// Settings of the data path.
@@ -83,6 +83,7 @@ pub(super) struct Shared {
     pub(super) connections: ConnectionCounters,
     /// Clients that wait for all keys to be counted while slots move.
     pub(super) counts: mpsc::UnboundedSender<Waiting>,
+    pub(super) large_slots: LargeSlots,
 }
 
 impl Shared {

@@ -6,17 +6,20 @@ use bytes::Bytes;
 
 use super::{lane::Receiver, slots::Key, stream::Stream};
 use crate::{
+    cluster::slot::SlotId,
     protocol::{Batch, Encoder, ProtocolError, Version},
     proxy::{
         clients::ClientInfo,
         count::Counted,
+        large::LargeSlots,
         outbox::{LARGE, Outbox},
+        remains::Remains,
         replies::{Replies, Sequence},
     },
 };
 
-/// Requests of one client that may be under way at once.
-pub(super) const IN_FLIGHT_MAX: usize = 16 << 10;
+/// Requests of one client that may be under way at once: as many lie before the next one of somebody else at a node.
+pub(super) const IN_FLIGHT_MAX: usize = 4 << 10;
 /// Bytes of replies that one client may leave unread; then its requests wait.
 pub(super) const OUTPUT_MAX: usize = 32 << 20;
 
@@ -38,12 +41,17 @@ impl Share {
     /// Bytes of a unit, where bytes are copied.
     const BYTES: usize = 128;
 
-    /// Whether nothing is left of it.
+    /// Another turn is another share.
     #[inline]
-    pub(super) fn is_used_up(&mut self, turn: u64) -> bool {
+    pub(super) fn renew(&mut self, turn: u64) {
         if self.turn != turn {
             *self = Self { turn, used: 0 };
         }
+    }
+
+    /// Whether nothing is left of it.
+    #[inline]
+    pub(super) fn is_used_up(&self) -> bool {
         self.used >= Self::PER_TURN
     }
 
@@ -103,6 +111,8 @@ pub(super) struct Client {
     pub(super) lane: usize,
     /// So many requests more take the lanes for large ones.
     pub(super) heavy: u8,
+    /// Of its latest request, if that had keys of one slot.
+    pub(super) slot: Option<SlotId>,
     pub(super) version: Version,
     pub(super) database: u8,
     pub(super) authenticated: bool,
@@ -132,7 +142,12 @@ impl Client {
     /// Answers the request under way.
     pub(super) fn reply(&mut self, write: impl FnOnce(&mut Encoder<'_>)) {
         let version = self.version;
-        self.replies.answer(self.muted, |out| write(&mut Encoder::new(out, version)));
+        let bytes = self.replies.answer(self.muted, |out| {
+            let before = out.len();
+            write(&mut Encoder::new(out, version));
+            out.len() - before
+        });
+        self.share.take(0, bytes);
     }
 
     /// Answers the request under way with OK.
@@ -160,9 +175,12 @@ impl Client {
     }
 
     /// A node's reply to a request of this client.
-    pub(super) fn complete_large(&mut self, sequence: Sequence, reply: Bytes) {
+    pub(super) fn complete_large(&mut self, sequence: Sequence, reply: Bytes, slots: &LargeSlots) {
         if reply.len() >= HEAVY_REPLY {
             self.heavy = HEAVY_REQUESTS;
+            if let (Some(slot), 1) = (self.slot, self.replies.in_flight()) {
+                slots.note(slot);
+            }
         }
         let mut out = Outbox::default();
         out.push(reply);
@@ -213,6 +231,13 @@ impl Client {
             // Others tell when.
             Some(Stall::Held | Stall::Backlog | Stall::Counting | Stall::Turn) | None => false,
         }
+    }
+
+    /// Its memory, when it is gone.
+    pub(super) fn abandon(self, remains: &mut Remains) {
+        self.replies.abandon(remains);
+        remains.take_vec(self.input);
+        remains.take(self.stalled);
     }
 
     /// Whether it can be closed without losing a reply.

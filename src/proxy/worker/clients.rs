@@ -46,6 +46,7 @@ impl Worker {
                 share: Share::default(),
                 lane: 0,
                 heavy: 0,
+                slot: None,
                 version: Version::Resp2,
                 database: 0,
                 authenticated: self.shared.password.is_none(),
@@ -103,12 +104,13 @@ impl Worker {
         let Some(mut client) = self.clients.take(key) else { return };
         let mut scratch = std::mem::take(&mut self.scratch);
         let to_the_end = std::mem::take(&mut client.unread);
+        client.share.renew(self.turn);
         let alive = loop {
             if client.stall.is_some() || client.closing {
                 client.unread = true;
                 break true;
             }
-            if client.share.is_used_up(self.turn) {
+            if client.share.is_used_up() {
                 client.unread = true;
                 self.go_on_with(&mut client);
                 break true;
@@ -174,6 +176,7 @@ impl Worker {
         let was_authenticated = client.authenticated;
         if !batch.is_empty() || client.broken.is_some() {
             let routing = Arc::clone(&self.routing);
+            client.share.renew(self.turn);
             self.mark_dirty(client);
             self.whole = source.whole();
             self.serve_batch(client, &routing, &batch, source.bytes());
@@ -208,7 +211,7 @@ impl Worker {
         while client.next < batch.len() && !client.closing {
             // A request that has begun is not stopped by anything but itself.
             if matches!(client.stall, None | Some(Stall::Turn)) {
-                if client.share.is_used_up(self.turn) {
+                if client.share.is_used_up() {
                     client.stall = Some(Stall::Turn);
                     self.go_on_with(client);
                     return;
@@ -216,12 +219,11 @@ impl Worker {
                 client.begin();
             }
             let request = batch.get(client.next, buffer);
-            let before = client.replies.buffered();
             match self.request(client, routing, &request) {
                 Ok(()) => {
                     client.stall = None;
                     client.next += 1;
-                    client.share.take(request.len(), client.replies.buffered() - before);
+                    client.share.take(request.len(), 0);
                 }
                 Err(stall) => {
                     if stall == Stall::Held {
@@ -291,6 +293,7 @@ impl Worker {
     pub(super) fn close_client(&mut self, key: Key) {
         if let Some(client) = self.clients.forget(key) {
             self.shared.clients.remove(client.info.id);
+            client.abandon(&mut self.remains);
         }
     }
 
@@ -308,6 +311,7 @@ impl Worker {
                 }
                 Err(_) => alive = false,
             }
+            client.replies.leave(&mut self.remains);
             client.info.buffers.1.store(client.replies.buffered() as u64, Relaxed);
         }
         if !alive || client.is_done() {

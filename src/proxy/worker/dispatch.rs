@@ -107,6 +107,7 @@ impl Worker {
             self.refuse(client, routing.no_owner(slot));
             return Ok(());
         };
+        self.choose_lanes_by_slot(client, slot, request);
         let lane = self.lane_for(node, client);
         match self.check_lane(lane, client)? {
             Ok(()) => self.forward(client, lane, request),

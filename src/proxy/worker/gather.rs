@@ -425,10 +425,13 @@ impl Worker {
                 reply
             }
         };
-        if let Some(client) = self.clients.get_mut(*client) {
-            client.replies.complete_large(*sequence, reply);
+        let (client, sequence) = (*client, *sequence);
+        if let Some(client) = self.clients.get_mut(client) {
+            client.replies.complete_large(sequence, reply);
         }
-        self.dirty_client(*client);
+        self.dirty_client(client);
+        job.merging.leave(&mut self.remains);
+        job.gather.parts.into_iter().filter_map(|part| part.large).for_each(|reply| self.remains.take(reply));
     }
 
     /// Whether large replies are being made.

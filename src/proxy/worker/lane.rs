@@ -18,6 +18,7 @@ use crate::{
     protocol::{Value, Version, frame::FrameScanner},
     proxy::{
         outbox::{Outbox, Sent},
+        remains::Remains,
         routing::{Login, NodeIndex},
     },
 };
@@ -217,6 +218,12 @@ impl Lane {
             self.base += count;
         }
         Ok(sent)
+    }
+
+    /// Memory of what was sent.
+    #[inline]
+    pub(super) fn leave(&mut self, remains: &mut Remains) {
+        self.out.leave(remains);
     }
 
     /// Reads once: bytes, `None` if there are none now; 0 at the end.

@@ -1,6 +1,10 @@
 //! The lanes of a worker: finding the one for a request, reading replies, and what happens when a node goes away.
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use mio::{Interest, Token};
@@ -12,6 +16,7 @@ use super::{
     lane::{BACKLOG_MAX, GreetingError, Lane, Receiver, State, Trouble},
 };
 use crate::{
+    cluster::slot::SlotId,
     protocol::{Request, Version},
     proxy::{
         outbox::{LARGE, Outbox, Sent},
@@ -27,6 +32,8 @@ const NO_LANE: u32 = u32::MAX;
 pub(super) const SPARE_LANES: usize = 2;
 /// A request of this size on its way keeps those behind it waiting for longer than another connection takes.
 const LARGE_REQUEST: usize = 256 << 10;
+/// How long it is remembered in which slots there are large values.
+const FORGET_LARGE: Duration = Duration::from_secs(600);
 /// Replies of one lane in one turn.
 const REPLIES_PER_TURN: u64 = 4096;
 
@@ -92,6 +99,23 @@ impl Worker {
             (0..ordinary).find(|&number| self.clogged[number] == 0).unwrap_or(ordinary + 1)
         };
         Ok(())
+    }
+
+    /// The same once it is known which slot a request is for: where there are large values, a large reply may come.
+    #[inline]
+    pub(super) fn choose_lanes_by_slot(&self, client: &mut Client, slot: SlotId, request: &Request<'_>) {
+        client.slot = Some(slot);
+        if client.replies.in_flight() > 0 {
+            return;
+        }
+        let large = self.clogged.len() - SPARE_LANES;
+        if client.lane != large {
+            if self.shared.large_slots.has(slot) {
+                client.lane = large;
+            }
+        } else if request.raw().is_some_and(|raw| raw.len() >= LARGE_REQUEST) {
+            self.shared.large_slots.note(slot);
+        }
     }
 
     /// Keeps count of lanes that a large reply keeps busy.
@@ -369,7 +393,9 @@ impl Worker {
                 if let Some(found) = self.clients.get_mut(client) {
                     match reply {
                         Reply::Small(reply) => found.replies.complete(sequence, reply),
-                        Reply::Large(reply) => found.complete_large(sequence, reply),
+                        Reply::Large(reply) => {
+                            found.complete_large(sequence, reply, &self.shared.large_slots);
+                        }
                     }
                     if !found.dirty {
                         found.dirty = true;
@@ -390,6 +416,7 @@ impl Worker {
             Err(error) => return self.fail_lane(index, Trouble::Unreachable(plain(&error))),
         }
         let lane = &mut self.lanes[index as usize];
+        lane.leave(&mut self.remains);
         if !lane.waiters.is_empty() && lane.backlog() < BACKLOG_MAX / 2 {
             self.resume.append(&mut lane.waiters);
         }
@@ -502,6 +529,10 @@ impl Worker {
                 }
                 _ => {}
             }
+        }
+        if self.index == 0 && now >= self.forget_large {
+            self.shared.large_slots.forget();
+            self.forget_large = now + FORGET_LARGE;
         }
         let bound = self.shared.config.hold_without_registry;
         if self.registry_down_since.is_some_and(|since| now.duration_since(since) > bound) {

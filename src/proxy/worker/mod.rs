@@ -44,6 +44,7 @@ use self::{
     slots::{Key, Slots},
 };
 use super::{
+    remains::Remains,
     routing::{NodeIndex, Routing},
     shared::Shared,
 };
@@ -88,6 +89,9 @@ pub(super) struct Worker {
     held: Vec<Key>,
     /// Sockets to go on with in the next turn: their share of this one is used up.
     again: Vec<Token>,
+    remains: Remains,
+    /// When it is forgotten where there are large values.
+    forget_large: Instant,
     /// By number of a lane among those to a node: how many a large reply keeps busy.
     clogged: Vec<u32>,
     /// An epoch to acknowledge once these lanes have answered that many requests.
@@ -135,6 +139,8 @@ impl Worker {
             resume: Vec::new(),
             held: Vec::new(),
             again: Vec::new(),
+            remains: Remains::default(),
+            forget_large: now,
             clogged: vec![0; ordinary_lanes + lanes::SPARE_LANES],
             draining: None,
             next_tick: now,
@@ -180,6 +186,7 @@ impl Worker {
                 }
             }
             self.merge_some();
+            self.remains.give_back_some();
             self.settle();
             if self.now >= self.next_tick {
                 self.tick();
@@ -196,7 +203,7 @@ impl Worker {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.again.is_empty() || self.is_merging() {
+        if !self.again.is_empty() || self.is_merging() || !self.remains.is_empty() {
             return Some(Duration::ZERO);
         }
         let busy = !self.held.is_empty()

@@ -198,6 +198,30 @@ async fn a_slow_client_is_alone_with_it() {
     assert_eq!(call(&mut other, &format!("STRLEN {key}")).await.as_i64(), Some(8 << 20));
 }
 
+/// Large requests do not lie before small ones on the connection that all share, nor do requests for what is large.
+#[tokio::test]
+async fn large_requests_and_replies_take_a_connection_of_their_own() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let mut node = Connection::connect(&cluster.nodes[0].address(), TIMEOUT).await.unwrap();
+    let mut client = cluster.connect().await;
+    let (small, large) = (key_of(1, 1), key_of(1, 2));
+    // How many connections' latest command this is.
+    let mut latest = async |command: &str| {
+        let list = node.call(&["CLIENT", "LIST"]).await.unwrap();
+        let list = String::from_utf8(list.as_bytes().unwrap().to_vec()).unwrap();
+        list.lines().filter(|line| line.contains(&format!(" cmd={command} "))).count()
+    };
+    call(&mut client, &format!("SET {small} x")).await;
+    assert_eq!(latest("set").await, 1);
+    client.call(&[b"SET", large.as_bytes(), &value(1 << 20, 1)]).await.unwrap();
+    assert_eq!(latest("set").await, 2);
+    // The value was seen to be large: asking for it goes the same way, and for other keys the old one.
+    call(&mut client, &format!("STRLEN {large}")).await;
+    assert_eq!((latest("set").await, latest("strlen").await), (1, 1));
+    call(&mut client, &format!("GET {small}")).await;
+    assert_eq!((latest("set").await, latest("strlen").await, latest("get").await), (0, 1, 1));
+}
+
 /// A large reply on its way to one client does not lie before the replies of others, and all of them come to the right one.
 #[tokio::test]
 async fn many_clients_with_large_and_small_replies() {

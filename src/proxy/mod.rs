@@ -75,7 +75,8 @@ pub struct ProxyOptions {
     pub workers: NonZeroUsize,
     /// Client connections at once.
     pub max_clients: u64,
-    /// Connections of each worker to each node (for each database and RESP version in use).
+    /// Connections of each worker to each node (for each database and RESP version in use); up to two more are made for
+    /// what is large.
     pub connections_per_node: NonZeroUsize,
     /// A node that owes a reply for longer is given up.
     pub node_timeout: Duration,

@@ -14,7 +14,7 @@ use crate::{cluster::id::ProxyId, server::ConnectionCounters, time::Millis};
 /// Settings of the data path.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    /// Connections of each worker to each node, for each database and RESP version in use.
+    /// Connections of each worker to each node, for each database and RESP version in use; spare ones not counted.
     pub(super) connections_per_node: NonZeroUsize,
     /// A node that owes a reply for longer is given up.
     pub(super) node_timeout: Duration,

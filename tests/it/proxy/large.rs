@@ -121,6 +121,53 @@ async fn the_same_bytes_as_from_redis_whatever_the_pieces() {
 }
 
 #[tokio::test]
+async fn the_same_bytes_from_our_own_nodes() {
+    let Some(cluster) = Cluster::of(Members::Ours).await else { return };
+    let Some(redis) = redis_server() else { return };
+    let node = node("9");
+    for (large, piece) in [(4 << 20, usize::MAX), (500_000, 10_007), (600, 1)] {
+        let script = mixed(large);
+        let theirs = exchange(&redis.address(), &script, piece);
+        for (what, server) in [("the proxy", &cluster.proxy), ("the node", &node)] {
+            let ours = exchange(&server.address(), &script, piece);
+            assert_same(&format!("{what}, values of {large} in pieces of {piece}"), &ours, &theirs);
+        }
+    }
+}
+
+/// Replies of several nodes that are merged in many turns.
+#[tokio::test]
+async fn all_keys_of_many() {
+    let Some(cluster) = Cluster::of(Members::Ours).await else { return };
+    let mut client = cluster.connect().await;
+    let names: BTreeSet<String> =
+        (0..30_000).map(|number| format!("a-name-that-is-rather-long:{number}")).collect();
+    for some in names.iter().collect::<Vec<_>>().chunks(5000) {
+        let mset: Vec<&str> =
+            std::iter::once("MSET").chain(some.iter().flat_map(|name| [name, "v"])).collect();
+        assert_eq!(client.call(&mset).await.unwrap().as_bytes(), Some(&b"OK"[..]));
+    }
+    let strings = |value: &Value| -> Vec<String> {
+        let Value::Array(elements) = value else { panic!("no array: {value:?}") };
+        elements.iter().map(|name| String::from_utf8(name.as_bytes().unwrap().to_vec()).unwrap()).collect()
+    };
+    let keys = strings(&call(&mut client, "KEYS *").await);
+    assert_eq!((keys.len(), &keys.into_iter().collect::<BTreeSet<_>>()), (names.len(), &names));
+    let (mut cursor, mut found) = ("0".to_owned(), BTreeSet::new());
+    loop {
+        let Value::Array(reply) = call(&mut client, &format!("SCAN {cursor} COUNT 20000")).await else {
+            panic!("no array")
+        };
+        found.extend(strings(&reply[1]));
+        cursor = String::from_utf8(reply[0].as_bytes().unwrap().to_vec()).unwrap();
+        if cursor == "0" {
+            break;
+        }
+    }
+    assert_eq!(found, names);
+}
+
+#[tokio::test]
 async fn pipelines_and_requests_of_many_parts() {
     let Some(cluster) = Cluster::start().await else { return };
     let Some(redis) = redis_server() else { return };

@@ -9,7 +9,7 @@
 //! one ([`client::Share`], `again`), large requests and replies are passed on in the memory they came in, take lanes of
 //! their own, and are merged a few elements at a time.
 //!
-//! Here: the turn, messages, and epochs. Sockets of clients are in [`clients`], those of nodes in [`lanes`]; what a request
+//! Here: the turn, messages, and epochs. Sockets of clients are in [`clients`], those of nodes in [`lanes`] and [`receive`]; what a request
 //! means is in [`dispatch`], [`gather`] and [`local`]. Not
 //! here: the registry; the table of routes comes from outside, ready made.
 
@@ -23,6 +23,7 @@ mod lane;
 mod lanes;
 pub(super) mod local;
 mod port;
+mod receive;
 mod slots;
 mod special;
 pub(super) mod stream;

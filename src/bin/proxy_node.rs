@@ -34,7 +34,7 @@ struct Arguments {
     /// Client connections at once
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     maxclients: u64,
-    /// Connections of each thread to each node
+    /// Connections of each thread to each node, beside up to two for what is large
     #[arg(long, value_name = "N", default_value = "1")]
     connections_per_node: NonZeroUsize,
     /// Milliseconds after which a node that owes a reply is given up

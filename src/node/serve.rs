@@ -14,6 +14,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::BufMut as _;
 use tokio::{io::AsyncWrite as _, net::TcpStream};
 use tokio_util::io::poll_read_buf;
 
@@ -34,6 +35,10 @@ use crate::{
 
 /// Bytes asked for in one read.
 const READ: usize = 64 << 10;
+/// Bytes of a large request or reply that are read or written before the worker's other connections get their turn.
+const TURN: usize = 1 << 20;
+/// The most of one read: whoever waits for the worker waits for the kernel's copy too.
+const READ_MAX: usize = 256 << 10;
 /// A worker's reply buffer that grew larger is given back to the system after use.
 const KEEP: usize = 1 << 20;
 
@@ -114,6 +119,8 @@ struct Connection {
     /// The first bytes were RESP.
     is_resp: bool,
     watched: bool,
+    /// Bytes read and written in this turn.
+    moved: usize,
 }
 
 /// A client's place in the list, left when its connection ends in whatever way.
@@ -152,6 +159,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) -> 
         read_bytes: 0,
         is_resp: false,
         watched: false,
+        moved: 0,
     };
     match poll_fn(|cx| connection.poll(cx)).await {
         Ok(End::HandOver(read, protocol)) => Served::NotResp { stream: connection.stream, read, protocol },
@@ -170,7 +178,12 @@ impl Connection {
             self.session.client.watch(cx.waker());
             self.watched = true;
         }
+        self.moved = 0;
         loop {
+            if self.moved >= TURN {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if self.session.client.signal() == Signal::Kill {
                 return Poll::Ready(Ok(End::Close));
             }
@@ -221,12 +234,18 @@ impl Connection {
             return Poll::Ready(Ok(()));
         }
         while self.sent < self.unsent.len() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent[self.sent..]))?;
+            let rest = &self.unsent[self.sent..];
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &rest[..rest.len().min(TURN)]))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sent += written;
+            self.moved += written;
             self.session.client.set_output(self.unsent.len() - self.sent);
+            if self.moved >= TURN && self.sent < self.unsent.len() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
         (self.unsent, self.sent) = (Vec::new(), 0);
         Poll::Ready(Ok(()))
@@ -239,7 +258,9 @@ impl Connection {
         if input.bytes.capacity() - length < missing {
             input.bytes.reserve(missing.min(length.max(READ / 4)));
         }
-        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut input.bytes))?;
+        let mut buffer = (&mut input.bytes).limit(READ_MAX);
+        let read = ready!(poll_read_buf(Pin::new(&mut self.stream), cx, &mut buffer))?;
+        self.moved += read;
         self.reads += 1;
         self.read_bytes += read as u64;
         input.unread = true;
@@ -266,7 +287,7 @@ impl Connection {
             input.drop_done();
             self.after_batch(input, limits.query_buffer, &mut output);
         }
-        let sent = self.write(&output, cx);
+        let sent = self.write(&mut output, cx);
         output.clear();
         if output.capacity() > KEEP {
             *output = Vec::new();
@@ -318,17 +339,24 @@ impl Connection {
     }
 
     /// One write; what the kernel does not take now is kept.
-    fn write(&mut self, output: &[u8], cx: &mut Context<'_>) -> io::Result<()> {
+    fn write(&mut self, output: &mut Vec<u8>, cx: &mut Context<'_>) -> io::Result<()> {
         if output.is_empty() {
             return Ok(());
         }
-        let written = match Pin::new(&mut self.stream).poll_write(cx, output) {
+        let offered = &output[..output.len().min(TURN)];
+        let written = match Pin::new(&mut self.stream).poll_write(cx, offered) {
             Poll::Ready(written) => written?,
             Poll::Pending => 0,
         };
+        self.moved += written;
         if written < output.len() {
-            self.unsent = output[written..].to_vec();
-            self.session.client.set_output(self.unsent.len());
+            if output.capacity() > KEEP {
+                // It would not be kept for others anyway.
+                (self.unsent, self.sent) = (std::mem::take(output), written);
+            } else {
+                (self.unsent, self.sent) = (output[written..].to_vec(), 0);
+            }
+            self.session.client.set_output(self.unsent.len() - self.sent);
         }
         Ok(())
     }

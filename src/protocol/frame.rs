@@ -31,11 +31,13 @@ pub struct FrameScanner {
     kind: u8,
     /// Elements that belong to the attributes in front.
     attributes: u64,
+    /// How long the buffer must be for the string under way to be complete, if it was seen to begin.
+    wanted: usize,
 }
 
 impl Default for FrameScanner {
     fn default() -> Self {
-        Self { scanned: 0, remaining: 1, kind: 0, attributes: 0 }
+        Self { scanned: 0, remaining: 1, kind: 0, attributes: 0, wanted: 0 }
     }
 }
 
@@ -61,6 +63,7 @@ impl FrameScanner {
                     // The line is read again when the body is complete; it is a few bytes.
                     next += usize::try_from(number).map_err(|_| InvalidFrame("string too long"))? + 2;
                     if buffer.len() < next {
+                        self.wanted = next;
                         return Ok(None);
                     }
                 }
@@ -92,6 +95,12 @@ impl FrameScanner {
                 return Ok(Some(frame));
             }
         }
+    }
+
+    /// How long the buffer must get, at least, to hold the reply under way; 0 if nothing is known of it.
+    #[must_use]
+    pub fn wanted(&self) -> usize {
+        self.wanted
     }
 
     /// Whether the bytes seen so far begin a reply that is not complete.
@@ -221,6 +230,31 @@ mod tests {
                     })
                 })
         })
+    }
+
+    /// Every byte is looked at once: what lies before the element under way may be anything by then.
+    #[test]
+    fn what_was_scanned_is_not_looked_at_again() {
+        let element = b"$5\r\nhello\r\n";
+        let stream =
+            [&b"*1000\r\n"[..], &element.repeat(998), b"$100000\r\n", &[b'x'; 100_002], b":1\r\n"].concat();
+        let (mut scanner, mut buffer) = (FrameScanner::default(), Vec::new());
+        for piece in stream.chunks(777) {
+            buffer.extend_from_slice(piece);
+            let done = scanner.scan(&buffer).unwrap();
+            assert_eq!(done.is_some(), buffer.len() == stream.len());
+            buffer[..scanner.scanned].fill(b'?');
+        }
+    }
+
+    #[test]
+    fn a_string_that_is_not_complete_says_how_much_is_missing() {
+        let mut scanner = FrameScanner::default();
+        assert_eq!(scanner.scan(b"*2\r\n:1\r\n$1000\r\nabc"), Ok(None));
+        assert_eq!(scanner.wanted(), 4 + 4 + 7 + 1002);
+        let whole = [&b"*2\r\n:1\r\n$1000\r\n"[..], &[b'x'; 1002]].concat();
+        assert!(scanner.scan(&whole).unwrap().is_some());
+        assert_eq!(scanner.wanted(), 0);
     }
 
     proptest! {

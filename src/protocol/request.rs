@@ -147,6 +147,19 @@ impl<'a> Request<'a> {
         self.raw
     }
 
+    /// Arguments `first` to `end` as they came, their length lines included; `None` for an inline request.
+    ///
+    /// # Panics
+    /// If there is none of them, `first` is 0 or `end` past [`Request::len`].
+    #[must_use]
+    pub fn raw_args(&self, first: usize, end: usize) -> Option<&'a [u8]> {
+        let behind = |index: usize| {
+            let span = self.spans[index];
+            span.start as usize + span.len as usize + 2
+        };
+        self.raw.map(|_| &self.buffer[behind(first - 1)..behind(end - 1)])
+    }
+
     /// The arguments from `first` on as a request of their own, if there are any: for commands about commands.
     #[must_use]
     pub fn tail(&self, first: usize) -> Option<Self> {
@@ -203,6 +216,9 @@ enum State {
     /// The bytes of an argument, with this many to come, this one included.
     BulkBody { remaining: usize, length: usize },
 }
+
+/// Memory for more arguments is given back after use.
+const SPANS_KEPT: usize = 64 << 10;
 
 /// Longest `*` or `$` line before Redis gives up on it.
 const LENGTH_LINE_MAX: usize = 64 << 10;
@@ -359,6 +375,9 @@ impl Batch {
         }
         self.requests.clear();
         self.inline.clear();
+        if self.spans.is_empty() && self.spans.capacity() > SPANS_KEPT {
+            self.spans = Vec::new();
+        }
         self.position -= self.consumed;
         self.begun = self.begun.saturating_sub(self.consumed);
         self.consumed = 0;

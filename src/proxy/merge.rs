@@ -92,6 +92,11 @@ impl<'a> Elements<'a> {
         let left = usize::try_from(parse_i64(&rest[..end])?).ok()?;
         Some(Self { rest: rest.get(end + 2..)?, left })
     }
+
+    /// The bytes from the next element on, and how many elements there are.
+    pub(super) fn rest(&self) -> (&'a [u8], usize) {
+        (self.rest, self.left)
+    }
 }
 
 impl<'a> Iterator for Elements<'a> {

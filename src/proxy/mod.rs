@@ -1,9 +1,10 @@
 //! The proxy: makes any number of plain Redis servers look like one to any client.
 //!
 //! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients,
-//! node connections, batching), [`replies`] (putting replies into order), [`merge`], [`info`], [`scan`] and [`count`] (many replies into
-//! one), [`membership`], [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`],
-//! [`losses`], [`delete`] and [`direct`] (what the listener and gRPC see), [`local`] (gRPC calls
+//! node connections, batching), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket), [`remains`] (large
+//! memory given back), [`large`] (where large values are), [`merge`], [`merging`], [`info`], [`scan`] and [`count`] (many replies
+//! into one), [`membership`], [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`],
+//! [`figures`], [`losses`], [`delete`] and [`direct`] (what the listener and gRPC see), [`local`] (gRPC calls
 //! as clients of a worker). Not here: what a command is (`command`), slot arithmetic and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
 
@@ -17,11 +18,15 @@ mod direct;
 mod figures;
 mod freeze;
 mod info;
+mod large;
 mod local;
 mod logins;
 mod losses;
 mod membership;
 mod merge;
+mod merging;
+mod outbox;
+mod remains;
 mod replies;
 mod routing;
 mod scan;
@@ -76,7 +81,8 @@ pub struct ProxyOptions {
     pub workers: NonZeroUsize,
     /// Client connections at once.
     pub max_clients: u64,
-    /// Connections of each worker to each node (for each database and RESP version in use).
+    /// Connections of each worker to each node (for each database and RESP version in use); up to two more are made for
+    /// what is large.
     pub connections_per_node: NonZeroUsize,
     /// A node that owes a reply for longer is given up.
     pub node_timeout: Duration,
@@ -227,6 +233,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         ports: std::sync::OnceLock::new(),
         connections: server::ConnectionCounters::default(),
         counts,
+        large_slots: large::LargeSlots::default(),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();
     let mut threads = Vec::new();

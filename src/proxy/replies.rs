@@ -3,7 +3,15 @@
 //! Nodes answer each at their own pace. A reply whose turn it is goes straight to the output; one that is early is kept
 //! aside until those before it have come. Nothing is allocated per request.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{HashMap, VecDeque},
+    io::{self, Write},
+};
+
+use super::{
+    outbox::{Outbox, Sent, reclaim},
+    remains::Remains,
+};
 
 /// The number of a request among those of its client; wraps around.
 pub(super) type Sequence = u32;
@@ -17,12 +25,12 @@ enum Entry {
     Muted,
     /// Its reply came early and is kept aside here.
     Ready { at: usize, len: usize },
+    /// It is large, and kept aside in the memory it came in.
+    Large,
 }
 
 /// Early replies are packed anew when the space they lie in is this large and mostly unused.
 const PACK_MIN: usize = 64 << 10;
-/// Buffers above this are given back when they are empty.
-const KEEP: usize = 256 << 10;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -31,10 +39,12 @@ pub(super) struct Replies {
     head: Sequence,
     entries: VecDeque<Entry>,
     early: Vec<u8>,
+    /// Bytes of `early` that are still to be sent.
     early_used: usize,
-    out: Vec<u8>,
-    /// Bytes at the front of `out` that are with the kernel.
-    sent: usize,
+    /// Large ones that came early.
+    large: HashMap<Sequence, Outbox>,
+    large_len: usize,
+    out: Outbox,
 }
 
 impl Replies {
@@ -54,12 +64,8 @@ impl Replies {
             Some(entry @ (Entry::Waiting | Entry::Muted)) => {
                 let reply = if matches!(entry, Entry::Muted) { &[] } else { reply };
                 if index == 0 {
-                    self.out.extend_from_slice(reply);
-                    self.entries.pop_front();
-                    self.head = self.head.wrapping_add(1);
-                    if self.front_is_ready() {
-                        self.release();
-                    }
+                    self.out.tail().extend_from_slice(reply);
+                    self.answered();
                 } else {
                     *entry = Entry::Ready { at: self.early.len(), len: reply.len() };
                     self.early.extend_from_slice(reply);
@@ -69,17 +75,40 @@ impl Replies {
                     }
                 }
             }
-            Some(Entry::Ready { .. }) | None => debug_assert!(false, "a reply nobody waits for"),
+            Some(Entry::Ready { .. } | Entry::Large) | None => {
+                debug_assert!(false, "a reply nobody waits for");
+            }
+        }
+    }
+
+    /// The same for a reply that is not copied.
+    pub(super) fn complete_large(&mut self, sequence: Sequence, reply: Outbox) {
+        let index = sequence.wrapping_sub(self.head) as usize;
+        match self.entries.get_mut(index) {
+            Some(Entry::Muted) => self.complete(sequence, &[]),
+            Some(Entry::Waiting) if index == 0 => {
+                self.out.append(reply);
+                self.answered();
+            }
+            Some(entry @ Entry::Waiting) => {
+                *entry = Entry::Large;
+                self.large_len += reply.len();
+                self.large.insert(sequence, reply);
+            }
+            Some(Entry::Ready { .. } | Entry::Large) | None => {
+                debug_assert!(false, "a reply nobody waits for");
+            }
         }
     }
 
     /// A request that is answered here and now, by what `write` appends.
     pub(super) fn answer<R>(&mut self, muted: bool, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         if self.entries.is_empty() {
-            let before = self.out.len();
-            let result = write(&mut self.out);
+            let out = self.out.tail();
+            let before = out.len();
+            let result = write(out);
             if muted {
-                self.out.truncate(before);
+                out.truncate(before);
             }
             self.head = self.head.wrapping_add(1);
             return result;
@@ -95,31 +124,51 @@ impl Replies {
         result
     }
 
-    fn front_is_ready(&self) -> bool {
-        matches!(self.entries.front(), Some(Entry::Ready { .. }))
+    /// A request that is answered here and now, by a reply that is not copied.
+    pub(super) fn answer_large(&mut self, muted: bool, reply: Outbox) {
+        let sequence = self.expect(muted);
+        self.complete_large(sequence, reply);
+    }
+
+    /// The reply to the oldest request is in the output: those behind it that came early may follow.
+    #[inline]
+    fn answered(&mut self) {
+        self.entries.pop_front();
+        self.head = self.head.wrapping_add(1);
+        if matches!(self.entries.front(), Some(Entry::Ready { .. } | Entry::Large)) {
+            self.release();
+        }
     }
 
     fn release(&mut self) {
-        while let Some(&Entry::Ready { at, len }) = self.entries.front() {
-            self.out.extend_from_slice(&self.early[at..at + len]);
-            self.early_used -= len;
+        loop {
+            match self.entries.front() {
+                // Where an empty one lies may be outdated.
+                Some(&Entry::Ready { len: 0, .. }) => {}
+                Some(&Entry::Ready { at, len }) => {
+                    self.out.tail().extend_from_slice(&self.early[at..at + len]);
+                    self.early_used -= len;
+                }
+                Some(Entry::Large) => {
+                    if let Some(reply) = self.large.remove(&self.head) {
+                        self.large_len -= reply.len();
+                        self.out.append(reply);
+                    }
+                }
+                Some(Entry::Waiting | Entry::Muted) | None => break,
+            }
             self.entries.pop_front();
             self.head = self.head.wrapping_add(1);
         }
         if self.early_used == 0 {
             reclaim(&mut self.early);
-            for entry in &mut self.entries {
-                if let Entry::Ready { at, .. } = entry {
-                    *at = 0;
-                }
-            }
         }
     }
 
     fn pack(&mut self) {
         let mut packed = Vec::with_capacity(self.early_used * 2);
         for entry in &mut self.entries {
-            if let Entry::Ready { at, len } = entry {
+            if let Entry::Ready { at, len: len @ 1.. } = entry {
                 let from = *at;
                 *at = packed.len();
                 packed.extend_from_slice(&self.early[from..from + *len]);
@@ -137,40 +186,39 @@ impl Replies {
     /// Bytes kept for the client, sent ones not counted.
     #[inline]
     pub(super) fn buffered(&self) -> usize {
-        self.out.len() - self.sent + self.early_used
+        self.out.len() + self.early_used + self.large_len
     }
 
-    /// What is to be sent.
+    /// Whether something is to be sent.
     #[inline]
-    pub(super) fn unsent(&self) -> &[u8] {
-        &self.out[self.sent..]
+    pub(super) fn has_output(&self) -> bool {
+        !self.out.is_empty()
     }
 
-    /// The kernel took this many bytes of [`Replies::unsent`].
+    /// Memory of what was sent.
     #[inline]
-    pub(super) fn advance(&mut self, count: usize) {
-        self.sent += count;
-        if self.sent == self.out.len() {
-            reclaim(&mut self.out);
-            self.sent = 0;
-        } else if self.sent > KEEP && self.sent > self.out.len() / 2 {
-            self.out.drain(..self.sent);
-            self.sent = 0;
-        }
+    pub(super) fn leave(&mut self, remains: &mut Remains) {
+        self.out.leave(remains);
+    }
+
+    /// All memory, when the client is gone.
+    pub(super) fn abandon(self, remains: &mut Remains) {
+        self.out.abandon(remains);
+        self.large.into_values().for_each(|reply| reply.abandon(remains));
+    }
+
+    /// Writes once.
+    ///
+    /// # Errors
+    /// The socket's.
+    #[inline]
+    pub(super) fn send(&mut self, socket: &mut impl Write) -> io::Result<Sent> {
+        self.out.send(socket)
     }
 
     #[cfg(test)]
-    fn output(&self) -> &[u8] {
-        &self.out
-    }
-}
-
-/// Empties a buffer, and gives its memory back if it grew large.
-pub(super) fn reclaim(buffer: &mut Vec<u8>) {
-    if buffer.capacity() > KEEP {
-        *buffer = Vec::new();
-    } else {
-        buffer.clear();
+    fn output(&self) -> Vec<u8> {
+        self.out.to_vec()
     }
 }
 
@@ -189,10 +237,10 @@ mod tests {
         assert_eq!(replies.output(), b"");
         replies.answer(false, |out| out.push(b'd'));
         replies.complete(a, b"a");
-        assert_eq!((replies.output(), replies.in_flight()), (&b"abd"[..], 0));
+        assert_eq!((&replies.output()[..], replies.in_flight()), (&b"abd"[..], 0));
         replies.answer(true, |out| out.push(b'x'));
-        replies.advance(1);
-        assert_eq!(replies.unsent(), b"bd");
+        assert_eq!(replies.send(&mut &mut [0; 1][..]).unwrap(), Sent::Blocked);
+        assert_eq!(replies.output(), b"bd");
     }
 
     proptest! {
@@ -219,17 +267,23 @@ mod tests {
                     }
                     _ if !open.is_empty() => {
                         let (sequence, number) = open.swap_remove(choice.index(open.len()));
-                        replies.complete(sequence, &body(number));
+                        if number % 3 == 0 {
+                            let mut large = Outbox::default();
+                            large.push(body(number).into());
+                            replies.complete_large(sequence, large);
+                        } else {
+                            replies.complete(sequence, &body(number));
+                        }
                     }
                     _ => {}
                 }
-                prop_assert!(expected.starts_with(replies.output()));
+                prop_assert!(expected.starts_with(&replies.output()));
             }
             for (sequence, number) in open.into_iter().rev() {
                 replies.complete(sequence, &body(number));
             }
-            prop_assert_eq!(replies.output(), &expected[..]);
-            prop_assert_eq!((replies.in_flight(), replies.early_used), (0, 0));
+            prop_assert_eq!(&replies.output(), &expected);
+            prop_assert_eq!((replies.in_flight(), replies.buffered()), (0, expected.len()));
         }
     }
 }

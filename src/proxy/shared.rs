@@ -8,13 +8,13 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{clients::Clients, worker::Waiting};
+use super::{clients::Clients, large::LargeSlots, worker::Waiting};
 use crate::{cluster::id::ProxyId, server::ConnectionCounters, time::Millis};
 
 /// Settings of the data path.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    /// Connections of each worker to each node, for each database and RESP version in use.
+    /// Connections of each worker to each node, for each database and RESP version in use; spare ones not counted.
     pub(super) connections_per_node: NonZeroUsize,
     /// A node that owes a reply for longer is given up.
     pub(super) node_timeout: Duration,
@@ -83,6 +83,7 @@ pub(super) struct Shared {
     pub(super) connections: ConnectionCounters,
     /// Clients that wait for all keys to be counted while slots move.
     pub(super) counts: mpsc::UnboundedSender<Waiting>,
+    pub(super) large_slots: LargeSlots,
 }
 
 impl Shared {

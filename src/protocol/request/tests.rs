@@ -69,6 +69,36 @@ fn breaking_the_protocol_gives_the_texts_of_redis() {
     }
 }
 
+/// Every byte is looked at once: what was parsed may be anything by then.
+#[test]
+fn what_was_parsed_is_not_looked_at_again() {
+    let mut stream = b"*1000\r\n".to_vec();
+    for number in 0..999 {
+        stream.extend_from_slice(format!("$4\r\n{number:04}\r\n").as_bytes());
+    }
+    stream.extend_from_slice(b"$100000\r\n");
+    stream.resize(stream.len() + 100_002, b'x');
+    let (mut batch, mut buffer) = (Batch::default(), Vec::new());
+    for piece in stream.chunks(777) {
+        buffer.extend_from_slice(piece);
+        batch.parse(&buffer, &Limits::default()).unwrap();
+        assert_eq!(batch.len(), usize::from(buffer.len() == stream.len()));
+        buffer[..batch.position].fill(b'?');
+    }
+    assert_eq!((batch.get(0, &stream).arg(7), batch.get(0, &stream).arg(999).len()), (&b"0007"[..], 100_000));
+}
+
+#[test]
+fn arguments_as_they_came() {
+    let bytes = b"*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$3\r\n\r\n1\r\n$1\r\nb\r\n$0\r\n\r\nmget a b\r\n";
+    let mut batch = Batch::default();
+    batch.parse(bytes, &Limits::default()).unwrap();
+    let request = batch.get(0, bytes);
+    assert_eq!(request.raw_args(1, 3), Some(&b"$1\r\na\r\n$3\r\n\r\n1\r\n"[..]));
+    assert_eq!(request.raw_args(3, 5), Some(&b"$1\r\nb\r\n$0\r\n\r\n"[..]));
+    assert_eq!(batch.get(1, bytes).raw_args(1, 2), None);
+}
+
 #[test]
 fn before_login_little_is_read() {
     let limits = Limits::default().unauthenticated();

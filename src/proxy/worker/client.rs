@@ -2,16 +2,65 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::{lane::Receiver, slots::Key, stream::Stream};
 use crate::{
+    cluster::slot::SlotId,
     protocol::{Batch, Encoder, ProtocolError, Version},
-    proxy::{clients::ClientInfo, count::Counted, replies::Replies},
+    proxy::{
+        clients::ClientInfo,
+        count::Counted,
+        large::LargeSlots,
+        outbox::{LARGE, Outbox},
+        remains::Remains,
+        replies::{Replies, Sequence},
+    },
 };
 
-/// Requests of one client that may be under way at once.
-pub(super) const IN_FLIGHT_MAX: usize = 16 << 10;
+/// Requests of one client that may be under way at once: as many lie before the next one of somebody else at a node.
+pub(super) const IN_FLIGHT_MAX: usize = 4 << 10;
 /// Bytes of replies that one client may leave unread; then its requests wait.
 pub(super) const OUTPUT_MAX: usize = 32 << 20;
+
+/// Who got a reply of this size is likely to get another.
+const HEAVY_REPLY: usize = 512 << 10;
+/// For so many requests.
+const HEAVY_REQUESTS: u8 = 16;
+
+/// What one client may cost in one turn. The unit is about what an argument of a small request takes, 100 ns.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Share {
+    turn: u64,
+    used: usize,
+}
+
+impl Share {
+    /// Of one turn; about as long as it takes to read half a megabyte.
+    const PER_TURN: usize = 4096;
+    /// Bytes of a unit, where bytes are copied.
+    const BYTES: usize = 128;
+
+    /// Another turn is another share.
+    #[inline]
+    pub(super) fn renew(&mut self, turn: u64) {
+        if self.turn != turn {
+            *self = Self { turn, used: 0 };
+        }
+    }
+
+    /// Whether nothing is left of it.
+    #[inline]
+    pub(super) fn is_used_up(&self) -> bool {
+        self.used >= Self::PER_TURN
+    }
+
+    /// Takes what so many arguments and bytes cost.
+    #[inline]
+    pub(super) fn take(&mut self, arguments: usize, bytes: usize) {
+        self.used += arguments + bytes / Self::BYTES;
+    }
+}
 
 /// Why the next request of a client must wait. While it does, the client is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +77,8 @@ pub(super) enum Stall {
     Output,
     /// All keys are being counted, while slots move.
     Counting,
+    /// Its share of this turn is used up; the request has not been looked at.
+    Turn,
 }
 
 /// Which replies a client wants (`CLIENT REPLY`).
@@ -47,12 +98,21 @@ pub(super) struct Client {
     pub(super) key: Key,
     pub(super) stream: Stream,
     pub(super) info: Arc<ClientInfo>,
-    /// What was read and not used: the beginning of a request, or all requests from a stalled one on.
+    /// The beginning of a request that is not complete.
     pub(super) input: Vec<u8>,
+    /// While it is stalled: what `batch` was parsed from.
+    pub(super) stalled: Bytes,
     pub(super) batch: Batch,
     /// The next request of the batch.
     pub(super) next: usize,
     pub(super) replies: Replies,
+    pub(super) share: Share,
+    /// The number of its lanes, at every node.
+    pub(super) lane: usize,
+    /// So many requests more take the lanes for large ones.
+    pub(super) heavy: u8,
+    /// Of its latest request, if that had keys of one slot.
+    pub(super) slot: Option<SlotId>,
     pub(super) version: Version,
     pub(super) database: u8,
     pub(super) authenticated: bool,
@@ -66,8 +126,12 @@ pub(super) struct Client {
     pub(super) unread: bool,
     /// On the list of those to be flushed.
     pub(super) dirty: bool,
+    /// On the list of those to go on with in the next turn.
+    pub(super) again: bool,
     /// To be closed when everything under way is answered and sent.
     pub(super) closing: bool,
+    /// To be closing when what was read has been served.
+    pub(super) ending: bool,
     /// Told after the requests before it were served.
     pub(super) broken: Option<ProtocolError>,
     /// Dropped with the client: tells the listener that the connection ended.
@@ -78,7 +142,12 @@ impl Client {
     /// Answers the request under way.
     pub(super) fn reply(&mut self, write: impl FnOnce(&mut Encoder<'_>)) {
         let version = self.version;
-        self.replies.answer(self.muted, |out| write(&mut Encoder::new(out, version)));
+        let bytes = self.replies.answer(self.muted, |out| {
+            let before = out.len();
+            write(&mut Encoder::new(out, version));
+            out.len() - before
+        });
+        self.share.take(0, bytes);
     }
 
     /// Answers the request under way with OK.
@@ -91,6 +160,47 @@ impl Client {
     /// Answers the request under way with an error, code first.
     pub(super) fn error(&mut self, text: impl AsRef<[u8]>) {
         self.reply(|reply| reply.error(text));
+    }
+
+    /// Answers the request under way with bytes of it.
+    pub(super) fn echo(&mut self, whole: Option<&Bytes>, argument: &[u8]) {
+        let Some(whole) = whole.filter(|_| argument.len() >= LARGE) else {
+            return self.reply(|reply| reply.bulk(argument));
+        };
+        let mut out = Outbox::default();
+        out.tail().extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+        out.push(whole.slice_ref(argument));
+        out.tail().extend_from_slice(b"\r\n");
+        self.replies.answer_large(self.muted, out);
+    }
+
+    /// A node's reply to a request of this client.
+    pub(super) fn complete_large(&mut self, sequence: Sequence, reply: Bytes, slots: &LargeSlots) {
+        if reply.len() >= HEAVY_REPLY {
+            self.heavy = HEAVY_REQUESTS;
+            if let (Some(slot), 1) = (self.slot, self.replies.in_flight()) {
+                slots.note(slot);
+            }
+        }
+        let mut out = Outbox::default();
+        out.push(reply);
+        self.replies.complete_large(sequence, out);
+    }
+
+    /// Whether the next request is one of those that take the lanes for large ones.
+    #[inline]
+    pub(super) fn is_heavy(&mut self) -> bool {
+        let heavy = self.heavy > 0;
+        self.heavy = self.heavy.saturating_sub(1);
+        heavy
+    }
+
+    /// No more is read; what was read is served first, if that needs nothing but time.
+    pub(super) fn end(&mut self) {
+        match self.stall {
+            Some(Stall::Turn | Stall::InFlight) => self.ending = true,
+            _ => self.closing = true,
+        }
     }
 
     /// Who is to get the reply to the request under way.
@@ -119,12 +229,19 @@ impl Client {
             Some(Stall::InFlight) => self.replies.in_flight() < IN_FLIGHT_MAX / 2,
             Some(Stall::Output) => self.replies.buffered() < OUTPUT_MAX / 2,
             // Others tell when.
-            Some(Stall::Held | Stall::Backlog | Stall::Counting) | None => false,
+            Some(Stall::Held | Stall::Backlog | Stall::Counting | Stall::Turn) | None => false,
         }
+    }
+
+    /// Its memory, when it is gone.
+    pub(super) fn abandon(self, remains: &mut Remains) {
+        self.replies.abandon(remains);
+        remains.take_vec(self.input);
+        remains.take(self.stalled);
     }
 
     /// Whether it can be closed without losing a reply.
     pub(super) fn is_done(&self) -> bool {
-        self.closing && self.replies.in_flight() == 0 && self.replies.unsent().is_empty()
+        self.closing && self.replies.in_flight() == 0 && !self.replies.has_output()
     }
 }

@@ -5,18 +5,23 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
+use bytes::Bytes;
 use mio::{Interest, Token};
 use tokio::sync::oneshot;
 
 use super::{
-    READ, READS_PER_TURN, Worker,
-    client::{Client, Mute, Stall},
+    READ, Worker,
+    client::{Client, Mute, Share, Stall},
     slots::Key,
     stream::Stream,
 };
 use crate::{
     protocol::{Batch, Limits, Version},
-    proxy::replies::Replies,
+    proxy::{
+        outbox::{LARGE, Sent},
+        replies::Replies,
+        routing::Routing,
+    },
 };
 
 impl Worker {
@@ -34,9 +39,14 @@ impl Worker {
                 stream: Stream::Closed,
                 info,
                 input: Vec::new(),
+                stalled: Bytes::new(),
                 batch: Batch::default(),
                 next: 0,
                 replies: Replies::default(),
+                share: Share::default(),
+                lane: 0,
+                heavy: 0,
+                slot: None,
                 version: Version::Resp2,
                 database: 0,
                 authenticated: self.shared.password.is_none(),
@@ -46,7 +56,9 @@ impl Worker {
                 counted: None,
                 unread: false,
                 dirty: false,
+                again: false,
                 closing: self.stopping,
+                ending: false,
                 broken: None,
                 _ended: ended,
             })
@@ -74,7 +86,7 @@ impl Worker {
             self.close_client(key);
             return;
         }
-        if event.is_writable() && self.clients.get_mut(key).is_some_and(|c| !c.replies.unsent().is_empty()) {
+        if event.is_writable() && self.clients.get_mut(key).is_some_and(|c| c.replies.has_output()) {
             self.dirty_client(key);
         }
         if event.is_readable() || event.is_read_closed() {
@@ -92,18 +104,17 @@ impl Worker {
         let Some(mut client) = self.clients.take(key) else { return };
         let mut scratch = std::mem::take(&mut self.scratch);
         let to_the_end = std::mem::take(&mut client.unread);
-        let mut reads = 0;
+        client.share.renew(self.turn);
         let alive = loop {
             if client.stall.is_some() || client.closing {
                 client.unread = true;
                 break true;
             }
-            if reads == READS_PER_TURN {
-                client.unread = to_the_end;
-                self.again.push(Token(key.index as usize));
+            if client.share.is_used_up() {
+                client.unread = true;
+                self.go_on_with(&mut client);
                 break true;
             }
-            reads += 1;
             match client.stream.read(&mut scratch) {
                 Ok(None) => break true,
                 Ok(Some(0)) => {
@@ -115,6 +126,7 @@ impl Worker {
                     break !client.is_done();
                 }
                 Ok(Some(count)) => {
+                    client.share.take(0, count);
                     self.feed(&mut client, &scratch[..count]);
                     if count < scratch.len() && !to_the_end {
                         break true;
@@ -133,22 +145,18 @@ impl Worker {
     /// New bytes of a client that is not stalled.
     fn feed(&mut self, client: &mut Client, bytes: &[u8]) {
         if client.input.is_empty() {
-            self.parse(client, bytes);
+            self.parse(client, Source::Read(bytes));
         } else {
             let mut input = std::mem::take(&mut client.input);
             input.extend_from_slice(bytes);
-            self.parse(client, &input);
-            // Serving copied what is left of it.
-            if client.input.is_empty() && input.capacity() <= READ {
-                input.clear();
-                client.input = input;
-            }
+            self.parse(client, Source::Kept(input));
         }
     }
 
-    fn parse(&mut self, client: &mut Client, buffer: &[u8]) {
+    fn parse(&mut self, client: &mut Client, source: Source<'_>) {
         let limits = Limits::default();
         let limits = if client.authenticated { limits } else { limits.unauthenticated() };
+        let buffer = source.bytes();
         client.broken = client.batch.parse(buffer, &limits).err();
         if buffer.len() - client.batch.consumed() > limits.query_buffer {
             tracing::warn!(
@@ -158,68 +166,109 @@ impl Worker {
             client.closing = true;
             return;
         }
-        self.serve(client, buffer);
+        self.serve(client, source);
     }
 
     /// Serves the complete requests of a batch from where it stopped, and keeps what is not used.
-    fn serve(&mut self, client: &mut Client, buffer: &[u8]) {
+    fn serve(&mut self, client: &mut Client, source: Source<'_>) {
         let batch = std::mem::take(&mut client.batch);
-        let routing = Arc::clone(&self.routing);
+        let source = if batch.is_empty() { source } else { source.shared_if_large() };
         let was_authenticated = client.authenticated;
-        self.mark_dirty(client);
-        while client.next < batch.len() && !client.closing {
-            if client.stall.is_none() {
-                client.begin();
-            }
-            let request = batch.get(client.next, buffer);
-            match self.request(client, &routing, &request) {
-                Ok(()) => {
-                    client.stall = None;
-                    client.next += 1;
-                }
-                Err(stall) => {
-                    if stall == Stall::Held {
-                        self.held.push(client.key);
-                    }
-                    client.stall = Some(stall);
-                    break;
-                }
-            }
+        if !batch.is_empty() || client.broken.is_some() {
+            let routing = Arc::clone(&self.routing);
+            client.share.renew(self.turn);
+            self.mark_dirty(client);
+            self.whole = source.whole();
+            self.serve_batch(client, &routing, &batch, source.bytes());
+            self.whole = None;
         }
         client.batch = batch;
         client.info.last_seen.store(self.wall.0, Relaxed);
         if client.stall.is_some() {
-            client.input = buffer.to_vec();
+            client.stalled = source.into_shared();
+            client.info.buffers.0.store(client.stalled.len() as u64, Relaxed);
             return;
         }
         client.next = 0;
-        let rest = &buffer[client.batch.consumed()..];
-        client.input.extend_from_slice(rest);
+        source.keep_from(client.batch.consumed(), &mut client.input);
         client.batch.reset();
         if let Some(error) = client.broken.take() {
             if client.authenticated && !was_authenticated {
                 // It was read with the limits of a stranger.
                 client.batch.restart();
                 let input = std::mem::take(&mut client.input);
-                return self.parse(client, &input);
+                return self.parse(client, Source::Kept(input));
             }
             client.muted = false;
             client.error(error.reply());
             client.closing = true;
         }
+        client.closing |= client.ending;
         client.info.buffers.0.store(client.input.len() as u64, Relaxed);
+    }
+
+    fn serve_batch(&mut self, client: &mut Client, routing: &Routing, batch: &Batch, buffer: &[u8]) {
+        while client.next < batch.len() && !client.closing {
+            // A request that has begun is not stopped by anything but itself.
+            if matches!(client.stall, None | Some(Stall::Turn)) {
+                if client.share.is_used_up() {
+                    client.stall = Some(Stall::Turn);
+                    self.go_on_with(client);
+                    return;
+                }
+                client.begin();
+            }
+            let request = batch.get(client.next, buffer);
+            match self.request(client, routing, &request) {
+                Ok(()) => {
+                    client.stall = None;
+                    client.next += 1;
+                    client.share.take(request.len(), 0);
+                }
+                Err(stall) => {
+                    if stall == Stall::Held {
+                        self.held.push(client.key);
+                    }
+                    client.stall = Some(stall);
+                    if client.ending {
+                        client.end();
+                    }
+                    return;
+                }
+            }
+        }
     }
 
     /// Goes on with a client that was stalled.
     pub(super) fn resume_client(&mut self, key: Key) {
         let Some(mut client) = self.clients.take(key) else { return };
         if client.stall.is_some() {
-            let input = std::mem::take(&mut client.input);
-            self.serve(&mut client, &input);
+            let source = Source::Shared(std::mem::take(&mut client.stalled));
+            self.serve(&mut client, source);
         }
         let unread = client.unread && client.stall.is_none();
         self.clients.put_back(key, client);
         if unread {
+            self.read_client(key);
+        }
+        self.dirty_client(key);
+    }
+
+    /// In the next turn.
+    fn go_on_with(&mut self, client: &mut Client) {
+        if !client.again {
+            client.again = true;
+            self.again.push(Token(client.key.index as usize));
+        }
+    }
+
+    /// Goes on where the turn before ended.
+    pub(super) fn continue_client(&mut self, key: Key) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        client.again = false;
+        if client.stall == Some(Stall::Turn) {
+            self.resume_client(key);
+        } else if client.unread {
             self.read_client(key);
         }
         self.dirty_client(key);
@@ -244,26 +293,89 @@ impl Worker {
     pub(super) fn close_client(&mut self, key: Key) {
         if let Some(client) = self.clients.forget(key) {
             self.shared.clients.remove(client.info.id);
+            client.abandon(&mut self.remains);
         }
     }
 
     pub(super) fn flush_client(&mut self, key: Key) {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.dirty = false;
-        let unsent = client.replies.unsent();
         let mut alive = true;
-        if !unsent.is_empty() {
-            match client.stream.write(unsent) {
-                Ok(Some(count)) => client.replies.advance(count),
-                Ok(None) => {}
+        if client.replies.has_output() {
+            match client.replies.send(&mut client.stream) {
+                Ok(Sent::All | Sent::Blocked) => {}
+                Ok(Sent::More) if client.again => {}
+                Ok(Sent::More) => {
+                    client.again = true;
+                    self.again.push(Token(key.index as usize));
+                }
                 Err(_) => alive = false,
             }
+            client.replies.leave(&mut self.remains);
             client.info.buffers.1.store(client.replies.buffered() as u64, Relaxed);
         }
         if !alive || client.is_done() {
             self.close_client(key);
         } else if client.may_resume() {
             self.resume.push(key);
+        }
+    }
+}
+
+/// Where the requests of a batch are.
+enum Source<'a> {
+    /// As they were read just now.
+    Read(&'a [u8]),
+    /// What was kept of earlier reads, and the rest of it.
+    Kept(Vec<u8>),
+    /// In memory that others may keep parts of.
+    Shared(Bytes),
+}
+
+impl Source<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Read(bytes) => bytes,
+            Self::Kept(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    fn shared_if_large(self) -> Self {
+        match self {
+            Self::Kept(bytes) if bytes.len() >= LARGE => Self::Shared(bytes.into()),
+            other => other,
+        }
+    }
+
+    /// What may be passed on without being copied.
+    fn whole(&self) -> Option<Bytes> {
+        match self {
+            Self::Shared(bytes) if bytes.len() >= LARGE => Some(bytes.clone()),
+            Self::Shared(_) | Self::Read(_) | Self::Kept(_) => None,
+        }
+    }
+
+    fn into_shared(self) -> Bytes {
+        match self {
+            Self::Read(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Kept(bytes) => bytes.into(),
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Keeps what is behind the complete requests in `input`, which is empty. Beyond a request that is large there is less than
+    /// one read, because each read is looked at before the next.
+    fn keep_from(self, used: usize, input: &mut Vec<u8>) {
+        match self {
+            Self::Read(bytes) => input.extend_from_slice(&bytes[used..]),
+            Self::Shared(bytes) => input.extend_from_slice(&bytes[used..]),
+            Self::Kept(mut bytes) => {
+                bytes.drain(..used);
+                if !bytes.is_empty() || bytes.capacity() <= READ {
+                    *input = bytes;
+                }
+            }
         }
     }
 }

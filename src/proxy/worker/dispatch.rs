@@ -16,7 +16,7 @@ use crate::{
         route::reason,
     },
     protocol::Request,
-    proxy::routing::Routing,
+    proxy::{outbox::LARGE, routing::Routing},
 };
 
 /// As Redis Cluster says it.
@@ -30,12 +30,14 @@ impl Worker {
         routing: &Routing,
         request: &Request<'_>,
     ) -> Result<(), Stall> {
-        if client.replies.in_flight() >= IN_FLIGHT_MAX {
+        let in_flight = client.replies.in_flight();
+        if in_flight >= IN_FLIGHT_MAX {
             return Err(Stall::InFlight);
         }
         if client.replies.buffered() > OUTPUT_MAX {
             return Err(Stall::Output);
         }
+        self.choose_lanes(client, request, in_flight)?;
         let spec = match resolve(request) {
             Ok(spec) => spec,
             Err(error) => {
@@ -110,6 +112,7 @@ impl Worker {
             self.refuse(client, routing.no_owner(slot));
             return Ok(());
         };
+        self.choose_lanes_by_slot(client, slot, request);
         let lane = self.lane_for(node, client);
         match self.check_lane(lane, client)? {
             Ok(()) => self.forward(client, lane, request),
@@ -142,10 +145,12 @@ impl Worker {
     pub(super) fn forward(&mut self, client: &mut Client, lane: u32, request: &Request<'_>) {
         self.gathers.counters.forwarded += 1;
         let receiver = client.expect();
+        let whole = request.raw().filter(|raw| raw.len() >= LARGE).and(self.whole.clone());
         let out = self.push(lane, receiver);
-        match request.raw() {
-            Some(raw) => out.extend_from_slice(raw),
-            None => encode_command(out, &request.args().collect::<Vec<_>>()),
+        match (request.raw(), whole) {
+            (Some(raw), None) => out.tail().extend_from_slice(raw),
+            (Some(raw), Some(whole)) => out.push_part(&whole, raw),
+            (None, _) => encode_command(out.tail(), &request.args().collect::<Vec<_>>()),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Requests that go to several nodes: splitting them, collecting the replies, and answering once.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
 
 use super::{
     Worker,
@@ -11,11 +13,13 @@ use super::{
 };
 use crate::{
     client::encode_command,
-    cluster::slot::SlotId,
+    cluster::slot::{SLOTS, SlotId},
     command::{Merge, Spec, keys},
     protocol::{Encoder, Request, Version},
     proxy::{
         merge::{self, Elements, PartReply},
+        merging::{Merging, Misfit, Selection},
+        outbox::Outbox,
         routing::{NodeIndex, Routing},
         shared::Counters,
     },
@@ -31,12 +35,32 @@ pub(super) enum Rule {
 }
 
 /// The reply of one node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) node: NodeIndex,
     at: usize,
     len: usize,
+    /// Where it is, if it is large.
+    large: Option<Bytes>,
     may_have_run: bool,
+}
+
+/// A reply as it comes from a lane.
+#[derive(Debug)]
+pub(super) enum Reply<'a> {
+    /// To be copied.
+    Small(&'a [u8]),
+    /// To be kept in the memory it came in.
+    Large(Bytes),
+}
+
+/// A large reply that is made in many turns.
+#[derive(Debug)]
+struct Job {
+    gather: Box<Gather>,
+    merging: Merging,
+    /// Keys of these slots only.
+    below: usize,
 }
 
 /// One request at several nodes.
@@ -61,9 +85,14 @@ pub(super) struct Gather {
 impl Gather {
     pub(super) fn replies(&self) -> impl Iterator<Item = PartReply<'_>> + Clone {
         self.parts.iter().map(|part| PartReply {
-            bytes: &self.bytes[part.at..part.at + part.len],
+            bytes: part.large.as_deref().unwrap_or(&self.bytes[part.at..part.at + part.len]),
             may_have_run: part.may_have_run,
         })
+    }
+
+    /// Whether merging all replies at once would keep others waiting.
+    pub(super) fn is_large(&self) -> bool {
+        self.replies().map(|reply| reply.bytes.len()).sum::<usize>() > MERGED_AT_ONCE
     }
 }
 
@@ -78,11 +107,16 @@ pub(super) struct Gathers {
     nodes: Vec<(NodeIndex, u32, usize)>,
     /// Parts that failed before they were sent.
     late: Vec<(Key, u32, Vec<u8>)>,
+    jobs: VecDeque<Job>,
     pub(super) counters: Counters,
 }
 
 /// Finished ones kept for their memory.
 const SPARE_MAX: usize = 256;
+/// Replies of more bytes are merged in many turns.
+const MERGED_AT_ONCE: usize = 256 << 10;
+/// Elements in one turn.
+const MERGED_PER_TURN: usize = 2048;
 /// Larger buffers are not kept.
 const KEEP: usize = 64 << 10;
 
@@ -140,14 +174,21 @@ impl Worker {
                     nodes.iter().map(|part| part.0),
                     &order,
                 );
+                let whole = self.whole.clone();
                 for (part, &(_, lane, keys)) in (0u16..).zip(&nodes) {
                     let out = self.push(lane, Receiver::Part { gather, part: u32::from(part) });
-                    let mut encoder = Encoder::new(out, Version::Resp2);
+                    let mut encoder = Encoder::new(out.tail(), Version::Resp2);
                     encoder.array(1 + keys * step);
                     encoder.bulk(request.name());
                     for (key, _) in order.iter().enumerate().filter(|&(_, &of)| of == part) {
-                        for index in 0..step {
-                            encoder.bulk(request.arg(first + key * step + index));
+                        let at = first + key * step;
+                        match (request.raw_args(at, at + step), &whole) {
+                            (Some(raw), Some(whole)) => out.push_part(whole, raw),
+                            (Some(raw), None) => out.tail().extend_from_slice(raw),
+                            (None, _) => {
+                                let mut encoder = Encoder::new(out.tail(), Version::Resp2);
+                                request.args_from(at).take(step).for_each(|argument| encoder.bulk(argument));
+                            }
                         }
                     }
                 }
@@ -212,7 +253,7 @@ impl Worker {
         }
         let gather = self.open_gather(client, spec, rule, nodes.iter().copied(), &[]);
         for (part, lane) in (0..).zip(lanes) {
-            encode_command(self.push(lane, Receiver::Part { gather, part }), arguments);
+            encode_command(self.push(lane, Receiver::Part { gather, part }).tail(), arguments);
         }
         self.gathers.counters.forwarded += nodes.len() as u64;
         Ok(())
@@ -263,7 +304,7 @@ impl Worker {
             let lane = self.lane_for(node, &client);
             match self.check_lane(lane, &client) {
                 Ok(Ok(())) | Err(_) => {
-                    encode_command(self.push(lane, Receiver::Part { gather: key, part }), arguments);
+                    encode_command(self.push(lane, Receiver::Part { gather: key, part }).tail(), arguments);
                     self.gathers.counters.forwarded += 1;
                 }
                 Ok(Err(text)) => {
@@ -274,17 +315,22 @@ impl Worker {
         }
         self.clients.put_back(client.key, client);
         for (key, part, reply) in std::mem::take(&mut self.gathers.late) {
-            self.part_arrived(key, part, &reply, false);
+            self.part_arrived(key, part, Reply::Small(&reply), false);
         }
     }
 
     /// One reply; with the last one the client is answered.
-    pub(super) fn part_arrived(&mut self, key: Key, part: u32, reply: &[u8], may_have_run: bool) {
+    pub(super) fn part_arrived(&mut self, key: Key, part: u32, reply: Reply<'_>, may_have_run: bool) {
         let Some(gather) = self.gathers.open.get_mut(key) else { return };
-        let at = gather.bytes.len();
-        gather.bytes.extend_from_slice(reply);
         if let Some(part) = gather.parts.get_mut(part as usize) {
-            (part.at, part.len, part.may_have_run) = (at, reply.len(), may_have_run);
+            part.may_have_run = may_have_run;
+            match reply {
+                Reply::Small(reply) => {
+                    (part.at, part.len) = (gather.bytes.len(), reply.len());
+                    gather.bytes.extend_from_slice(reply);
+                }
+                Reply::Large(reply) => part.large = Some(reply),
+            }
         }
         gather.remaining -= 1;
         if gather.remaining > 0 {
@@ -318,6 +364,10 @@ impl Worker {
             encoder.error(text);
             return Some(gather);
         }
+        if gather.is_large() && matches!(gather.rule, Rule::Merge(Merge::ByKey)) {
+            let selection = Selection::ByKey(gather.order.clone());
+            return self.merge_in_turns(gather, out, selection, SLOTS, |reply| Elements::of(reply));
+        }
         let done = match &gather.rule {
             Rule::Merge(Merge::Sum) => merge::sum(gather.replies()).map(|sum| encoder.integer(sum)),
             Rule::Merge(Merge::AllSucceeded) => {
@@ -333,20 +383,81 @@ impl Worker {
             Rule::Special(_) => return self.finish_special(gather, &routing, out),
         };
         if done.is_none() {
-            out.clear();
-            let text = format!("ERR the nodes' replies to {} do not fit together", gather.spec.name);
-            Encoder::new(out, gather.version).error(text);
+            gather.misfit(out);
         }
         Some(gather)
+    }
+
+    /// Makes one reply of large ones while others are served: of what `elements` finds in each. Keys count if their slots are
+    /// `below`.
+    pub(super) fn merge_in_turns(
+        &mut self,
+        gather: Box<Gather>,
+        out: &mut Vec<u8>,
+        selection: Selection,
+        below: usize,
+        elements: impl Fn(&[u8]) -> Option<Elements<'_>>,
+    ) -> Option<Box<Gather>> {
+        let replies: Vec<Bytes> = gather
+            .parts
+            .iter()
+            .zip(gather.replies())
+            .map(|(part, reply)| part.large.clone().unwrap_or_else(|| Bytes::copy_from_slice(reply.bytes)))
+            .collect();
+        let found: Option<Vec<_>> = replies.iter().map(|reply| Some((reply, elements(reply)?))).collect();
+        let Some(found) = found else {
+            gather.misfit(out);
+            return Some(gather);
+        };
+        let merging = Merging::new(selection, found.into_iter());
+        self.gathers.jobs.push_back(Job { gather, merging, below });
+        None
+    }
+
+    /// Goes on with large replies.
+    pub(super) fn merge_some(&mut self) {
+        let Some(mut job) = self.gathers.jobs.pop_front() else { return };
+        let Gather { routing, parts, client, sequence, .. } = &*job.gather;
+        let owned = |part: usize, slot: SlotId| {
+            slot.index() < job.below && routing.owner(slot) == parts.get(part).map(|part| part.node)
+        };
+        let reply = match job.merging.step(MERGED_PER_TURN, owned) {
+            Ok(None) => return self.gathers.jobs.push_back(job),
+            Ok(Some(reply)) => reply,
+            Err(Misfit) => {
+                let mut reply = Outbox::default();
+                job.gather.misfit(reply.tail());
+                reply
+            }
+        };
+        let (client, sequence) = (*client, *sequence);
+        if let Some(client) = self.clients.get_mut(client) {
+            client.replies.complete_large(sequence, reply);
+        }
+        self.dirty_client(client);
+        job.merging.leave(&mut self.remains);
+        job.gather.parts.into_iter().filter_map(|part| part.large).for_each(|reply| self.remains.take(reply));
+    }
+
+    /// Whether large replies are being made.
+    pub(super) fn is_merging(&self) -> bool {
+        !self.gathers.jobs.is_empty()
     }
 }
 
 impl Gather {
+    /// The error reply, when the nodes' replies make no sense together.
+    fn misfit(&self, out: &mut Vec<u8>) {
+        out.clear();
+        let text = format!("ERR the nodes' replies to {} do not fit together", self.spec.name);
+        Encoder::new(out, self.version).error(text);
+    }
+
     /// Waits for replies of these nodes, and forgets those it had.
     fn expect(&mut self, nodes: impl Iterator<Item = NodeIndex>) {
         self.parts.clear();
         self.bytes.clear();
-        self.parts.extend(nodes.map(|node| Part { node, at: 0, len: 0, may_have_run: false }));
+        self.parts.extend(nodes.map(|node| Part { node, at: 0, len: 0, large: None, may_have_run: false }));
         self.remaining = self.parts.len();
     }
 }

@@ -17,7 +17,8 @@ use crate::{
     client::encode_command,
     protocol::{Value, Version, frame::FrameScanner},
     proxy::{
-        replies::reclaim,
+        outbox::{Outbox, Sent},
+        remains::Remains,
         routing::{Login, NodeIndex},
     },
 };
@@ -26,6 +27,9 @@ use crate::{
 pub(super) const BACKLOG_MAX: usize = 16 << 20;
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// A reply of this size on its way keeps those behind it waiting for longer than another connection takes.
+const CLOGS: usize = 512 << 10;
 
 /// Who gets a reply.
 #[derive(Clone, Copy, Debug)]
@@ -100,15 +104,20 @@ pub(super) struct Lane {
     pub(super) database: u8,
     pub(super) version: Version,
     pub(super) state: State,
+    /// Among those to its node with its version and database.
+    pub(super) number: usize,
     /// Requests, from stream position `base` on.
-    out: Vec<u8>,
-    sent: usize,
+    out: Outbox,
     base: u64,
     pub(super) tags: VecDeque<Tag>,
     /// The beginning of a reply that is not complete.
     pub(super) partial: Vec<u8>,
     pub(super) scanner: FrameScanner,
+    /// A large reply is on its way.
+    pub(super) clogged: bool,
     pub(super) dirty: bool,
+    /// On the list of those to go on with in the next turn.
+    pub(super) again: bool,
     /// Clients that are not read until the backlog is shorter.
     pub(super) waiters: Vec<Key>,
     /// Since when the oldest request waits, or the last reply came.
@@ -126,19 +135,21 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(node: NodeIndex, database: u8, version: Version) -> Self {
+    pub(super) fn new(node: NodeIndex, database: u8, version: Version, number: usize) -> Self {
         Self {
             node,
             database,
             version,
             state: State::Idle,
-            out: Vec::new(),
-            sent: 0,
+            number,
+            out: Outbox::default(),
             base: 0,
             tags: VecDeque::new(),
             partial: Vec::new(),
             scanner: FrameScanner::default(),
+            clogged: false,
             dirty: false,
+            again: false,
             waiters: Vec::new(),
             waiting_since: None,
             backoff: BACKOFF_MIN,
@@ -154,7 +165,7 @@ impl Lane {
 
     /// Takes a request; its bytes are to be appended to what is returned.
     #[inline]
-    pub(super) fn push(&mut self, receiver: Receiver, now: Instant) -> &mut Vec<u8> {
+    pub(super) fn push(&mut self, receiver: Receiver, now: Instant) -> &mut Outbox {
         if self.tags.is_empty() {
             self.waiting_since = Some(now);
         }
@@ -165,7 +176,12 @@ impl Lane {
 
     /// Bytes that the node has not taken.
     pub(super) fn backlog(&self) -> usize {
-        self.out.len() - self.sent
+        self.out.len()
+    }
+
+    /// Whether a reply is under way that is large, by what it says or by what has come of it.
+    pub(super) fn is_receiving_much(&self) -> bool {
+        self.partial.len().max(self.scanner.wanted()) >= CLOGS
     }
 
     /// Why a request cannot be taken now, if it cannot. Without a connection yet, requests wait for it.
@@ -187,23 +203,27 @@ impl Lane {
     ///
     /// # Errors
     /// The connection broke.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        let State::Ready { stream } = &mut self.state else { return Ok(()) };
-        if self.sent == self.out.len() {
-            return Ok(());
+    pub(super) fn flush(&mut self, now: Instant) -> io::Result<Sent> {
+        let State::Ready { stream } = &mut self.state else { return Ok(Sent::All) };
+        let before = self.out.len();
+        let sent = self.out.send(stream)?;
+        let count = (before - self.out.len()) as u64;
+        if count > 0 {
+            // While the node takes a long request there is no reply to wait for. What follows it does not count: a node that
+            // answers nothing any more has room in its socket for a while.
+            let oldest_ends = self.tags.get(1).map_or(self.base + before as u64, |next| next.start);
+            if self.base < oldest_ends && self.waiting_since.is_some() {
+                self.waiting_since = Some(now);
+            }
+            self.base += count;
         }
-        let Some(count) = retry(|| stream.write(&self.out[self.sent..]))? else { return Ok(()) };
-        self.sent += count;
-        if self.sent == self.out.len() {
-            self.base += self.sent as u64;
-            self.sent = 0;
-            reclaim(&mut self.out);
-        } else if self.sent > BACKLOG_MAX / 16 {
-            self.base += self.sent as u64;
-            self.out.drain(..self.sent);
-            self.sent = 0;
-        }
-        Ok(())
+        Ok(sent)
+    }
+
+    /// Memory of what was sent.
+    #[inline]
+    pub(super) fn leave(&mut self, remains: &mut Remains) {
+        self.out.leave(remains);
     }
 
     /// Reads once: bytes, `None` if there are none now; 0 at the end.
@@ -334,7 +354,7 @@ impl Lane {
     /// Gives the connection up until later. Returns the requests under way, and which of them was the first that the node
     /// has not seen a byte of.
     pub(super) fn fail(&mut self, trouble: Trouble, now: Instant) -> (VecDeque<Tag>, u64) {
-        let sent_to = self.base + self.sent as u64;
+        let sent_to = self.base;
         let was_ready = matches!(self.state, State::Ready { .. });
         let tags = std::mem::take(&mut self.tags);
         if was_ready && tags.front().is_some_and(|tag| tag.start < sent_to) {
@@ -346,8 +366,7 @@ impl Lane {
         self.state = State::Down { until: now + self.backoff, trouble };
         self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
         self.base += self.out.len() as u64;
-        self.sent = 0;
-        reclaim(&mut self.out);
+        self.out = Outbox::default();
         self.partial = Vec::new();
         self.scanner = FrameScanner::default();
         self.waiting_since = None;

@@ -1,22 +1,39 @@
-//! The lanes of a worker: finding the one for a request, reading replies, and what happens when a node goes away.
+//! The lanes of a worker: finding the one for a request, and what happens when a node goes away. Not here: what is read from
+//! them ([`super::receive`]).
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mio::{Interest, Token};
 
 use super::{
-    LANE_BIT, READS_PER_TURN, Report, Worker,
+    LANE_BIT, Worker,
     client::{Client, Stall},
-    lane::{BACKLOG_MAX, GreetingError, Lane, Receiver, State, Trouble},
+    gather::Reply,
+    lane::{BACKLOG_MAX, Lane, Receiver, State, Trouble},
 };
 use crate::{
-    protocol::Version,
-    proxy::routing::{Access, NodeIndex, Routing},
+    cluster::slot::SlotId,
+    protocol::{Request, Version},
+    proxy::{
+        outbox::{Outbox, Sent},
+        routing::{Access, NodeIndex, Routing},
+    },
 };
 
 /// Databases that have lanes.
 pub(super) const DATABASES: u8 = 16;
 const NO_LANE: u32 = u32::MAX;
+/// Lanes to a node beyond the ordinary ones, made when they are needed: the first for large requests and for clients who get
+/// large replies, the second for others while a large reply keeps their own lane busy.
+pub(super) const SPARE_LANES: usize = 2;
+/// A request of this size on its way keeps those behind it waiting for longer than another connection takes.
+const LARGE_REQUEST: usize = 256 << 10;
+/// How long it is remembered in which slots there are large values.
+const FORGET_LARGE: Duration = Duration::from_secs(600);
 
 impl Lane {
     /// Whether time passing may change something about it.
@@ -33,11 +50,9 @@ impl Worker {
     /// The lane for a client's requests to a node; made if there is none.
     #[inline]
     pub(super) fn lane_for(&mut self, node: NodeIndex, client: &Client) -> u32 {
-        let per_node = self.shared.config.connections_per_node.get();
         let database = usize::from(client.database);
         let version = usize::from(client.version == Version::Resp3);
-        let number = client.key.index as usize % per_node;
-        let place = (database * 2 + version) * per_node + number;
+        let place = (database * 2 + version) * self.clogged.len() + client.lane;
         let node_place = usize::from(node);
         if let Some(lanes) = self.lane_of.get(node_place)
             && lanes[place] != NO_LANE
@@ -49,14 +64,56 @@ impl Worker {
 
     #[cold]
     fn make_lane(&mut self, node: NodeIndex, place: usize, database: u8, version: Version) -> u32 {
-        let per_node = self.shared.config.connections_per_node.get() * usize::from(DATABASES) * 2;
+        let per_node = self.clogged.len() * usize::from(DATABASES) * 2;
         while self.lane_of.len() <= usize::from(node) {
             self.lane_of.push(vec![NO_LANE; per_node].into_boxed_slice());
         }
         let index = self.lanes.len() as u32;
-        self.lanes.push(Lane::new(node, database, version));
+        self.lanes.push(Lane::new(node, database, version, place % self.clogged.len()));
         self.lane_of[usize::from(node)][place] = index;
         index
+    }
+
+    /// Which lanes a client's requests take, one at every node. While something is under way it keeps to them, because only
+    /// what goes the same way stays in order.
+    #[inline]
+    pub(super) fn choose_lanes(
+        &mut self,
+        client: &mut Client,
+        request: &Request<'_>,
+        in_flight: usize,
+    ) -> Result<(), Stall> {
+        let is_large = request.raw().is_some_and(|raw| raw.len() >= LARGE_REQUEST);
+        let ordinary = self.clogged.len() - SPARE_LANES;
+        if in_flight > 0 {
+            return if is_large && client.lane != ordinary { Err(Stall::Drain) } else { Ok(()) };
+        }
+        let home = client.key.index as usize % ordinary;
+        client.lane = if is_large || client.is_heavy() {
+            ordinary
+        } else if self.clogged[home] == 0 {
+            home
+        } else {
+            (0..ordinary).find(|&number| self.clogged[number] == 0).unwrap_or(ordinary + 1)
+        };
+        Ok(())
+    }
+
+    /// The same once it is known which slot a request is for: where there are large values, a large reply may come.
+    #[inline]
+    pub(super) fn choose_lanes_by_slot(&self, client: &mut Client, slot: SlotId, request: &Request<'_>) {
+        client.slot = Some(slot);
+        if client.replies.in_flight() > 0 {
+            return;
+        }
+        let large = self.clogged.len() - SPARE_LANES;
+        if client.lane != large {
+            if self.shared.large_slots.has(slot) {
+                client.lane = large;
+            }
+        } else if request.raw().is_some_and(|raw| raw.len() >= LARGE_REQUEST) {
+            self.shared.large_slots.note(slot);
+        }
     }
 
     /// Whether a lane takes a request now; otherwise the client waits, or is told why not.
@@ -94,7 +151,7 @@ impl Worker {
 
     /// Takes a request for a lane that was checked; its bytes are to be appended to what is returned.
     #[inline]
-    pub(super) fn push(&mut self, index: u32, receiver: Receiver) -> &mut Vec<u8> {
+    pub(super) fn push(&mut self, index: u32, receiver: Receiver) -> &mut Outbox {
         let lane = &mut self.lanes[index as usize];
         if !lane.dirty {
             lane.dirty = true;
@@ -145,132 +202,35 @@ impl Worker {
         self.read_lane(index);
     }
 
-    /// Reads and deals out replies.
-    pub(super) fn read_lane(&mut self, index: u32) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let mut failed = None;
-        for round in 0.. {
-            if round == READS_PER_TURN {
-                self.again.push(Token(index as usize | LANE_BIT));
-                break;
-            }
-            match self.lanes[index as usize].read(&mut scratch) {
-                Ok(None) => break,
-                Ok(Some(0)) => {
-                    failed = Some("it closed the connection".to_owned());
-                    break;
-                }
-                Ok(Some(count)) => {
-                    if let Err(reason) = self.deal_out(index, &scratch[..count]) {
-                        failed = Some(reason);
-                        break;
-                    }
-                    // An end of the stream comes with an event of its own.
-                    if count < scratch.len() {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    failed = Some(plain(&error));
-                    break;
-                }
-            }
-        }
-        self.scratch = scratch;
-        if let Some(reason) = failed {
-            self.fail_lane(index, Trouble::Unreachable(reason));
-        }
-    }
-
-    /// Cuts what a node sent into replies.
-    fn deal_out(&mut self, index: u32, bytes: &[u8]) -> Result<(), String> {
-        let mut partial = std::mem::take(&mut self.lanes[index as usize].partial);
-        let joined = !partial.is_empty();
-        if joined {
-            partial.extend_from_slice(bytes);
-        }
-        let buffer = if joined { &partial[..] } else { bytes };
-        let mut at = 0;
-        loop {
-            let lane = &mut self.lanes[index as usize];
-            let frame = match lane.scanner.scan(&buffer[at..]) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => break,
-                Err(error) => return Err(error.to_string()),
-            };
-            let reply = &buffer[at..at + frame.len];
-            at += frame.len;
-            if frame.kind == b'>' {
-                // Nobody asked for it on this connection.
-                continue;
-            }
-            match lane.state {
-                State::Ready { .. } => {
-                    let Some(tag) = lane.tags.pop_front() else {
-                        return Err("it sent a reply that nobody asked for".to_owned());
-                    };
-                    lane.answered += 1;
-                    self.deliver(tag.receiver, reply);
-                }
-                State::Greeting { .. } => match lane.greeted(reply) {
-                    Ok(true) => {
-                        if !lane.dirty {
-                            lane.dirty = true;
-                            self.dirty_lanes.push(index);
-                        }
-                    }
-                    Ok(false) => {}
-                    Err(GreetingError::Login(reason)) => {
-                        let (user, node) = (lane.user().to_owned(), lane.node);
-                        let text = format!("it refused this proxy's login: {reason}");
-                        // Nobody listens any more when the proxy ends.
-                        let _ = self.reports.send(Report::LoginRefused { user, reason, node });
-                        return Err(text);
-                    }
-                    Err(GreetingError::Other(trouble)) => {
-                        self.fail_lane(index, trouble);
-                        return Ok(());
-                    }
-                },
-                State::Idle | State::Connecting { .. } | State::Down { .. } => return Ok(()),
-            }
-        }
+    /// Goes on in the next turn.
+    pub(super) fn lane_again(&mut self, index: u32) {
         let lane = &mut self.lanes[index as usize];
-        lane.waiting_since = (!lane.tags.is_empty()).then_some(self.now);
-        if at < buffer.len() {
-            if joined {
-                partial.drain(..at);
-                lane.partial = partial;
-            } else {
-                lane.partial = buffer[at..].to_vec();
-            }
+        if !lane.again {
+            lane.again = true;
+            self.again.push(Token(index as usize | LANE_BIT));
         }
-        Ok(())
     }
 
-    /// One reply to whoever waits for it.
-    #[inline]
-    fn deliver(&mut self, receiver: Receiver, reply: &[u8]) {
-        match receiver {
-            Receiver::Client { client, sequence } => {
-                if let Some(found) = self.clients.get_mut(client) {
-                    found.replies.complete(sequence, reply);
-                    if !found.dirty {
-                        found.dirty = true;
-                        self.dirty_clients.push(client);
-                    }
-                }
-            }
-            Receiver::Part { gather, part } => self.part_arrived(gather, part, reply, true),
+    /// Goes on where the turn before ended.
+    pub(super) fn continue_lane(&mut self, index: u32) {
+        let lane = &mut self.lanes[index as usize];
+        lane.again = false;
+        if lane.backlog() > 0 {
+            self.flush_lane(index);
         }
+        self.read_lane(index);
     }
 
     pub(super) fn flush_lane(&mut self, index: u32) {
         let lane = &mut self.lanes[index as usize];
         lane.dirty = false;
-        if let Err(error) = lane.flush() {
-            return self.fail_lane(index, Trouble::Unreachable(plain(&error)));
+        match lane.flush(self.now) {
+            Ok(Sent::All | Sent::Blocked) => {}
+            Ok(Sent::More) => self.lane_again(index),
+            Err(error) => return self.fail_lane(index, Trouble::Unreachable(plain(&error))),
         }
+        let lane = &mut self.lanes[index as usize];
+        lane.leave(&mut self.remains);
         if !lane.waiters.is_empty() && lane.backlog() < BACKLOG_MAX / 2 {
             self.resume.append(&mut lane.waiters);
         }
@@ -289,6 +249,7 @@ impl Worker {
         };
         let (tags, sent_to) = lane.fail(trouble, self.now);
         self.resume.append(&mut lane.waiters);
+        self.note_clogging(index);
         let unsent = refused.unwrap_or_else(|| {
             format!("-CLUSTERDOWN {label} is unreachable: {reason}; nothing was done\r\n").into_bytes()
         });
@@ -299,6 +260,7 @@ impl Worker {
         for tag in tags {
             let may_have_run = tag.was_sent(sent_to);
             let reply = if may_have_run { &sent } else { &unsent };
+            let reply = Reply::Small(reply);
             match tag.receiver {
                 Receiver::Part { gather, part } => self.part_arrived(gather, part, reply, may_have_run),
                 receiver => self.deliver(receiver, reply),
@@ -381,6 +343,10 @@ impl Worker {
                 }
                 _ => {}
             }
+        }
+        if self.index == 0 && now >= self.forget_large {
+            self.shared.large_slots.forget();
+            self.forget_large = now + FORGET_LARGE;
         }
     }
 }

@@ -33,9 +33,9 @@ impl Worker {
                 Some(_) if request.len() > 2 => {
                     self.refuse(client, "ERR wrong number of arguments for 'ping' command");
                 }
-                Some(message) => client.reply(|reply| reply.bulk(message)),
+                Some(message) => client.echo(request.raw().and(self.whole.as_ref()), message),
             },
-            "echo" => client.reply(|reply| reply.bulk(request.arg(1))),
+            "echo" => client.echo(request.raw().and(self.whole.as_ref()), request.arg(1)),
             "select" => return self.select(client, request.arg(1)),
             "hello" => return self.hello(client, request),
             "auth" => self.auth(client, request),

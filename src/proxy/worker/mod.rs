@@ -5,7 +5,11 @@
 //! client that has something once. So many small requests of many clients become one write to each node, and nothing on
 //! the way is locked, shared with another thread, or allocated per request.
 //!
-//! Here: the turn, messages, and epochs. Sockets of clients are in [`clients`], those of nodes in [`lanes`]; what a request
+//! What is large must not keep others waiting: a socket that would take more than its share of a turn goes on in the next
+//! one ([`client::Share`], `again`), large requests and replies are passed on in the memory they came in, take lanes of
+//! their own, and are merged a few elements at a time.
+//!
+//! Here: the turn, messages, and epochs. Sockets of clients are in [`clients`], those of nodes in [`lanes`] and [`receive`]; what a request
 //! means is in [`dispatch`], [`gather`] and [`local`]. Not
 //! here: the registry; the table of routes comes from outside, ready made.
 
@@ -19,6 +23,7 @@ mod lane;
 mod lanes;
 pub(super) mod local;
 mod port;
+mod receive;
 mod slots;
 mod special;
 pub(super) mod stream;
@@ -29,6 +34,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use mio::{Events, Poll, Token, Waker};
 use tokio::sync::mpsc;
 
@@ -39,6 +45,7 @@ use self::{
     slots::{Key, Slots},
 };
 use super::{
+    remains::Remains,
     routing::{Draining, Routing},
     shared::Shared,
 };
@@ -48,8 +55,8 @@ use crate::{cluster::id::Epoch, time::Millis};
 const READ: usize = 128 << 10;
 /// How often timeouts are looked at while something is under way.
 const TICK: Duration = Duration::from_millis(50);
-/// Reads of one socket in one turn, before the others get theirs.
-const READS_PER_TURN: usize = 16;
+/// Reads of one node in one turn, before the others get theirs.
+const READS_PER_TURN: usize = 4;
 
 const LANE_BIT: usize = 1 << (usize::BITS - 1);
 /// No client and no lane has this number.
@@ -75,6 +82,10 @@ pub(super) struct Worker {
     now: Instant,
     wall: Millis,
     scratch: Vec<u8>,
+    /// The number of this turn.
+    turn: u64,
+    /// What the requests being served were parsed from, if it is large and may be passed on without being copied.
+    whole: Option<Bytes>,
     routing: Arc<Routing>,
     /// Nobody could tell held writes when to go on.
     registry_silent: bool,
@@ -88,8 +99,13 @@ pub(super) struct Worker {
     resume: Vec<Key>,
     /// Clients whose writes wait for a slot move.
     held: Vec<Key>,
-    /// Sockets that may have more to read.
+    /// Sockets to go on with in the next turn: their share of this one is used up.
     again: Vec<Token>,
+    remains: Remains,
+    /// When it is forgotten where there are large values.
+    forget_large: Instant,
+    /// By number of a lane among those to a node: how many a large reply keeps busy.
+    clogged: Vec<u32>,
     /// An epoch to acknowledge.
     draining: Option<(Epoch, Vec<Drain>)>,
     next_tick: Instant,
@@ -113,6 +129,7 @@ impl Worker {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let port = Arc::new(Port::new(waker));
         let now = Instant::now();
+        let ordinary_lanes = shared.config.connections_per_node.get();
         let worker = Self {
             index,
             shared,
@@ -122,6 +139,8 @@ impl Worker {
             now,
             wall: Millis::now(),
             scratch: vec![0; READ],
+            turn: 0,
+            whole: None,
             routing: Arc::new(Routing::unknown()),
             registry_silent: false,
             clients: Slots::default(),
@@ -132,6 +151,9 @@ impl Worker {
             resume: Vec::new(),
             held: Vec::new(),
             again: Vec::new(),
+            remains: Remains::default(),
+            forget_large: now,
+            clogged: vec![0; ordinary_lanes + lanes::SPARE_LANES],
             draining: None,
             next_tick: now,
             gathers: gather::Gathers::default(),
@@ -154,8 +176,10 @@ impl Worker {
                     return;
                 }
             }
+            self.turn += 1;
             self.now = Instant::now();
             self.wall = Millis::now();
+            let again = std::mem::take(&mut self.again);
             for event in &events {
                 let token = event.token();
                 if token == WAKER {
@@ -166,13 +190,15 @@ impl Worker {
                     self.client_event(token.0 as u32, event);
                 }
             }
-            for token in std::mem::take(&mut self.again) {
+            for token in again {
                 if token.0 & LANE_BIT != 0 {
-                    self.read_lane((token.0 & !LANE_BIT) as u32);
+                    self.continue_lane((token.0 & !LANE_BIT) as u32);
                 } else if let Some(key) = self.clients.current(token.0 as u32) {
-                    self.read_client(key);
+                    self.continue_client(key);
                 }
             }
+            self.merge_some();
+            self.remains.give_back_some();
             self.settle();
             if self.now >= self.next_tick {
                 self.tick();
@@ -189,7 +215,7 @@ impl Worker {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.again.is_empty() {
+        if !self.again.is_empty() || self.is_merging() || !self.remains.is_empty() {
             return Some(Duration::ZERO);
         }
         let busy = !self.held.is_empty()
@@ -232,7 +258,7 @@ impl Worker {
                     self.stopping = true;
                     for key in self.clients.keys() {
                         if let Some(client) = self.clients.get_mut(key) {
-                            client.closing = true;
+                            client.end();
                         }
                         self.dirty_client(key);
                     }

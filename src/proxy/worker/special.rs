@@ -9,13 +9,14 @@ use super::{
     gather::{Gather, Rule},
 };
 use crate::{
-    cluster::slot::SlotId,
+    cluster::slot::{SLOTS, SlotId},
     command::{Merge, Spec},
     protocol::{Encoder, Request, Version, number::parse_i64},
     proxy::{
         count::Counted,
         info,
         merge::{self, Elements},
+        merging::Selection,
         routing::{NodeIndex, Routing},
         scan::{Ask, Cursor, Next},
     },
@@ -221,6 +222,10 @@ impl Worker {
         let rule = std::mem::replace(&mut gather.rule, Rule::Merge(Merge::Special));
         let Rule::Special(special) = rule else { return Some(gather) };
         let done = match special {
+            Special::Keys if gather.is_large() => {
+                let selection = Selection::Owned { before: Vec::new() };
+                return self.merge_in_turns(gather, out, selection, SLOTS, |reply| Elements::of(reply));
+            }
             Special::Keys => merge_keys(&gather, routing, version, out),
             Special::DbSize { counted } => merge::sum(gather.replies()).map(|sum| {
                 Encoder::new(out, version).integer(sum + counted);
@@ -268,6 +273,14 @@ impl Worker {
             return Some(gather);
         };
         match ask.next(answered, routing) {
+            Next::Cursor(cursor) if gather.is_large() => {
+                let mut before = b"*2\r\n".to_vec();
+                Encoder::new(&mut before, version).bulk(cursor.to_string());
+                let selection = Selection::Owned { before };
+                self.merge_in_turns(gather, out, selection, ask.before, |reply| {
+                    Elements::of(Elements::of(reply)?.nth(1)?)
+                })
+            }
             Next::Cursor(cursor) => {
                 // By the table the node was asked with: if the slot has moved since, this is still its answer.
                 let mine = |slot: SlotId| routing.owner(slot) == Some(ask.node) && slot.index() < ask.before;

@@ -24,19 +24,32 @@ impl Stream {
             Self::Closed => Ok(0),
         })
     }
+}
 
-    /// Writes once: bytes, or `None` if the kernel takes none now.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<Option<usize>> {
-        retry(|| match self {
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
             Self::Tcp(stream) => stream.write(bytes),
             Self::Local(stream) => stream.write(bytes),
             Self::Closed => Err(io::ErrorKind::NotConnected.into()),
-        })
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write_vectored(slices),
+            Self::Local(stream) => stream.write_vectored(slices),
+            Self::Closed => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 /// Repeats a call that a signal interrupted; "not now" becomes `None`.
-pub(super) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+pub(in crate::proxy) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match call() {
             Ok(count) => return Ok(Some(count)),

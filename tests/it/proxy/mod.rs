@@ -3,6 +3,7 @@
 //! etcd in [`registration`].
 
 mod grpc;
+mod large;
 mod moving;
 mod outage;
 mod registration;

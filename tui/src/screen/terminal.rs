@@ -29,6 +29,7 @@ use ratatui::{
 };
 
 use super::{model::Model, view};
+use crate::keyboard;
 
 /// The screen has the terminal: what a panic has to know, whichever thread it happens on.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
@@ -94,6 +95,7 @@ impl Screen {
     pub(super) fn resume(&mut self) -> io::Result<()> {
         // Set first: half of what follows has to be undone too.
         ACTIVE.store(true, Ordering::SeqCst);
+        keyboard::listen()?;
         enable_raw_mode()?;
         let mut out = Vec::new();
         out.queue(EnterAlternateScreen)?.queue(EnableBracketedPaste)?.queue(EnableFocusChange)?;
@@ -167,6 +169,7 @@ pub(super) fn restore() {
     })();
     let _ = queued.and_then(|()| write_out(&out));
     let _ = disable_raw_mode();
+    keyboard::pause();
 }
 
 /// A panic of the drawing thread gives the terminal back before its message is printed; one of any other thread must

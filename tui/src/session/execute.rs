@@ -11,9 +11,7 @@ use redis_cluster::{
 use tonic::transport::Endpoint;
 
 use super::{
-    Session,
-    data::DataError,
-    explain, figures, guard, help, operations,
+    Session, explain, figures, guard, help, operations,
     outcome::{Body, Outcome, Status},
     show,
 };
@@ -97,9 +95,7 @@ async fn redis(session: &Session, arguments: &[Vec<u8>]) -> Outcome {
         Ok((reply, proxy)) => {
             Outcome { via: Some(proxy), verbatim: format::is_verbatim(arguments), ..Outcome::reply(reply) }
         }
-        Err(error @ (DataError::NoProxy(_) | DataError::Lost { .. })) => {
-            Outcome::failure(Status::Unreachable, error.to_string())
-        }
+        Err(error) => error.into(),
     }
 }
 

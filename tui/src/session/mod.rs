@@ -22,7 +22,10 @@ pub mod view;
 
 use std::{
     pin::Pin,
-    sync::{Arc, Once},
+    sync::{
+        Arc, Once,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -107,6 +110,7 @@ struct Inner {
     figures: Once,
     figures_interval: watch::Sender<Duration>,
     data: Mutex<data::Link>,
+    database: Arc<AtomicU32>,
     starter: Option<Arc<dyn StartsNodes>>,
     ended: CancellationToken,
     _ends_tasks: DropGuard,
@@ -136,7 +140,8 @@ impl Session {
         let endpoints: Vec<String> = registry.endpoints().map(str::to_owned).collect();
         let view = ClusterView::new(&options.cluster, &endpoints, options.events_kept);
         let (publish, receiver) = watch::channel(Arc::new(view.clone()));
-        let data = Mutex::new(data::Link::new(options.database));
+        let database = Arc::new(AtomicU32::new(options.database));
+        let data = Mutex::new(data::Link::new(Arc::clone(&database)));
         let (changes, incoming) = mpsc::channel(CHANGES_WAITING);
         let ended = CancellationToken::new();
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow(view, incoming, publish)));
@@ -150,6 +155,7 @@ impl Session {
                 figures: Once::new(),
                 figures_interval: watch::Sender::new(figures::INTERVAL),
                 data,
+                database,
                 starter,
                 ended: ended.clone(),
                 _ends_tasks: ended.drop_guard(),
@@ -173,6 +179,12 @@ impl Session {
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.inner.options
+    }
+
+    /// The database that commands run in.
+    #[must_use]
+    pub fn database(&self) -> u32 {
+        self.inner.database.load(Ordering::Relaxed)
     }
 
     /// Begins to stream live figures into the view, for faces that show them; more calls do nothing.

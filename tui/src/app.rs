@@ -126,6 +126,7 @@ fn open(
     let options = Options {
         endpoints: etcd.split(',').map(str::to_owned).collect(),
         cluster: arguments.typed.cluster.clone(),
+        access: arguments.typed.access.clone(),
         read_only: arguments.typed.read_only,
         connect_timeout: arguments.typed.connect_timeout,
         login,

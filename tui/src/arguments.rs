@@ -4,6 +4,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf, time::D
 
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use clap_complete::Shell;
+use redis_cluster::cluster::registry::{Access, AccessArguments};
 
 use crate::{
     format::Form,
@@ -40,7 +41,8 @@ Exit status: 0 all ran without error reply; 1 an error reply; 2 usage or syntax;
     disable_help_subcommand = true
 )]
 pub struct Typed {
-    /// ETCD: http://HOST:PORT, several with commas (none: an embedded cluster); COMMAND: one command to run
+    /// ETCD: http://HOST:PORT or https://HOST:PORT, several with commas (none: an embedded cluster); COMMAND: one command
+    /// to run
     #[arg(value_name = "[ETCD] [COMMAND]...", trailing_var_arg = true)]
     words: Vec<OsString>,
     /// Name of the cluster in the registry
@@ -148,6 +150,8 @@ pub struct Typed {
     /// Embedded cluster: keep the registry in DIR
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    access: AccessArguments,
     /// Print a completion script for this shell
     #[arg(long, value_name = "SHELL")]
     completions: Option<Shell>,
@@ -242,6 +246,8 @@ pub struct TypedOptions {
     pub repl: bool,
     /// `--dir`.
     pub dir: Option<PathBuf>,
+    /// `--etcd-…`, and the environment.
+    pub access: Access,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -325,6 +331,7 @@ pub fn parse(mut arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
             ascii: typed.ascii,
             repl: typed.repl,
             dir: typed.dir,
+            access: typed.access.access(),
         },
     })
 }

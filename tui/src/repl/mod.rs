@@ -78,7 +78,7 @@ pub async fn run(mut runner: Runner, arguments: &Arguments, plain: bool, signals
         }
     };
     tokio::select! {
-        looked = session.first_look() => if let Err(error) = looked { runner.output.message(&error) },
+        looked = session.first_look() => if let Err(error) = looked { runner.output.message(&error.to_string()) },
         _ = signals.next() => {}
     }
     let _restored = (!plain).then_some(TerminalMode);

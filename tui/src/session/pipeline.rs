@@ -71,8 +71,7 @@ impl Pipeline {
         self.bytes = 0;
         let (Some((first, _)), Some((last, _))) = (waiting.first(), waiting.last()) else { return Ok(()) };
         let (first, last) = (*first, *last);
-        let unreachable = |text: String| (first, Outcome::failure(Status::Unreachable, text));
-        let view = self.session.first_look().await.map_err(unreachable)?;
+        let view = self.session.first_look().await.map_err(|error| (first, error.into()))?;
         let options = self.session.options();
         let mut link = self.session.inner.data.lock().await;
         let mut open: Open = match link.take(&view, options).await {

@@ -10,7 +10,7 @@
 use std::{
     io::{self, Write as _},
     os::fd::{AsFd as _, OwnedFd},
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::Duration,
 };
@@ -19,6 +19,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags, fcntl_setfl, open},
     io::Errno,
+    process::{Signal, kill_current_process_group},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{InputModes, LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr},
 };
@@ -32,6 +33,8 @@ const WAITING_MAX: usize = 64 << 10;
 const CHUNK: usize = 4096;
 
 static KEYBOARD: OnceLock<Option<Keyboard>> = OnceLock::new();
+/// How often this process went on after it had been stopped.
+static CONTINUED: (Mutex<u64>, Condvar) = (Mutex::new(0), Condvar::new());
 
 struct Keyboard {
     terminal: OwnedFd,
@@ -69,6 +72,27 @@ pub fn listen() -> io::Result<()> {
 /// The terminal has the mode again that it had before [`listen`]; true unless it had it already. From any thread.
 pub fn pause() -> bool {
     KEYBOARD.get().is_some_and(|keyboard| keyboard.as_ref().is_some_and(Keyboard::pause))
+}
+
+/// Gives the terminal to the shell until it lets this process go on. Blocks; somebody has to tell [`continued`].
+///
+/// # Errors
+/// The terminal is gone.
+pub fn suspend() -> io::Result<()> {
+    let times = || CONTINUED.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = *times();
+    pause();
+    // Not SIGTSTP: in an orphaned process group that one is thrown away. The whole group, as the terminal does it.
+    kill_current_process_group(Signal::STOP)?;
+    // This thread may run on for a moment, until the signal has reached all of them.
+    drop(CONTINUED.1.wait_while(times(), |now| *now == before));
+    listen()
+}
+
+/// SIGCONT has come.
+pub fn continued() {
+    *CONTINUED.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    CONTINUED.1.notify_all();
 }
 
 fn keyboard() -> Option<&'static Keyboard> {
@@ -112,20 +136,19 @@ impl Keyboard {
 
     fn listen(&self) -> io::Result<()> {
         let mut before = self.before();
-        if before.is_none() {
-            let mode = tcgetattr(&self.terminal)?;
-            let mut keys = mode.clone();
-            keys.input_modes -= InputModes::BRKINT
-                | InputModes::ICRNL
-                | InputModes::INPCK
-                | InputModes::ISTRIP
-                | InputModes::IXON;
-            keys.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
-            keys.special_codes[rustix::termios::SpecialCodeIndex::VMIN] = 1;
-            keys.special_codes[rustix::termios::SpecialCodeIndex::VTIME] = 0;
-            tcsetattr(&self.terminal, OptionalActions::Now, &keys)?;
-            *before = Some(mode);
-        }
+        // Also for who listens already: a shell may have had the terminal meanwhile.
+        let mode = tcgetattr(&self.terminal)?;
+        let mut keys = mode.clone();
+        keys.input_modes -= InputModes::BRKINT
+            | InputModes::ICRNL
+            | InputModes::INPCK
+            | InputModes::ISTRIP
+            | InputModes::IXON;
+        keys.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
+        keys.special_codes[rustix::termios::SpecialCodeIndex::VMIN] = 1;
+        keys.special_codes[rustix::termios::SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&self.terminal, OptionalActions::Now, &keys)?;
+        before.get_or_insert(mode);
         drop(before);
         (&self.bell).write_all(b"l")
     }

@@ -7,7 +7,6 @@ use std::{
     thread,
 };
 
-use rustix::process::{Signal, kill_current_process_group};
 use rustyline::{
     Cmd, ColorMode, ConditionalEventHandler, Config, Editor as LineEditor, Event, EventContext, EventHandler,
     ExternalPrinter, KeyEvent, RepeatCount, error::ReadlineError, history::FileHistory,
@@ -64,13 +63,9 @@ struct Suspend;
 
 impl ConditionalEventHandler for Suspend {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
-        keyboard::pause();
         // Without a terminal there is nobody to give it to: the line editor finds that out by itself.
         let show = |marks: &[u8]| io::stdout().write_all(marks).and_then(|()| io::stdout().flush());
-        let _ = show(b"\x1b[?2004l");
-        let _ = kill_current_process_group(Signal::TSTP);
-        let _ = keyboard::listen();
-        let _ = show(b"\x1b[?2004h");
+        let _ = show(b"\x1b[?2004l").and_then(|()| keyboard::suspend()).and_then(|()| show(b"\x1b[?2004h"));
         Some(Cmd::Repaint)
     }
 }

@@ -13,6 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::{
     arguments::Arguments,
     format::{counted, harmless},
@@ -63,6 +66,14 @@ pub async fn run(mut runner: Runner, arguments: &Arguments, plain: bool, signals
     session.stream_figures();
     runner.record_lines();
     let mut printer = None;
+    let continued = match signal(SignalKind::from_raw(Signal::CONT.as_raw())) {
+        Ok(signal) => signal,
+        Err(error) => {
+            runner.output.message(&format!("redis_console: cannot listen for signals: {error}"));
+            return Status::ErrorReply;
+        }
+    };
+    let continued = tokio::spawn(tell_continued(continued));
     let mut reader = if plain {
         Reader::Plain(PlainReader::start())
     } else {
@@ -87,6 +98,7 @@ pub async fn run(mut runner: Runner, arguments: &Arguments, plain: bool, signals
     if let Some(news) = news {
         news.abort();
     }
+    continued.abort();
     match (status, runner.output.flush()) {
         (_, Err(status)) | (Err(status), Ok(())) | (Ok(status), Ok(())) => status,
     }
@@ -275,6 +287,13 @@ async fn confirmed(runner: &mut Runner, reader: &mut Reader, command: &Command) 
         }
         Read::End | Read::Interrupted | Read::Failed(_) => false,
     })
+}
+
+/// Whoever gave the terminal away takes it back.
+async fn tell_continued(mut signal: tokio::signal::unix::Signal) {
+    while signal.recv().await.is_some() {
+        keyboard::continued();
+    }
 }
 
 /// Prints what happens in the cluster above the prompt, a whole line at a time.

@@ -158,6 +158,8 @@ pub(super) fn restore() {
     if !ACTIVE.swap(false, Ordering::SeqCst) {
         return;
     }
+    // First: what is typed as soon as the shell's screen is there again is for the shell.
+    keyboard::pause();
     let mut out = Vec::new();
     let queued = (|| -> io::Result<()> {
         out.queue(EndSynchronizedUpdate)?
@@ -169,7 +171,6 @@ pub(super) fn restore() {
     })();
     let _ = queued.and_then(|()| write_out(&out));
     let _ = disable_raw_mode();
-    keyboard::pause();
 }
 
 /// A panic of the drawing thread gives the terminal back before its message is printed; one of any other thread must

@@ -116,6 +116,7 @@ fn terminals_get_no_title_from_a_reply() {
         }
         // Pasted, so that it is no key.
         if options == ["--repl"] {
+            pty.wait_prompt();
             pty.paste("get a\u{9b}2J\u{202e}b");
             pty.send("\r");
             pty.wait_text("(nil)");

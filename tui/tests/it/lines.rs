@@ -27,13 +27,14 @@ fn a_paste_of_several_lines_is_several_commands() {
     for end in ["\r", "\n", "\r\n"] {
         stage.run(&["mset", "x1", "1", "x2", "2"]);
         let mut pty = on_terminal(&stage.etcd.url(), &["--repl"]);
-        pty.wait_text("default> ");
+        pty.wait_prompt();
         pty.paste(&format!("del x1{end}get x2{end}set q 'two{end}lines'{end}get q"));
         pty.wait_text("get q");
         pty.send("\r");
         pty.wait_text(
             "default> get x2\n\"2\"\ndefault> set q \"two\\nlines\"\nOK\ndefault> get q\n\"two\\nlines\"",
         );
+        pty.wait_prompt();
         pty.send("\x04");
         assert_eq!(pty.end().exit_code(), 0, "{end:?}");
         assert_eq!(stage.run(&["exists", "x1", "x2"]).text(), "1\n", "{end:?}");
@@ -61,13 +62,18 @@ fn a_paste_on_the_full_screen_asks_once_and_runs_in_order() {
     pty.wait_text("(integer) 10");
     assert_eq!(stage.run(&["exists", "x1", "x2"]).text(), "1\n");
     assert_eq!(stage.run(&["--raw", "get", "q"]).text(), "two\nlines!\n");
+    // A terminal that marks no pastes types them.
+    for (end, value) in [("\r", "one"), ("\n", "two"), ("\r\n", "three")] {
+        pty.send(&format!("set typed {value}{end}get typed{end}"));
+        pty.wait_text(&format!("\"{value}\""));
+    }
 }
 
 #[test]
 fn pasted_changes_ask_and_nothing_pasted_answers() {
     let Some(cluster) = Cluster::start() else { return };
     let mut pty = on_terminal(&cluster.etcd.url(), &["--repl"]);
-    pty.wait_text("default> ");
+    pty.wait_prompt();
     pty.paste(&format!("add 2 {}\ny\nset a 1\n", cluster.nodes[1].url()));
     pty.wait_text("set a 1");
     pty.send("\r");
@@ -84,7 +90,7 @@ fn pasted_changes_ask_and_nothing_pasted_answers() {
 fn giving_up_drops_what_waits() {
     let Some(stage) = stage() else { return };
     let mut pty = on_terminal(&stage.etcd.url(), &["--repl"]);
-    pty.wait_text("default> ");
+    pty.wait_prompt();
     pty.paste("watch ping\nset never 1\nset never 2");
     pty.wait_text("never 2");
     pty.send("\r");

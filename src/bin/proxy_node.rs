@@ -43,11 +43,12 @@ struct Arguments {
     /// Password that clients must give
     #[arg(long, value_name = "PASSWORD", env = "REDIS_PASSWORD", hide_env_values = true)]
     requirepass: Option<String>,
-    #[command(flatten)]
-    access: AccessArguments,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
+    // Last: what follows would stand under its heading.
+    #[command(flatten)]
+    access: AccessArguments,
 }
 
 fn main() -> ExitCode {

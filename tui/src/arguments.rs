@@ -150,14 +150,15 @@ pub struct Typed {
     /// Embedded cluster: keep the registry in DIR
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    #[command(flatten)]
-    access: AccessArguments,
     /// Print a completion script for this shell
     #[arg(long, value_name = "SHELL")]
     completions: Option<Shell>,
     /// Print the manual page, for man -l -
     #[arg(long)]
     man: bool,
+    // Last: what follows would stand under its heading.
+    #[command(flatten)]
+    access: AccessArguments,
 }
 
 /// Something about the program itself that is printed instead of running a face.

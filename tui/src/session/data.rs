@@ -215,7 +215,7 @@ async fn connect(address: &str, options: &Options, database: u32) -> Result<Conn
     let introduced = async {
         if let Some((user, password)) = &options.login {
             let asked = format!("AUTH as {}", quote_word(user.as_bytes()));
-            introduce(&mut connection, asked, &[b"AUTH", user.as_bytes(), password.as_bytes()]).await?;
+            introduce(&mut connection, asked, &[b"AUTH", user.as_bytes(), password]).await?;
         }
         if options.resp3 {
             introduce(&mut connection, "HELLO 3".to_owned(), &[b"HELLO", b"3"]).await?;

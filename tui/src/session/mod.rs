@@ -61,7 +61,7 @@ pub struct Options {
     /// For connecting, and for the first answer of the registry.
     pub connect_timeout: Duration,
     /// Login at proxies; user and password.
-    pub login: Option<(String, String)>,
+    pub login: Option<(String, Vec<u8>)>,
     /// Speak RESP3 with proxies.
     pub resp3: bool,
     /// Number of the database to begin with.

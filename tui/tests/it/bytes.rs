@@ -29,6 +29,24 @@ fn arguments_and_scripts() {
 }
 
 #[test]
+fn a_password() {
+    let Some(stage) = stage() else { return };
+    stage.run(&["config", "set", "requirepass", "caf\\xe9"]);
+    let secret = [b"config set requirepass \"caf\\xe9a\"\n".as_slice()].concat();
+    let mut command = stage.console(&[]);
+    command.env("REDISCLI_AUTH", "caf\\xe9");
+    assert_eq!(run(command, &secret).text(), "OK\n");
+    let mut command = CommandBuilder::new(binary("redis_console"));
+    command.args([&stage.etcd.url(), "--askpass", "ping"]);
+    command.cwd(std::env::temp_dir());
+    let mut pty = Pty::start(command, 100, 30);
+    pty.wait_text("Password of default: ");
+    pty.send_bytes(b"caf\xe9ab\x7f\r");
+    pty.wait_text("PONG");
+    assert_eq!(pty.end().exit_code(), 0);
+}
+
+#[test]
 fn on_terminals() {
     let Some(stage) = stage() else { return };
     let home = tempfile::tempdir().unwrap();

@@ -95,3 +95,25 @@ fn on_terminals() {
     let shown = stage.run(&["--raw", "keys", "*"]);
     assert_eq!(shown.stdout.iter().filter(|&&byte| byte == 0xe9).count(), 3, "{shown:?}");
 }
+
+#[test]
+fn a_paste_larger_than_every_buffer() {
+    let Some(stage) = stage() else { return };
+    let home = tempfile::tempdir().unwrap();
+    for option in ["--repl", "--no-color"] {
+        let mut command = CommandBuilder::new(binary("redis_console"));
+        command.args([&stage.etcd.url(), option]);
+        command.env("TERM", "xterm-256color");
+        command.env("HOME", home.path());
+        command.env_remove("XDG_STATE_HOME");
+        let mut pty = Pty::start(command, 100, 30);
+        match option {
+            "--repl" => pty.wait_prompt(),
+            _ => drop(pty.wait_text("[CMD]")),
+        }
+        pty.paste(&format!("set big{option} {}", "x".repeat(200_000)));
+        pty.send("\r");
+        pty.wait_text("OK");
+        assert_eq!(stage.run(&["strlen", &format!("big{option}")]).text(), "200000\n");
+    }
+}

@@ -5,7 +5,7 @@ use std::{num::NonZeroUsize, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::Parser;
 use redis_cluster::{
-    cluster::ProxyId,
+    cluster::{ProxyId, registry::AccessArguments},
     proxy::{self, ProxyOptions},
     server::{ListenAddress, files, log, shutdown_signal},
 };
@@ -20,7 +20,7 @@ struct Arguments {
     #[arg(value_name = "ADDR")]
     address: ListenAddress,
     /// etcd: one URL, or several with commas
-    #[arg(value_name = "ETCD", value_delimiter = ',', required = true)]
+    #[arg(value_name = "ETCD", required = true)]
     etcd: Vec<String>,
     /// Name of the cluster in etcd
     #[arg(long, value_name = "NAME", default_value = "default")]
@@ -46,6 +46,9 @@ struct Arguments {
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
+    // Last: what follows would stand under its heading.
+    #[command(flatten)]
+    access: AccessArguments,
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut options = ProxyOptions::new(arguments.id, arguments.address, arguments.etcd);
+    options.access = arguments.access.access();
     options.cluster = arguments.cluster;
     options.advertise = arguments.advertise;
     if let Some(workers) = arguments.workers {

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{Epoch, NodeId, ProxyId};
+use super::{
+    id::{Epoch, NodeId, ProxyId},
+    userinfo,
+};
 
 /// How a member is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +19,7 @@ pub enum Kind {
     Stock,
 }
 
-/// `http://host:port` or `redis://[user[:password]@]host:port`.
+/// `http://host:port` or `redis://[[user]:password@]host:port`, percent signs in the login as in any URL.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Address {
@@ -27,14 +30,14 @@ pub struct Address {
     password: Option<String>,
 }
 
-/// An address that cannot be used.
+/// An address that cannot be used. Shows no password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "address {address:?}: {reason}; use http://HOST:PORT for a redis_node or redis://HOST:PORT for a stock server"
 )]
 pub struct InvalidAddress {
     address: String,
-    reason: &'static str,
+    reason: userinfo::Reason,
 }
 
 impl Address {
@@ -94,13 +97,20 @@ impl FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let invalid = |reason| InvalidAddress { address: text.to_owned(), reason };
+        let wrong = |reason| InvalidAddress { address: userinfo::masked(text), reason };
+        let invalid = |reason: &'static str| wrong(reason.into());
         let (stock, rest) = if let Some(rest) = text.strip_prefix("http://") {
             (false, rest)
         } else if let Some(rest) = text.strip_prefix("redis://") {
             (true, rest)
-        } else if text.starts_with("https://") || text.starts_with("rediss://") {
-            return Err(invalid("TLS is not supported yet"));
+        } else if text.starts_with("rediss://") {
+            return Err(invalid(
+                "there is no TLS to members in this version; use redis:// on a network of their own",
+            ));
+        } else if text.starts_with("https://") {
+            return Err(invalid(
+                "a redis_node has no TLS in this version; use http:// on a network of their own",
+            ));
         } else {
             return Err(invalid("no scheme"));
         };
@@ -111,11 +121,9 @@ impl FromStr for Address {
         };
         let (user, password) = match login {
             None => (None, None),
-            Some(login) => match login.split_once(':') {
-                Some((user, password)) => {
-                    (Some(user.to_owned()).filter(|user| !user.is_empty()), Some(password.to_owned()))
-                }
-                None => return Err(invalid("a user without a password")),
+            Some(login) => match userinfo::parse(login).map_err(wrong)? {
+                (user, Some(password)) => (Some(user).filter(|user| !user.is_empty()), Some(password)),
+                (_, None) => return Err(invalid("a user without a password")),
             },
         };
         let (host, port) = authority.rsplit_once(':').ok_or_else(|| invalid("no port"))?;
@@ -156,7 +164,9 @@ impl From<Address> for String {
     /// With the login, as the registry keeps it.
     fn from(address: Address) -> Self {
         let scheme = if address.stock { "redis://" } else { "http://" };
-        let login = address.login().map_or(String::new(), |(user, password)| format!("{user}:{password}@"));
+        let login = address
+            .login()
+            .map_or(String::new(), |(user, password)| format!("{}@", userinfo::write(user, password)));
         format!("{scheme}{login}{}", address.host_port())
     }
 }
@@ -200,6 +210,8 @@ pub struct ProxyRecord {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -211,6 +223,9 @@ mod tests {
         assert_eq!(address.login(), Some(("ops", "s3cret")));
         assert_eq!(address.to_string(), "redis://[::1]:6379");
         assert_eq!(String::from(address.clone()).parse::<Address>().unwrap(), address);
+        let address: Address = "redis://ops:p%40ss%3A%2F%25%23@h:1".parse().unwrap();
+        assert_eq!(address.login(), Some(("ops", "p@ss:/%#")));
+        assert_eq!(String::from(address), "redis://ops:p%40ss%3A%2F%25%23@h:1");
         for bad in [
             "localhost:8001",
             "http://",
@@ -222,6 +237,43 @@ mod tests {
         ] {
             let error = bad.parse::<Address>().unwrap_err().to_string();
             assert!(error.contains(bad) && error.contains("http://HOST:PORT"), "{error}");
+        }
+        assert!("rediss://h:1".parse::<Address>().unwrap_err().to_string().contains("no TLS to members"));
+        assert!(
+            "https://h:1".parse::<Address>().unwrap_err().to_string().contains("a redis_node has no TLS")
+        );
+    }
+
+    #[test]
+    fn errors_show_no_password() {
+        for bad in [
+            "redis://ops:s3cret@h",
+            "redis://ops:s3cret%zz@h:1",
+            "redis://ops:s3cret%ff@h:1",
+            "rediss://ops:s3cret@h:1",
+            "https://ops:s3cret@h:1",
+            "ops:s3cret@h:1",
+            "redis://ops:s3cret@::1:1",
+            "redis://ops:s3cret@[::1:1",
+            "redis://s3cret@h:1",
+            "redis://ops:s3/cret@s3cret@h:x",
+        ] {
+            let error = bad.parse::<Address>().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_login_comes_back_from_the_registry(user in "\\PC{1,8}", password: String, host in "[a-z]{1,5}|\\[::1\\]") {
+            let text = format!("redis://{}@{host}:6379", userinfo::write(&user, &password));
+            let address: Address = text.parse().unwrap();
+            prop_assert_eq!(address.login(), Some((user.as_str(), password.as_str())));
+            let json = serde_json::to_string(&address).unwrap();
+            let again: Address = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(&again, &address);
+            let shown = format!("{address} {address:?}");
+            prop_assert!(!shown.contains('@'));
         }
     }
 }

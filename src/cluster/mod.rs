@@ -14,6 +14,7 @@ pub mod plan;
 pub mod registry;
 pub mod slot;
 pub mod topology;
+mod userinfo;
 
 pub use id::{Epoch, NodeId, ProxyId};
 pub use slot::SlotId;

@@ -58,7 +58,7 @@ use crate::{
     cluster::{
         driver,
         id::ProxyId,
-        registry::{Registry, RegistryError},
+        registry::{Access, Registry, RegistryError},
     },
     server::{self, BindError, ListenAddress, Running, StartError},
     time::Millis,
@@ -75,6 +75,8 @@ pub struct ProxyOptions {
     pub advertise: Option<String>,
     /// etcd endpoints.
     pub endpoints: Vec<String>,
+    /// Login and certificates for etcd.
+    pub access: Access,
     /// Which cluster in etcd.
     pub cluster: String,
     /// Threads of the data path.
@@ -101,6 +103,7 @@ impl ProxyOptions {
             listen,
             advertise: None,
             endpoints,
+            access: Access::default(),
             cluster: "default".to_owned(),
             workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             max_clients: 10_000,
@@ -207,7 +210,7 @@ impl Drop for Handle {
 /// When the address, the endpoints or the system do not allow it. That the id is taken shows later, in
 /// [`Handle::registered`].
 pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
-    let registry = Registry::open(&options.endpoints, &options.cluster)?;
+    let registry = Registry::open_with(&options.endpoints, &options.cluster, &options.access)?;
     let listeners = server::bind(&options.listen)?;
     let system = |what| move |source| RunError::System { what, source };
     let local = listeners[0].local_addr().map_err(system("the listener"))?;

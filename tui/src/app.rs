@@ -1,9 +1,13 @@
 //! Which face the console shows, and what it shows it with.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal as _},
+    os::unix::ffi::OsStringExt as _,
     sync::Arc,
 };
+
+use redis_cluster::cluster::registry::Access;
 
 use crate::{
     arguments::Arguments,
@@ -97,7 +101,7 @@ impl Surroundings {
 type Refused = (Status, String);
 
 /// User and password for proxies, if there is one.
-type Login = Option<(String, String)>;
+type Login = Option<(String, Vec<u8>)>;
 
 async fn login(arguments: &Arguments, signals: &mut Signals) -> Result<Login, Refused> {
     let user = arguments.typed.user.clone();
@@ -108,11 +112,12 @@ async fn login(arguments: &Arguments, signals: &mut Signals) -> Result<Login, Re
             Err(error) => return Err((Status::Usage, error.to_string())),
         }
     } else if let Some(path) = &arguments.typed.password_file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| (Status::Usage, format!("{}: {error}", path.display())))?;
-        Some(text.lines().next().unwrap_or_default().to_owned())
+        let text =
+            std::fs::read(path).map_err(|error| (Status::Usage, format!("{}: {error}", path.display())))?;
+        let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
     } else {
-        std::env::var("REDISCLI_AUTH").ok()
+        std::env::var_os("REDISCLI_AUTH").map(OsString::into_vec)
     };
     Ok(password.map(|password| (user, password)))
 }
@@ -124,8 +129,10 @@ fn open(
     starter: Option<Arc<dyn StartsNodes>>,
 ) -> Result<Session, Refused> {
     let options = Options {
-        endpoints: etcd.split(',').map(str::to_owned).collect(),
+        endpoints: vec![etcd.to_owned()],
         cluster: arguments.typed.cluster.clone(),
+        // An embedded registry has no users, whatever the environment says of another one.
+        access: if starter.is_some() { Access::default() } else { arguments.typed.access.clone() },
         read_only: arguments.typed.read_only,
         connect_timeout: arguments.typed.connect_timeout,
         login,

@@ -4,6 +4,7 @@ use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf, time::D
 
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use clap_complete::Shell;
+use redis_cluster::cluster::registry::{Access, AccessArguments};
 
 use crate::{
     format::Form,
@@ -40,7 +41,8 @@ Exit status: 0 all ran without error reply; 1 an error reply; 2 usage or syntax;
     disable_help_subcommand = true
 )]
 pub struct Typed {
-    /// ETCD: http://HOST:PORT, several with commas (none: an embedded cluster); COMMAND: one command to run
+    /// ETCD: http://HOST:PORT or https://HOST:PORT, several with commas (none: an embedded cluster); COMMAND: one command
+    /// to run
     #[arg(value_name = "[ETCD] [COMMAND]...", trailing_var_arg = true)]
     words: Vec<OsString>,
     /// Name of the cluster in the registry
@@ -154,6 +156,9 @@ pub struct Typed {
     /// Print the manual page, for man -l -
     #[arg(long)]
     man: bool,
+    // Last: what follows would stand under its heading.
+    #[command(flatten)]
+    access: AccessArguments,
 }
 
 /// Something about the program itself that is printed instead of running a face.
@@ -242,6 +247,8 @@ pub struct TypedOptions {
     pub repl: bool,
     /// `--dir`.
     pub dir: Option<PathBuf>,
+    /// `--etcd-…`, and the environment.
+    pub access: Access,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -325,6 +332,7 @@ pub fn parse(mut arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
             ascii: typed.ascii,
             repl: typed.repl,
             dir: typed.dir,
+            access: typed.access.access(),
         },
     })
 }

@@ -1,12 +1,15 @@
-//! A password from the terminal, not shown while it is typed.
+//! A password from the terminal, byte for byte, not shown while it is typed.
 
-use std::io::{self, Write as _};
-
-use crossterm::{
-    event::{Event, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers},
-    terminal,
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _, Write as _},
+    os::fd::{AsFd as _, OwnedFd},
 };
-use futures::StreamExt as _;
+
+use rustix::{
+    io::Errno,
+    termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr},
+};
 
 use crate::{session::Status, signals::Signals};
 
@@ -22,46 +25,82 @@ pub enum AskError {
 }
 
 /// The terminal shows nothing and hands over every key, Ctrl-C too, until this is dropped.
-struct Hidden;
+struct Hidden {
+    terminal: OwnedFd,
+    before: Termios,
+}
 
 impl Hidden {
+    /// Stdin, or the terminal of the session where stdin is something else.
     fn begin() -> io::Result<Self> {
-        terminal::enable_raw_mode()?;
-        Ok(Self)
+        let stdin = io::stdin();
+        let terminal = match stdin.is_terminal() {
+            true => stdin.as_fd().try_clone_to_owned()?,
+            false => File::options().read(true).write(true).open("/dev/tty")?.into(),
+        };
+        let before = tcgetattr(&terminal)?;
+        let mut hidden = before.clone();
+        hidden.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
+        hidden.special_codes[rustix::termios::SpecialCodeIndex::VMIN] = 1;
+        hidden.special_codes[rustix::termios::SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&terminal, OptionalActions::Now, &hidden)?;
+        Ok(Self { terminal, before })
     }
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
         // A terminal that is gone has no mode to go back to.
-        let _ = terminal::disable_raw_mode();
+        let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
         let _ = writeln!(io::stderr());
     }
 }
 
 /// What was typed up to the end of the line.
 #[derive(Debug, Default)]
-struct Typed(String);
+struct Typed(Vec<u8>);
 
 impl Typed {
     /// `Some`: it is complete, or given up.
-    fn key(&mut self, key: KeyEvent) -> Option<Result<(), Status>> {
-        if key.kind == KeyEventKind::Release {
-            return None;
-        }
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Enter => return Some(Ok(())),
-            KeyCode::Char('c') if control => return Some(Err(Status::Interrupted)),
-            KeyCode::Char('d') if control && self.0.is_empty() => return Some(Err(Status::Usage)),
-            KeyCode::Char('j' | 'm') if control => return Some(Ok(())),
-            KeyCode::Char('u') if control => self.0.clear(),
-            KeyCode::Char('h') if control => drop(self.0.pop()),
-            KeyCode::Backspace => drop(self.0.pop()),
-            KeyCode::Char(character) if !control => self.0.push(character),
-            _ => {}
+    fn byte(&mut self, byte: u8) -> Option<Result<(), Status>> {
+        match byte {
+            b'\r' | b'\n' => return Some(Ok(())),
+            0x03 => return Some(Err(Status::Interrupted)),
+            0x04 if self.0.is_empty() => return Some(Err(Status::Usage)),
+            0x15 => self.0.clear(),
+            0x08 | 0x7f => self.rub_out(),
+            // Other keys than those of characters.
+            0x00..0x20 => {}
+            byte => self.0.push(byte),
         }
         None
+    }
+
+    /// The last character; what is none is bytes.
+    fn rub_out(&mut self) {
+        let length = self.0.utf8_chunks().last().map_or(0, |chunk| match chunk.invalid() {
+            [] => chunk.valid().chars().next_back().map_or(0, char::len_utf8),
+            _ => 1,
+        });
+        self.0.truncate(self.0.len() - length);
+    }
+}
+
+/// Reads up to the end of the line and nothing beyond it.
+fn read(terminal: &OwnedFd) -> Result<Vec<u8>, AskError> {
+    let mut typed = Typed::default();
+    loop {
+        let mut byte = [0];
+        match rustix::io::read(terminal, &mut byte) {
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            Ok(_) => match typed.byte(byte[0]) {
+                None => {}
+                Some(Ok(())) => return Ok(typed.0),
+                Some(Err(status)) => return Err(AskError::GivenUp(status)),
+            },
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(io::Error::from(error).into()),
+        }
     }
 }
 
@@ -69,28 +108,18 @@ impl Typed {
 ///
 /// # Errors
 /// [`AskError`].
-pub async fn ask(user: &str, signals: &mut Signals) -> Result<String, AskError> {
+pub async fn ask(user: &str, signals: &mut Signals) -> Result<Vec<u8>, AskError> {
     // First: somebody may type as soon as there is a prompt.
-    let _hidden = Hidden::begin()?;
+    let hidden = Hidden::begin()?;
     let mut stderr = io::stderr();
     write!(stderr, "Password of {}: ", crate::language::quote_word(user.as_bytes()))?;
     stderr.flush()?;
-    let mut events = EventStream::new();
-    let mut typed = Typed::default();
-    loop {
-        let event = tokio::select! {
-            event = events.next() => event.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()))?,
-            status = signals.next() => return Err(AskError::GivenUp(status)),
-        };
-        match event {
-            Event::Key(key) => match typed.key(key) {
-                None => {}
-                Some(Ok(())) => return Ok(typed.0),
-                Some(Err(status)) => return Err(AskError::GivenUp(status)),
-            },
-            Event::Paste(text) => typed.0.push_str(text.trim_end_matches(['\r', '\n'])),
-            _ => {}
-        }
+    let terminal = hidden.terminal.try_clone()?;
+    // Nobody waits for this thread: after a signal the program ends.
+    let reading = tokio::task::spawn_blocking(move || read(&terminal));
+    tokio::select! {
+        read = reading => read.unwrap_or_else(|error| Err(io::Error::other(error).into())),
+        status = signals.next() => Err(AskError::GivenUp(status)),
     }
 }
 
@@ -98,25 +127,30 @@ pub async fn ask(user: &str, signals: &mut Signals) -> Result<String, AskError> 
 mod tests {
     use super::*;
 
-    fn press(typed: &mut Typed, code: KeyCode, modifiers: KeyModifiers) -> Option<Result<(), Status>> {
-        typed.key(KeyEvent::new(code, modifiers))
-    }
-
     #[test]
     fn keys_make_a_line() {
         let mut typed = Typed::default();
-        for character in "x\u{e4}y".chars() {
-            assert_eq!(press(&mut typed, KeyCode::Char(character), KeyModifiers::NONE), None);
+        for &byte in "x\u{e4}y\u{7f}".as_bytes() {
+            assert_eq!(typed.byte(byte), None);
         }
-        press(&mut typed, KeyCode::Backspace, KeyModifiers::NONE);
-        assert_eq!(press(&mut typed, KeyCode::Enter, KeyModifiers::NONE), Some(Ok(())));
-        assert_eq!(typed.0, "x\u{e4}");
-        press(&mut typed, KeyCode::Char('u'), KeyModifiers::CONTROL);
-        assert_eq!(typed.0, "");
-        assert_eq!(
-            press(&mut typed, KeyCode::Char('c'), KeyModifiers::CONTROL),
-            Some(Err(Status::Interrupted))
-        );
-        assert_eq!(press(&mut typed, KeyCode::Char('d'), KeyModifiers::CONTROL), Some(Err(Status::Usage)));
+        assert_eq!(typed.byte(b'\r'), Some(Ok(())));
+        assert_eq!(typed.0, "x\u{e4}".as_bytes());
+        typed.byte(0x7f);
+        assert_eq!(typed.0, b"x");
+        typed.byte(0x15);
+        assert_eq!(typed.0, b"");
+        assert_eq!(typed.byte(0x03), Some(Err(Status::Interrupted)));
+        assert_eq!(typed.byte(0x04), Some(Err(Status::Usage)));
+    }
+
+    #[test]
+    fn bytes_stay_and_are_rubbed_out_one_by_one() {
+        let mut typed = Typed::default();
+        for &byte in b"\xe9a\xc3\xff\x7f" {
+            typed.byte(byte);
+        }
+        assert_eq!(typed.0, b"\xe9a\xc3");
+        typed.byte(0x08);
+        assert_eq!(typed.0, b"\xe9a");
     }
 }

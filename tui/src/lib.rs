@@ -2,12 +2,12 @@
 //!
 //! In reading order, each module knowing only those above it:
 //!
-//! - [`mod@format`]: replies and tables to bytes.
+//! - [`mod@format`]: replies and tables to bytes. [`typed`]: typed text that may be any bytes.
 //! - [`language`]: a line to a [`language::Command`]; the table of our words.
 //! - [`session`]: the connection to a cluster: [`session::ClusterView`], and running commands.
 //! - [`arguments`]: what was typed behind the program's name, and what it means; [`manual`]: the same on paper.
 //! - [`output`], [`progress`], [`runner`]: one command run, shown and counted, without a screen.
-//! - [`embedded`]: a whole cluster in this process.
+//! - [`embedded`]: a whole cluster in this process. [`keyboard`]: what is typed, byte for byte.
 //! - [`oneshot`], [`script`], [`repl`], [`screen`]: faces.
 //! - [`askpass`], [`app`]: which face, and with what.
 //!
@@ -18,6 +18,7 @@ pub mod arguments;
 pub mod askpass;
 pub mod embedded;
 pub mod format;
+pub mod keyboard;
 pub mod language;
 pub mod manual;
 pub mod oneshot;
@@ -30,3 +31,4 @@ pub mod screen;
 pub mod script;
 pub mod session;
 pub mod signals;
+pub mod typed;

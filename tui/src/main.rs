@@ -3,14 +3,20 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
-use redis_console::{app, arguments, manual};
+use redis_console::{app, arguments, format::harmless, manual};
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = match arguments::parse(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) => {
+            // It repeats what was typed, which may come from somewhere else.
+            let text = error.render().to_string();
+            let text = harmless::text(text.as_bytes());
             // Nobody to tell when neither stdout nor stderr is there.
-            let _ = error.print();
+            let _ = match error.use_stderr() {
+                true => std::io::stderr().write_all(text.as_bytes()),
+                false => std::io::stdout().write_all(text.as_bytes()),
+            };
             return Ok(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2)));
         }
     };

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::{
-    format::{Form, Formatter, json},
+    format::{Form, Formatter, harmless, json},
     session::{Body, Outcome, Status},
 };
 
@@ -42,7 +42,7 @@ impl Output {
             Body::Nothing => {}
             Body::Reply(value) => formatter.reply(out, value, outcome.verbatim, line),
             Body::Table(table) => formatter.table(out, table),
-            Body::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Body::Text(text) => out.extend_from_slice(harmless::text(text.as_bytes()).as_bytes()),
             Body::Failure(text) => match (line, formatter.form) {
                 (_, Form::Json | Form::QuotedJson) => {
                     json::error(out, text, line);
@@ -70,12 +70,16 @@ impl Output {
         if self.waiting.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 
-    /// Writes bytes to stdout.
+    /// Writes a line of text to stdout: its bytes, or for people what of them may reach a terminal.
     ///
     /// # Errors
     /// When stdout cannot be written.
-    pub fn data(&mut self, bytes: &[u8]) -> Result<(), Status> {
-        self.waiting.extend_from_slice(bytes);
+    pub fn line(&mut self, bytes: &[u8]) -> Result<(), Status> {
+        match self.formatter.form {
+            Form::Tty => self.waiting.extend_from_slice(harmless::line(bytes).as_bytes()),
+            Form::Raw | Form::Csv | Form::Json | Form::QuotedJson => self.waiting.extend_from_slice(bytes),
+        }
+        self.waiting.push(b'\n');
         if self.waiting.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 
@@ -107,7 +111,7 @@ impl Output {
     pub fn message(&mut self, text: &str) {
         self.end_live();
         // Without a stderr there is nobody to tell.
-        let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+        let _ = writeln!(io::stderr().lock(), "{}", harmless::text(text.as_bytes()));
     }
 
     /// Whether [`Output::live`] makes sense: somebody looks at stderr, and it can be redrawn.
@@ -118,7 +122,7 @@ impl Output {
 
     /// A line for the operator that the next one replaces; only where [`Output::can_redraw`].
     pub fn live(&mut self, text: &str) {
-        let _ = write!(io::stderr().lock(), "\r\x1b[K{}", printable(text));
+        let _ = write!(io::stderr().lock(), "\r\x1b[K{}", harmless::line(text.as_bytes()));
         self.live = true;
     }
 
@@ -127,9 +131,4 @@ impl Output {
             let _ = write!(io::stderr().lock(), "\r\x1b[K");
         }
     }
-}
-
-/// Text of others must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }

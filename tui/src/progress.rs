@@ -48,8 +48,9 @@ pub async fn follow(
 #[must_use]
 pub fn describe(view: &ClusterView, now: Millis) -> Option<String> {
     let seconds = |since: Millis| (now.0 - since.0).max(0) / 1000;
-    if let Health::Down { since, error } = &view.registry.health {
-        return Some(format!("the registry does not answer since {} s: {error}", seconds(*since)));
+    if let Health::Down { since, error, refused } = &view.registry.health {
+        let what = if *refused { "does not let us in" } else { "does not answer" };
+        return Some(format!("the registry {what} since {} s: {error}", seconds(*since)));
     }
     let plan = view.plans.iter().find(|plan| !plan.state.is_final())?;
     let percent = (plan.slots_done * 100).checked_div(plan.slots_total).unwrap_or(0);

@@ -263,9 +263,7 @@ impl Runner {
                 Ok(self.next(goes_on))
             }
             Directive::Echo(words) => {
-                let mut line = words.join(&b' ');
-                line.push(b'\n');
-                self.output.data(&line)?;
+                self.output.line(&words.join(&b' '))?;
                 Ok(Next::Continue)
             }
             Directive::Sleep(time) => {

@@ -6,12 +6,18 @@ use super::LeaseId;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// An endpoint that cannot be used.
-    #[error("etcd endpoint {endpoint:?}: {reason}; use http://HOST:PORT")]
+    #[error("etcd endpoint {endpoint:?}: {reason}; use http://HOST:PORT or https://HOST:PORT")]
     Endpoint {
-        /// As it was given.
+        /// As it was given, without its login.
         endpoint: String,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: std::borrow::Cow<'static, str>,
+    },
+    /// Login and certificates do not go together, or cannot be read.
+    #[error("login to etcd: {reason}")]
+    Access {
+        /// What is wrong.
+        reason: String,
     },
     /// A cluster cannot have this name: it is part of every key.
     #[error("cluster name {name:?}: use 1 to 64 letters, digits, '.', '_' or '-'")]

@@ -210,7 +210,10 @@ fn commit_error(txn: &Txn, failure: Failure) -> RegistryError {
                 RegistryError::Refused { endpoint: failure.endpoint, reason }
             }
         }
-        Fault::Absent(_) | Fault::NotRun(_) | Fault::Uncertain(_) => {
+        Fault::Untrusted(reason) if !failure.uncertain => {
+            RegistryError::Refused { endpoint: failure.endpoint, reason }
+        }
+        Fault::Absent(_) | Fault::NotRun(_) | Fault::Uncertain(_) | Fault::Untrusted(_) => {
             let detail = failure.detail;
             if failure.uncertain {
                 RegistryError::Unknown { what, detail }

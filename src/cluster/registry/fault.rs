@@ -14,6 +14,8 @@ pub(super) enum Fault {
     NotRun(String),
     /// It was sent, and may have run or may still run.
     Uncertain(String),
+    /// There was no connection that both ends trust, so it was not sent: another endpoint may have better certificates.
+    Untrusted(String),
     /// The endpoint answered that it will not; trying elsewhere would give the same answer.
     Refused(Code, String),
 }
@@ -24,8 +26,26 @@ impl Fault {
             Self::Absent(reason)
             | Self::NotRun(reason)
             | Self::Uncertain(reason)
+            | Self::Untrusted(reason)
             | Self::Refused(_, reason) => reason,
         }
+    }
+
+    /// The endpoint does not know who asks any more: a token of before its restart, or of before users and roles changed.
+    /// Logging in anew helps. It did not run.
+    pub(super) fn is_stale_login(&self) -> bool {
+        const STALE: [&str; 4] = [
+            "invalid auth token",
+            "revision of auth store is old",
+            "user name is empty",
+            "authentication is not enabled",
+        ];
+        matches!(self, Self::Refused(_, reason) if STALE.iter().any(|text| reason.contains(text)))
+    }
+
+    /// It has no users, so there is nobody to log in as.
+    pub(super) fn is_without_users(&self) -> bool {
+        matches!(self, Self::Refused(_, reason) if reason.contains("authentication is not enabled"))
     }
 }
 
@@ -33,7 +53,7 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {
             Error::GRpcStatus(status) => classify(&status),
-            Error::TransportError(error) => Self::Uncertain(innermost(&error)),
+            Error::TransportError(error) => of_transport(&error),
             other => Self::Uncertain(other.to_string()),
         }
     }
@@ -42,8 +62,7 @@ impl From<Error> for Fault {
 fn classify(status: &tonic::Status) -> Fault {
     if let Some(source) = status.source() {
         // Made on this side: the connection failed, before or after sending.
-        let reason = innermost(source);
-        return if is_connect(source) { Fault::Absent(reason) } else { Fault::Uncertain(reason) };
+        return of_transport(source);
     }
     let message = status.message().to_owned();
     match status.code() {
@@ -70,6 +89,19 @@ fn classify(status: &tonic::Status) -> Fault {
         | Code::Unknown => {
             Fault::Uncertain(if message.is_empty() { status.code().to_string() } else { message })
         }
+    }
+}
+
+fn of_transport(error: &(dyn std::error::Error + 'static)) -> Fault {
+    let reason = innermost(error);
+    // The words of TLS on this end, of the other end, and of somebody who does not speak it.
+    let of_tls = ["invalid peer certificate", "received fatal alert", "received corrupt message"];
+    if of_tls.iter().any(|text| reason.contains(text)) {
+        Fault::Untrusted(format!("TLS: {reason}"))
+    } else if is_connect(error) {
+        Fault::Absent(reason)
+    } else {
+        Fault::Uncertain(reason)
     }
 }
 

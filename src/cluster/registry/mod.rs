@@ -8,6 +8,7 @@
 //! the background (a lease's keep-alive, a watch) lives on the runtime that created it and ends with it; a lease then counts
 //! as lost. No call waits longer than [`CALL_DEADLINE`] per request it sends.
 
+mod access;
 pub mod embedded;
 mod endpoint;
 mod error;
@@ -21,8 +22,9 @@ mod watch;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use self::{endpoint::Endpoint, pool::Pool};
+use self::{access::Credentials, endpoint::Endpoint, pool::Pool};
 pub use self::{
+    access::{Access, AccessArguments},
     error::RegistryError,
     lease::{Lease, LeaseId, Liveness},
     txn::{Commit, Txn},
@@ -86,24 +88,30 @@ struct Inner {
 impl Registry {
     /// Checks the endpoints and the name; connects to nothing yet, so it may be called outside a runtime.
     ///
-    /// An endpoint is `http://HOST:PORT` or `HOST:PORT`; one string may hold several with commas.
+    /// An endpoint is `http://[USER:PASSWORD@]HOST:PORT`, the same with `https://`, or `HOST:PORT`; one string may hold several
+    /// with commas.
     ///
     /// # Errors
-    /// [`RegistryError::Endpoint`] or [`RegistryError::ClusterName`].
+    /// [`RegistryError::Endpoint`], [`RegistryError::Access`] or [`RegistryError::ClusterName`].
     pub fn open(endpoints: &[String], cluster: &str) -> Result<Self, RegistryError> {
+        Self::open_with(endpoints, cluster, &Access::default())
+    }
+
+    /// As [`Registry::open`], with a login and certificates.
+    ///
+    /// # Errors
+    /// As [`Registry::open`].
+    pub fn open_with(endpoints: &[String], cluster: &str, access: &Access) -> Result<Self, RegistryError> {
         let endpoints = Endpoint::parse_all(endpoints)?;
+        let credentials = Credentials::new(access, &endpoints)?;
         let named = (1..=64).contains(&cluster.len())
             && cluster.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
         if !named {
             return Err(RegistryError::ClusterName { name: cluster.to_owned() });
         }
-        Ok(Self {
-            inner: Arc::new(Inner {
-                cluster: cluster.to_owned(),
-                prefix: format!("/redis-cluster/{cluster}/"),
-                pool: Pool::new(endpoints),
-            }),
-        })
+        let prefix = format!("/redis-cluster/{cluster}/");
+        let pool = Pool::new(endpoints, credentials, prefix.clone());
+        Ok(Self { inner: Arc::new(Inner { cluster: cluster.to_owned(), prefix, pool }) })
     }
 
     /// The cluster's name.
@@ -112,7 +120,7 @@ impl Registry {
         &self.inner.cluster
     }
 
-    /// The endpoints as `http://HOST:PORT`, in the order given.
+    /// The endpoints as `http://HOST:PORT`, without their login, in the order given.
     pub fn endpoints(&self) -> impl Iterator<Item = &str> {
         self.inner.pool.endpoints().iter().map(Endpoint::url)
     }

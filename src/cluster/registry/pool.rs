@@ -15,8 +15,11 @@ use tokio::{
     runtime::{Handle, Id},
     time::{Instant, sleep, timeout, timeout_at},
 };
+use tonic::Code;
 
-use super::{CALL_DEADLINE, RegistryError, endpoint::Endpoint, fault::Fault, random::backoff};
+use super::{
+    CALL_DEADLINE, RegistryError, access::Credentials, endpoint::Endpoint, fault::Fault, random::backoff,
+};
 
 /// One endpoint gets this long before the next one is asked.
 pub(super) const ATTEMPT: Duration = Duration::from_millis(1500);
@@ -30,6 +33,9 @@ pub(super) const MAX_MESSAGE: usize = 256 << 20;
 /// One client per endpoint and runtime: a client's connection task ends with the runtime that made it.
 pub(super) struct Pool {
     endpoints: Vec<Endpoint>,
+    credentials: Credentials,
+    /// Of the keys, for advice.
+    prefix: String,
     /// The one that answered last.
     preferred: AtomicUsize,
     clients: Mutex<HashMap<(Id, usize), Client>>,
@@ -50,7 +56,9 @@ impl Failure {
     /// For calls that may be repeated at will.
     pub(super) fn into_error(self) -> RegistryError {
         match self.fault {
-            Fault::Refused(_, reason) => RegistryError::Refused { endpoint: self.endpoint, reason },
+            Fault::Refused(_, reason) | Fault::Untrusted(reason) => {
+                RegistryError::Refused { endpoint: self.endpoint, reason }
+            }
             Fault::Absent(_) | Fault::NotRun(_) | Fault::Uncertain(_) => {
                 RegistryError::Unavailable { detail: self.detail }
             }
@@ -66,8 +74,8 @@ pub(super) struct Answer<T> {
 }
 
 impl Pool {
-    pub(super) fn new(endpoints: Vec<Endpoint>) -> Self {
-        Self { endpoints, preferred: AtomicUsize::new(0), clients: Mutex::default() }
+    pub(super) fn new(endpoints: Vec<Endpoint>, credentials: Credentials, prefix: String) -> Self {
+        Self { endpoints, credentials, prefix, preferred: AtomicUsize::new(0), clients: Mutex::default() }
     }
 
     pub(super) fn endpoints(&self) -> &[Endpoint] {
@@ -86,22 +94,52 @@ impl Pool {
         let _ = self.preferred.compare_exchange(index, next, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// A client of the current runtime. It connects when it is used.
+    /// A client of the current runtime. With a login it has logged in, and does so again when its token has run out;
+    /// without one it connects when it is used.
     pub(super) async fn client(&self, index: usize) -> Result<Client, Fault> {
         let slot = (Handle::current().id(), index);
         if let Some(client) = self.clients().get(&slot) {
             return Ok(client.clone());
         }
-        let options = ConnectOptions::new()
+        let client = self.connect(index).await.map_err(|fault| match fault {
+            // Of the login: what was asked for was not sent.
+            Fault::Uncertain(reason) => Fault::NotRun(reason),
+            Fault::Refused(code, reason) => Fault::Refused(code, self.with_advice(reason)),
+            other => other,
+        })?;
+        self.clients().insert(slot, client.clone());
+        Ok(client)
+    }
+
+    async fn connect(&self, index: usize) -> Result<Client, Fault> {
+        let endpoint = &self.endpoints[index];
+        let unreadable = |reason| Fault::Refused(Code::Unauthenticated, reason);
+        let mut options = ConnectOptions::new()
             .with_connect_timeout(ATTEMPT)
             .with_require_leader(true)
             // etcd cuts off who pings more often than every 5 s.
             .with_keep_alive(Duration::from_secs(6), Duration::from_secs(3))
             .with_keep_alive_while_idle(false);
-        let client =
-            Client::connect([self.endpoints[index].url()], Some(options)).await.map_err(Fault::from)?;
-        self.clients().insert(slot, client.clone());
-        Ok(client)
+        if endpoint.is_tls() {
+            options = options.with_tls(self.credentials.tls().map_err(unreadable)?);
+        }
+        let Some((user, password)) = self.credentials.login().map_err(unreadable)? else {
+            return Client::connect([endpoint.url()], Some(options)).await.map_err(Fault::from);
+        };
+        let known = options.clone().with_user(user, password).with_auto_token_refresh(true);
+        match within(ATTEMPT, Client::connect([endpoint.url()], Some(known))).await {
+            Err(fault) if fault.is_without_users() => {
+                Client::connect([endpoint.url()], Some(options)).await.map_err(Fault::from)
+            }
+            connected => connected,
+        }
+    }
+
+    fn with_advice(&self, reason: String) -> String {
+        match self.credentials.advice(&reason, &self.prefix) {
+            Some(advice) if !reason.contains(&advice) => format!("{reason}; {advice}"),
+            _ => reason,
+        }
     }
 
     /// Forgets a connection that does not answer; the next call makes a new one.
@@ -139,6 +177,8 @@ impl Pool {
         let mut said: Vec<Option<String>> = vec![None; self.endpoints.len()];
         let mut uncertain = false;
         let mut nobody = true;
+        let mut untrusted = true;
+        let mut logged_in_again = false;
         let mut index = self.preferred();
         for attempt in 0_u32.. {
             let result = self.attempt(index, deadline, &mut request).await;
@@ -147,12 +187,28 @@ impl Pool {
                     self.preferred.store(index, Ordering::Relaxed);
                     return Ok(Answer { value, uncertain });
                 }
+                // It was not run, whoever sent it is not known there any more. Once: then it is no misunderstanding.
+                Err(fault) if fault.is_stale_login() && !logged_in_again && self.credentials.has_login() => {
+                    logged_in_again = true;
+                    self.discard(index);
+                    continue;
+                }
+                Err(Fault::Refused(code, reason)) => Fault::Refused(code, self.with_advice(reason)),
                 Err(fault) => fault,
             };
-            said[index] = Some(fault.reason().to_owned());
+            said[index] = Some(match fault.reason() {
+                closed if closed.contains("connection closed") && self.endpoints[index].is_tls() => {
+                    format!("{closed} ({})", self.credentials.suspicion())
+                }
+                closed if closed.contains("handshake eof") => {
+                    format!("{closed} (it may not speak TLS: then its URL is http://)")
+                }
+                reason => reason.to_owned(),
+            });
             tracing::debug!(endpoint = self.endpoints[index].url(), ?fault, "registry call failed");
             let refused = matches!(fault, Fault::Refused(..));
-            nobody &= matches!(fault, Fault::Absent(_));
+            nobody &= matches!(fault, Fault::Absent(_) | Fault::Untrusted(_));
+            untrusted &= matches!(fault, Fault::Untrusted(_));
             uncertain |= matches!(fault, Fault::Uncertain(_));
             let round = attempt / u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
             let all_asked = said.iter().all(Option::is_some);
@@ -160,7 +216,7 @@ impl Pool {
             let now = Instant::now();
             let given_up =
                 now + pause >= deadline || (nobody && all_asked && now + pause >= started + REFUSED_GRACE);
-            if refused || given_up {
+            if refused || given_up || (untrusted && all_asked) {
                 let detail = self.explain(&said, started.elapsed());
                 let endpoint = self.endpoints[index].url().to_owned();
                 return Err(Failure { fault, endpoint, uncertain, detail });

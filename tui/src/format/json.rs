@@ -2,6 +2,8 @@
 
 use redis_cluster::protocol::{Value, number, quote};
 
+use super::harmless;
+
 /// How strings are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strings {
@@ -96,8 +98,21 @@ fn string(out: &mut Vec<u8>, bytes: &[u8], strings: Strings) {
     }
 }
 
-fn text_of(out: &mut Vec<u8>, text: &str) {
-    serde_json::to_writer(out, text).expect("writing a string to memory cannot fail");
+/// Appends a string. What steers a terminal is escaped beyond what JSON asks for: it may be printed on one.
+pub(super) fn text_of(out: &mut Vec<u8>, text: &str) {
+    let quoted = serde_json::to_string(text).expect("writing a string to memory cannot fail");
+    if !quoted.chars().any(harmless::steers) {
+        return out.extend_from_slice(quoted.as_bytes());
+    }
+    for character in quoted.chars() {
+        if harmless::steers(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+            }
+        } else {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
 }
 
 /// RFC 4648, with padding.
@@ -137,6 +152,9 @@ mod tests {
         assert_eq!(shown(b"-ERR no\r\n", Strings::Plain), "{\"error\":\"ERR no\",\"line\":3}\n");
         assert_eq!(shown(b"%1\r\n+a\r\n*2\r\n,1.5\r\n_\r\n", Strings::Plain), "{\"a\":[1.5,null]}\n");
         assert_eq!(shown(b",inf\r\n", Strings::Plain), "\"inf\"\n");
+        let steers = "+\u{7f}\u{85}\u{9b}2J\u{202e}é\r\n";
+        assert_eq!(shown(steers.as_bytes(), Strings::Plain), "\"\\u007f\\u0085\\u009b2J\\u202eé\"\n");
+        assert_eq!(shown("-\u{9b}\r\n".as_bytes(), Strings::Plain), "{\"error\":\"\\u009b\",\"line\":3}\n");
     }
 
     #[test]
@@ -148,6 +166,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_text_comes_back_and_steers_no_terminal(text: String) {
+            let mut out = Vec::new();
+            text_of(&mut out, &text);
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+            prop_assert!(!String::from_utf8(out).unwrap().chars().any(harmless::steers));
+        }
+
         #[test]
         fn any_bytes_are_valid_json(bytes: Vec<u8>) {
             for strings in [Strings::Plain, Strings::Quoted] {

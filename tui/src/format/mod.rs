@@ -1,8 +1,9 @@
 //! Replies and tables to bytes. No I/O.
 //!
 //! The forms are redis-cli's, byte for byte, where console users have scripts and habits: [`tty`] and [`plain`]. JSON
-//! differs on purpose: it is valid for every value. Source of the forms: `src/redis-cli.c` of Redis 7.0 as it behaves.
+//! differs on purpose: it is valid for every value. What people see steers no terminal: [`harmless`]. Source of the forms: `src/redis-cli.c` of Redis 7.0 as it behaves.
 
+pub mod harmless;
 pub mod json;
 pub mod plain;
 pub mod table;
@@ -84,7 +85,13 @@ impl Formatter {
             Form::Tty if !verbatim || matches!(value, Value::Error(_) | Value::Null) => {
                 tty::write(out, value, self.text);
             }
-            Form::Tty | Form::Raw => {
+            Form::Tty => {
+                let mut text = Vec::new();
+                plain::raw(&mut text, value, &self.between);
+                out.extend_from_slice(harmless::text(&text).as_bytes());
+                out.extend_from_slice(&self.after);
+            }
+            Form::Raw => {
                 plain::raw(out, value, &self.between);
                 out.extend_from_slice(&self.after);
             }

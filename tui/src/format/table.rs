@@ -5,6 +5,8 @@ use std::io::Write as _;
 use serde_json::Value as Cell;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::{harmless, json};
+
 /// Rows under named columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
@@ -97,7 +99,9 @@ impl Table {
             let cells: Vec<String> = row
                 .iter()
                 .map(|cell| match cell {
-                    Cell::String(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+                    Cell::String(text) => {
+                        format!("\"{}\"", harmless::line(text.as_bytes()).replace('"', "\"\""))
+                    }
                     Cell::Null => String::new(),
                     other => other.to_string(),
                 })
@@ -113,7 +117,11 @@ impl Table {
             out.push(b'{');
             for (at, (column, cell)) in self.columns.iter().zip(row).enumerate() {
                 let comma = if at > 0 { "," } else { "" };
-                write!(out, "{comma}\"{}\":{cell}", column.name).expect("writing to memory cannot fail");
+                write!(out, "{comma}\"{}\":", column.name).expect("writing to memory cannot fail");
+                match cell {
+                    Cell::String(text) => json::text_of(out, text),
+                    other => write!(out, "{other}").expect("writing to memory cannot fail"),
+                }
             }
             out.extend_from_slice(b"}\n");
         }
@@ -124,7 +132,7 @@ fn text(cell: &Cell) -> String {
     match cell {
         Cell::Null => "-".to_owned(),
         Cell::String(text) if text.is_empty() => "-".to_owned(),
-        Cell::String(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        Cell::String(text) => harmless::line(text.as_bytes()).into_owned(),
         other => other.to_string(),
     }
 }
@@ -144,6 +152,18 @@ mod tests {
         let mut out = Vec::new();
         write(&table(), &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn cells_of_others_steer_no_terminal() {
+        let mut table = Table::new(&["error"]);
+        table.push(vec!["\u{1b}]0;t\u{7}\u{9b}2J\u{202e}\n".into()]);
+        for write in [Table::aligned, Table::labelled, Table::separated, Table::csv, Table::json_lines] {
+            let mut out = Vec::new();
+            write(&table, &mut out);
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.chars().all(|c| c == '\n' || !harmless::steers(c)), "{text:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! For people: redis-cli's form on a terminal (`cliFormatReplyTTY`).
+//! For people: redis-cli's form on a terminal (`cliFormatReplyTTY`), with what a terminal would obey written out also in
+//! errors, states and verbatim text, which redis-cli passes through.
 
 use redis_cluster::protocol::{Value, number, quote};
 
-use super::TextForm;
+use super::{TextForm, harmless};
 
 /// Appends a reply with its line end.
 pub fn write(out: &mut Vec<u8>, value: &Value, text: TextForm) {
@@ -11,12 +12,13 @@ pub fn write(out: &mut Vec<u8>, value: &Value, text: TextForm) {
 
 fn write_under(out: &mut Vec<u8>, value: &Value, prefix: &str, text: TextForm) {
     match value {
-        Value::Error(error) => line(out, &[b"(error) ", error]),
-        Value::Simple(status) => line(out, &[status]),
+        Value::Error(error) => line(out, &[b"(error) ", harmless::line(error).as_bytes()]),
+        Value::Simple(status) => line(out, &[harmless::line(status).as_bytes()]),
         Value::Integer(number) => line(out, &[format!("(integer) {number}").as_bytes()]),
         Value::Double(number) => line(out, &[b"(double) ", number::format_double(*number).as_bytes()]),
         Value::Bulk(bytes) => line(out, &[string(bytes, text).as_bytes()]),
-        Value::Verbatim(_, bytes) | Value::BigNumber(bytes) => line(out, &[bytes]),
+        Value::Verbatim(_, bytes) => line(out, &[harmless::text(bytes).as_bytes()]),
+        Value::BigNumber(digits) => line(out, &[harmless::line(digits).as_bytes()]),
         Value::Null => line(out, &[b"(nil)"]),
         Value::Boolean(truth) => line(out, &[if *truth { b"(true)" } else { b"(false)" }]),
         Value::Array(elements) | Value::Push(elements) if elements.is_empty() => {
@@ -97,20 +99,13 @@ fn readable(bytes: &[u8]) -> Option<String> {
             let mut buffer = [0; 4];
             let escaped = quote::repr(character.encode_utf8(&mut buffer).as_bytes());
             out.push_str(&escaped[1..escaped.len() - 1]);
-        } else if character.is_control() || is_invisible(character) {
-            out.push_str(&character.escape_unicode().to_string());
+        } else if harmless::is_deceptive(character) {
+            harmless::push_escaped(&mut out, character);
         } else {
             out.push(character);
         }
     }
     Some(out)
-}
-
-/// Marks that change direction or stand for nothing visible.
-fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -139,6 +134,11 @@ mod tests {
             ("~0\r\n", "(empty set)\n"),
             (">0\r\n", "(empty push)\n"),
             ("=7\r\ntxt:a\"b\r\n", "a\"b\n"),
+            ("-ERR \x1b]0;t\x07\r\n", "(error) ERR \\x1b]0;t\\a\n"),
+            ("+\u{9b}2J\r\n", "\\xc2\\x9b2J\n"),
+            ("!7\r\nERR a\nb\r\n", "(error) ERR a\\nb\n"),
+            ("=8\r\ntxt:\x1bc\n\t\r\n", "\\x1bc\n\t\n"),
+            ("%1\r\n+\x1bk\r\n+\x7f\r\n", "1# \\x1bk => \\x7f\n"),
         ] {
             assert_eq!(shown(resp.as_bytes()), text);
         }
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(string(b"plain", TextForm::Both), "\"plain\"");
         for evil in ["é\u{1b}[2J", "é\u{9b}2J", "é\u{202e}x", "é\u{200b}"] {
             let text = string(evil.as_bytes(), TextForm::Utf8);
-            assert!(!text.chars().any(|c| c.is_control() || is_invisible(c)), "{text:?}");
+            assert!(!text.chars().any(harmless::is_deceptive), "{text:?}");
         }
     }
 }

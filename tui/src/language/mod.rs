@@ -5,6 +5,7 @@
 //! proxy would accept.
 
 mod directive;
+pub mod lines;
 mod operator;
 pub mod words;
 

@@ -1,17 +1,25 @@
 //! The thread that edits lines.
 
-use std::{io, os::unix::fs::DirBuilderExt as _, path::Path, thread};
+use std::{
+    io::{self, Write as _},
+    os::unix::fs::DirBuilderExt as _,
+    path::Path,
+    thread,
+};
 
 use rustyline::{
-    ColorMode, Config, Editor as LineEditor, ExternalPrinter, error::ReadlineError, history::FileHistory,
+    Cmd, ColorMode, ConditionalEventHandler, Config, Editor as LineEditor, Event, EventContext, EventHandler,
+    ExternalPrinter, KeyEvent, RepeatCount, error::ReadlineError, history::FileHistory,
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    helper::Helper,
-    quotes::{self, CONTINUATION},
+use super::helper::Helper;
+use crate::{
+    format::harmless, keyboard, language::lines, paths, screen::assist::is_secret, session::Session, typed,
 };
-use crate::{paths, screen::assist::is_secret, session::Session};
+
+/// The prompt while a quote is open.
+pub(super) const CONTINUATION: &str = "...> ";
 
 /// Lines that are kept.
 const HISTORY_MAX: usize = 10_000;
@@ -44,8 +52,21 @@ pub(super) struct Editor {
 pub(super) struct Printer(Box<dyn ExternalPrinter + Send>);
 
 impl ExternalPrinter for Printer {
+    /// Lines; what they say comes from others.
     fn print(&mut self, text: String) -> rustyline::Result<()> {
-        self.0.print(text)
+        self.0.print(harmless::text(text.as_bytes()).into_owned())
+    }
+}
+
+/// Ctrl-Z: the shell gets the terminal in the mode it had, and the line is there again afterwards.
+struct Suspend;
+
+impl ConditionalEventHandler for Suspend {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        // Without a terminal there is nobody to give it to: the line editor finds that out by itself.
+        let show = |marks: &[u8]| io::stdout().write_all(marks).and_then(|()| io::stdout().flush());
+        let _ = show(b"\x1b[?2004l").and_then(|()| keyboard::suspend()).and_then(|()| show(b"\x1b[?2004h"));
+        Some(Cmd::Repaint)
     }
 }
 
@@ -62,7 +83,10 @@ impl Editor {
             .auto_add_history(false)
             .color_mode(if no_color { ColorMode::Disabled } else { ColorMode::Enabled })
             .build();
+        // The line editor remembers what stdin is.
+        keyboard::install();
         let mut editor: Lines = LineEditor::with_config(config)?;
+        editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
         editor.set_helper(Some(Helper { session, continues: false }));
         let history = paths::history_file();
         if let Some(file) = &history {
@@ -73,12 +97,16 @@ impl Editor {
         let (requests, mut incoming) = mpsc::channel::<Request>(1);
         thread::spawn(move || {
             while let Some(request) = incoming.blocking_recv() {
-                let read = match read(&mut editor, &request) {
+                let line = keyboard::listen()
+                    .map_err(ReadlineError::from)
+                    .and_then(|()| read(&mut editor, &request));
+                keyboard::pause();
+                let read = match line {
                     Ok(line) => {
-                        if request.is_command {
-                            remember(&mut editor, history.as_deref(), &line);
+                        for command in lines::commands(&line).into_iter().filter(|_| request.is_command) {
+                            remember(&mut editor, history.as_deref(), command);
                         }
-                        Read::Line(line.into_bytes())
+                        Read::Line(line)
                     }
                     Err(ReadlineError::Eof) => Read::End,
                     Err(ReadlineError::Interrupted) => Read::Interrupted,
@@ -110,19 +138,19 @@ impl Editor {
     }
 }
 
-/// One command: a line, and those after it as long as a quote is open.
-fn read(editor: &mut Lines, request: &Request) -> rustyline::Result<String> {
-    let mut line = editor.readline(&request.prompt)?;
-    while request.is_command && quotes::is_open(line.as_bytes()) {
+/// One command, or those of a paste: a line, and those after it as long as a quote is open.
+fn read(editor: &mut Lines, request: &Request) -> rustyline::Result<Vec<u8>> {
+    let mut line = typed::bytes(&editor.readline(&request.prompt)?).into_owned();
+    while request.is_command && lines::is_open(&line) {
         continues(editor, true);
         let more = editor.readline(CONTINUATION);
         continues(editor, false);
-        line.push('\n');
-        line.push_str(&match more {
+        line.push(b'\n');
+        line.extend_from_slice(&typed::bytes(&match more {
             // The end of half a command is none of the console.
             Err(ReadlineError::Eof) => return Err(ReadlineError::Interrupted),
             more => more?,
-        });
+        }));
     }
     Ok(line)
 }
@@ -134,8 +162,8 @@ fn continues(editor: &mut Lines, it_does: bool) {
 }
 
 /// Keeps a line for the arrow keys and for later sessions, unless it holds a password.
-fn remember(editor: &mut Lines, file: Option<&Path>, line: &str) {
-    let line = quotes::on_one_line(line.as_bytes());
+fn remember(editor: &mut Lines, file: Option<&Path>, line: &[u8]) {
+    let line = lines::on_one_line(line);
     let line = String::from_utf8_lossy(&line);
     if line.trim().is_empty() || is_secret(&line) {
         return;

@@ -1,11 +1,16 @@
 //! What rustyline asks while a line is typed.
 
+use std::borrow::Cow;
+
 use rustyline::{
-    Context, Helper as LineHelper, Result, completion::Completer, highlight::Highlighter, hint::Hinter,
+    Context, Helper as LineHelper, Result,
+    completion::Completer,
+    highlight::{CmdKind, Highlighter},
+    hint::Hinter,
     validate::Validator,
 };
 
-use crate::{screen::assist, session::Session};
+use crate::{format::harmless, screen::assist, session::Session, typed};
 
 /// Answers from the tables and from what is known of the cluster.
 pub(super) struct Helper {
@@ -44,12 +49,21 @@ impl Hinter for Helper {
         let blank = if line.ends_with(' ') { "" } else { " " };
         let text =
             [rest.as_str(), about.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-        (!text.is_empty()).then(|| format!("{blank}{}", text.join("   ")))
+        (!text.is_empty())
+            .then(|| format!("{blank}{}", harmless::line(typed::shown(&text.join("   ")).as_bytes())))
     }
 }
 
 impl Highlighter for Helper {
-    fn highlight_hint<'h>(&self, hint: &'h str) -> std::borrow::Cow<'h, str> {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        typed::shown(line)
+    }
+
+    fn highlight_char(&self, line: &str, _: usize, _: CmdKind) -> bool {
+        matches!(typed::shown(line), Cow::Owned(_))
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
         format!("\x1b[2m{hint}\x1b[22m").into()
     }
 }

@@ -6,18 +6,21 @@
 mod editor;
 mod helper;
 mod plain;
-mod quotes;
 
 use std::{
+    collections::VecDeque,
     io::{self, Write as _},
     time::{Duration, Instant},
 };
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::Arguments,
-    language::{self, Command, Operator, PlanRequest},
+    format::{counted, harmless},
+    keyboard,
+    language::{self, Command, Operator, PlanRequest, lines},
     runner::{Next, Runner, syntax_error},
     screen::assist::is_secret,
     script::{self, Source},
@@ -45,21 +48,12 @@ impl Reader {
     }
 }
 
-/// The terminal as it was, again when this is dropped: a signal ends the console in the middle of a line too.
-struct TerminalMode(Option<Termios>);
-
-impl TerminalMode {
-    fn keep() -> Self {
-        Self(tcgetattr(io::stdin()).ok())
-    }
-}
+/// The terminal is as it was when this is dropped: a signal ends the console in the middle of a line too.
+struct TerminalMode;
 
 impl Drop for TerminalMode {
     fn drop(&mut self) {
-        let Some(mode) = &self.0 else { return };
-        let is_raw = tcgetattr(io::stdin())
-            .is_ok_and(|now| now.local_modes != mode.local_modes || now.input_modes != mode.input_modes);
-        if is_raw && tcsetattr(io::stdin(), OptionalActions::Now, mode).is_ok() {
+        if keyboard::pause() {
             // Below the line, and without the marks around what is pasted.
             let _ = io::stdout().write_all(b"\x1b[?2004l\r\n").and_then(|()| io::stdout().flush());
         }
@@ -72,6 +66,14 @@ pub async fn run(mut runner: Runner, arguments: &Arguments, plain: bool, signals
     session.stream_figures();
     runner.record_lines();
     let mut printer = None;
+    let continued = match signal(SignalKind::from_raw(Signal::CONT.as_raw())) {
+        Ok(signal) => signal,
+        Err(error) => {
+            runner.output.message(&format!("redis_console: cannot listen for signals: {error}"));
+            return Status::ErrorReply;
+        }
+    };
+    let continued = tokio::spawn(tell_continued(continued));
     let mut reader = if plain {
         Reader::Plain(PlainReader::start())
     } else {
@@ -87,15 +89,16 @@ pub async fn run(mut runner: Runner, arguments: &Arguments, plain: bool, signals
         }
     };
     tokio::select! {
-        looked = session.first_look() => if let Err(error) = looked { runner.output.message(&error) },
+        looked = session.first_look() => if let Err(error) = looked { runner.output.message(&error.to_string()) },
         _ = signals.next() => {}
     }
-    let _restored = (!plain).then(TerminalMode::keep);
+    let _restored = (!plain).then_some(TerminalMode);
     let news = printer.map(|printer| tokio::spawn(tell_news(session.clone(), printer)));
     let status = talk(&mut runner, arguments, signals, &mut reader).await;
     if let Some(news) = news {
         news.abort();
     }
+    continued.abort();
     match (status, runner.output.flush()) {
         (_, Err(status)) | (Err(status), Ok(())) | (Ok(status), Ok(())) => status,
     }
@@ -107,10 +110,12 @@ async fn talk(
     signals: &mut Signals,
     reader: &mut Reader,
 ) -> Result<Status, Status> {
-    let prompt = format!("{}> ", arguments.typed.cluster);
+    // Commands of one paste, run one after the other.
+    let mut waiting: VecDeque<Vec<u8>> = VecDeque::new();
     let mut interrupted: Option<Instant> = None;
     let mut told = runner.session.now().events.total();
     loop {
+        let prompt = prompt(&arguments.typed.cluster, runner.session.database());
         let is_plain = matches!(reader, Reader::Plain(_));
         if is_plain {
             // Nothing may come between the prompt and what is typed.
@@ -118,7 +123,11 @@ async fn talk(
                 runner.output.message(&line);
             }
         }
-        let read = {
+        let read = if let Some(line) = waiting.pop_front() {
+            runner.output.flush()?;
+            plain::show(&format!("{prompt}{}\n", harmless::line(&lines::on_one_line(&line))));
+            Read::Line(line)
+        } else {
             let reading = reader.read(&prompt, true);
             tokio::pin!(reading);
             loop {
@@ -141,7 +150,18 @@ async fn talk(
             }
         };
         let line = match read {
-            Read::Line(line) => line,
+            Read::Line(text) => {
+                let mut commands = lines::commands(&text).into_iter().map(<[u8]>::to_vec);
+                match (commands.next(), commands.len()) {
+                    (None, _) => continue,
+                    (Some(line), 0) => line,
+                    (Some(line), _) => {
+                        waiting.push_back(line);
+                        waiting.extend(commands);
+                        continue;
+                    }
+                }
+            }
             Read::End => return Ok(Status::Done),
             Read::Interrupted if interrupted.is_some_and(|before| before.elapsed() < TWICE) => {
                 return Ok(Status::Interrupted);
@@ -170,12 +190,23 @@ async fn talk(
             None => {
                 interrupted = Some(Instant::now());
                 runner.output.flush()?;
+                let dropped = match std::mem::take(&mut waiting).len() {
+                    0 => String::new(),
+                    lines => format!(" ({} not run)", counted(lines as u64, "waiting line")),
+                };
                 let plans = runner.plans_go_on();
-                runner.output.message(&format!("given up; what was sent may still run, and {plans}"));
+                runner
+                    .output
+                    .message(&format!("given up{dropped}; what was sent may still run, and {plans}"));
             }
         }
         runner.output.flush()?;
     }
+}
+
+/// As redis-cli's: with the number of the database unless it is 0.
+fn prompt(cluster: &str, database: u32) -> String {
+    if database == 0 { format!("{cluster}> ") } else { format!("{cluster}[{database}]> ") }
 }
 
 async fn one_line(
@@ -207,7 +238,7 @@ async fn one_line(
         return Ok(Next::Continue);
     }
     if !is_secret(&String::from_utf8_lossy(line)) {
-        runner.record(&command, &quotes::on_one_line(line));
+        runner.record(&command, &lines::on_one_line(line));
     }
     for _ in 0..runner.times(&command, parsed.repeat) {
         match runner.run(command.clone(), None).await? {
@@ -257,6 +288,13 @@ async fn confirmed(runner: &mut Runner, reader: &mut Reader, command: &Command) 
         }
         Read::End | Read::Interrupted | Read::Failed(_) => false,
     })
+}
+
+/// Whoever gave the terminal away takes it back.
+async fn tell_continued(mut signal: tokio::signal::unix::Signal) {
+    while signal.recv().await.is_some() {
+        keyboard::continued();
+    }
 }
 
 /// Prints what happens in the cluster above the prompt, a whole line at a time.

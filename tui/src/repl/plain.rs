@@ -8,10 +8,8 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{
-    editor::Read,
-    quotes::{self, CONTINUATION},
-};
+use super::editor::{CONTINUATION, Read};
+use crate::language::lines;
 
 /// A thread that waits for lines, as seen from outside.
 pub(super) struct PlainReader {
@@ -56,7 +54,7 @@ impl PlainReader {
                     return Read::End;
                 }
             }
-            if !is_command || !quotes::is_open(&whole) {
+            if !is_command || !lines::is_open(&whole) {
                 return Read::Line(whole);
             }
             whole.push(b'\n');

@@ -29,7 +29,7 @@ pub(super) async fn run(
     if let Command::Operator(Operator::Watch(watched)) = command {
         loop {
             let outcome = session.execute((*watched).clone()).await;
-            if events.send(Event::Progress(finished(run, &outcome))).await.is_err() {
+            if events.send(Event::Progress(finished(&session, run, &outcome))).await.is_err() {
                 return;
             }
             tokio::time::sleep(WATCH_INTERVAL).await;
@@ -38,19 +38,20 @@ pub(super) async fn run(
     for _ in 1..repeat {
         let outcome = session.execute(command.clone()).await;
         if outcome.status != Status::Done
-            || events.send(Event::Progress(finished(run, &outcome))).await.is_err()
+            || events.send(Event::Progress(finished(&session, run, &outcome))).await.is_err()
         {
-            let _ = events.send(Event::Finished(finished(run, &outcome))).await;
+            let _ = events.send(Event::Finished(finished(&session, run, &outcome))).await;
             return;
         }
     }
     let outcome = session.execute(command).await;
-    let _ = events.send(Event::Finished(finished(run, &outcome))).await;
+    let _ = events.send(Event::Finished(finished(&session, run, &outcome))).await;
 }
 
-fn finished(run: u64, outcome: &Outcome) -> Finished {
+fn finished(session: &Session, run: u64, outcome: &Outcome) -> Finished {
     Finished {
         run,
+        database: session.database(),
         text: text(outcome),
         ok: outcome.status == Status::Done,
         took_us: u64::try_from(outcome.took.as_micros()).unwrap_or(u64::MAX),

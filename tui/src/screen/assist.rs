@@ -13,11 +13,13 @@ use redis_cluster::{
 };
 
 use crate::{
+    format::harmless,
     language::{
         Show,
         words::{self, Word},
     },
     session::ClusterView,
+    typed,
 };
 
 /// What the hint line says.
@@ -34,7 +36,7 @@ pub struct Hint {
 /// What to say about a line; `None` while there is nothing to say.
 #[must_use]
 pub fn hint(line: &str, view: &ClusterView) -> Option<Hint> {
-    let Ok(typed) = quote::split(line.as_bytes()) else {
+    let Ok(typed) = quote::split(&typed::bytes(line)) else {
         return Some(Hint { problem: Some("an open quote".to_owned()), ..Hint::default() });
     };
     let ends_in_blank = line.ends_with(' ');
@@ -55,7 +57,7 @@ pub fn hint(line: &str, view: &ClusterView) -> Option<Hint> {
         }
         if let ("node", [id, command, ..]) = (word.name, rest) {
             let syntax = command::lookup(command).map(Spec::syntax)?;
-            let target = format!("→ node {} directly", String::from_utf8_lossy(id));
+            let target = format!("→ node {} directly", harmless::line(id));
             return Some(Hint { syntax, target, problem: None });
         }
         return Some(Hint { syntax: word.usage(), target: word.summary.to_owned(), problem: None });
@@ -198,7 +200,7 @@ pub fn is_secret(line: &str) -> bool {
     }
     let has = |word: &str| words.contains(&word);
     match words.as_slice() {
-        [_, ..] if words.iter().any(|word| word.contains("redis://") && word.contains('@')) => true,
+        [_, ..] if words.iter().any(|word| word.contains("://") && word.contains('@')) => true,
         ["auth", ..] | ["acl", "setuser" | "getuser" | "deluser", ..] => true,
         ["hello", ..] | ["migrate", ..] => has("auth") || has("auth2"),
         ["config", "set", rest @ ..] => {

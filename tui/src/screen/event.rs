@@ -57,6 +57,8 @@ pub enum Event {
 pub struct Finished {
     /// Of the [`Effect::Run`].
     pub run: u64,
+    /// The database that commands run in afterwards.
+    pub database: u32,
     /// The reply as text, not yet escaped.
     pub text: String,
     /// It is no error.

@@ -258,7 +258,8 @@ const fn bind(
 
 /// Every key there is. Footers and help list them in this order.
 pub static BINDINGS: &[Binding] = &[
-    bind(LINE, &[key(KeyCode::Enter)], Action::Enter, Group::Line, "run the line", "run"),
+    // ^J is what ends a line that comes with line feeds.
+    bind(LINE, &[key(KeyCode::Enter), control('j')], Action::Enter, Group::Line, "run the line", "run"),
     bind(LINE, &[key(KeyCode::Tab)], Action::Complete, Group::Line, "complete", "complete"),
     bind(
         LINE,
@@ -270,7 +271,14 @@ pub static BINDINGS: &[Binding] = &[
     ),
     bind(LINE, &[key(KeyCode::Down), control('n')], Action::HistoryForward, Group::Line, "later line", ""),
     bind(NAV | LINE, &[control('r')], Action::Search, Group::Line, "search the history", ""),
-    bind(SEARCH, &[key(KeyCode::Enter)], Action::Enter, Group::Line, "run what is found", "run"),
+    bind(
+        SEARCH,
+        &[key(KeyCode::Enter), control('j')],
+        Action::Enter,
+        Group::Line,
+        "run what is found",
+        "run",
+    ),
     bind(SEARCH, &[key(KeyCode::Tab)], Action::Complete, Group::Line, "edit what is found", "edit"),
     bind(
         SEARCH,
@@ -304,7 +312,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(NAV | DIALOG, &[key(KeyCode::BackTab)], Action::Previous, Group::Move, "panel or field before", ""),
     bind(DIALOG, &[key(KeyCode::Enter)], Action::Enter, Group::Change, "press the button", "press"),
     bind(NAV | EMPTY, &[letter('/')], Action::Filter, Group::Find, "filter nodes", "filter"),
-    bind(FILTER, &[key(KeyCode::Enter)], Action::Enter, Group::Find, "keep the filter", "keep"),
+    bind(FILTER, &[key(KeyCode::Enter), control('j')], Action::Enter, Group::Find, "keep the filter", "keep"),
     bind(NAV, &[letter('s')], Action::Sort, Group::Find, "sort by the next column", "sort"),
     bind(NAV, &[letter('S')], Action::SortReverse, Group::Find, "turn the order round", ""),
     bind(NAV, &[letter('A')], Action::Add, Group::Change, "add a node (asks)", "add"),

@@ -75,6 +75,8 @@ pub struct Model {
     pub line: CommandLine,
     /// What the last command said.
     pub result: ResultArea,
+    /// The database that commands run in.
+    pub database: u32,
     /// The command that runs.
     pub running: Option<Running>,
     /// Lines that wait for their turn.
@@ -330,6 +332,7 @@ impl Model {
             proxies_top: 0,
             line: CommandLine::default(),
             result: ResultArea::default(),
+            database: 0,
             running: None,
             queue: VecDeque::new(),
             dialog: None,

@@ -64,6 +64,7 @@ pub async fn run(session: Session, options: Options) -> io::Result<Status> {
     let history = History::open(options.history);
     let mut model = Model::new(screen.size()?, options.theme, Millis::now());
     model.embedded = options.embedded;
+    model.database = session.database();
     model.line.history = history.lines();
     let (answers, incoming) = mpsc::channel(ANSWERS_WAITING);
     session.stream_figures();

@@ -179,8 +179,11 @@ pub(super) fn large(nodes: usize) -> ClusterView {
 /// The registry, a proxy and a node do not answer any more.
 pub(super) fn broken() -> ClusterView {
     let mut view = cluster();
-    view.registry.health =
-        Health::Down { since: Millis(NOW.0 - 42_000), error: "connection refused".to_owned() };
+    view.registry.health = Health::Down {
+        since: Millis(NOW.0 - 42_000),
+        error: "connection refused".to_owned(),
+        refused: false,
+    };
     view.registry.heard_at = Millis(NOW.0 - 42_000);
     let node = view.nodes.get_mut(&id("4")).unwrap();
     node.error = Some("10.0.0.14:8001: connection refused".to_owned());

@@ -29,6 +29,7 @@ use ratatui::{
 };
 
 use super::{model::Model, view};
+use crate::keyboard;
 
 /// The screen has the terminal: what a panic has to know, whichever thread it happens on.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
@@ -94,6 +95,7 @@ impl Screen {
     pub(super) fn resume(&mut self) -> io::Result<()> {
         // Set first: half of what follows has to be undone too.
         ACTIVE.store(true, Ordering::SeqCst);
+        keyboard::listen()?;
         enable_raw_mode()?;
         let mut out = Vec::new();
         out.queue(EnterAlternateScreen)?.queue(EnableBracketedPaste)?.queue(EnableFocusChange)?;
@@ -156,6 +158,8 @@ pub(super) fn restore() {
     if !ACTIVE.swap(false, Ordering::SeqCst) {
         return;
     }
+    // First: what is typed as soon as the shell's screen is there again is for the shell.
+    keyboard::pause();
     let mut out = Vec::new();
     let queued = (|| -> io::Result<()> {
         out.queue(EndSynchronizedUpdate)?

@@ -6,38 +6,33 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Charset;
+use crate::{format::harmless, typed};
 
 /// Characters that would move the cursor, change the direction of what follows, or take no room at all: a terminal
-/// either obeys them or hides them, and both lie about the data.
+/// either obeys them or hides them, and both lie about the data. Variation selectors too: terminals disagree about the
+/// width they give.
 fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
+    harmless::is_deceptive(character) || matches!(character, '\u{fe00}'..='\u{fe0f}')
 }
 
 /// `text` with everything a terminal would obey written out, so that it can be given to a widget. Nothing else of
 /// the program's data or of the cluster's may reach one.
 #[must_use]
 pub fn escape(text: &str, charset: Charset) -> Cow<'_, str> {
-    let keep =
-        |character: char| !is_deceptive(character) && (charset == Charset::Unicode || character.is_ascii());
+    let keep = |character: char| {
+        !is_deceptive(character)
+            && typed::byte_of(character).is_none()
+            && (charset == Charset::Unicode || character.is_ascii())
+    };
     if text.chars().all(keep) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 8);
     for character in text.chars() {
-        match character {
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\t' => escaped.push_str("\\t"),
-            _ if keep(character) => escaped.push(character),
-            _ => {
-                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-                    escaped.push_str(&format!("\\x{byte:02x}"));
-                }
-            }
+        match typed::byte_of(character) {
+            Some(byte) => escaped.push_str(&format!("\\x{byte:02x}")),
+            None if keep(character) => escaped.push(character),
+            None => harmless::push_escaped(&mut escaped, character),
         }
     }
     Cow::Owned(escaped)

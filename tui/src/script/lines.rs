@@ -7,6 +7,8 @@ use tokio::sync::mpsc;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 << 10;
+/// `U+FEFF` in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 /// Chunks that wait; a reader that is ahead waits.
 const CHUNKS_WAITING: usize = 4;
 
@@ -20,6 +22,8 @@ pub(super) struct Lines {
     start: usize,
     /// Bytes of the line under way that have no newline in them.
     searched: usize,
+    /// The first bytes may be a byte order mark.
+    begins: bool,
     ended: bool,
     failed: VecDeque<std::io::Error>,
 }
@@ -52,7 +56,15 @@ impl Lines {
                 }
             }
         });
-        Self { chunks, buffer: Vec::new(), start: 0, searched: 0, ended: false, failed: VecDeque::new() }
+        Self {
+            chunks,
+            buffer: Vec::new(),
+            start: 0,
+            searched: 0,
+            begins: true,
+            ended: false,
+            failed: VecDeque::new(),
+        }
     }
 
     /// The next line if it was read already.
@@ -99,7 +111,19 @@ impl Lines {
         }
     }
 
+    /// Some editors put a mark in front of text; it is no part of the first line. True while it may still come.
+    fn drop_mark(&mut self) -> bool {
+        if self.begins && (self.buffer.len() >= MARK.len() || self.ended || !MARK.starts_with(&self.buffer)) {
+            self.begins = false;
+            self.start = if self.buffer.starts_with(MARK) { MARK.len() } else { 0 };
+        }
+        self.begins
+    }
+
     fn take(&mut self) -> Option<Vec<u8>> {
+        if self.drop_mark() {
+            return None;
+        }
         let from = self.start + self.searched;
         match memchr(b'\n', &self.buffer[from..]) {
             Some(found) => {
@@ -116,6 +140,7 @@ impl Lines {
     }
 
     fn rest(&mut self) -> Now {
+        self.drop_mark();
         let rest = self.buffer[self.start..].to_vec();
         self.buffer = Vec::new();
         (self.start, self.searched) = (0, 0);
@@ -144,6 +169,15 @@ mod tests {
         assert_eq!(all(b"").await, Vec::<Vec<u8>>::new());
         assert_eq!(all(b"a\n\nb").await, [b"a".to_vec(), Vec::new(), b"b".to_vec()]);
         assert_eq!(all(b"\xff\x00\r\n").await, [b"\xff\x00\r".to_vec()]);
+    }
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        assert_eq!(all(b"\xef\xbb\xbfset a b\nget a").await, [b"set a b".to_vec(), b"get a".to_vec()]);
+        let later = [b"get \xef\xbb\xbf".to_vec(), b"\xef\xbb\xbf".to_vec()];
+        assert_eq!(all(b"get \xef\xbb\xbf\n\xef\xbb\xbf").await, later);
+        assert_eq!(all(b"\xef\xbb\xbf").await, Vec::<Vec<u8>>::new());
+        assert_eq!(all(b"\xef\xbb").await, [b"\xef\xbb".to_vec()]);
     }
 
     #[tokio::test]

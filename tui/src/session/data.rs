@@ -3,13 +3,19 @@
 //! A command whose reply is not there yet is not sent a second time, except one that only reads: nobody knows whether
 //! it ran.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use redis_cluster::{
     client::{ClientError, Connection},
     cluster::ProxyId,
     protocol::Value,
 };
 
-use super::{Options, alive, figures::reachable_address, guard, view::ClusterView};
+use super::{Options, Outcome, Status, alive, figures::reachable_address, guard, view::ClusterView};
+use crate::language::quote_word;
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +23,16 @@ pub(super) enum DataError {
     /// Nothing was sent.
     #[error("no proxy can be reached: {0}")]
     NoProxy(String),
+    /// A proxy answered what a connection begins with by an error. The command was not sent.
+    #[error("proxy {proxy} answers {asked}: {error}")]
+    Answered {
+        /// Which.
+        proxy: ProxyId,
+        /// What it was told, without passwords.
+        asked: String,
+        /// Its words.
+        error: String,
+    },
     /// Sent, and the connection broke before the reply.
     #[error("the connection to proxy {proxy} broke; the command may or may not have run ({source})")]
     Lost {
@@ -25,6 +41,27 @@ pub(super) enum DataError {
         /// How.
         source: ClientError,
     },
+}
+
+impl From<DataError> for Outcome {
+    /// What a server answered is an error reply; everything else means that there was none.
+    fn from(error: DataError) -> Self {
+        let text = error.to_string();
+        match error {
+            DataError::Answered { proxy, error, asked } => {
+                let reply = Outcome::reply(Value::Error(error.into()));
+                Outcome { via: Some(proxy.clone()), ..reply }
+                    .with_note(format!("the command was not sent: proxy {proxy} answered that to {asked}"))
+            }
+            DataError::NoProxy(_) | DataError::Lost { .. } => Outcome::failure(Status::Unreachable, text),
+        }
+    }
+}
+
+/// Why there is no connection.
+enum ConnectError {
+    Away(String),
+    Answered { asked: String, error: String },
 }
 
 /// A connection to a proxy.
@@ -57,29 +94,47 @@ impl Open {
 #[derive(Debug)]
 pub(super) struct Link {
     open: Option<Open>,
-    database: Option<Vec<u8>>,
+    database: u32,
+    /// The same, for those who must not wait for the link.
+    shown: Arc<AtomicU32>,
 }
 
 impl Link {
     /// No connection yet.
-    pub(super) fn new(database: u32) -> Self {
-        Self { open: None, database: (database != 0).then(|| database.to_string().into_bytes()) }
+    pub(super) fn new(shown: Arc<AtomicU32>) -> Self {
+        Self { open: None, database: shown.load(Ordering::Relaxed), shown }
     }
 
     /// Takes the connection, or makes one. Whoever does not give it back closes it: a reply that was not read must
     /// not become the reply of the next command.
     pub(super) async fn take(&mut self, view: &ClusterView, options: &Options) -> Result<Open, DataError> {
+        self.take_in(view, options, self.database).await
+    }
+
+    async fn take_in(
+        &mut self,
+        view: &ClusterView,
+        options: &Options,
+        database: u32,
+    ) -> Result<Open, DataError> {
         if let Some(mut open) = self.open.take()
             && !open.connection.is_closed()
         {
             return Ok(open);
         }
         let mut reasons = Vec::new();
+        let mut answered = None;
         for (id, proxy) in &view.proxies {
-            match connect(&proxy.record.address, options, self.database.as_deref()).await {
+            match connect(&proxy.record.address, options, database).await {
                 Ok(connection) => return Ok(Open { proxy: id.clone(), connection }),
-                Err(error) => reasons.push(format!("proxy {id}: {error}")),
+                Err(ConnectError::Away(error)) => reasons.push(format!("proxy {id}: {error}")),
+                Err(ConnectError::Answered { asked, error }) => {
+                    answered = answered.or(Some(DataError::Answered { proxy: id.clone(), asked, error }));
+                }
             }
+        }
+        if let Some(answered) = answered {
+            return Err(answered);
         }
         Err(DataError::NoProxy(if reasons.is_empty() {
             format!(
@@ -105,13 +160,20 @@ impl Link {
         arguments: &[Vec<u8>],
     ) -> Result<(Value, ProxyId), DataError> {
         let mut again = guard::only_reads(arguments);
+        // Whoever selects a database need not be able to select the one before.
+        let selects = matches!(arguments, [name, _] if name.eq_ignore_ascii_case(b"select"));
         loop {
-            let mut open = self.take(view, options).await?;
+            let is_new = self.open.is_none();
+            let database = if selects { 0 } else { self.database };
+            let mut open = self.take_in(view, options, database).await?;
             match open.call(arguments).await {
                 Ok(reply) => {
                     self.note(arguments, &reply);
                     let proxy = open.proxy.clone();
-                    self.give_back(open);
+                    // One that was not told of the database is good for the one that it selected.
+                    if !(selects && is_new && reply.as_error().is_some()) {
+                        self.give_back(open);
+                    }
                     return Ok((reply, proxy));
                 }
                 Err(ClientError::Io { .. }) if again => again = false,
@@ -126,43 +188,59 @@ impl Link {
             && name.eq_ignore_ascii_case(b"select")
             && matches!(reply, Value::Simple(_))
         {
-            self.database = Some(database.clone());
+            // A server that takes it knows numbers only.
+            let number = std::str::from_utf8(database).ok().and_then(|text| text.parse().ok());
+            self.select(number.unwrap_or(self.database));
         }
+        if matches!(arguments, [name] if name.eq_ignore_ascii_case(b"reset")) && reply.as_error().is_none() {
+            self.select(0);
+        }
+    }
+
+    fn select(&mut self, database: u32) {
+        self.database = database;
+        self.shown.store(database, Ordering::Relaxed);
     }
 
     /// The database that was selected.
     pub(super) fn database(&self) -> u32 {
-        let number = self.database.as_deref().and_then(|text| std::str::from_utf8(text).ok());
-        number.and_then(|text| text.parse().ok()).unwrap_or(0)
+        self.database
     }
 }
 
-async fn connect(address: &str, options: &Options, database: Option<&[u8]>) -> Result<Connection, String> {
+async fn connect(address: &str, options: &Options, database: u32) -> Result<Connection, ConnectError> {
     let address = reachable_address(address);
     let connected = Connection::connect(&address, options.connect_timeout).await;
-    let mut connection = connected.map_err(|error| error.to_string())?;
+    let mut connection = connected.map_err(|error| ConnectError::Away(error.to_string()))?;
     let introduced = async {
         if let Some((user, password)) = &options.login {
-            introduce(&mut connection, &[b"AUTH", user.as_bytes(), password.as_bytes()]).await?;
+            let asked = format!("AUTH as {}", quote_word(user.as_bytes()));
+            introduce(&mut connection, asked, &[b"AUTH", user.as_bytes(), password]).await?;
         }
         if options.resp3 {
-            introduce(&mut connection, &[b"HELLO", b"3"]).await?;
+            introduce(&mut connection, "HELLO 3".to_owned(), &[b"HELLO", b"3"]).await?;
         }
-        match database {
-            Some(database) => introduce(&mut connection, &[b"SELECT", database]).await,
-            None => Ok(()),
+        if database == 0 {
+            return Ok(());
         }
+        let number = database.to_string();
+        introduce(&mut connection, format!("SELECT {number}"), &[b"SELECT", number.as_bytes()]).await
     };
     match tokio::time::timeout(options.connect_timeout, introduced).await {
         Ok(introduced) => introduced.map(|()| connection),
-        Err(_) => Err(format!("{address}: no answer after {:?}", options.connect_timeout)),
+        Err(_) => {
+            let waited = options.connect_timeout;
+            Err(ConnectError::Away(format!("{address}: no answer after {waited:?}")))
+        }
     }
 }
 
-async fn introduce(connection: &mut Connection, words: &[&[u8]]) -> Result<(), String> {
+async fn introduce(connection: &mut Connection, asked: String, words: &[&[u8]]) -> Result<(), ConnectError> {
     match connection.call(words).await {
-        Ok(Value::Error(text)) => Err(String::from_utf8_lossy(&text).into_owned()),
+        Ok(Value::Error(text)) => {
+            Err(ConnectError::Answered { asked, error: String::from_utf8_lossy(&text).into_owned() })
+        }
         Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(ConnectError::Away(error.to_string())),
     }
 }

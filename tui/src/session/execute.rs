@@ -11,9 +11,7 @@ use redis_cluster::{
 use tonic::transport::Endpoint;
 
 use super::{
-    Session,
-    data::DataError,
-    explain, figures, guard, help, operations,
+    Session, explain, figures, guard, help, operations,
     outcome::{Body, Outcome, Status},
     show,
 };
@@ -30,7 +28,7 @@ pub(super) async fn run(session: &Session, command: Command) -> Outcome {
         Command::Redis(arguments) => redis(session, &arguments).await,
         Command::Operator(Operator::Help(word)) => Outcome::done(Body::Text(help::text(word.as_deref()))),
         Command::Operator(operator) => match session.first_look().await {
-            Err(error) => Outcome::failure(Status::Unreachable, error),
+            Err(error) => error.into(),
             Ok(_) => self::operator(session, operator).await,
         },
         Command::Directive(_) => {
@@ -97,16 +95,14 @@ pub(super) fn refuse(session: &Session, command: &Command) -> Option<Outcome> {
 async fn redis(session: &Session, arguments: &[Vec<u8>]) -> Outcome {
     let view = match session.first_look().await {
         Ok(view) => view,
-        Err(error) => return Outcome::failure(Status::Unreachable, error),
+        Err(error) => return error.into(),
     };
     let mut link = session.inner.data.lock().await;
     match link.call(&view, &session.inner.options, arguments).await {
         Ok((reply, proxy)) => {
             Outcome { via: Some(proxy), verbatim: format::is_verbatim(arguments), ..Outcome::reply(reply) }
         }
-        Err(error @ (DataError::NoProxy(_) | DataError::Lost { .. })) => {
-            Outcome::failure(Status::Unreachable, error.to_string())
-        }
+        Err(error) => error.into(),
     }
 }
 

@@ -24,7 +24,9 @@ pub(super) async fn run(registry: Registry, changes: mpsc::Sender<Change>) {
                     })
                     .collect(),
             },
-            WatchEvent::Down { error } => Change::RegistryDown { error: error.to_string() },
+            WatchEvent::Down { error } => {
+                Change::RegistryDown { error: error.to_string(), refused: !error.is_outage() }
+            }
             WatchEvent::Up => Change::RegistryUp,
         };
         if changes.send(change).await.is_err() {

@@ -23,14 +23,17 @@ pub mod view;
 
 use std::{
     pin::Pin,
-    sync::{Arc, Once},
+    sync::{
+        Arc, Once,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use redis_cluster::{
     cluster::{
         plan::{Preview, keys},
-        registry::{Registry, RegistryError},
+        registry::{Access, Registry, RegistryError},
     },
     time::Millis,
 };
@@ -52,12 +55,14 @@ pub struct Options {
     pub endpoints: Vec<String>,
     /// Its name in the registry.
     pub cluster: String,
+    /// Login and certificates for etcd.
+    pub access: Access,
     /// Refuse whatever changes data or membership.
     pub read_only: bool,
     /// For connecting, and for the first answer of the registry.
     pub connect_timeout: Duration,
     /// Login at proxies; user and password.
-    pub login: Option<(String, String)>,
+    pub login: Option<(String, Vec<u8>)>,
     /// Speak RESP3 with proxies.
     pub resp3: bool,
     /// Number of the database to begin with.
@@ -71,6 +76,7 @@ impl Default for Options {
         Self {
             endpoints: vec!["http://localhost:2379".to_owned()],
             cluster: "default".to_owned(),
+            access: Access::default(),
             read_only: false,
             connect_timeout: Duration::from_secs(5),
             login: None,
@@ -78,6 +84,22 @@ impl Default for Options {
             database: 0,
             events_kept: 10_000,
         }
+    }
+}
+
+/// Why nothing is known of the registry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct NotSeen {
+    /// For the operator.
+    text: String,
+    /// It answered, and refused.
+    refused: bool,
+}
+
+impl From<NotSeen> for Outcome {
+    fn from(error: NotSeen) -> Self {
+        Self::failure(if error.refused { Status::Refused } else { Status::Unreachable }, error.text)
     }
 }
 
@@ -108,6 +130,7 @@ struct Inner {
     figures: Once,
     figures_interval: watch::Sender<Duration>,
     data: Mutex<data::Link>,
+    database: Arc<AtomicU32>,
     starter: Option<Arc<dyn StartsNodes>>,
     ended: CancellationToken,
     _ends_tasks: DropGuard,
@@ -133,11 +156,12 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub fn open_with(options: Options, starter: Option<Arc<dyn StartsNodes>>) -> Result<Self, RegistryError> {
-        let registry = Registry::open(&options.endpoints, &options.cluster)?;
+        let registry = Registry::open_with(&options.endpoints, &options.cluster, &options.access)?;
         let endpoints: Vec<String> = registry.endpoints().map(str::to_owned).collect();
         let view = ClusterView::new(&options.cluster, &endpoints, options.events_kept);
         let (publish, receiver) = watch::channel(Arc::new(view.clone()));
-        let data = Mutex::new(data::Link::new(options.database));
+        let database = Arc::new(AtomicU32::new(options.database));
+        let data = Mutex::new(data::Link::new(Arc::clone(&database)));
         let (changes, incoming) = mpsc::channel(CHANGES_WAITING);
         let ended = CancellationToken::new();
         tokio::spawn(ended.clone().run_until_cancelled_owned(follow(view, incoming, publish)));
@@ -151,6 +175,7 @@ impl Session {
                 figures: Once::new(),
                 figures_interval: watch::Sender::new(figures::INTERVAL),
                 data,
+                database,
                 starter,
                 ended: ended.clone(),
                 _ends_tasks: ended.drop_guard(),
@@ -176,6 +201,12 @@ impl Session {
         &self.inner.options
     }
 
+    /// The database that commands run in.
+    #[must_use]
+    pub fn database(&self) -> u32 {
+        self.inner.database.load(Ordering::Relaxed)
+    }
+
     /// Begins to stream live figures into the view, for faces that show them; more calls do nothing.
     pub fn stream_figures(&self) {
         self.inner.figures.call_once(|| {
@@ -193,20 +224,23 @@ impl Session {
     /// Waits until the registry was heard of for the first time.
     ///
     /// # Errors
-    /// When it does not answer within [`Options::connect_timeout`]; the text is for the operator.
-    pub async fn first_look(&self) -> Result<Arc<ClusterView>, String> {
+    /// When it refuses, or does not answer within [`Options::connect_timeout`].
+    pub async fn first_look(&self) -> Result<Arc<ClusterView>, NotSeen> {
         let mut view = self.view();
         let known = view.wait_for(|view| view.registry.health != Health::Unknown);
         match tokio::time::timeout(self.inner.options.connect_timeout, known).await {
             Ok(Ok(view)) => match &view.registry.health {
-                Health::Down { error, .. } if view.proxies.is_empty() => Err(error.clone()),
+                Health::Down { error, refused, .. } if view.proxies.is_empty() => {
+                    Err(NotSeen { text: error.clone(), refused: *refused })
+                }
                 _ => Ok(view.clone()),
             },
-            Ok(Err(_)) => Err("the session has ended".to_owned()),
+            Ok(Err(_)) => Err(NotSeen { text: "the session has ended".to_owned(), refused: false }),
             Err(_) => {
                 let endpoints = self.inner.registry.endpoints().collect::<Vec<_>>().join(", ");
                 let waited = self.inner.options.connect_timeout.as_secs_f64();
-                Err(format!("etcd at {endpoints} does not answer (waited {waited} s)"))
+                let text = format!("etcd at {endpoints} does not answer (waited {waited} s)");
+                Err(NotSeen { text, refused: false })
             }
         }
     }
@@ -229,7 +263,7 @@ impl Session {
     /// # Errors
     /// Why it would be refused, or that the registry does not answer; the text is for the operator.
     pub async fn preview(&self, request: PlanRequest, options: ChangeOptions) -> Result<Preview, String> {
-        self.first_look().await?;
+        self.first_look().await.map_err(|error| error.to_string())?;
         operations::preview(self, request, options).await.map_err(|refusal| refusal.to_string())
     }
 

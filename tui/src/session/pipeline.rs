@@ -71,12 +71,24 @@ impl Pipeline {
         self.bytes = 0;
         let (Some((first, _)), Some((last, _))) = (waiting.first(), waiting.last()) else { return Ok(()) };
         let (first, last) = (*first, *last);
-        let unreachable = |text: String| (first, Outcome::failure(Status::Unreachable, text));
-        let view = self.session.first_look().await.map_err(unreachable)?;
+        let view = self.session.first_look().await.map_err(|error| (first, error.into()))?;
         let options = self.session.options();
         let mut link = self.session.inner.data.lock().await;
-        let mut open: Open =
-            link.take(&view, options).await.map_err(|error: DataError| unreachable(error.to_string()))?;
+        let mut open: Open = match link.take(&view, options).await {
+            Ok(open) => open,
+            Err(error @ DataError::Answered { .. }) => {
+                // To each of them, so that replies and lines stay together.
+                let outcome = Outcome::from(error);
+                for (at, (tag, arguments)) in waiting.iter().enumerate() {
+                    let notes = if at == 0 { outcome.notes.clone() } else { Vec::new() };
+                    if !each(*tag, arguments, Outcome { notes, ..outcome.clone() }) {
+                        break;
+                    }
+                }
+                return Ok(());
+            }
+            Err(error) => return Err((first, error.into())),
+        };
         for (_, arguments) in &waiting {
             open.connection.queue(arguments);
         }

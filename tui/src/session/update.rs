@@ -40,10 +40,12 @@ pub enum Change {
     },
     /// The registry answers again.
     RegistryUp,
-    /// The registry does not answer.
+    /// The registry does not answer, or refuses.
     RegistryDown {
         /// Why.
         error: String,
+        /// It answers, and does not let us.
+        refused: bool,
     },
     /// This console began, or ceased, to drive plans itself.
     Driving(bool),
@@ -87,11 +89,12 @@ impl ClusterView {
                 }
             }
             Change::RegistryUp => self.registry_up(now),
-            Change::RegistryDown { error } => match &mut self.registry.health {
-                Health::Down { error: last, .. } => *last = error,
+            Change::RegistryDown { error, refused } => match &mut self.registry.health {
+                Health::Down { error: last, refused: was, .. } => (*last, *was) = (error, refused),
                 _ => {
-                    self.event(now, None, EventKind::Registry, format!("registry does not answer: {error}"));
-                    self.registry.health = Health::Down { since: now, error };
+                    let what = if refused { "does not let us in" } else { "does not answer" };
+                    self.event(now, None, EventKind::Registry, format!("registry {what}: {error}"));
+                    self.registry.health = Health::Down { since: now, error, refused };
                 }
             },
             Change::Driving(drives) => {
@@ -404,10 +407,10 @@ mod tests {
     fn an_outage_of_the_registry_is_told_once_with_its_length() {
         let mut view = ClusterView::new("default", &[], 10);
         view.apply(Change::Reset { revision: 1, entries: Vec::new() }, Millis(1));
-        view.apply(Change::RegistryDown { error: "refused".to_owned() }, Millis(1000));
-        view.apply(Change::RegistryDown { error: "timed out".to_owned() }, Millis(2000));
+        view.apply(Change::RegistryDown { error: "refused".to_owned(), refused: false }, Millis(1000));
+        view.apply(Change::RegistryDown { error: "timed out".to_owned(), refused: true }, Millis(2000));
         assert!(
-            matches!(&view.registry.health, Health::Down { since: Millis(1000), error } if error == "timed out")
+            matches!(&view.registry.health, Health::Down { since: Millis(1000), error, refused: true } if error == "timed out")
         );
         view.apply(Change::RegistryUp, Millis(3500));
         assert_eq!(texts(&view), ["registry does not answer: refused", "registry answers again after 2.5 s"]);

@@ -71,6 +71,8 @@ pub enum Health {
         since: Millis,
         /// Why.
         error: String,
+        /// It answers, and does not let us.
+        refused: bool,
     },
 }
 

@@ -42,6 +42,16 @@ fn listens(address: &Address) -> bool {
     TcpStream::connect(address.connect_to()).is_ok()
 }
 
+#[test]
+fn it_needs_no_login_whatever_the_environment_says_of_another_registry() {
+    let mut command = cluster_fixture::console();
+    command.args(["set", "k", "v"]);
+    command
+        .envs([("REDIS_CLUSTER_ETCD_USER", "ops:secret"), ("REDIS_CLUSTER_ETCD_CACERT", "/nowhere/ca.pem")]);
+    let ran = crate::support::run(command, b"");
+    assert_eq!((ran.text(), ran.code), ("OK\n", Some(0)), "{ran:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_of_a_plan_that_is_refused_ends_again() {
     let mut cluster = Embedded::start("default", None).await.unwrap();

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
+mod bytes;
 mod cluster;
 mod embedded;
 mod forms;
+mod harmless;
 mod interrupt;
+mod lines;
 mod oneshot;
 mod oracle;
 mod pty;

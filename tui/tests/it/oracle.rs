@@ -37,6 +37,8 @@ struct Alphabet {
     errors: bool,
     /// Also strings that are not UTF-8.
     bytes: bool,
+    /// Also verbatim strings that steer a terminal, which only redis-cli passes through to people.
+    verbatim_bytes: bool,
 }
 
 fn string(random: &mut Random, alphabet: Alphabet) -> Vec<u8> {
@@ -86,7 +88,10 @@ fn reply(random: &mut Random, alphabet: Alphabet, depth: u32, out: &mut Vec<u8>)
             line(out, b',', numbers[random.below(count as u64) as usize].as_bytes());
         }
         6 => line(out, b'#', if random.below(2) == 0 { b"t" } else { b"f" }),
-        _ => bulk(out, b'=', &[b"txt:", string(random, alphabet).as_slice()].concat()),
+        _ if alphabet.verbatim_bytes => {
+            bulk(out, b'=', &[b"txt:", string(random, alphabet).as_slice()].concat());
+        }
+        _ => bulk(out, b'=', &[b"txt:", word(random).as_slice()].concat()),
     }
 }
 
@@ -197,7 +202,7 @@ fn resp2_for_people_raw_and_csv() {
     let Some(stage) = stage() else { return };
     for (seed, form) in [(1, "--no-raw"), (2, "--raw"), (3, "--csv")] {
         // In its raw form redis-cli adds a blank line behind an error; this console does not.
-        let alphabet = Alphabet { resp3: false, errors: form != "--raw", bytes: true };
+        let alphabet = Alphabet { resp3: false, errors: form != "--raw", bytes: true, verbatim_bytes: true };
         compare(&stage, &[form], alphabet, seed);
     }
 }
@@ -206,7 +211,8 @@ fn resp2_for_people_raw_and_csv() {
 fn resp3_for_people_raw_and_csv() {
     let Some(stage) = stage() else { return };
     for (seed, form) in [(4, "--no-raw"), (5, "--raw"), (6, "--csv")] {
-        let alphabet = Alphabet { resp3: true, errors: form != "--raw", bytes: true };
+        let verbatim_bytes = form != "--no-raw";
+        let alphabet = Alphabet { resp3: true, errors: form != "--raw", bytes: true, verbatim_bytes };
         compare(&stage, &[form, "-3"], alphabet, seed);
     }
 }
@@ -214,7 +220,7 @@ fn resp3_for_people_raw_and_csv() {
 #[test]
 fn json_of_everything_that_redis_cli_has_valid_json_for() {
     let Some(stage) = stage() else { return };
-    let alphabet = Alphabet { resp3: true, errors: false, bytes: false };
+    let alphabet = Alphabet { resp3: true, errors: false, bytes: false, verbatim_bytes: true };
     compare(&stage, &["--json", "-3"], alphabet, 7);
     compare(&stage, &["--quoted-json", "-3"], alphabet, 8);
 }

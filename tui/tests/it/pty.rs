@@ -101,8 +101,18 @@ impl Pty {
 
     /// Types.
     pub(crate) fn send(&mut self, text: &str) {
-        self.input.write_all(text.as_bytes()).unwrap();
+        self.send_bytes(text.as_bytes());
+    }
+
+    /// Types what no UTF-8 says.
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) {
+        self.input.write_all(bytes).unwrap();
         self.input.flush().unwrap();
+    }
+
+    /// Pastes, on a terminal that marks what is pasted.
+    pub(crate) fn paste(&mut self, text: &str) {
+        self.send(&format!("\x1b[200~{text}\x1b[201~"));
     }
 
     /// Another size, for the program and for the emulator.

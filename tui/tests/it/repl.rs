@@ -213,6 +213,36 @@ fn a_signal_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn ctrl_z_gives_the_terminal_back_and_the_line_is_there_again() {
+    let Some(cluster) = Cluster::start() else { return };
+    let mut command = CommandBuilder::new("bash");
+    let program = binary("redis_console").display().to_string();
+    let script = "set -m; stty -a >before; \"$1\" \"$2\" --repl; stty -a >stopped; echo stopped; read -r _; fg; \
+                  echo status $?; stty -a >after; echo compared";
+    command.args(["-c", script, "bash", &program, &cluster.etcd.url()]);
+    command.cwd(cluster.home.path());
+    command.env("TERM", "xterm-256color");
+    command.env("HOME", cluster.home.path());
+    command.env_remove("XDG_STATE_HOME");
+    let mut pty = Pty::start(command, 100, 30);
+    pty.wait_text("default> ");
+    pty.send("echo half-");
+    pty.wait_text("default> echo half-");
+    pty.send("\x1a");
+    pty.wait("the end of the shell's line", |screen| screen.contents().lines().any(|line| line == "stopped"));
+    pty.send("\r");
+    pty.wait("the line again", |screen| screen.contents().matches("default> echo half-").count() == 2);
+    pty.send("whole\r");
+    pty.wait_text("\"half-whole\"");
+    pty.wait_prompt();
+    pty.send("\x04");
+    pty.wait_text("status 0");
+    pty.wait_text("compared");
+    let read = |name: &str| fs::read_to_string(cluster.home.path().join(name)).unwrap();
+    assert_eq!((read("stopped"), read("after")), (read("before"), read("before")));
+}
+
+#[test]
 fn what_was_typed_can_be_kept_as_a_script() {
     let Some(cluster) = Cluster::start() else { return };
     let script = cluster.home.path().join("session");

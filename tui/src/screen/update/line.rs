@@ -5,7 +5,8 @@ use tui_input::Input;
 
 use super::{dialogs, navigation, note, search};
 use crate::{
-    language::{self, Command, Directive, Operator},
+    format::harmless,
+    language::{self, Command, Directive, Operator, lines},
     screen::{
         assist,
         dialog::{Dialog, Field},
@@ -15,6 +16,7 @@ use crate::{
         text,
     },
     session::Status,
+    typed,
 };
 
 /// Bytes of a paste that are taken; more than any command that a person writes.
@@ -94,8 +96,7 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
         let size = text::short_bytes(pasted.len() as u64);
         return note(model, Tone::Bad, &format!("a paste of {size} is not taken; run a file with -f FILE"));
     }
-    let mut lines = pasted.split(['\n', '\r']).filter(|line| !line.trim().is_empty());
-    let (first, more) = (lines.next(), lines.next());
+    let lines = pasted_lines(pasted);
     let input = match &mut model.dialog {
         Some(dialog) => match dialog {
             Dialog::Add(add) => match add.field {
@@ -108,10 +109,9 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
         },
         None if model.help.is_some() => None,
         None if model.focus == Focus::Filter => Some(&mut model.nodes.filter),
-        None if more.is_some() => {
-            let lines = pasted.split(['\n', '\r']).filter(|line| !line.trim().is_empty());
+        None if lines.len() > 1 => {
             model.line.search = None;
-            return dialogs::open_paste(model, lines.map(str::to_owned).collect());
+            return dialogs::open_paste(model, lines);
         }
         None if model.focus == Focus::Line && model.line.search.is_some() => {
             model.line.search.as_mut().map(|search| &mut search.query)
@@ -123,7 +123,7 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
             Some(&mut model.line.input)
         }
     };
-    if let (Some(input), Some(first)) = (input, first) {
+    if let (Some(input), Some(first)) = (input, lines.first()) {
         let cursor = input.cursor();
         let typed: Vec<char> = input.value().chars().collect();
         let insert: Vec<char> = first.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
@@ -135,9 +135,20 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
     dialogs::refresh(model, effects);
 }
 
+/// The commands of a paste.
+fn pasted_lines(pasted: &str) -> Vec<String> {
+    let pasted = pasted.replace("\r\n", "\n").replace('\r', "\n");
+    lines::commands(&typed::bytes(&pasted)).into_iter().map(one_line).collect()
+}
+
+/// A command as text: one that is no UTF-8 or has line breaks is written with quotes.
+fn one_line(command: &[u8]) -> String {
+    String::from_utf8_lossy(&lines::on_one_line(command)).into_owned()
+}
+
 /// Runs what is typed, or puts it behind what runs.
 pub(super) fn submit(model: &mut Model, effects: &mut Effects) {
-    let text = model.line.input.value().to_owned();
+    let text = one_line(&typed::bytes(model.line.input.value()));
     model.line.input.reset();
     model.line.history_at = None;
     if text.trim().is_empty() {
@@ -176,8 +187,7 @@ fn begin(model: &mut Model, text: String, line: language::Line, effects: &mut Ef
             effects.push(Effect::Quit(status.map_or(Status::Done, Status::Chosen)));
         }
         Command::Directive(Directive::Echo(words)) => {
-            let words: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
-            note(model, Tone::Note, &words.join(" "));
+            note(model, Tone::Note, &harmless::line(&words.join(&b' ')));
         }
         _ => start(model, text, line.command, line.repeat, effects),
     }
@@ -220,6 +230,7 @@ pub(super) fn finished(model: &mut Model, finished: &Finished, effects: &mut Eff
 }
 
 fn show(model: &mut Model, finished: &Finished, line: String) {
+    model.database = finished.database;
     let tone = if finished.ok { Tone::Good } else { Tone::Bad };
     let mut result = ResultArea::new(tone, &finished.text, model.theme.charset, model.size.0);
     result.echo = line;

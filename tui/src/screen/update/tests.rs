@@ -72,7 +72,14 @@ fn plan(model: &mut Model, result: Result<Plan, String>) {
 fn finish(model: &mut Model, run: u64) -> Effects {
     update(
         model,
-        Event::Finished(Finished { run, text: "OK".to_owned(), ok: true, took_us: 1, via: String::new() }),
+        Event::Finished(Finished {
+            database: 0,
+            run,
+            text: "OK".to_owned(),
+            ok: true,
+            took_us: 1,
+            via: String::new(),
+        }),
     )
 }
 
@@ -297,13 +304,19 @@ fn a_long_line_of_a_result_goes_on_in_the_next_row() {
     let mut model = model();
     let run = runs(&enter(&mut model, "get a"))[0].0;
     let text = format!("{}\nend", "x".repeat(200));
-    update(&mut model, Event::Finished(Finished { run, text, ok: true, took_us: 1, via: String::new() }));
+    update(
+        &mut model,
+        Event::Finished(Finished { database: 0, run, text, ok: true, took_us: 1, via: String::new() }),
+    );
     assert_eq!((model.result.lines.len(), model.result.rows.len()), (2, 4));
     update(&mut model, Event::Resize(42, 12));
     assert_eq!(model.result.rows.iter().map(String::len).collect::<Vec<_>>(), [40, 40, 40, 40, 40, 3]);
     let run = runs(&enter(&mut model, "get b"))[0].0;
     let text = "é".repeat(3 << 20);
-    update(&mut model, Event::Finished(Finished { run, text, ok: true, took_us: 1, via: String::new() }));
+    update(
+        &mut model,
+        Event::Finished(Finished { database: 0, run, text, ok: true, took_us: 1, via: String::new() }),
+    );
     assert!(model.result.lines.last().unwrap().contains("one-shot or script mode prints everything"));
     assert!(model.result.lines[0].len() <= crate::screen::model::RESULT_BYTES_MAX);
 }
@@ -408,7 +421,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             _ => crate::session::ClusterView::default(),
         }))),
         1 => (0u64..8, any::<String>()).prop_map(|(run, text)| {
-            Event::Finished(Finished { run, text, ok: true, took_us: 0, via: String::new() })
+            Event::Finished(Finished { database: 0, run, text, ok: true, took_us: 0, via: String::new() })
         }),
         2 => (0u64..12, any::<bool>()).prop_map(|(serial, refused)| Event::Previewed {
             serial,

@@ -23,7 +23,11 @@ pub(super) fn prompt(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Op
         (Focus::Filter, _) => ("filter> ".to_owned(), &model.nodes.filter),
         (Focus::Line | Focus::Nav, None) => {
             let name = if view.cluster.is_empty() { "redis" } else { &view.cluster };
-            (format!("{}> ", text::shorten(name, 16)), &model.line.input)
+            let database = match model.database {
+                0 => String::new(),
+                number => format!("[{number}]"),
+            };
+            (format!("{}{database}> ", text::shorten(name, 16)), &model.line.input)
         }
     };
     let mut prompt = painter.escape(&prompt);

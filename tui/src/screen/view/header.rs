@@ -73,9 +73,10 @@ fn parts(model: &Model, painter: &Painter<'_>, style: Style) -> Vec<Vec<Piece>> 
             (Role::Good, format!(" {}", glyphs.up)),
             quiet(&format!(" {}{}", if full { "rev " } else { "r" }, view.registry.revision)),
         ],
-        Health::Down { since, .. } => {
+        Health::Down { since, refused, .. } => {
             let age = text::age(model.as_of().0 - since.0);
-            vec![quiet(registry_name), (Role::Bad, format!(" {} down {age}", glyphs.down))]
+            let what = if *refused { "refuses" } else { "down" };
+            vec![quiet(registry_name), (Role::Bad, format!(" {} {what} {age}", glyphs.down))]
         }
     };
     let up = view

@@ -52,8 +52,14 @@ fn answered(size: (u16, u16), charset: Charset) -> Model {
     let mut model = sample::model(size, charset, &sample::cluster());
     typed(&mut model, "ping");
     update(&mut model, Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
-    let finished =
-        Finished { run: 1, text: "PONG\n".to_owned(), ok: true, took_us: 800, via: "proxy p1".to_owned() };
+    let finished = Finished {
+        database: 0,
+        run: 1,
+        text: "PONG\n".to_owned(),
+        ok: true,
+        took_us: 800,
+        via: "proxy p1".to_owned(),
+    };
     update(&mut model, Event::Finished(finished));
     typed(&mut model, "SET key1 value1");
     model
@@ -167,10 +173,10 @@ fn control_characters_of_the_data_are_written_out() {
         is_change: false,
     });
     let text = "1) \u{1b}[31mred\u{7}\n2) \u{202e}x".to_owned();
-    let finished = Finished { run: 9, text, ok: true, took_us: 1, via: String::new() };
+    let finished = Finished { database: 0, run: 9, text, ok: true, took_us: 1, via: String::new() };
     update(&mut model, Event::Finished(finished));
     let drawn = screen(&model);
-    assert!(drawn.contains("\\x1b[31mred\\x07"), "{drawn}");
+    assert!(drawn.contains("\\x1b[31mred\\a"), "{drawn}");
     assert!(drawn.contains("\\xe2\\x80\\xaex"), "{drawn}");
 }
 

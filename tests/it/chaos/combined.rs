@@ -76,6 +76,7 @@ async fn run(seed: u64) {
     let Some(mut etcd) = etcd() else { return };
     let mut chaos = Chaos::start(&etcd.url(), "default").await;
     let registers = Registers::begin(&chaos.proxies.each_ref().map(Server::address));
+    let freezes = Freezes::watch(chaos.registry.watch(keys::TOPOLOGY));
     let url = chaos.nodes[1].url();
     for (words, way) in [(vec!["add", "2", &url], 0), (vec!["remove", "2"], 1)] {
         let driver = chaos.driver().await;
@@ -120,7 +121,7 @@ async fn run(seed: u64) {
         chaos.in_the_end(&words, status.code()).await;
         chaos.history.progress().await;
     }
-    eprintln!("seed {seed}: the longest acknowledged write waited {:?}", registers.longest());
+    eprintln!("seed {seed}: the longest hold lasted {:?}", freezes.longest());
     registers.end().await;
     chaos.verify().await;
 }

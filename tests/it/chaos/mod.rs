@@ -5,6 +5,7 @@
 //! and what must be there in the end is in [`history`].
 
 mod combined;
+mod freezes;
 mod history;
 mod registers;
 mod relay;
@@ -26,6 +27,7 @@ use redis_cluster::{
 };
 
 use self::{
+    freezes::Freezes,
     history::{History, LONG_MS, expires_between},
     registers::Registers,
     relay::Relay,
@@ -49,6 +51,9 @@ enum Moment {
     /// Open, and the source has lost some of the keys.
     Reaping,
 }
+
+/// Longer than a hold may last, shorter than proxies wait for a node.
+const NAP: Duration = Duration::from_secs(2);
 
 const MOMENTS: [Moment; 6] =
     [Moment::Planned, Moment::Frozen, Moment::Copying, Moment::Switched, Moment::Open, Moment::Reaping];
@@ -75,6 +80,12 @@ enum Fault {
     StopDriver,
     /// The other proxy sleeps until the move is done without it.
     StopOther,
+    /// The other proxy is cut off from etcd until the move is done without it.
+    CutOther,
+    /// The node that gives the slots sleeps for a while.
+    StopSource,
+    /// The node that gets them does.
+    StopTarget,
 }
 
 /// Two nodes, the first of them a member with all keys, and two proxies.
@@ -220,18 +231,28 @@ impl Chaos {
         let driver = self.driver().await;
         let at = match fault {
             Fault::KillDriver | Fault::StopDriver => driver,
-            Fault::KillOther | Fault::StopOther => 1 - driver,
+            _ => 1 - driver,
         };
+        let registers = Registers::begin(&self.proxies.each_ref().map(Server::address));
+        let freezes = Freezes::watch(self.registry.watch(keys::TOPOLOGY));
         let topology = self.registry.watch(keys::TOPOLOGY);
         let mut add = self.console(&["add", "2", &self.nodes[1].url()]).spawn().unwrap();
         self.comes_to(topology, moment).await;
         match fault {
             Fault::KillDriver | Fault::KillOther => self.proxies[at].kill(),
             Fault::StopDriver | Fault::StopOther => self.proxies[at].signal("STOP"),
+            Fault::CutOther => self.wires[at].cut(),
+            Fault::StopSource => self.nodes[0].signal("STOP"),
+            Fault::StopTarget => self.nodes[1].signal("STOP"),
         }
         eprintln!("{fault:?} at {moment:?}: found {}", self.found().await);
         if matches!(fault, Fault::KillDriver | Fault::KillOther) {
             self.proxies[at].restart();
+        }
+        if matches!(fault, Fault::StopSource | Fault::StopTarget) {
+            // The length of the fault, not a wait for anything.
+            tokio::time::sleep(NAP).await;
+            self.nodes[usize::from(fault == Fault::StopTarget)].signal("CONT");
         }
         let status = tokio::time::timeout(TIMEOUT, add.wait()).await;
         let status = status.unwrap_or_else(|_| panic!("{fault:?} at {moment:?}: add does not end"));
@@ -241,6 +262,16 @@ impl Chaos {
             self.history.progress().await;
             self.proxies[at].signal("CONT");
         }
+        if fault == Fault::CutOther {
+            self.history.progress().await;
+            self.wires[at].heal();
+        }
+        eprintln!(
+            "{fault:?} at {moment:?}: the longest hold lasted {:?}, the longest acknowledged write {:?}",
+            freezes.longest(),
+            registers.longest()
+        );
+        registers.end().await;
         self.verify().await;
     }
 
@@ -330,6 +361,17 @@ async fn another_proxy_is_killed_in_each_phase() {
 async fn a_proxy_sleeps_across_the_switch() {
     let before = [Moment::Planned, Moment::Frozen, Moment::Copying];
     tokio::join!(at_each(Fault::StopOther, &before), at_each(Fault::StopDriver, &before));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_is_cut_off_in_each_phase() {
+    at_each(Fault::CutOther, &MOMENTS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_sleeps_in_each_phase() {
+    let till_open = [Moment::Planned, Moment::Copying, Moment::Switched];
+    tokio::join!(at_each(Fault::StopSource, &till_open), at_each(Fault::StopTarget, &till_open));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

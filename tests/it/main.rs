@@ -5,6 +5,7 @@
 mod chaos;
 mod cluster;
 mod compat;
+mod cross_protocol;
 mod differential;
 mod driver;
 mod node_admin;

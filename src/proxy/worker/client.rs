@@ -68,6 +68,8 @@ pub(super) struct Client {
     pub(super) dirty: bool,
     /// To be closed when everything under way is answered and sent.
     pub(super) closing: bool,
+    /// To be closed at once, with what is unsent.
+    pub(super) aborted: bool,
     /// Told after the requests before it were served.
     pub(super) broken: Option<ProtocolError>,
     /// Dropped with the client: tells the listener that the connection ended.

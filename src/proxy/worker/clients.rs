@@ -47,6 +47,7 @@ impl Worker {
                 unread: false,
                 dirty: false,
                 closing: self.stopping,
+                aborted: false,
                 broken: None,
                 _ended: ended,
             })
@@ -147,7 +148,8 @@ impl Worker {
     }
 
     fn parse(&mut self, client: &mut Client, buffer: &[u8]) {
-        let limits = Limits::default();
+        // A caller of gRPC is no browser, whatever it calls its commands.
+        let limits = Limits { refuse_http: client.info.peer.is_some(), ..Limits::default() };
         let limits = if client.authenticated { limits } else { limits.unauthenticated() };
         client.broken = client.batch.parse(buffer, &limits).err();
         if buffer.len() - client.batch.consumed() > limits.query_buffer {
@@ -203,9 +205,20 @@ impl Worker {
                 let input = std::mem::take(&mut client.input);
                 return self.parse(client, &input);
             }
-            client.muted = false;
-            client.error(error.reply());
             client.closing = true;
+            match error.reply() {
+                Some(text) => {
+                    client.muted = false;
+                    client.error(text);
+                }
+                None => {
+                    // What was asked for before is not for who sends this.
+                    client.aborted = true;
+                    if let Some((remote, _)) = client.info.peer {
+                        self.shared.connections.warn_of_http(remote, self.wall);
+                    }
+                }
+            }
         }
         client.info.buffers.0.store(client.input.len() as u64, Relaxed);
     }
@@ -251,8 +264,8 @@ impl Worker {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.dirty = false;
         let unsent = client.replies.unsent();
-        let mut alive = true;
-        if !unsent.is_empty() {
+        let mut alive = !client.aborted;
+        if alive && !unsent.is_empty() {
             match client.stream.write(unsent) {
                 Ok(Some(count)) => client.replies.advance(count),
                 Ok(None) => {}

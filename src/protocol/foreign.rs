@@ -11,7 +11,9 @@ pub(super) fn is_http_request_line(line: &[u8]) -> bool {
     let Some(blank) = line.iter().rposition(u8::is_ascii_whitespace) else { return false };
     let version = line[blank + 1..].split_at_checked(b"HTTP/".len());
     version.is_some_and(|(name, number)| {
-        name.eq_ignore_ascii_case(b"HTTP/") && number.first().is_some_and(u8::is_ascii_digit)
+        name.eq_ignore_ascii_case(b"HTTP/")
+            && !number.is_empty()
+            && number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
     })
 }
 

@@ -6,6 +6,7 @@ mod grpc;
 mod moving;
 mod outage;
 mod registration;
+mod scanning;
 
 use std::{
     collections::BTreeSet,

@@ -4,7 +4,7 @@
 use super::{Worker, client::Client, lanes::DATABASES};
 use crate::protocol::{
     Limits, Request,
-    glob::{Case, matches},
+    glob::{Case, Glob},
 };
 
 impl Worker {
@@ -17,8 +17,8 @@ impl Worker {
             ("proto-max-bulk-len", Limits::default().bulk.to_string()),
             ("save", String::new()),
         ];
-        let asked =
-            |name: &str| request.args_from(2).any(|pattern| matches(pattern, name.as_bytes(), Case::Ignored));
+        let globs: Vec<_> = request.args_from(2).map(|pattern| Glob::new(pattern, Case::Ignored)).collect();
+        let asked = |name: &str| globs.iter().any(|glob| glob.matches(name.as_bytes()));
         let found: Vec<_> = settings.iter().filter(|(name, _)| asked(name)).collect();
         client.reply(|reply| {
             reply.map(found.len());

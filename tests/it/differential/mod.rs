@@ -2,6 +2,7 @@
 
 mod compare;
 mod node;
+mod patterns;
 mod peer;
 mod proxy;
 mod random;

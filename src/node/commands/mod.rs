@@ -6,6 +6,7 @@ mod command;
 mod connection;
 mod counter;
 mod database;
+mod debug;
 mod dump;
 mod expire;
 mod expiry;
@@ -34,6 +35,7 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         connection::HANDLERS,
         counter::HANDLERS,
         database::HANDLERS,
+        debug::HANDLERS,
         dump::HANDLERS,
         expire::HANDLERS,
         info::HANDLERS,

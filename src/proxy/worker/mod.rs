@@ -132,16 +132,16 @@ impl Worker {
     }
 
     /// Serves until it is told to stop and has answered everything.
-    pub(super) fn run(mut self) {
+    ///
+    /// # Errors
+    /// When the system does not let it wait for its sockets.
+    pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         loop {
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    tracing::error!(%error, worker = self.index, "cannot wait for sockets: the worker ends");
-                    return;
-                }
+                Err(error) => return Err(error),
             }
             self.now = Instant::now();
             self.wall = Millis::now();
@@ -172,7 +172,7 @@ impl Worker {
             self.gathers.counters.held = self.held.len() as u64;
             self.shared.workers[self.index].publish(&self.gathers.counters);
             if self.stopping && self.clients.keys().is_empty() {
-                return;
+                return Ok(());
             }
         }
     }

@@ -37,6 +37,8 @@ use crate::{
 
 /// How long clients wait for a proxy that starts to have read the topology.
 const STARTUP: Duration = Duration::from_secs(2);
+/// Idle time before clients are probed.
+pub(super) const TCP_KEEPALIVE: Duration = Duration::from_secs(300);
 /// Of the first bytes of a connection, at once.
 const FIRST_READ: usize = 16 << 10;
 
@@ -49,21 +51,13 @@ pub(super) struct Proxy {
     /// Shared by requests that go to a node past the workers; exclusive while the table changes.
     pub(super) direct: RwLock<()>,
     pub(super) live: Live,
-    max_clients: u64,
     next: AtomicUsize,
 }
 
 impl Proxy {
-    pub(super) fn new(shared: Arc<Shared>, max_clients: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (routing, _) = watch::channel(Arc::new(Routing::unknown()));
-        Self {
-            shared,
-            routing,
-            direct: RwLock::new(()),
-            live: Live::default(),
-            max_clients,
-            next: AtomicUsize::new(0),
-        }
+        Self { shared, routing, direct: RwLock::new(()), live: Live::default(), next: AtomicUsize::new(0) }
     }
 
     /// Waits for the first table, so that the first clients of a proxy that starts do not see errors; not for long, because
@@ -245,11 +239,11 @@ impl Daemon for Proxy {
     }
 
     fn max_clients(&self) -> u64 {
-        self.max_clients
+        self.shared.max_clients
     }
 
     fn tcp_keepalive(&self) -> Option<Duration> {
-        Some(Duration::from_secs(300))
+        Some(TCP_KEEPALIVE)
     }
 
     fn connections(&self) -> &ConnectionCounters {

@@ -211,6 +211,8 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let (counts, waiting) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         id: options.id.clone(),
+        run_id: server::run_id(),
+        max_clients: options.max_clients,
         config: Settings {
             connections_per_node: options.connections_per_node,
             node_timeout: options.node_timeout,
@@ -249,7 +251,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     }
     // Nobody else sets them.
     let _ = shared.ports.set(ports);
-    let proxy = Arc::new(Proxy::new(Arc::clone(&shared), options.max_clients));
+    let proxy = Arc::new(Proxy::new(Arc::clone(&shared)));
     let server = server::start(&format!("proxy-{}-net", options.id), &proxy, listeners, 1, life.clone())?;
     let (registered_in, registered) = oneshot::channel();
     let membership = Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, stop.clone());

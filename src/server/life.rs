@@ -5,7 +5,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
+
+use crate::time::Millis;
 
 /// Shared by all parts of one daemon.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +70,20 @@ pub fn abort_on_panic() {
         eprintln!("the process ends here, so that nothing half-changed is served; please report this");
         std::process::abort();
     }));
+}
+
+/// A daemon's `run_id`: 40 hexadecimal digits that no other start of any daemon has; unique, not secret.
+#[must_use]
+pub fn run_id() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    let mut hash = Sha256::new();
+    for round in 0..4u64 {
+        // The keys of a `RandomState` come from the system's random numbers.
+        hash.update(RandomState::new().hash_one(round).to_le_bytes());
+    }
+    hash.update(std::process::id().to_le_bytes());
+    hash.update(Millis::now().0.to_le_bytes());
+    hash.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub mod sniff;
 mod workers;
 
 pub use daemon::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle};
-pub use life::{Guard, Life, abort_on_panic};
+pub use life::{Guard, Life, abort_on_panic, run_id};
 pub use listener::{BindError, ListenAddress, bind};
 pub use signals::shutdown_signal;
 pub use workers::{Running, StartError, start};

@@ -1,7 +1,6 @@
 //! The commands, one file per family: arguments in, keyspace changed, one reply out.
 
 mod acl;
-mod client;
 mod command;
 mod connection;
 mod counter;
@@ -30,7 +29,6 @@ pub use super::dispatch::is_implemented;
 pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
     [
         acl::HANDLERS,
-        client::HANDLERS,
         command::HANDLERS,
         connection::HANDLERS,
         counter::HANDLERS,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{lane::Receiver, slots::Key, stream::Stream};
 use crate::{
+    connection::Replies as ReplyMode,
     protocol::{Batch, Encoder, ProtocolError, Version},
     proxy::{clients::ClientInfo, count::Counted, replies::Replies},
 };
@@ -30,17 +31,6 @@ pub(super) enum Stall {
     Counting,
 }
 
-/// Which replies a client wants (`CLIENT REPLY`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Mute {
-    #[default]
-    No,
-    /// Not the next one.
-    SkipNext,
-    /// None.
-    Off,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -56,7 +46,10 @@ pub(super) struct Client {
     pub(super) version: Version,
     pub(super) database: u8,
     pub(super) authenticated: bool,
-    pub(super) mute: Mute,
+    /// `CLIENT REPLY`, as it was before the request under way.
+    pub(super) replies_before: ReplyMode,
+    /// The same for the next request.
+    pub(super) replies_wanted: ReplyMode,
     /// Whether the request under way wants no reply.
     pub(super) muted: bool,
     pub(super) stall: Option<Stall>,
@@ -83,13 +76,6 @@ impl Client {
         self.replies.answer(self.muted, |out| write(&mut Encoder::new(out, version)));
     }
 
-    /// Answers the request under way with OK.
-    pub(super) fn ok(&mut self) {
-        self.reply(|reply| {
-            reply.ok();
-        });
-    }
-
     /// Answers the request under way with an error, code first.
     pub(super) fn error(&mut self, text: impl AsRef<[u8]>) {
         self.reply(|reply| reply.error(text));
@@ -104,14 +90,14 @@ impl Client {
     /// Begins a request: decides whether its reply is wanted.
     #[inline]
     pub(super) fn begin(&mut self) {
-        self.muted = match self.mute {
-            Mute::No => false,
-            Mute::Off => true,
-            Mute::SkipNext => {
-                self.mute = Mute::No;
-                true
-            }
-        };
+        self.replies_before = self.replies_wanted;
+        self.want_replies(self.replies_wanted);
+    }
+
+    /// `CLIENT REPLY` as of the request under way.
+    #[inline]
+    pub(super) fn want_replies(&mut self, mode: ReplyMode) {
+        (self.muted, self.replies_wanted) = mode.after();
     }
 
     /// Whether a stalled client can go on.

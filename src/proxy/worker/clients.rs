@@ -10,11 +10,12 @@ use tokio::sync::oneshot;
 
 use super::{
     READ, READS_PER_TURN, Worker,
-    client::{Client, Mute, Stall},
+    client::{Client, Stall},
     slots::Key,
     stream::Stream,
 };
 use crate::{
+    connection::Replies as ReplyMode,
     protocol::{Batch, Limits, Version},
     proxy::replies::Replies,
 };
@@ -40,7 +41,8 @@ impl Worker {
                 version: Version::Resp2,
                 database: 0,
                 authenticated: self.shared.password.is_none(),
-                mute: Mute::No,
+                replies_before: ReplyMode::On,
+                replies_wanted: ReplyMode::On,
                 muted: false,
                 stall: None,
                 counted: None,

@@ -10,10 +10,10 @@
 //! here: the registry; the table of routes comes from outside, ready made.
 
 mod client;
-mod client_command;
 mod clients;
 mod config;
 mod dispatch;
+mod endpoint;
 mod gather;
 mod lane;
 mod lanes;

@@ -45,7 +45,7 @@ pub(crate) struct Cluster {
     registry: Registry,
     pub(crate) nodes: [Server; 2],
     pub(crate) proxy: Server,
-    etcd: Server,
+    pub(crate) etcd: Server,
     _leadership: (Lease, Leadership),
 }
 

@@ -10,6 +10,7 @@ mod quotes;
 
 use std::{
     io::{self, Write as _},
+    panic,
     time::{Duration, Instant},
 };
 
@@ -45,17 +46,23 @@ impl Reader {
     }
 }
 
-/// The terminal as it was, again when this is dropped: a signal ends the console in the middle of a line too.
+/// The terminal as it was, again when this is dropped: a signal ends the console in the middle of a line too. So does a panic,
+/// which ends the process without dropping anything.
+#[derive(Clone)]
 struct TerminalMode(Option<Termios>);
 
 impl TerminalMode {
     fn keep() -> Self {
-        Self(tcgetattr(io::stdin()).ok())
+        let mode = Self(tcgetattr(io::stdin()).ok());
+        let (kept, previous) = (mode.clone(), panic::take_hook());
+        panic::set_hook(Box::new(move |info| {
+            kept.restore();
+            previous(info);
+        }));
+        mode
     }
-}
 
-impl Drop for TerminalMode {
-    fn drop(&mut self) {
+    fn restore(&self) {
         let Some(mode) = &self.0 else { return };
         let is_raw = tcgetattr(io::stdin())
             .is_ok_and(|now| now.local_modes != mode.local_modes || now.input_modes != mode.input_modes);
@@ -63,6 +70,12 @@ impl Drop for TerminalMode {
             // Below the line, and without the marks around what is pasted.
             let _ = io::stdout().write_all(b"\x1b[?2004l\r\n").and_then(|()| io::stdout().flush());
         }
+    }
+}
+
+impl Drop for TerminalMode {
+    fn drop(&mut self) {
+        self.restore();
     }
 }
 
@@ -286,4 +299,54 @@ fn news(view: &ClusterView, told: &mut u64) -> Vec<String> {
         .skip(skipped)
         .filter(|event| !matches!(event.kind, EventKind::Move | EventKind::Slots));
     told.map(|event| format!("-- {}: {}", event.kind.word(), event.text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::*;
+
+    /// Tells the child of the test below that it is one.
+    const CHILD: &str = "REDIS_CONSOLE_TEST_LINE_PANIC";
+
+    /// Not a test by itself: a panic of another thread while a line is read, in a process and a terminal of its own.
+    #[test]
+    fn child() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        redis_cluster::server::abort_on_panic();
+        let _restored = TerminalMode::keep();
+        let mut raw = tcgetattr(io::stdin()).unwrap();
+        raw.make_raw();
+        tcsetattr(io::stdin(), OptionalActions::Now, &raw).unwrap();
+        let ended = std::thread::spawn(|| panic!("boom behind the line")).join();
+        unreachable!("the process has ended before: {ended:?}");
+    }
+
+    #[test]
+    fn a_panic_behind_a_line_leaves_the_terminal_as_it_was() {
+        let pair = native_pty_system().openpty(PtySize { rows: 24, cols: 80, ..PtySize::default() }).unwrap();
+        let settings = || format!("{:?}", pair.master.get_termios());
+        let before = settings();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "--nocapture", "repl::tests::child"]);
+        command.env(CHILD, "1");
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let written = std::thread::spawn(move || {
+            let mut written = Vec::new();
+            // A terminal whose last user has gone reads as an error.
+            let _ = io::Read::read_to_end(&mut reader, &mut written);
+            String::from_utf8_lossy(&written).into_owned()
+        });
+        let status = child.wait().unwrap();
+        assert_eq!(settings(), before);
+        drop(pair);
+        let written = written.join().unwrap();
+        assert!(!status.success(), "{written}");
+        assert!(written.find("\x1b[?2004l") < written.find("boom behind the line"), "{written:?}");
+        assert!(written.contains("boom behind the line"), "{written:?}");
+    }
 }

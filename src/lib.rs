@@ -4,6 +4,7 @@
 //!
 //! - [`protocol`]: bytes to values and back; no I/O.
 //! - [`command`]: the one table of commands, key extraction, reply merging rules.
+//! - [`connection`]: the commands about a connection, for those who serve.
 //! - [`client`]: one RESP connection to one server, for those who ask rather than serve.
 //! - [`cluster`]: slots, topology, registry (etcd, embedded), plans, the mover.
 //! - [`server`]: one listener for all protocols, limits, metrics, the gRPC services.
@@ -15,6 +16,7 @@
 pub mod client;
 pub mod cluster;
 pub mod command;
+pub mod connection;
 pub mod node;
 pub mod protocol;
 pub mod proxy;

@@ -7,7 +7,7 @@ use clap::Parser;
 use redis_cluster::{
     cluster::{ProxyId, registry::AccessArguments},
     proxy::{self, ProxyOptions},
-    server::{ListenAddress, files, log, shutdown_signal},
+    server::{ListenAddress, abort_on_panic, files, log, shutdown_signal},
 };
 
 /// A stateless proxy for a cluster of Redis nodes: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
@@ -54,6 +54,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start(arguments.log_level);
+    abort_on_panic();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -82,16 +83,20 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         for address in proxy.addresses() {
             tracing::info!(id = %options.id, %address, workers = options.workers, "listening");
         }
-        let stopping = tokio::select! {
+        let mut stopping = tokio::select! {
             registered = proxy.registered() => { registered?; None }
             name = &mut signal => Some(name),
         };
-        let name = match stopping {
-            Some(name) => name,
-            None => signal.await,
-        };
-        tracing::info!(signal = name, "stopping");
-        proxy.stop().await;
-        Ok(())
+        if stopping.is_none() {
+            stopping = tokio::select! {
+                name = signal => Some(name),
+                () = proxy.stopped() => None,
+            };
+        }
+        if let Some(name) = stopping {
+            tracing::info!(signal = name, "stopping");
+        }
+        let failure = proxy.stop().await;
+        failure.map_or(Ok(()), |reason| Err(anyhow::anyhow!("ended, because {reason}")))
     })
 }

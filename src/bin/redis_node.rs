@@ -7,7 +7,7 @@ use clap::Parser;
 use redis_cluster::{
     cluster::NodeId,
     node::{self, NodeOptions},
-    server::{ListenAddress, files, log, shutdown_signal},
+    server::{ListenAddress, abort_on_panic, files, log, shutdown_signal},
 };
 
 /// A complete standalone Redis server: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
@@ -28,6 +28,9 @@ struct Arguments {
     /// Password of the default user
     #[arg(long, value_name = "PASSWORD", env = "REDIS_PASSWORD", hide_env_values = true)]
     requirepass: Option<String>,
+    /// Whether DEBUG may be used, for tests of what happens after a crash: no, local or yes
+    #[arg(long, value_name = "WHO", default_value = "no", value_parser = ["no", "local", "yes"], hide = true)]
+    enable_debug_command: String,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
@@ -36,6 +39,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start(arguments.log_level);
+    abort_on_panic();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -51,6 +55,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let maxclients = files::room_for_or_warn(u64::from(arguments.maxclients));
     let mut parameters = vec![("maxclients".to_owned(), maxclients.to_string())];
+    parameters.push(("enable-debug-command".to_owned(), arguments.enable_debug_command));
     parameters.extend(arguments.requirepass.map(|password| ("requirepass".to_owned(), password)));
     let options = NodeOptions { id: arguments.id, listen: arguments.address, workers, parameters };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -61,7 +66,10 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             tracing::info!(id = %options.id, %address, workers, "ready");
         }
         tokio::select! {
-            () = node.stopped() => tracing::info!("stopped by a client's SHUTDOWN"),
+            () = node.stopped() => match node.failure() {
+                Some(reason) => anyhow::bail!("ended, because {reason}"),
+                None => tracing::info!("stopped by a client's SHUTDOWN"),
+            },
             name = signal => {
                 tracing::info!(signal = name, "stopping");
                 node.stop().await;

@@ -6,6 +6,10 @@ use std::fmt;
 /// Slots of a cluster.
 pub const SLOTS: usize = 16384;
 
+/// A `SCAN` cursor of our nodes is a slot above this many bits of the hash from which on its keys were not visited: below
+/// 2^53 with the slot's 14, because clients of JavaScript, Lua and others keep it as a double.
+pub const CURSOR_HASH_BITS: u32 = 39;
+
 /// One of 16384.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotId(u16);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::protocol::{
     Encoder, Request,
-    glob::{self, Case},
+    glob::{Case, Glob},
 };
 
 /// Which rows a daemon has.
@@ -200,7 +200,8 @@ fn list(
                     let category = Acl::named(value);
                     Box::new(move |spec| category.is_some_and(|category| spec.acl.has(category)))
                 } else if what.eq_ignore_ascii_case(b"pattern") {
-                    Box::new(move |spec| glob::matches(value, spec.name.as_bytes(), Case::Ignored))
+                    let glob = Glob::new(value, Case::Ignored);
+                    Box::new(move |spec| glob.matches(spec.name.as_bytes()))
                 } else {
                     return Err(IntrospectError::Syntax);
                 }

@@ -91,6 +91,7 @@ const PARAMETERS: &[Parameter] = &[
     fixed("dbfilename", ""),
     fixed("dir", ""),
     fixed("dynamic-hz", "no"),
+    fixed("enable-debug-command", "no"),
     settable("hz", Kind::Integer { min: 1, max: 500 }, "10"),
     fixed("io-threads", "1"),
     only("latency-tracking", Kind::Bool, "no", "this server times pipelines, not each of their commands"),

@@ -65,10 +65,12 @@ impl GrpcSession {
             encode_command(&mut input, arguments);
         }
         // Messages have limits of their own.
-        let limits = Limits { bulk: usize::MAX, arguments: usize::MAX, ..Limits::default() };
+        let limits =
+            Limits { bulk: usize::MAX, arguments: usize::MAX, refuse_http: false, ..Limits::default() };
         let mut batch = Batch::default();
         if let Err(error) = batch.parse(&input, &limits) {
-            return commands.iter().map(|_| Value::Error(error.reply().into())).collect();
+            let text = error.reply().unwrap_or_else(|| error.to_string().into_bytes());
+            return commands.iter().map(|_| Value::Error(text.clone().into())).collect();
         }
         let mut plan = Plan::default();
         plan.make(&batch, &input, 0);

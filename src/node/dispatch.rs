@@ -10,11 +10,12 @@ use super::{
     commands,
     context::{Context, Handler},
     keyspace::{Keyspace, Place},
-    session::{Replies, Session},
+    session::Session,
     state::NodeState,
 };
 use crate::{
     command::{Flags, ResolveError, Spec, TABLE, resolve},
+    connection::Replies,
     protocol::{Batch, Encoder, Request},
     time::Millis,
 };
@@ -214,13 +215,10 @@ impl Execution<'_> {
 
     /// `CLIENT REPLY OFF` and `SKIP`.
     fn hide_reply(&mut self, start: usize, out: &mut Vec<u8>) {
-        let next = match self.session.replies {
-            Replies::On => return,
-            Replies::Off => Replies::Off,
-            Replies::SkipNext => Replies::Skip,
-            Replies::Skip => Replies::On,
-        };
-        out.truncate(start);
+        let (hidden, next) = self.session.replies.after();
+        if hidden {
+            out.truncate(start);
+        }
         self.session.replies = next;
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     hint,
-    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{Mutex, MutexGuard, TryLockError},
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,8 @@ use std::{
 const AWAKE: Duration = Duration::from_micros(20);
 /// Pauses between two looks at the lock, so that looking does not slow its holder down.
 const PAUSES: u32 = 32;
+
+const HALF_CHANGED: &str = "a panic may have left the data half-changed";
 
 /// A value that one thread has at a time, for short.
 #[derive(Debug, Default)]
@@ -22,8 +24,10 @@ impl<T> Exclusive<T> {
         Self(Mutex::new(value))
     }
 
-    /// Waits until nobody else has it. That another thread panicked with it is no obstacle: its connection is gone, the data
-    /// is still there for the others.
+    /// Waits until nobody else has it.
+    ///
+    /// # Panics
+    /// If another thread did while it had it: what that left half-changed is for nobody. Daemons have ended by then.
     pub(super) fn lock(&self) -> MutexGuard<'_, T> {
         if let Some(guard) = self.try_lock() {
             return guard;
@@ -37,13 +41,13 @@ impl<T> Exclusive<T> {
                 return guard;
             }
         }
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().expect(HALF_CHANGED)
     }
 
     fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.0.try_lock() {
             Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(poisoned @ TryLockError::Poisoned(_)) => panic!("{HALF_CHANGED}: {poisoned}"),
             Err(TryLockError::WouldBlock) => None,
         }
     }
@@ -82,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_its_holder_leaves_it_to_the_others() {
+    fn what_a_panic_of_its_holder_left_is_for_nobody() {
         let value = Exclusive::new(1);
         let outcome = panic::catch_unwind(panic::AssertUnwindSafe(|| {
             let mut value = value.lock();
@@ -90,6 +94,7 @@ mod tests {
             panic!("while it is held");
         }));
         assert!(outcome.is_err());
-        assert_eq!(*value.lock(), 2);
+        let seen = panic::catch_unwind(panic::AssertUnwindSafe(|| *value.lock()));
+        assert!(seen.is_err());
     }
 }

@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     cluster::NodeId,
-    server::{self, BindError, ListenAddress, Running, StartError},
+    server::{self, BindError, Life, ListenAddress, Running, StartError},
 };
 
 /// How to start a node.
@@ -108,13 +108,13 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     for (name, value) in fixed {
         config.preset(name, &value).map_err(RunError::Parameter)?;
     }
-    let stop = CancellationToken::new();
-    let state = NodeState::new(options.id.clone(), config, stop.clone());
+    let life = Life::default();
+    let state = NodeState::new(options.id.clone(), config, life.stop_token().clone());
     let mut keyspace = Keyspace::new(DATABASES);
     keyspace.set_aging(commands::aging(&state.config));
     let node = Arc::new(Node { state, keyspace: Exclusive::new(keyspace) });
     let name = format!("node-{}", options.id);
-    let running = server::start(&name, &node, listeners, options.workers, stop)?;
+    let running = server::start(&name, &node, listeners, options.workers, life)?;
     Ok(NodeHandle { running, node })
 }
 
@@ -142,7 +142,13 @@ impl NodeHandle {
         self.running.stop().await;
     }
 
-    /// Waits until it has stopped: [`NodeHandle::stop_token`], or `SHUTDOWN` from a client.
+    /// Why it could not go on, if that is why it stopped.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.running.failure()
+    }
+
+    /// Waits until it has stopped: [`NodeHandle::stop_token`], `SHUTDOWN` from a client, or a failure.
     pub async fn stopped(&self) {
         self.running.stopped().await;
     }

@@ -325,8 +325,17 @@ impl Connection {
                 input.unread = true;
             }
             Some(error) => {
-                tracing::debug!(%error, client = %self.session.client.peer.remote, "protocol error");
-                Encoder::new(output, self.session.version).error(error.reply());
+                match error.reply() {
+                    Some(text) => {
+                        tracing::debug!(%error, client = %self.session.client.peer.remote, "protocol error");
+                        Encoder::new(output, self.session.version).error(text);
+                    }
+                    None => {
+                        output.clear();
+                        let state = &self.worker.node.state;
+                        state.connections.warn_of_http(self.session.client.peer.remote, Millis::now());
+                    }
+                }
                 self.session.close();
             }
             None if input.bytes.len() > query_buffer => {

@@ -7,7 +7,7 @@ use super::{
     clients::{Client, Clients},
     state::NodeState,
 };
-use crate::{protocol::Version, server::Peer, time::Millis};
+use crate::{connection::Replies, protocol::Version, server::Peer, time::Millis};
 
 /// State of a connection.
 #[derive(Debug)]
@@ -30,19 +30,6 @@ pub struct Session {
     pub answers_all: bool,
     /// What other connections see of it.
     pub client: Arc<Client>,
-}
-
-/// `CLIENT REPLY`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replies {
-    /// All.
-    On,
-    /// None.
-    Off,
-    /// Not of this command and the next.
-    SkipNext,
-    /// Not of this command.
-    Skip,
 }
 
 impl Session {

@@ -8,7 +8,6 @@ use std::{
     time::Instant,
 };
 
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,8 +21,6 @@ use crate::{cluster::NodeId, server::ConnectionCounters, time::Millis};
 
 /// Databases of a node.
 pub const DATABASES: usize = 16;
-/// The Redis whose behaviour this is.
-pub const REDIS_VERSION: &str = "7.0.15";
 /// Of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -63,7 +60,7 @@ impl NodeState {
         acl.set_default_password(config.get("requirepass").unwrap_or_default().as_bytes());
         Self {
             id,
-            run_id: random_id(),
+            run_id: crate::server::run_id(),
             started: Millis::now(),
             since: Instant::now(),
             config,
@@ -118,17 +115,4 @@ impl Default for NodeState {
         let id = "test".parse().unwrap_or_else(|_| unreachable!("a valid id"));
         Self::new(id, Config::default(), CancellationToken::new())
     }
-}
-
-/// 40 hexadecimal digits that nobody else has: unique, not secret.
-fn random_id() -> String {
-    use std::hash::{BuildHasher as _, RandomState};
-    let mut hash = Sha256::new();
-    for round in 0..4u64 {
-        // The keys of a `RandomState` come from the system's random numbers.
-        hash.update(RandomState::new().hash_one(round).to_le_bytes());
-    }
-    hash.update(std::process::id().to_le_bytes());
-    hash.update(Millis::now().0.to_le_bytes());
-    hash.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,6 +8,7 @@
 mod bignum;
 pub mod encode;
 pub mod extended;
+mod foreign;
 pub mod frame;
 pub mod glob;
 pub mod number;

@@ -4,7 +4,7 @@
 //! under one lock. It is incremental: a request that is not complete yet is continued where parsing stopped, so a
 //! bulk string that arrives in a thousand reads is scanned once.
 
-use super::{number, quote};
+use super::{foreign, number, quote};
 
 /// What a client may send, and how much of it. The defaults are those of Redis.
 #[derive(Clone, Copy, Debug)]
@@ -17,11 +17,19 @@ pub struct Limits {
     pub inline: usize,
     /// `client-query-buffer-limit`: bytes a client may have sent without completing a request.
     pub query_buffer: usize,
+    /// Whether what looks like HTTP breaks the protocol: on every socket, which a browser may be made to write to.
+    pub refuse_http: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bulk: 512 << 20, arguments: 1024 * 1024, inline: 64 << 10, query_buffer: 1 << 30 }
+        Self {
+            bulk: 512 << 20,
+            arguments: 1024 * 1024,
+            inline: 64 << 10,
+            query_buffer: 1 << 30,
+            refuse_http: true,
+        }
     }
 }
 
@@ -70,17 +78,21 @@ pub enum ProtocolError {
     /// Quotes of an inline line that do not end, or end inside a word.
     #[error("ERR Protocol error: unbalanced quotes in request")]
     UnbalancedQuotes,
+    /// No RESP at all: the connection is closed at once, without a reply and with those not sent yet.
+    #[error("looks like HTTP: Redis's protocol does not begin like this, and what follows may be an attack")]
+    Http,
 }
 
 impl ProtocolError {
-    /// The error reply, as raw bytes: a wrong byte is quoted as it came.
+    /// The error reply, as raw bytes: a wrong byte is quoted as it came. `None`: nobody there reads replies.
     #[must_use]
-    pub fn reply(&self) -> Vec<u8> {
+    pub fn reply(&self) -> Option<Vec<u8>> {
         match self {
+            Self::Http => None,
             Self::ExpectedBulk(byte) => {
-                [b"ERR Protocol error: expected '$', got '", &[*byte][..], b"'"].concat()
+                Some([b"ERR Protocol error: expected '$', got '", &[*byte][..], b"'"].concat())
             }
-            other => other.to_string().into_bytes(),
+            other => Some(other.to_string().into_bytes()),
         }
     }
 }
@@ -285,7 +297,7 @@ impl Batch {
                     if remaining > 1 {
                         self.state = State::BulkHeader { remaining: remaining - 1 };
                     } else {
-                        self.complete(false);
+                        self.complete(false, buffer, limits)?;
                     }
                 }
             }
@@ -302,6 +314,9 @@ impl Batch {
             return Ok(false);
         };
         let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+        if limits.refuse_http && foreign::is_http_request_line(line) {
+            return Err(ProtocolError::Http);
+        }
         let arguments = quote::split(line).map_err(|_| ProtocolError::UnbalancedQuotes)?;
         self.position += end + 1;
         if arguments.is_empty() {
@@ -312,12 +327,17 @@ impl Batch {
             self.spans.push(Span { start: self.inline.len() as u32, len: argument.len() as u32 });
             self.inline.extend_from_slice(&argument);
         }
-        self.complete(true);
+        self.complete(true, buffer, limits)?;
         Ok(true)
     }
 
-    fn complete(&mut self, inline: bool) {
+    fn complete(&mut self, inline: bool, buffer: &[u8], limits: &Limits) -> Result<(), ProtocolError> {
         let first_span = self.requests.last().map_or(0, |request| request.end_span);
+        let name = self.spans[first_span as usize].of(if inline { &self.inline } else { buffer });
+        if limits.refuse_http && foreign::is_http_command(name) {
+            self.spans.truncate(first_span as usize);
+            return Err(ProtocolError::Http);
+        }
         self.requests.push(Parsed {
             first_span,
             end_span: self.spans.len() as u32,
@@ -327,6 +347,7 @@ impl Batch {
         });
         self.consumed = self.position;
         self.state = State::Start;
+        Ok(())
     }
 
     /// Complete requests.

@@ -142,6 +142,11 @@ impl Clients {
         self.open().remove(&id);
     }
 
+    /// One from the network.
+    pub(super) fn get(&self, id: u64) -> Option<Arc<ClientInfo>> {
+        self.open().get(&id).filter(|client| client.peer.is_some()).cloned()
+    }
+
     /// Those from the network, by id.
     pub(super) fn list(&self) -> Vec<Arc<ClientInfo>> {
         self.open().values().filter(|client| client.peer.is_some()).cloned().collect()

@@ -39,6 +39,8 @@ use crate::{
 
 /// How long clients wait for a proxy that starts to have read the topology.
 const STARTUP: Duration = Duration::from_secs(2);
+/// Idle time before clients are probed.
+pub(super) const TCP_KEEPALIVE: Duration = Duration::from_secs(300);
 /// Of the first bytes of a connection, at once.
 const FIRST_READ: usize = 16 << 10;
 
@@ -53,12 +55,11 @@ pub(super) struct Proxy {
     pub(super) live: Live,
     /// Members that came back without their keys.
     pub(super) losses: Noticed,
-    max_clients: u64,
     next: AtomicUsize,
 }
 
 impl Proxy {
-    pub(super) fn new(shared: Arc<Shared>, max_clients: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (routing, _) = watch::channel(Arc::new(Routing::unknown()));
         Self {
             shared,
@@ -66,7 +67,6 @@ impl Proxy {
             direct: Direct::default(),
             live: Live::default(),
             losses: Noticed::default(),
-            max_clients,
             next: AtomicUsize::new(0),
         }
     }
@@ -257,11 +257,11 @@ impl Daemon for Proxy {
     }
 
     fn max_clients(&self) -> u64 {
-        self.max_clients
+        self.shared.max_clients
     }
 
     fn tcp_keepalive(&self) -> Option<Duration> {
-        Some(Duration::from_secs(300))
+        Some(TCP_KEEPALIVE)
     }
 
     fn connections(&self) -> &ConnectionCounters {

@@ -10,10 +10,7 @@ use super::{
     routing::{NodeIndex, Routing},
     shared::Shared,
 };
-use crate::{protocol::Value, time::Millis};
-
-/// Redis's protocol level that nodes and proxies speak.
-pub(super) const REDIS_VERSION: &str = "7.0.15";
+use crate::{connection::REDIS_VERSION, protocol::Value, time::Millis};
 
 /// Sections the proxy writes itself; the nodes' are left out.
 const OWN: [&str; 4] = ["server", "clients", "cluster", "replication"];
@@ -71,6 +68,7 @@ pub(super) fn merge(
                 ("proxy_version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("proxy_id", shared.id.to_string()),
                 ("proxy_cluster", shared.cluster.clone()),
+                ("run_id", shared.run_id.clone()),
                 ("process_id", std::process::id().to_string()),
                 ("tcp_port", shared.port.to_string()),
                 ("server_time_usec", (now.0 * 1000).to_string()),

@@ -44,7 +44,6 @@ use std::{
 };
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
 pub use worker::local::answers;
 
@@ -60,7 +59,7 @@ use crate::{
         id::ProxyId,
         registry::{Access, Registry, RegistryError},
     },
-    server::{self, BindError, ListenAddress, Running, StartError},
+    server::{self, BindError, Life, ListenAddress, Running, StartError},
     time::Millis,
 };
 
@@ -154,8 +153,8 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Handle {
     server: Running,
+    life: Life,
     registered: Option<oneshot::Receiver<Result<(), RunError>>>,
-    stop: CancellationToken,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -177,9 +176,10 @@ impl Handle {
         }
     }
 
-    /// Asks it to stop, and waits until it has answered what it read and has left the registry.
-    pub async fn stop(mut self) {
-        self.stop.cancel();
+    /// Asks it to stop, and waits until it has answered what it read and has left the registry. Returns why it could not go on,
+    /// if it was ending already.
+    pub async fn stop(mut self) -> Option<String> {
+        self.life.stop_token().cancel();
         self.server.stopped().await;
         let threads = std::mem::take(&mut self.threads);
         // Threads are joined where blocking is allowed.
@@ -190,9 +190,10 @@ impl Handle {
             }
         });
         let _ = joined.await;
+        self.life.failure().map(str::to_owned)
     }
 
-    /// Waits until it has stopped by itself.
+    /// Waits until it has stopped by itself, which it does only when it cannot go on.
     pub async fn stopped(&self) {
         self.server.stopped().await;
     }
@@ -200,7 +201,7 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.life.stop_token().cancel();
     }
 }
 
@@ -218,11 +219,16 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         text if text.ends_with(":0") => local.to_string(),
         text => text,
     });
-    let stop = CancellationToken::new();
+    let life = Life::default();
+    let stop = life.stop_token().clone();
+    // If something below cannot start, this ends what was started before it.
+    let unfinished = stop.clone().drop_guard();
     let (counts, waiting) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         id: options.id.clone(),
         cluster: options.cluster.clone(),
+        run_id: server::run_id(),
+        max_clients: options.max_clients,
         config: Settings {
             connections_per_node: options.connections_per_node,
             node_timeout: options.node_timeout,
@@ -247,27 +253,36 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         ports.push(port);
         let thread = thread::Builder::new()
             .name(format!("proxy-{}-{index}", options.id))
-            .spawn(move || worker.run())
+            .spawn({
+                let life = life.clone();
+                move || {
+                    let _guard = life.guard(format!("worker {index}"));
+                    if let Err(error) = worker.run() {
+                        life.fail(format!("worker {index} cannot wait for sockets: {error}"));
+                    }
+                }
+            })
             .map_err(system("a worker thread"))?;
         threads.push(thread);
     }
     // Nobody else sets them.
     let _ = shared.ports.set(ports);
-    let proxy = Arc::new(Proxy::new(Arc::clone(&shared), options.max_clients));
-    let server = server::start(&format!("proxy-{}-net", options.id), &proxy, listeners, 1, stop.clone())?;
+    let proxy = Arc::new(Proxy::new(Arc::clone(&shared)));
+    let server = server::start(&format!("proxy-{}-net", options.id), &proxy, listeners, 1, life.clone())?;
     let (registered_in, registered) = oneshot::channel();
     let membership = Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, stop.clone());
     let (observed, observations) = watch::channel(Vec::new());
     let poller = figures::poll(Arc::clone(&proxy), registry.clone(), observed, stop.clone());
     let losses = losses::watch(Arc::clone(&proxy), registry.clone(), observations, stop.clone());
     let counter = count::run(Arc::clone(&proxy), waiting, stop.clone());
-    threads.push(on_thread(&format!("proxy-{}-registry", options.id), async move {
+    threads.push(on_thread(&life, &format!("proxy-{}-registry", options.id), async move {
+        // Without a registration the proxy is not wanted: `registered` said why, and whoever waits for it ends the proxy.
         tokio::join!(membership.run(registered_in), poller, losses, counter);
     })?);
     if options.drives {
         let identity = format!("proxy {}", options.id);
         let stop = stop.clone();
-        threads.push(on_thread(&format!("proxy-{}-driver", options.id), async move {
+        threads.push(on_thread(&life, &format!("proxy-{}-driver", options.id), async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = driver::run(registry, identity) => {}
@@ -277,7 +292,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     // The last to end: workers serve until the listener's connections are done.
     let ender = {
         let (stop, shared) = (stop.clone(), Arc::clone(&shared));
-        on_thread(&format!("proxy-{}-end", options.id), async move {
+        on_thread(&life, &format!("proxy-{}-end", options.id), async move {
             stop.cancelled().await;
             for port in shared.ports() {
                 port.send(Message::Stop);
@@ -285,18 +300,27 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         })?
     };
     threads.push(ender);
-    Ok(Handle { server, registered: Some(registered), stop, threads })
+    unfinished.disarm();
+    Ok(Handle { server, life, registered: Some(registered), threads })
 }
 
 /// For a new connection to a node.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A thread with a runtime for one future.
+/// A thread with a runtime for one future, which is not to end before the proxy.
 fn on_thread(
+    life: &Life,
     name: &str,
     future: impl Future<Output = ()> + Send + 'static,
 ) -> Result<JoinHandle<()>, RunError> {
     let failed = |source| RunError::System { what: "a thread", source };
+    let guard = life.guard(format!("the thread {name}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    thread::Builder::new().name(name.to_owned()).spawn(move || runtime.block_on(future)).map_err(failed)
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            runtime.block_on(future);
+            drop(guard);
+        })
+        .map_err(failed)
 }

@@ -6,18 +6,23 @@
 //! changed meanwhile. A key may be returned twice then, as `SCAN` allows; none that lives through the scan is missed.
 
 use super::routing::{NodeIndex, Routing};
-use crate::cluster::slot::{SLOTS, SlotId};
+use crate::cluster::slot::{CURSOR_HASH_BITS, SLOTS, SlotId};
 
-const TAG_BITS: u32 = 10;
-const TAG_SHIFT: u32 = 52;
-const WALK: u64 = 1 << 62;
-const STOCK_ORDINAL_SHIFT: u32 = 44;
-const STOCK_CURSOR_MAX: u64 = (1 << STOCK_ORDINAL_SHIFT) - 1;
+/// Above all cursors: a number that a double holds exactly.
+const END: u64 = 1 << 53;
+const WALK: u64 = 1 << 52;
+const TAG_SHIFT: u32 = 42;
+/// Tags are 1 to this, so that no position but the beginning is 0.
+const TAGS: u64 = (1 << (52 - TAG_SHIFT)) - 1;
+const STOCK_ORDINAL_SHIFT: u32 = 34;
+/// Cursors of stock servers that ours have room for are below this.
+pub(super) const STOCK_CURSOR_END: u64 = 1 << STOCK_ORDINAL_SHIFT;
+const STOCK_CURSOR_MAX: u64 = STOCK_CURSOR_END - 1;
 /// Stock servers that slots may be spread over, for `SCAN` to know them apart.
 const STOCK_MAX: usize = 256;
-const HASH_BITS: u32 = 38;
+const HASH_BITS: u32 = 28;
 /// Bits of a node's hash threshold that the cursor has no room for.
-const HASH_DROPPED: u32 = 48 - HASH_BITS;
+const HASH_DROPPED: u32 = CURSOR_HASH_BITS - HASH_BITS;
 
 /// Where a scan is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +33,7 @@ enum Position {
     Walk { slot: usize, hash: u64 },
 }
 
-/// A position, and the low bits of the epoch in which stock servers were scanned.
+/// A position, and the tag of the epoch in which stock servers were scanned: 0 before any were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
     tag: u64,
@@ -62,10 +67,10 @@ impl Cursor {
     /// What a client sent.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let number: u64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-        let tag = (number >> TAG_SHIFT) & ((1 << TAG_BITS) - 1);
-        if number >= WALK << 1 {
+        if number >= END {
             return None;
         }
+        let tag = (number >> TAG_SHIFT) & TAGS;
         let position = if number & WALK == 0 {
             Position::Stock {
                 ordinal: (number >> STOCK_ORDINAL_SHIFT) as usize % STOCK_MAX,
@@ -97,7 +102,7 @@ impl Cursor {
             .filter(|&node| is_stock(routing, node))
             .take(STOCK_MAX)
             .collect();
-        let tag = routing.epoch().0 & ((1 << TAG_BITS) - 1);
+        let tag = tag(routing);
         let start = Position::Stock { ordinal: 0, cursor: 0 };
         let mut position = match self.position {
             Position::Stock { .. } if self.tag != tag => start,
@@ -117,7 +122,7 @@ impl Cursor {
         let node = walked(slot)?;
         let hash = if slot == from { hash } else { 0 };
         let before = (slot..SLOTS).find(|&slot| walked(slot) != Some(node)).unwrap_or(SLOTS);
-        let cursor = (slot as u64) << 48 | hash << HASH_DROPPED;
+        let cursor = (slot as u64) << CURSOR_HASH_BITS | hash << HASH_DROPPED;
         Some(Ask { node, cursor, before, from: Self { tag, position: Position::Walk { slot, hash } } })
     }
 }
@@ -138,11 +143,11 @@ impl Ask {
             Position::Stock { .. } if answered > STOCK_CURSOR_MAX => return Next::TooLarge,
             Position::Stock { ordinal, .. } => Position::Stock { ordinal, cursor: answered },
             Position::Walk { .. } => {
-                let slot = (answered >> 48) as usize;
+                let slot = (answered >> CURSOR_HASH_BITS) as usize;
                 if answered == 0 || slot >= self.before {
                     Position::Walk { slot: self.before, hash: 0 }
                 } else {
-                    Position::Walk { slot, hash: (answered & ((1 << 48) - 1)) >> HASH_DROPPED }
+                    Position::Walk { slot, hash: (answered & ((1 << CURSOR_HASH_BITS) - 1)) >> HASH_DROPPED }
                 }
             }
         };
@@ -158,7 +163,7 @@ impl Ask {
 
     /// The first position from here on that somebody has to be asked about.
     fn settle(cursor: Cursor, routing: &Routing) -> Option<Cursor> {
-        if cursor.tag != routing.epoch().0 & ((1 << TAG_BITS) - 1) {
+        if cursor.tag != tag(routing) {
             // The table changed under way; the next call begins with the new one.
             return match cursor.position {
                 Position::Walk { slot, .. } if slot >= SLOTS => cursor.ask(routing).map(|ask| ask.from),
@@ -167,6 +172,11 @@ impl Ask {
         }
         cursor.ask(routing).map(|ask| ask.from)
     }
+}
+
+/// What tells epochs apart, as far as there is room.
+fn tag(routing: &Routing) -> u64 {
+    1 + routing.epoch().0 % TAGS
 }
 
 fn owner(routing: &Routing, slot: usize) -> Option<NodeIndex> {
@@ -227,10 +237,10 @@ mod tests {
         cursor: u64,
         count: usize,
     ) -> (u64, Vec<(usize, u64)>) {
-        let from = ((cursor >> 48) as usize, cursor & ((1 << 48) - 1));
+        let from = ((cursor >> CURSOR_HASH_BITS) as usize, cursor & ((1 << CURSOR_HASH_BITS) - 1));
         let mut mine = keys.range(from..).copied().filter(|&(slot, _)| owned(slot));
         let found: Vec<_> = mine.by_ref().take(count).collect();
-        (mine.next().map_or(0, |(slot, hash)| (slot as u64) << 48 | hash), found)
+        (mine.next().map_or(0, |(slot, hash)| (slot as u64) << CURSOR_HASH_BITS | hash), found)
     }
 
     /// A stock server in small: keys in one order, the cursor is a place.
@@ -247,19 +257,22 @@ mod tests {
     }
 
     #[test]
-    fn numbers_come_back_and_fit_a_signed_integer() {
+    fn numbers_come_back_and_fit_a_double() {
         for position in [
             Position::Stock { ordinal: 255, cursor: STOCK_CURSOR_MAX },
             Position::Stock { ordinal: 0, cursor: 1 },
             Position::Walk { slot: 0, hash: 0 },
             Position::Walk { slot: SLOTS - 1, hash: (1 << HASH_BITS) - 1 },
         ] {
-            let cursor = Cursor { tag: 1023, position };
-            let number = cursor.to_number();
-            assert!(number > 0 && i64::try_from(number).is_ok());
-            assert_eq!(Cursor::parse(number.to_string().as_bytes()), Some(cursor));
+            for tag in [1, TAGS] {
+                let cursor = Cursor { tag, position };
+                let number = cursor.to_number();
+                assert!(number > 0 && number < 1 << 53);
+                assert_eq!(number as f64 as u64, number);
+                assert_eq!(Cursor::parse(number.to_string().as_bytes()), Some(cursor));
+            }
         }
-        for bad in ["", "-1", "x", "9223372036854775808", "99999999999999999999"] {
+        for bad in ["", "-1", "x", "9007199254740992", "9223372036854775808", "99999999999999999999"] {
             assert_eq!(Cursor::parse(bad.as_bytes()), None, "{bad}");
         }
     }
@@ -277,15 +290,16 @@ mod tests {
         /// No key that lives through a scan is missed, while slots move between all kinds of members.
         #[test]
         fn complete_across_moves(
-            keys in proptest::collection::btree_set((0usize..SLOTS, 0u64..1 << 48), 0..120),
+            keys in proptest::collection::btree_set((0usize..SLOTS, 0u64..1 << CURSOR_HASH_BITS), 0..120),
             clumped in proptest::collection::btree_set((0usize..3, 0u64..40), 0..30),
             tables in proptest::collection::vec(proptest::collection::vec(0usize..4, 8), 1..6),
             changes in proptest::collection::vec(1usize..8, 6),
+            first_epoch in proptest::sample::select(vec![1, TAGS - 1, TAGS, 1023, 1024, 5 * TAGS - 2]),
             count in 1usize..9,
         ) {
             let keys: Keys = keys.into_iter().chain(clumped).collect();
             let routings: Vec<Routing> =
-                (1..).zip(&tables).map(|(epoch, owners)| routing(epoch, owners)).collect();
+                (first_epoch..).zip(&tables).map(|(epoch, owners)| routing(epoch, owners)).collect();
             let mut seen = BTreeMap::new();
             let (mut number, mut asked, mut table) = (0u64, 0usize, 0usize);
             loop {
@@ -316,7 +330,9 @@ mod tests {
                 if next == 0 {
                     break;
                 }
-                number = next;
+                // As a client keeps it that has no integers.
+                number = next as f64 as u64;
+                prop_assert_eq!(number, next);
             }
             for key in &keys {
                 prop_assert!(seen.contains_key(key), "{key:?} was missed");

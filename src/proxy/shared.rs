@@ -71,6 +71,10 @@ pub(super) struct Shared {
     pub(super) id: ProxyId,
     /// `--cluster`.
     pub(super) cluster: String,
+    /// Of this start of the proxy, as `INFO` shows it.
+    pub(super) run_id: String,
+    /// `--maxclients`.
+    pub(super) max_clients: u64,
     pub(super) config: Settings,
     /// `--requirepass`.
     pub(super) password: Option<String>,

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{grpc::v1, metrics, sniff::Protocol};
-use crate::{cluster::topology::SlotRange, protocol::Value};
+use crate::{cluster::topology::SlotRange, protocol::Value, time::Millis};
 
 /// A node or a proxy, as the listener sees it. The RESP loop is the daemon's own and stays on its worker thread, so
 /// it need not be `Send`; gRPC calls go through [`Daemon::execute`].
@@ -108,6 +108,10 @@ pub struct ConnectionCounters {
     pub received: AtomicU64,
     /// `rejected_connections`: over `maxclients`.
     pub rejected: AtomicU64,
+    /// Closed because HTTP came where commands should.
+    http: AtomicU64,
+    /// When that was logged last.
+    http_logged: AtomicI64,
 }
 
 impl ConnectionCounters {
@@ -116,7 +120,27 @@ impl ConnectionCounters {
     pub fn connected(&self) -> u64 {
         self.connected.load(Relaxed)
     }
+
+    /// Counts a connection that is closed because HTTP came where commands should, and says so: once a minute, so that
+    /// who does it cannot fill the log.
+    pub fn warn_of_http(&self, client: SocketAddr, now: Millis) {
+        let count = self.http.fetch_add(1, Relaxed) + 1;
+        let last = self.http_logged.load(Relaxed);
+        if (last == 0 || now.0 >= last + HTTP_LOG_INTERVAL.0)
+            && self.http_logged.compare_exchange(last, now.0, Relaxed, Relaxed).is_ok()
+        {
+            tracing::warn!(
+                %client,
+                so_far = count,
+                "Possible SECURITY ATTACK detected: HTTP where Redis commands should be. Somebody may be using a browser \
+                 to send commands here (cross protocol scripting). Connection aborted; nothing after it was run"
+            );
+        }
+    }
 }
+
+/// Between two warnings of [`ConnectionCounters::warn_of_http`].
+const HTTP_LOG_INTERVAL: Millis = Millis(60_000);
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug)]

@@ -2,13 +2,14 @@
 //!
 //! A daemon implements [`Daemon`]; [`start`] gives it worker threads and connections. Everything about bytes on the
 //! one port is here: telling the protocols apart ([`sniff`]), HTTP endpoints and gRPC ([`http`], [`grpc`]), metrics
-//! text ([`metrics`]), and what the process logs ([`log`]). Not here: what a command means, and the RESP loop itself, which node and proxy each write for
+//! text ([`metrics`]), how a daemon ends ([`Life`]), and what the process logs ([`log`]). Not here: what a command means, and the RESP loop itself, which node and proxy each write for
 //! their own concurrency.
 
 pub mod daemon;
 pub mod files;
 pub mod grpc;
 pub mod http;
+mod life;
 pub mod listener;
 pub mod log;
 pub mod metrics;
@@ -18,6 +19,7 @@ pub mod sniff;
 mod workers;
 
 pub use daemon::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle};
+pub use life::{Guard, Life, abort_on_panic, run_id};
 pub use listener::{BindError, ListenAddress, bind};
 pub use signals::shutdown_signal;
 pub use workers::{Running, StartError, start};

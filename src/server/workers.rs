@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     daemon::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle},
     http::Endpoints,
+    life::Life,
 };
 
 /// How long connections may take to finish after a stop was asked for.
@@ -42,7 +43,7 @@ pub struct StartError {
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
-    stop: CancellationToken,
+    life: Life,
     stopped: CancellationToken,
     acceptor: Option<JoinHandle<()>>,
 }
@@ -57,13 +58,19 @@ impl Running {
     /// Cancel it to stop the daemon: no new connections, what was read is answered, then all ends.
     #[must_use]
     pub fn stop_token(&self) -> CancellationToken {
-        self.stop.clone()
+        self.life.stop_token().clone()
     }
 
     /// Asks it to stop and waits until it has.
     pub async fn stop(self) {
-        self.stop.cancel();
+        self.life.stop_token().cancel();
         self.stopped().await;
+    }
+
+    /// Why it could not go on, if that is why it stopped.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.life.failure()
     }
 
     /// Waits until it has stopped, for whatever reason.
@@ -73,7 +80,7 @@ impl Running {
 
     /// Asks it to stop and blocks until it has.
     pub fn stop_blocking(mut self) {
-        self.stop.cancel();
+        self.life.stop_token().cancel();
         if let Some(acceptor) = self.acceptor.take() {
             // A panic of the thread was printed when it happened.
             let _ = acceptor.join();
@@ -83,7 +90,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.life.stop_token().cancel();
     }
 }
 
@@ -92,8 +99,8 @@ struct Connection {
     peer: Peer,
 }
 
-/// Serves a daemon on listening sockets with `workers` threads (at least one) named after `name`. `stop` may be
-/// cancelled by the daemon itself too.
+/// Serves a daemon on listening sockets with `workers` threads (at least one) named after `name`. The daemon
+/// may end its `life` itself too; if one of the threads ends before that, so does the daemon.
 ///
 /// # Errors
 /// When threads or their runtimes cannot be made.
@@ -102,7 +109,7 @@ pub fn start<D: Daemon>(
     daemon: &Arc<D>,
     listeners: Vec<TcpListener>,
     workers: usize,
-    stop: CancellationToken,
+    life: Life,
 ) -> Result<Running, StartError> {
     let failed = |what: &str| {
         let what = what.to_owned();
@@ -116,14 +123,16 @@ pub fn start<D: Daemon>(
     let stopped = CancellationToken::new();
     let mut senders = Vec::with_capacity(workers.max(1));
     let mut threads = Vec::with_capacity(workers.max(1));
+    // If a later thread cannot start, this ends those before it.
+    let unfinished = life.stop_token().clone().drop_guard();
     for index in 0..workers.max(1) {
         let runtime = runtime_builder();
         let (sender, receiver) = unbounded_channel();
-        let (daemon, handle) = (Arc::clone(daemon), WorkerHandle { index, stop: stop.clone() });
-        // If a later thread cannot start, the dropped sender ends this one.
+        let (daemon, handle) = (Arc::clone(daemon), WorkerHandle { index, stop: life.stop_token().clone() });
+        let life = life.clone();
         let thread = thread::Builder::new()
             .name(format!("{name}-{index}"))
-            .spawn(move || work(&daemon, runtime, handle, receiver))
+            .spawn(move || work(&daemon, runtime, handle, &life, receiver))
             .map_err(failed("a worker thread"))?;
         senders.push(sender);
         threads.push(thread);
@@ -132,17 +141,20 @@ pub fn start<D: Daemon>(
     let acceptor = thread::Builder::new()
         .name(format!("{name}-accept"))
         .spawn({
-            let (daemon, stop, stopped) = (Arc::clone(daemon), stop.clone(), stopped.clone());
+            let (daemon, life, stopped) = (Arc::clone(daemon), life.clone(), stopped.clone());
             move || {
                 let _ends = stopped.drop_guard();
-                runtime.block_on(accept_all(&*daemon, listeners, senders, &stop));
+                let guard = life.guard("the thread that accepts connections");
+                runtime.block_on(accept_all(&*daemon, listeners, senders, &life));
+                drop(guard);
                 for thread in threads {
                     let _ = thread.join();
                 }
             }
         })
         .map_err(failed("the acceptor thread"))?;
-    Ok(Running { addresses, stop, stopped, acceptor: Some(acceptor) })
+    unfinished.disarm();
+    Ok(Running { addresses, life, stopped, acceptor: Some(acceptor) })
 }
 
 fn runtime_builder() -> runtime::Builder {
@@ -156,7 +168,7 @@ async fn accept_all<D: Daemon>(
     daemon: &D,
     listeners: Vec<TcpListener>,
     workers: Vec<UnboundedSender<Connection>>,
-    stop: &CancellationToken,
+    life: &Life,
 ) {
     let workers = &workers;
     let next = std::cell::Cell::new(0);
@@ -164,7 +176,7 @@ async fn accept_all<D: Daemon>(
     let accepting = futures::future::join_all(listeners.into_iter().map(async |listener| {
         let listener = match tokio::net::TcpListener::from_std(listener) {
             Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "cannot watch the listening socket"),
+            Err(error) => return life.fail(format!("cannot watch the listening socket: {error}")),
         };
         loop {
             match accept(&listener).await {
@@ -186,7 +198,7 @@ async fn accept_all<D: Daemon>(
         }
     }));
     tokio::select! {
-        () = stop.cancelled() => {}
+        () = life.stop_token().cancelled() => {}
         _ = accepting => {}
     }
 }
@@ -245,23 +257,24 @@ fn work<D: Daemon>(
     daemon: &Arc<D>,
     mut builder: runtime::Builder,
     handle: WorkerHandle,
+    life: &Life,
     connections: UnboundedReceiver<Connection>,
 ) {
+    let _guard = life.guard(format!("worker {}", handle.index));
     // A local runtime cannot move between threads, so it is made on this one.
     let runtime = match builder.build_local(runtime::LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(%error, worker = handle.index, "cannot make a runtime: the daemon stops");
-            handle.stop.cancel();
-            return;
+            return life.fail(format!("worker {} has no runtime: {error}", handle.index));
         }
     };
-    runtime.block_on(serve_all(daemon, handle, connections));
+    runtime.block_on(serve_all(daemon, handle, life, connections));
 }
 
 async fn serve_all<D: Daemon>(
     daemon: &Arc<D>,
     handle: WorkerHandle,
+    life: &Life,
     mut incoming: UnboundedReceiver<Connection>,
 ) {
     let stop = handle.stop.clone();
@@ -279,12 +292,12 @@ async fn serve_all<D: Daemon>(
                     drop(counted);
                 });
             }
-            Some(ended) = serving.join_next() => report(ended),
+            Some(ended) = serving.join_next() => report(ended, life),
         }
     }
     let drained = async {
         while let Some(ended) = serving.join_next().await {
-            report(ended);
+            report(ended, life);
         }
     };
     if tokio::time::timeout(GRACE, drained).await.is_err() {
@@ -292,12 +305,12 @@ async fn serve_all<D: Daemon>(
     }
 }
 
-/// A panic ends its connection, not the daemon.
-fn report(ended: Result<(), tokio::task::JoinError>) {
+/// A panic ends the process, or where it does not, the daemon: what it left half-changed is not for others.
+fn report(ended: Result<(), tokio::task::JoinError>, life: &Life) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        tracing::error!(%error, "a connection's task panicked; the connection was closed");
+        life.fail(format!("a connection's task panicked: {error}"));
     }
 }
 

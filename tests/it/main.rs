@@ -5,6 +5,8 @@
 mod chaos;
 mod cluster;
 mod compat;
+mod crashes;
+mod cross_protocol;
 mod differential;
 mod driver;
 mod losses;

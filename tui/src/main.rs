@@ -3,6 +3,7 @@
 use std::{io::Write as _, process::ExitCode};
 
 use anyhow::Context as _;
+use redis_cluster::server::abort_on_panic;
 use redis_console::{app, arguments, format::harmless, manual};
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -24,6 +25,8 @@ fn main() -> anyhow::Result<ExitCode> {
         manual::print(printed).context("cannot write to stdout")?;
         return Ok(ExitCode::SUCCESS);
     }
+    // Behind this program may be a whole cluster: what a panic left half-changed is for nobody.
+    abort_on_panic();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{Clock, Peer, PeerError};
 use crate::{
     cluster::{
-        slot::{SLOTS, SlotId},
+        slot::{CURSOR_HASH_BITS, SLOTS, SlotId},
         topology::SlotRange,
     },
     protocol::Value,
@@ -128,7 +128,7 @@ impl<'a> Listing<'a> {
                 self.cursor = cursor_of(range.first());
                 return;
             }
-            if cursor >> CURSOR_SLOT_SHIFT <= u64::from(range.last().get()) {
+            if cursor >> CURSOR_HASH_BITS <= u64::from(range.last().get()) {
                 return;
             }
             self.range += 1;
@@ -137,11 +137,8 @@ impl<'a> Listing<'a> {
     }
 }
 
-/// Our node's SCAN cursor has the slot above this many bits.
-const CURSOR_SLOT_SHIFT: u32 = 48;
-
 fn cursor_of(slot: SlotId) -> u64 {
-    u64::from(slot.get()) << CURSOR_SLOT_SHIFT
+    u64::from(slot.get()) << CURSOR_HASH_BITS
 }
 
 impl Peer {

@@ -93,7 +93,7 @@ impl Peer {
         &self.address
     }
 
-    /// Whether its SCAN cursor is `slot << 48 | …`, so that some slots can be listed without the others.
+    /// Whether its SCAN cursor is `slot << 39 | …`, so that some slots can be listed without the others.
     #[must_use]
     pub fn scans_by_slot(&self) -> bool {
         self.address.kind() == Kind::Node

@@ -101,7 +101,8 @@ impl Pool {
         if let Some(client) = self.clients().get(&slot) {
             return Ok(client.clone());
         }
-        let client = self.connect(index).await.map_err(|fault| match fault {
+        // On the heap: a login with TLS is a large future and a rare one, and every call of the registry would hold room for it.
+        let client = Box::pin(self.connect(index)).await.map_err(|fault| match fault {
             // Of the login: what was asked for was not sent.
             Fault::Uncertain(reason) => Fault::NotRun(reason),
             Fault::Refused(code, reason) => Fault::Refused(code, self.with_advice(reason)),

@@ -1,164 +1,210 @@
-//! The connection itself: PING, ECHO, HELLO, AUTH, SELECT, RESET, QUIT.
+//! The connection itself: PING, HELLO, AUTH, SELECT, RESET, most of CLIENT. What they do is in [`crate::connection`]; here is what a
+//! node keeps of a connection.
 
-use super::{
-    client::set_name,
-    support::{Outcome, int},
-};
+use super::{help::help as help_lines, support::Outcome};
 use crate::{
+    connection::{self, Command, Endpoint, Label, Listed, Replies, Wish},
     node::{
-        acl,
-        clients::{NO_EVICT, NO_TOUCH},
+        clients::{NO_EVICT, NO_TOUCH, Signal},
         context::{CommandError, Context, Handler},
-        session::Replies,
-        state::REDIS_VERSION,
+        session::Session,
+        state::NodeState,
     },
-    protocol::{Request, Version, number::parse_i64},
+    protocol::{Request, Version},
+    time::Millis,
 };
 
-pub(super) const HANDLERS: &[(&str, Handler)] = &[
-    ("auth", auth),
-    ("echo", echo),
-    ("hello", hello),
-    ("ping", ping),
-    ("quit", quit),
-    ("reset", reset),
-    ("select", select),
+/// A handler for each command, which knows it without looking for it.
+macro_rules! handlers {
+    ($($name:literal => $command:path),* $(,)?) => {
+        &[("client|help", help), $(($name, |context, request| run(context, request, $command))),*]
+    };
+}
+
+pub(super) const HANDLERS: &[(&str, Handler)] = handlers![
+    "auth" => connection::auth,
+    "client|getname" => connection::clients::getname,
+    "client|getredir" => connection::clients::getredir,
+    "client|id" => connection::clients::id,
+    "client|info" => connection::clients::info,
+    "client|kill" => connection::clients::kill,
+    "client|list" => connection::clients::list,
+    "client|no-evict" => connection::clients::no_evict,
+    "client|no-touch" => connection::clients::no_touch,
+    "client|reply" => connection::clients::reply,
+    "client|setinfo" => connection::clients::setinfo,
+    "client|setname" => connection::clients::setname,
+    "client|trackinginfo" => connection::clients::trackinginfo,
+    "echo" => connection::echo,
+    "hello" => connection::hello,
+    "ping" => connection::ping,
+    "quit" => connection::quit,
+    "reset" => connection::reset,
+    "select" => connection::select,
 ];
 
-fn ping(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    match request.len() {
-        1 => context.reply.simple("PONG"),
-        2 => context.reply.bulk(request.arg(1)),
-        _ => return Err(CommandError::other("ERR wrong number of arguments for 'ping' command")),
+fn run(context: &mut Context<'_>, request: Request<'_>, command: Command) -> Outcome {
+    let databases = context.keyspace.databases();
+    let mut here = Here { session: context.session, node: context.node, now: context.now, databases };
+    command(&mut here, &request, &mut context.reply).map_err(|refusal| CommandError::other(refusal.0))
+}
+
+/// A connection, and the node it is to.
+struct Here<'a> {
+    session: &'a mut Session,
+    node: &'a NodeState,
+    now: Millis,
+    databases: usize,
+}
+
+impl Endpoint for Here<'_> {
+    fn id(&self) -> u64 {
+        self.session.client.id
     }
-    Ok(())
-}
 
-fn echo(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    context.reply.bulk(request.arg(1));
-    Ok(())
-}
+    fn is_authenticated(&self) -> bool {
+        self.session.authenticated || !self.node.acl.login_required()
+    }
 
-fn quit(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    context.reply.ok();
-    context.session.close();
-    Ok(())
-}
+    fn needs_password(&self) -> bool {
+        !self.node.acl.default_user().needs_no_password()
+    }
 
-fn select(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let index = usize::try_from(int(request.arg(1))?)
-        .ok()
-        .filter(|&index| index < context.keyspace.databases())
-        .ok_or(CommandError::other("ERR DB index is out of range"))?;
-    context.session.select(index);
-    context.reply.ok();
-    Ok(())
-}
+    fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool {
+        let user = self.node.acl.log_in(user, password);
+        user.map(|user| self.session.log_in(user)).is_some()
+    }
 
-const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+    fn log_out(&mut self) {
+        let acl = &self.node.acl;
+        self.session.log_in(acl.default_user().clone());
+        self.session.authenticated = !acl.login_required();
+    }
 
-fn auth(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let (user, password) = match request.len() {
-        2 => {
-            if context.node.acl.default_user().needs_no_password() {
-                return Err(CommandError::other(
-                    "ERR AUTH <password> called without any password configured for the default user. Are you \
-                     sure your configuration is correct?",
-                ));
+    fn knows_user(&self, name: &[u8]) -> bool {
+        self.node.acl.user(name).is_some()
+    }
+
+    fn version(&self) -> Version {
+        self.session.version
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.session.set_version(version);
+    }
+
+    fn databases(&self) -> usize {
+        self.databases
+    }
+
+    fn select(&mut self, database: usize) {
+        self.session.select(database);
+    }
+
+    fn replies(&self) -> Replies {
+        self.session.replies
+    }
+
+    fn set_replies(&mut self, replies: Replies) {
+        self.session.replies = replies;
+    }
+
+    fn answers_all(&self) -> bool {
+        self.session.answers_all
+    }
+
+    fn name(&self) -> Vec<u8> {
+        self.session.client.labels().name.clone()
+    }
+
+    fn set_label(&mut self, label: Label, value: &[u8]) {
+        let mut labels = self.session.client.labels();
+        let place = match label {
+            Label::Name => &mut labels.name,
+            Label::Library => &mut labels.library,
+            Label::LibraryVersion => &mut labels.library_version,
+        };
+        *place = value.to_vec();
+    }
+
+    fn set_wish(&mut self, wish: Wish, on: bool) {
+        let flag = match wish {
+            Wish::NoEvict => NO_EVICT,
+            Wish::NoTouch => {
+                self.session.no_touch = on;
+                NO_TOUCH
             }
-            (acl::DEFAULT, request.arg(1))
+        };
+        self.session.client.set_flag(flag, on);
+    }
+
+    fn close(&mut self) {
+        self.session.close();
+    }
+
+    fn listed(&self) -> Vec<Listed> {
+        let clients = self.node.clients.all();
+        clients
+            .iter()
+            .map(|client| Listed {
+                id: client.id,
+                remote: client.peer.remote.to_string(),
+                local: client.peer.local.to_string(),
+                user: client.labels().user.name().to_vec(),
+            })
+            .collect()
+    }
+
+    fn line(&self, id: u64) -> Option<Vec<u8>> {
+        if id == self.session.client.id {
+            // Also of a gRPC caller, which is not in the list.
+            return Some(self.session.client.describe(self.now));
         }
-        3 => (request.arg(1), request.arg(2)),
-        _ => return Err(CommandError::Syntax),
-    };
-    log_in(context, user, password)?;
-    context.reply.ok();
-    Ok(())
-}
+        self.node.clients.get(id).map(|client| client.describe(self.now))
+    }
 
-fn log_in(context: &mut Context<'_>, user: &[u8], password: &[u8]) -> Outcome {
-    let user = context.node.acl.log_in(user, password).ok_or(CommandError::other(WRONG_PASSWORD))?;
-    context.session.log_in(user);
-    Ok(())
-}
-
-fn hello(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let version = match request.get(1).map(parse_i64) {
-        None => None,
-        Some(Some(2)) => Some(Version::Resp2),
-        Some(Some(3)) => Some(Version::Resp3),
-        Some(Some(_)) => return Err(CommandError::other("NOPROTO unsupported protocol version")),
-        Some(None) => {
-            return Err(CommandError::other("ERR Protocol version is not an integer or out of range"));
-        }
-    };
-    // As in Redis, what comes before a wrong option is done.
-    let mut at = 2;
-    while let Some(option) = request.get(at) {
-        match (option.to_ascii_lowercase().as_slice(), request.get(at + 1), request.get(at + 2)) {
-            (b"auth", Some(user), Some(password)) => {
-                log_in(context, user, password)?;
-                at += 3;
-            }
-            (b"setname", Some(value), _) => {
-                set_name(context, value)?;
-                at += 2;
-            }
-            _ => {
-                let option = String::from_utf8_lossy(option).into_owned();
-                return Err(CommandError::other(format!("ERR Syntax error in HELLO option '{option}'")));
-            }
+    fn kill(&mut self, id: u64) {
+        if let Some(client) = self.node.clients.get(id) {
+            client.send(Signal::Kill);
         }
     }
-    if !context.session.authenticated && context.node.acl.login_required() {
-        return Err(CommandError::other(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
-             <pass> option can be used to authenticate the client and select the RESP protocol version at the same \
-             time",
-        ));
-    }
-    if let Some(version) = version {
-        context.session.set_version(version);
-        context.reply.set_version(version);
-    }
-    let (id, version) = (context.session.client.id, context.session.version);
-    let reply = &mut context.reply;
-    reply.map(7);
-    reply.bulk("server");
-    reply.bulk("redis");
-    reply.bulk("version");
-    reply.bulk(REDIS_VERSION);
-    reply.bulk("proto");
-    reply.integer(if version == Version::Resp3 { 3 } else { 2 });
-    reply.bulk("id");
-    reply.integer(i64::try_from(id).unwrap_or(i64::MAX));
-    reply.bulk("mode");
-    reply.bulk("standalone");
-    reply.bulk("role");
-    reply.bulk("master");
-    reply.bulk("modules");
-    reply.array(0);
+}
+
+fn help(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    help_lines(
+        context,
+        "CLIENT",
+        &[
+            ("GETNAME", "The name of this connection."),
+            ("GETREDIR", "-1: no connection is tracked."),
+            ("ID", "The number of this connection."),
+            ("INFO", "The line of this connection in CLIENT LIST."),
+            ("KILL <ip:port>", "Closes the connection from this address."),
+            (
+                "KILL [ID <id>] [ADDR <ip:port>] [LADDR <ip:port>] [TYPE <type>] [USER <name>] [SKIPME YES|NO]",
+                "Closes all connections that every given condition fits, this one only with SKIPME NO.",
+            ),
+            ("LIST [TYPE <type> | ID <id> [<id> ...]]", "One line for each connection."),
+            ("NO-EVICT ON|OFF", "Spares this connection when memory for clients is short."),
+            ("NO-TOUCH ON|OFF", "Whether reading leaves the access time of keys alone."),
+            ("REPLY ON|OFF|SKIP", "Which commands of this connection are answered."),
+            ("SETINFO LIB-NAME|LIB-VER <value>", "What library the client uses."),
+            ("SETNAME <name>", "Names this connection."),
+            ("TRACKINGINFO", "That this connection is not tracked."),
+        ],
+    );
     Ok(())
 }
 
-fn reset(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    let acl = &context.node.acl;
-    let session = &mut *context.session;
-    session.select(0);
-    if !session.answers_all {
-        session.set_version(Version::Resp2);
-        context.reply.set_version(Version::Resp2);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_has_all_commands_about_a_connection() {
+        let ours: Vec<&str> =
+            HANDLERS.iter().map(|(name, _)| *name).filter(|name| *name != "client|help").collect();
+        let all: Vec<&str> = connection::COMMANDS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(ours, all);
     }
-    session.log_in(acl.default_user().clone());
-    session.authenticated = !acl.login_required();
-    // `CLIENT REPLY SKIP` before it still hides its reply.
-    if session.replies != Replies::Skip {
-        session.replies = Replies::On;
-    }
-    session.no_touch = false;
-    session.client.set_flag(NO_TOUCH, false);
-    session.client.set_flag(NO_EVICT, false);
-    session.client.labels().name.clear();
-    context.reply.simple("RESET");
-    Ok(())
 }

@@ -8,11 +8,12 @@ use std::fmt::Write as _;
 
 use super::support::Outcome;
 use crate::{
+    connection::REDIS_VERSION,
     node::{
         context::{Context, Handler},
         keyspace::Db,
         process,
-        state::{REDIS_VERSION, VERSION},
+        state::VERSION,
     },
     protocol::Request,
 };

@@ -1,11 +1,11 @@
 //! The commands, one file per family: arguments in, keyspace changed, one reply out.
 
 mod acl;
-mod client;
 mod command;
 mod connection;
 mod counter;
 mod database;
+mod debug;
 mod dump;
 mod expire;
 mod expiry;
@@ -29,11 +29,11 @@ pub use super::dispatch::is_implemented;
 pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
     [
         acl::HANDLERS,
-        client::HANDLERS,
         command::HANDLERS,
         connection::HANDLERS,
         counter::HANDLERS,
         database::HANDLERS,
+        debug::HANDLERS,
         dump::HANDLERS,
         expire::HANDLERS,
         info::HANDLERS,

@@ -1,5 +1,7 @@
 //! Iterating over keys.
 
+use std::ops::ControlFlow;
+
 use super::{
     key::STRING,
     support::{Outcome, integer, is_word},
@@ -9,25 +11,37 @@ use crate::{
         context::{CommandError, Context, Handler},
         keyspace::{Cursor, RecordRef},
     },
-    protocol::{Encoder, Request, glob},
+    protocol::{
+        Encoder, Request,
+        glob::{Case, Glob},
+    },
     time::Millis,
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("keys", keys), ("scan", scan)];
 
+/// Steps that a pattern may take beyond a few per byte of the keys ([`Glob::spent`]), some tens of milliseconds: `SCAN` goes on
+/// another time then, `KEYS` gives up. No pattern comes near that is not made for it.
+const PATTERN_STEPS: u64 = 1 << 26;
+
 /// Keys that a client wants to see, written as they are found: their number comes before them, so they wait aside.
-struct Found<'p> {
+struct Found {
     replies: Vec<u8>,
     count: usize,
-    pattern: Option<&'p [u8]>,
+    glob: Option<Glob>,
     now: Millis,
 }
 
-impl<'p> Found<'p> {
-    fn new(pattern: &'p [u8], now: Millis) -> Self {
+impl Found {
+    fn new(pattern: &[u8], now: Millis) -> Self {
         // One star is not compared: unlike any other pattern of stars it matches the empty key too.
-        let pattern = (pattern != b"*").then_some(pattern);
-        Self { replies: Vec::new(), count: 0, pattern, now }
+        let glob = (pattern != b"*").then(|| Glob::new(pattern, Case::Exact));
+        Self { replies: Vec::new(), count: 0, glob, now }
+    }
+
+    /// The pattern has taken so much time that the command has to end.
+    fn is_enough(&self) -> bool {
+        self.glob.as_ref().is_some_and(|glob| glob.spent() > PATTERN_STEPS)
     }
 
     fn offer(&mut self, record: RecordRef<'_>) {
@@ -35,7 +49,7 @@ impl<'p> Found<'p> {
             return;
         }
         let key = record.key();
-        if self.pattern.is_none_or(|pattern| glob::matches(pattern, key, glob::Case::Exact)) {
+        if self.glob.as_ref().is_none_or(|glob| glob.matches(key)) {
             self.count += 1;
             Encoder::new(&mut self.replies, crate::protocol::Version::Resp2).bulk(key);
         }
@@ -49,7 +63,16 @@ impl<'p> Found<'p> {
 
 fn keys(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let mut found = Found::new(request.arg(1), ctx.now);
-    ctx.db().for_each(&mut |record| found.offer(record));
+    ctx.db().for_each(&mut |record| {
+        if !found.is_enough() {
+            found.offer(record);
+        }
+    });
+    if found.is_enough() {
+        return Err(CommandError::other(
+            "ERR this pattern takes too long with keys as long as these; use SCAN with MATCH",
+        ));
+    }
     found.reply(&mut ctx.reply);
     Ok(())
 }
@@ -89,10 +112,12 @@ fn scan(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     }
     let wanted = of_type.is_none_or(|name| name.eq_ignore_ascii_case(STRING.as_bytes()));
     let mut found = Found::new(pattern, ctx.now);
-    let next = ctx.db().scan(cursor, count, &mut |record| {
+    let next = ctx.db().scan_while(cursor, &mut |record| {
         if wanted {
             found.offer(record);
         }
+        count = count.saturating_sub(1);
+        if count == 0 || found.is_enough() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     ctx.reply.array(2);
     ctx.reply.bulk(itoa::Buffer::new().format(next.number()));

@@ -8,7 +8,7 @@ use crate::{
     },
     protocol::{
         Request,
-        glob::{self, Case},
+        glob::{Case, Glob},
     },
 };
 
@@ -70,10 +70,9 @@ fn shutdown(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
 fn config_get(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let mut found: Vec<(Vec<u8>, String)> = Vec::new();
     for pattern in request.args_from(1) {
+        let glob = Glob::new(pattern, Case::Ignored);
         let exact = !pattern.iter().any(|byte| b"*?[".contains(byte));
-        for (name, value) in
-            context.node.config.matching(|name| glob::matches(pattern, name.as_bytes(), Case::Ignored))
-        {
+        for (name, value) in context.node.config.matching(|name| glob.matches(name.as_bytes())) {
             if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())) {
                 // Redis answers an exact name as it was asked for.
                 found.push((if exact { pattern.to_vec() } else { name.into() }, value));

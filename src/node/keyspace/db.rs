@@ -295,6 +295,20 @@ impl Db {
     /// them, and none twice. Costs what it visits and a few microseconds for empty slots.
     pub fn scan(&self, cursor: Cursor, count: usize, visit: &mut dyn FnMut(RecordRef<'_>)) -> Cursor {
         let mut left = count.max(1);
+        self.scan_while(cursor, &mut |record| {
+            visit(record);
+            left = left.saturating_sub(1);
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// The same until the visitor breaks, which it then goes on to do for what shares a place with that record.
+    pub fn scan_while(
+        &self,
+        cursor: Cursor,
+        visit: &mut dyn FnMut(RecordRef<'_>) -> ControlFlow<()>,
+    ) -> Cursor {
+        let mut broken = false;
         let mut at = cursor.slot();
         let mut threshold = cursor.threshold();
         while at < self.slots.len() {
@@ -304,16 +318,16 @@ impl Db {
                 continue;
             }
             let next = self.slots[at].walk(threshold, &mut |record| {
-                visit(record);
-                left = left.saturating_sub(1);
-                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                let flow = visit(record);
+                broken |= flow.is_break();
+                flow
             });
             if let Some(threshold) = next {
                 return Cursor::new(at, threshold);
             }
             at += 1;
             threshold = 0;
-            if left == 0 {
+            if broken {
                 return if self.is_empty_from(at) { Cursor::END } else { Cursor::new(at, 0) };
             }
         }

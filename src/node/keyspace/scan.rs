@@ -1,11 +1,8 @@
 //! Where an iteration over all keys stands.
 
-use crate::cluster::slot::SLOTS;
+use crate::cluster::slot::{CURSOR_HASH_BITS, SLOTS};
 
-/// Bits of the hash in a cursor.
-const THRESHOLD_BITS: u32 = 48;
-
-/// A slot and the upper 48 bits of the hash from which on its keys were not visited yet: a number below 2^62 that
+/// A slot and the upper 39 bits of the hash from which on its keys were not visited yet: a number below 2^53 that
 /// means the same on every node and at any time. 0 is both the beginning and the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(u64);
@@ -17,7 +14,7 @@ impl Cursor {
     pub const END: Self = Self(0);
 
     pub(super) fn new(slot: usize, threshold: u64) -> Self {
-        if slot < SLOTS { Self((slot as u64) << THRESHOLD_BITS | threshold) } else { Self::END }
+        if slot < SLOTS { Self((slot as u64) << CURSOR_HASH_BITS | threshold) } else { Self::END }
     }
 
     /// From a client. A number that no cursor has lies behind the last slot.
@@ -34,10 +31,10 @@ impl Cursor {
 
     /// Maybe past the last.
     pub(super) fn slot(self) -> usize {
-        (self.0 >> THRESHOLD_BITS) as usize
+        (self.0 >> CURSOR_HASH_BITS) as usize
     }
 
     pub(super) fn threshold(self) -> u64 {
-        self.0 & ((1 << THRESHOLD_BITS) - 1)
+        self.0 & ((1 << CURSOR_HASH_BITS) - 1)
     }
 }

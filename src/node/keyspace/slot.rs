@@ -14,13 +14,18 @@ use super::{
     record::{Record, RecordRef},
     table::Table,
 };
+use crate::cluster::slot::CURSOR_HASH_BITS;
 
 /// Records at which a table splits: rebuilding so many costs about a millisecond.
 const SPLIT_AT: usize = 8192;
 /// Records at which a branch becomes a table again.
 const MERGE_AT: usize = SPLIT_AT / 4;
-/// A table this deep does not split: its tags are the last bits of the 48 that a cursor carries.
-const DEPTH_MAX: u32 = 8;
+/// A table this deep does not split: its tags are among the last of the bits that a cursor carries. A slot has room for
+/// eight thousand million keys before that.
+const DEPTH_MAX: u32 = (CURSOR_HASH_BITS - TAG_BITS) / 4;
+const TAG_BITS: u32 = 16;
+/// Bits of the hash that a cursor does not carry.
+const DROPPED: u32 = 64 - CURSOR_HASH_BITS;
 
 /// See the module.
 #[derive(Debug)]
@@ -199,7 +204,7 @@ impl Slot {
         }
     }
 
-    /// Visits records in the order of their hash, from the 48-bit `threshold` on, until told to break (then the run of
+    /// Visits records in the order of their hash, from the 39-bit `threshold` on, until told to break (then the run of
     /// records that cannot be told apart by a threshold is visited to its end). Returns the threshold to go on with.
     pub(super) fn walk(
         &self,
@@ -208,12 +213,12 @@ impl Slot {
     ) -> Option<u64> {
         // A table that groups more coarsely than the threshold was made by may begin with records before it.
         let mut visit_rest = |record: RecordRef<'_>| {
-            if threshold != 0 && key::hash(record.key()) >> 16 < threshold {
+            if threshold != 0 && key::hash(record.key()) >> DROPPED < threshold {
                 return ControlFlow::Continue(());
             }
             visit(record)
         };
-        Some(self.walk_below(threshold << 16, 0, &mut visit_rest)? >> 16)
+        Some(self.walk_below(threshold << DROPPED, 0, &mut visit_rest)? >> DROPPED)
     }
 
     fn walk_below(
@@ -326,7 +331,7 @@ mod tests {
         });
         let threshold = threshold.expect("300 are left");
         let expected =
-            (0..100_000u32).filter(|n| key::hash(n.to_string().as_bytes()) >> 16 >= threshold).count();
+            (0..100_000u32).filter(|n| key::hash(n.to_string().as_bytes()) >> DROPPED >= threshold).count();
         let mut rest = 0;
         assert_eq!(
             large.walk(threshold, &mut |_| {

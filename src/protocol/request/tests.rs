@@ -62,7 +62,7 @@ fn breaking_the_protocol_gives_the_texts_of_redis() {
         let error = Batch::default().parse(bytes, &Limits::default()).unwrap_err();
         assert_eq!(
             error.reply(),
-            [b"ERR Protocol error: ", text].concat(),
+            Some([b"ERR Protocol error: ", text].concat()),
             "{:?}",
             bytes.escape_ascii().to_string()
         );
@@ -115,6 +115,37 @@ fn requests_before_an_error_stay_usable() {
     assert_eq!(batch.parse(bytes, &Limits::default()), Err(ProtocolError::MultibulkLength));
     assert_eq!(batch.requests(bytes).map(|request| request.name()).collect::<Vec<_>>(), [b"PING", b"QUIT"]);
     assert_eq!(batch.consumed(), bytes.len() - 4);
+}
+
+#[test]
+fn nothing_after_http_is_a_request() {
+    for head in [
+        "PUT / HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\n",
+        "post\r\n",
+        "Host: localhost\r\n",
+        "\"ho\\x73t:\" x\r\n",
+        "patch /x http/2\n",
+        "PUT /\" HTTP/1.1\r\n",
+        "*1\r\n$4\r\nPoSt\r\n",
+        "*2\r\n$5\r\nhOST:\r\n$1\r\nx\r\n",
+    ] {
+        let bytes = format!("PING\r\n\r\n{head}SET a b\r\n*1\r\n$4\r\nQUIT\r\n");
+        for cut in 0..bytes.len() {
+            let (mut batch, bytes) = (Batch::default(), bytes.as_bytes());
+            let first = batch.parse(&bytes[..cut], &Limits::default());
+            let result = first.and_then(|()| batch.parse(bytes, &Limits::default()));
+            assert_eq!(result, Err(ProtocolError::Http), "{head:?} {cut}");
+            assert!(batch.requests(bytes).all(|request| request.name() == b"PING"), "{head:?} {cut}");
+            batch.reset();
+            assert!(batch.is_empty(), "{head:?} {cut}");
+        }
+    }
+    let limits = Limits { refuse_http: false, ..Limits::default() };
+    let bytes = b"*2\r\n$4\r\nPOST\r\n$1\r\nx\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$8\r\nHTTP/1.1\r\n";
+    let mut batch = Batch::default();
+    assert_eq!(batch.parse(bytes, &limits), Ok(()));
+    assert_eq!(batch.len(), 2);
 }
 
 fn multibulk(arguments: &[Vec<u8>]) -> Vec<u8> {

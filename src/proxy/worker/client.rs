@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{lane::Receiver, slots::Key, stream::Stream};
 use crate::{
     cluster::slot::SlotId,
+    connection::Replies as ReplyMode,
     protocol::{Batch, Encoder, ProtocolError, Version},
     proxy::{
         clients::ClientInfo,
@@ -81,17 +82,6 @@ pub(super) enum Stall {
     Turn,
 }
 
-/// Which replies a client wants (`CLIENT REPLY`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Mute {
-    #[default]
-    No,
-    /// Not the next one.
-    SkipNext,
-    /// None.
-    Off,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Client {
@@ -116,7 +106,10 @@ pub(super) struct Client {
     pub(super) version: Version,
     pub(super) database: u8,
     pub(super) authenticated: bool,
-    pub(super) mute: Mute,
+    /// `CLIENT REPLY`, as it was before the request under way.
+    pub(super) replies_before: ReplyMode,
+    /// The same for the next request.
+    pub(super) replies_wanted: ReplyMode,
     /// Whether the request under way wants no reply.
     pub(super) muted: bool,
     pub(super) stall: Option<Stall>,
@@ -132,6 +125,8 @@ pub(super) struct Client {
     pub(super) closing: bool,
     /// To be closing when what was read has been served.
     pub(super) ending: bool,
+    /// To be closed at once, with what is unsent.
+    pub(super) aborted: bool,
     /// Told after the requests before it were served.
     pub(super) broken: Option<ProtocolError>,
     /// Dropped with the client: tells the listener that the connection ended.
@@ -148,13 +143,6 @@ impl Client {
             out.len() - before
         });
         self.share.take(0, bytes);
-    }
-
-    /// Answers the request under way with OK.
-    pub(super) fn ok(&mut self) {
-        self.reply(|reply| {
-            reply.ok();
-        });
     }
 
     /// Answers the request under way with an error, code first.
@@ -212,14 +200,14 @@ impl Client {
     /// Begins a request: decides whether its reply is wanted.
     #[inline]
     pub(super) fn begin(&mut self) {
-        self.muted = match self.mute {
-            Mute::No => false,
-            Mute::Off => true,
-            Mute::SkipNext => {
-                self.mute = Mute::No;
-                true
-            }
-        };
+        self.replies_before = self.replies_wanted;
+        self.want_replies(self.replies_wanted);
+    }
+
+    /// `CLIENT REPLY` as of the request under way.
+    #[inline]
+    pub(super) fn want_replies(&mut self, mode: ReplyMode) {
+        (self.muted, self.replies_wanted) = mode.after();
     }
 
     /// Whether a stalled client can go on.

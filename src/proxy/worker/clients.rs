@@ -11,11 +11,12 @@ use tokio::sync::oneshot;
 
 use super::{
     READ, Worker,
-    client::{Client, Mute, Share, Stall},
+    client::{Client, Share, Stall},
     slots::Key,
     stream::Stream,
 };
 use crate::{
+    connection::Replies as ReplyMode,
     protocol::{Batch, Limits, Version},
     proxy::{
         outbox::{LARGE, Sent},
@@ -50,7 +51,8 @@ impl Worker {
                 version: Version::Resp2,
                 database: 0,
                 authenticated: self.shared.password.is_none(),
-                mute: Mute::No,
+                replies_before: ReplyMode::On,
+                replies_wanted: ReplyMode::On,
                 muted: false,
                 stall: None,
                 counted: None,
@@ -59,6 +61,7 @@ impl Worker {
                 again: false,
                 closing: self.stopping,
                 ending: false,
+                aborted: false,
                 broken: None,
                 _ended: ended,
             })
@@ -154,7 +157,8 @@ impl Worker {
     }
 
     fn parse(&mut self, client: &mut Client, source: Source<'_>) {
-        let limits = Limits::default();
+        // A caller of gRPC is no browser, whatever it calls its commands.
+        let limits = Limits { refuse_http: client.info.peer.is_some(), ..Limits::default() };
         let limits = if client.authenticated { limits } else { limits.unauthenticated() };
         let buffer = source.bytes();
         client.broken = client.batch.parse(buffer, &limits).err();
@@ -199,9 +203,20 @@ impl Worker {
                 let input = std::mem::take(&mut client.input);
                 return self.parse(client, Source::Kept(input));
             }
-            client.muted = false;
-            client.error(error.reply());
             client.closing = true;
+            match error.reply() {
+                Some(text) => {
+                    client.muted = false;
+                    client.error(text);
+                }
+                None => {
+                    // What was asked for before is not for who sends this.
+                    client.aborted = true;
+                    if let Some((remote, _)) = client.info.peer {
+                        self.shared.connections.warn_of_http(remote, self.wall);
+                    }
+                }
+            }
         }
         client.closing |= client.ending;
         client.info.buffers.0.store(client.input.len() as u64, Relaxed);
@@ -300,8 +315,8 @@ impl Worker {
     pub(super) fn flush_client(&mut self, key: Key) {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.dirty = false;
-        let mut alive = true;
-        if client.replies.has_output() {
+        let mut alive = !client.aborted;
+        if alive && client.replies.has_output() {
             match client.replies.send(&mut client.stream) {
                 Ok(Sent::All | Sent::Blocked) => {}
                 Ok(Sent::More) if client.again => {}

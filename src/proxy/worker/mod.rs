@@ -14,10 +14,10 @@
 //! here: the registry; the table of routes comes from outside, ready made.
 
 mod client;
-mod client_command;
 mod clients;
 mod config;
 mod dispatch;
+mod endpoint;
 mod gather;
 mod lane;
 mod lanes;
@@ -165,16 +165,16 @@ impl Worker {
     }
 
     /// Serves until it is told to stop and has answered everything.
-    pub(super) fn run(mut self) {
+    ///
+    /// # Errors
+    /// When the system does not let it wait for its sockets.
+    pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(1024);
         loop {
             match self.poll.poll(&mut events, self.timeout()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    tracing::error!(%error, worker = self.index, "cannot wait for sockets: the worker ends");
-                    return;
-                }
+                Err(error) => return Err(error),
             }
             self.turn += 1;
             self.now = Instant::now();
@@ -209,7 +209,7 @@ impl Worker {
             self.gathers.counters.held = self.held.len() as u64;
             self.shared.workers[self.index].publish(&self.gathers.counters);
             if self.stopping && self.clients.keys().is_empty() {
-                return;
+                return Ok(());
             }
         }
     }

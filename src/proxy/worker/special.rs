@@ -18,7 +18,7 @@ use crate::{
         merge::{self, Elements},
         merging::Selection,
         routing::{NodeIndex, Routing},
-        scan::{Ask, Cursor, Next},
+        scan::{self, Ask, Cursor, Next},
     },
 };
 
@@ -314,7 +314,9 @@ impl Worker {
             Next::TooLarge => {
                 let label = routing.member(ask.node).map_or_else(String::new, |member| member.label());
                 Encoder::new(out, version).error(format!(
-                    "ERR {label} answered SCAN with cursor {answered}, which is too large to pass on"
+                    "ERR {label} answered SCAN with cursor {answered}; a proxy has room for cursors below {}: scan that \
+                     server itself",
+                    scan::STOCK_CURSOR_END
                 ));
                 Some(gather)
             }

@@ -1,7 +1,9 @@
 //! The same requests to a real redis-server and to us: replies must be the same bytes.
 
 mod compare;
+mod connections;
 mod node;
+mod patterns;
 mod peer;
 mod proxy;
 mod random;

@@ -7,6 +7,7 @@ mod large;
 mod moving;
 mod outage;
 mod registration;
+mod scanning;
 
 use std::{
     collections::BTreeSet,
@@ -34,18 +35,18 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the members are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Members {
+pub(crate) enum Members {
     Stock,
     Ours,
 }
 
 /// Two members with half of the slots each, etcd, and a proxy in front. No proxy drives: the test holds the leadership, so
 /// that the topology is what it says.
-struct Cluster {
+pub(crate) struct Cluster {
     registry: Registry,
-    nodes: [Server; 2],
-    proxy: Server,
-    etcd: Server,
+    pub(crate) nodes: [Server; 2],
+    pub(crate) proxy: Server,
+    pub(crate) etcd: Server,
     _leadership: (Lease, Leadership),
 }
 
@@ -54,7 +55,7 @@ impl Cluster {
         Self::of(Members::Stock).await
     }
 
-    async fn of(members: Members) -> Option<Self> {
+    pub(crate) async fn of(members: Members) -> Option<Self> {
         let etcd = etcd()?;
         let (nodes, scheme) = match members {
             Members::Stock => ([redis_server()?, redis_server()?], "redis"),

@@ -10,6 +10,7 @@ mod plain;
 use std::{
     collections::VecDeque,
     io::{self, Write as _},
+    panic,
     time::{Duration, Instant},
 };
 
@@ -48,15 +49,31 @@ impl Reader {
     }
 }
 
-/// The terminal is as it was when this is dropped: a signal ends the console in the middle of a line too.
+/// The terminal is as it was when this is dropped: a signal ends the console in the middle of a line too. So does a panic, which
+/// ends the process without dropping anything.
 struct TerminalMode;
 
-impl Drop for TerminalMode {
-    fn drop(&mut self) {
+impl TerminalMode {
+    fn keep() -> Self {
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            Self::restore();
+            previous(info);
+        }));
+        Self
+    }
+
+    fn restore() {
         if keyboard::pause() {
             // Below the line, and without the marks around what is pasted.
             let _ = io::stdout().write_all(b"\x1b[?2004l\r\n").and_then(|()| io::stdout().flush());
         }
+    }
+}
+
+impl Drop for TerminalMode {
+    fn drop(&mut self) {
+        Self::restore();
     }
 }
 
@@ -92,7 +109,7 @@ pub async fn run(mut runner: Runner, arguments: &Arguments, plain: bool, signals
         looked = session.first_look() => if let Err(error) = looked { runner.output.message(&error.to_string()) },
         _ = signals.next() => {}
     }
-    let _restored = (!plain).then_some(TerminalMode);
+    let _restored = (!plain).then(TerminalMode::keep);
     let news = printer.map(|printer| tokio::spawn(tell_news(session.clone(), printer)));
     let status = talk(&mut runner, arguments, signals, &mut reader).await;
     if let Some(news) = news {
@@ -323,4 +340,52 @@ fn news(view: &ClusterView, told: &mut u64) -> Vec<String> {
         .skip(skipped)
         .filter(|event| !matches!(event.kind, EventKind::Move | EventKind::Slots));
     told.map(|event| format!("-- {}: {}", event.kind.word(), event.text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+    use super::*;
+
+    /// Tells the child of the test below that it is one.
+    const CHILD: &str = "REDIS_CONSOLE_TEST_LINE_PANIC";
+
+    /// Not a test by itself: a panic of another thread while a line is read, in a process and a terminal of its own.
+    #[test]
+    fn child() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        redis_cluster::server::abort_on_panic();
+        let _restored = TerminalMode::keep();
+        keyboard::listen().unwrap();
+        let ended = std::thread::spawn(|| panic!("boom behind the line")).join();
+        unreachable!("the process has ended before: {ended:?}");
+    }
+
+    #[test]
+    fn a_panic_behind_a_line_leaves_the_terminal_as_it_was() {
+        let pair = native_pty_system().openpty(PtySize { rows: 24, cols: 80, ..PtySize::default() }).unwrap();
+        let settings = || format!("{:?}", pair.master.get_termios());
+        let before = settings();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "--nocapture", "repl::tests::child"]);
+        command.env(CHILD, "1");
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let written = std::thread::spawn(move || {
+            let mut written = Vec::new();
+            // A terminal whose last user has gone reads as an error.
+            let _ = io::Read::read_to_end(&mut reader, &mut written);
+            String::from_utf8_lossy(&written).into_owned()
+        });
+        let status = child.wait().unwrap();
+        assert_eq!(settings(), before);
+        drop(pair);
+        let written = written.join().unwrap();
+        assert!(!status.success(), "{written}");
+        assert!(written.find("\x1b[?2004l") < written.find("boom behind the line"), "{written:?}");
+        assert!(written.contains("boom behind the line"), "{written:?}");
+    }
 }

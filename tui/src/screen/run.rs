@@ -56,9 +56,8 @@ pub struct Options {
 /// The terminal cannot be used, or the key table contradicts itself.
 pub async fn run(session: Session, options: Options) -> io::Result<Status> {
     keymap::check(keymap::BINDINGS).map_err(io::Error::other)?;
-    let (reports, troubles) = mpsc::unbounded_channel();
     let mut signals = Signals::new()?;
-    let screen = Screen::enter(reports)?;
+    let screen = Screen::enter()?;
     let hung_up = Arc::new(Notify::new());
     let _watchdog = Watchdog::start(Arc::clone(&hung_up))?;
     let history = History::open(options.history);
@@ -78,7 +77,7 @@ pub async fn run(session: Session, options: Options) -> io::Result<Status> {
         runs: HashMap::new(),
         input: Some(EventStream::new()),
     };
-    let sources = Sources { view, incoming, troubles, hung_up };
+    let sources = Sources { view, incoming, hung_up };
     let status = match face.live(sources, &mut signals).await {
         Ok(status) => status,
         // Neither reading nor writing fails while a terminal is there.
@@ -138,7 +137,6 @@ impl Signals {
 struct Sources {
     view: watch::Receiver<Arc<ClusterView>>,
     incoming: mpsc::Receiver<Event>,
-    troubles: mpsc::UnboundedReceiver<String>,
     hung_up: Arc<Notify>,
 }
 
@@ -187,7 +185,6 @@ impl Face {
                     Input::Mouse(_) => continue,
                 },
                 Some(answer) = sources.incoming.recv() => Some(answer),
-                Some(trouble) = sources.troubles.recv() => Some(Event::Trouble(trouble)),
                 changed = sources.view.changed(), if followed => {
                     paint_now = false;
                     followed = changed.is_ok();

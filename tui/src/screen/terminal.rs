@@ -9,7 +9,6 @@ use std::{
         Arc, Mutex, Once, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, ThreadId},
 };
 
 use ratatui::{
@@ -34,13 +33,6 @@ use crate::keyboard;
 /// The screen has the terminal: what a panic has to know, whichever thread it happens on.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
-/// The thread that draws, and where panics of other threads are reported.
-static WATCHED: Mutex<Option<Watched>> = Mutex::new(None);
-
-struct Watched {
-    drawing: ThreadId,
-    reports: tokio::sync::mpsc::UnboundedSender<String>,
-}
 
 /// Bytes of a frame, kept together so that a frame is one write.
 #[derive(Clone, Debug, Default)]
@@ -71,16 +63,14 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over. Panics of other threads go to `reports` as one line each, not over the screen.
+    /// Takes the terminal over.
     ///
     /// # Errors
     /// Standard output is no terminal, or it cannot be written to.
-    pub(super) fn enter(reports: tokio::sync::mpsc::UnboundedSender<String>) -> io::Result<Self> {
+    pub(super) fn enter() -> io::Result<Self> {
         // Whether colours are used is decided by our theme; crossterm's own way loses bold and reverse with NO_COLOR.
         force_color_output(true);
         HOOK.call_once(install_hook);
-        *WATCHED.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Watched { drawing: thread::current().id(), reports });
         let bytes = FrameBytes::default();
         let terminal = Terminal::new(CrosstermBackend::new(bytes.clone()))?;
         let mut screen = Self { terminal, bytes };
@@ -143,7 +133,6 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         restore();
-        *WATCHED.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -173,32 +162,19 @@ pub(super) fn restore() {
     let _ = disable_raw_mode();
 }
 
-/// A panic of the drawing thread gives the terminal back before its message is printed; one of any other thread must
-/// not print over the screen, nor end it: it is written to a file and the screen says where.
+/// A panic of any thread gives the terminal back and says where the report is before its message is printed and the process
+/// ends ([`redis_cluster::server::abort_on_panic`]): behind the screen there may be a whole cluster.
 fn install_hook() {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if !ACTIVE.load(Ordering::SeqCst) {
-            return previous(info);
-        }
-        let report = write_report(info);
-        let watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(watched) = watched.as_ref().filter(|watched| watched.drawing != thread::current().id()) {
-            let what = info.payload_as_str().unwrap_or("panic");
-            let line = match &report {
-                Some(path) => format!("a background task failed: {what}; report in {}", path.display()),
-                None => format!("a background task failed: {what}"),
-            };
-            if watched.reports.send(line).is_ok() {
-                return;
+        if ACTIVE.load(Ordering::SeqCst) {
+            let report = write_report(info);
+            restore();
+            if let Some(path) = report {
+                eprintln!("report: {}", path.display());
             }
         }
-        drop(watched);
-        restore();
         previous(info);
-        if let Some(path) = report {
-            eprintln!("report: {}", path.display());
-        }
     }));
 }
 
@@ -217,6 +193,8 @@ fn write_report(info: &PanicHookInfo<'_>) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
     use super::*;
@@ -228,15 +206,13 @@ mod tests {
     #[test]
     fn child() {
         let Ok(wanted) = std::env::var(WANTED) else { return };
-        let (reports, mut troubles) = tokio::sync::mpsc::unbounded_channel();
-        let screen = Screen::enter(reports).unwrap();
+        redis_cluster::server::abort_on_panic();
+        let _screen = Screen::enter().unwrap();
         if wanted == "drawing" {
             panic!("boom while drawing");
         }
-        assert!(thread::spawn(|| panic!("boom behind the screen")).join().is_err());
-        let said = troubles.blocking_recv().unwrap();
-        drop(screen);
-        write_out(said.as_bytes()).unwrap();
+        let ended = thread::spawn(|| panic!("boom behind the screen")).join();
+        unreachable!("the process has ended before: {ended:?}");
     }
 
     /// What such a child wrote, its exit status, and the reports it left; its terminal is as it was.
@@ -265,27 +241,27 @@ mod tests {
         (written.join().unwrap(), status, reports)
     }
 
-    #[test]
-    fn a_panic_while_drawing_gives_the_terminal_back_before_it_speaks() {
-        let (written, status, reports) = panics("drawing");
-        assert_eq!(status, 101, "{written:?}");
+    fn the_terminal_is_given_back_first(wanted: &str, words: &str) -> u32 {
+        let (written, status, reports) = panics(wanted);
         let back = written.find("\x1b[?1049l").expect("the terminal was given back");
-        let spoke = written.find("boom while drawing").expect("the panic is told");
+        let spoke = written.find(words).expect("the panic is told");
         assert!(back < spoke, "{written:?}");
         for mode in ["1049", "2004", "1004"] {
             assert_eq!(written.matches(&format!("\x1b[?{mode}h")).count(), 1, "{mode}: {written:?}");
             assert_eq!(written.matches(&format!("\x1b[?{mode}l")).count(), 1, "{mode}: {written:?}");
         }
-        assert!(matches!(&reports[..], [report] if report.contains("boom while drawing")), "{reports:?}");
+        assert!(written.contains("report: "), "{written:?}");
+        assert!(matches!(&reports[..], [report] if report.contains(words)), "{reports:?}");
+        status
     }
 
     #[test]
-    fn a_panic_behind_the_screen_is_told_on_it_and_in_a_report() {
-        let (written, status, reports) = panics("behind");
-        assert_eq!(status, 0, "{written:?}");
-        let told = written.find("a background task failed: boom behind the screen; report in").unwrap();
-        assert!(written.find("boom behind the screen") > written.find("\x1b[?1049l"), "not over the screen");
-        assert!(written.find("\x1b[?1049l") < Some(told), "{written:?}");
-        assert!(matches!(&reports[..], [report] if report.contains("boom behind the screen")), "{reports:?}");
+    fn a_panic_while_drawing_gives_the_terminal_back_before_it_speaks() {
+        assert_ne!(the_terminal_is_given_back_first("drawing", "boom while drawing"), 0);
+    }
+
+    #[test]
+    fn a_panic_behind_the_screen_ends_the_process_and_gives_the_terminal_back() {
+        assert_ne!(the_terminal_is_given_back_first("behind", "boom behind the screen"), 0);
     }
 }

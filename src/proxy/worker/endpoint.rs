@@ -1,0 +1,185 @@
+//! What a proxy keeps of a client's connection, for the commands that are about it: see [`crate::connection`].
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use super::{
+    Message, Worker,
+    client::{Client, Stall},
+    lanes::DATABASES,
+};
+use crate::{
+    command::Spec,
+    connection::{self, Command, Endpoint, Label, Listed, Replies, Wish},
+    protocol::{Encoder, Request, Version},
+    proxy::shared::Shared,
+    time::Millis,
+};
+
+/// The one user of a proxy.
+const DEFAULT: &[u8] = b"default";
+
+impl Worker {
+    /// Runs a command about the connection, when nothing it changes is needed for replies that are still to come.
+    pub(super) fn about_connection(
+        &mut self,
+        client: &mut Client,
+        command: Command,
+        spec: &Spec,
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
+        if client.replies.in_flight() > 0 && changes_requests(client, spec, request) {
+            return Err(Stall::Drain);
+        }
+        let mut out = Vec::new();
+        let mut encoder = Encoder::new(&mut out, client.version);
+        let mut here = Here { client, shared: &self.shared, now: self.wall };
+        match command(&mut here, request, &mut encoder) {
+            Ok(()) => {
+                client.replies.answer(client.muted, |replies| replies.extend_from_slice(&out));
+            }
+            Err(refusal) => self.refuse(client, refusal.0.as_bytes()),
+        }
+        Ok(())
+    }
+}
+
+/// Whether requests after it go elsewhere, or are answered in another way, than those before.
+fn changes_requests(client: &Client, spec: &Spec, request: &Request<'_>) -> bool {
+    match spec.name {
+        "reset" => true,
+        // Another database is another connection: requests before must not be overtaken.
+        "select" => request.arg(1) != client.database.to_string().as_bytes(),
+        "hello" => {
+            matches!(connection::version_asked(request), Ok(Some(version)) if version != client.version)
+        }
+        _ => false,
+    }
+}
+
+struct Here<'a> {
+    client: &'a mut Client,
+    shared: &'a Arc<Shared>,
+    now: Millis,
+}
+
+impl Endpoint for Here<'_> {
+    fn id(&self) -> u64 {
+        self.client.info.id
+    }
+
+    fn is_authenticated(&self) -> bool {
+        self.client.authenticated
+    }
+
+    fn needs_password(&self) -> bool {
+        self.shared.password.is_some()
+    }
+
+    fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool {
+        let right = self.shared.password.as_ref().is_none_or(|right| equal(right.as_bytes(), password));
+        let known = user == DEFAULT && right;
+        self.client.authenticated |= known;
+        known
+    }
+
+    fn log_out(&mut self) {
+        self.client.authenticated = !self.needs_password();
+    }
+
+    fn knows_user(&self, name: &[u8]) -> bool {
+        name == DEFAULT
+    }
+
+    fn version(&self) -> Version {
+        self.client.version
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.client.version = version;
+        self.client.info.protocol.store(if version == Version::Resp3 { 3 } else { 2 }, Relaxed);
+    }
+
+    fn databases(&self) -> usize {
+        usize::from(DATABASES)
+    }
+
+    fn select(&mut self, database: usize) {
+        // It is below `databases`.
+        let database = u8::try_from(database).unwrap_or_default();
+        self.client.database = database;
+        self.client.info.database.store(database, Relaxed);
+    }
+
+    fn replies(&self) -> Replies {
+        self.client.replies_before
+    }
+
+    fn set_replies(&mut self, replies: Replies) {
+        self.client.want_replies(replies);
+    }
+
+    fn answers_all(&self) -> bool {
+        self.client.info.peer.is_none()
+    }
+
+    fn name(&self) -> Vec<u8> {
+        self.client.info.names().name.clone().into_bytes()
+    }
+
+    fn set_label(&mut self, label: Label, value: &[u8]) {
+        let mut names = self.client.info.names();
+        let place = match label {
+            Label::Name => &mut names.name,
+            Label::Library => &mut names.library,
+            Label::LibraryVersion => &mut names.library_version,
+        };
+        *place = String::from_utf8_lossy(value).into_owned();
+    }
+
+    fn set_wish(&mut self, wish: Wish, on: bool) {
+        let mut names = self.client.info.names();
+        match wish {
+            Wish::NoEvict => names.no_evict = on,
+            Wish::NoTouch => names.no_touch = on,
+        }
+    }
+
+    fn close(&mut self) {
+        self.client.closing = true;
+    }
+
+    fn listed(&self) -> Vec<Listed> {
+        let clients = self.shared.clients.list();
+        clients
+            .iter()
+            .map(|info| Listed {
+                id: info.id,
+                remote: info.address(),
+                local: info.local_address(),
+                user: DEFAULT.to_vec(),
+            })
+            .collect()
+    }
+
+    fn line(&self, id: u64) -> Option<Vec<u8>> {
+        if id == self.client.info.id {
+            // Also of a gRPC caller, which is not in the list.
+            return Some(self.client.info.line(self.now).into_bytes());
+        }
+        self.shared.clients.get(id).map(|info| info.line(self.now).into_bytes())
+    }
+
+    fn kill(&mut self, id: u64) {
+        if let Some(victim) = self.shared.clients.get(id) {
+            victim.killed.store(true, Relaxed);
+            if let Some(port) = self.shared.ports().get(victim.worker) {
+                port.send(Message::Killed);
+            }
+        }
+    }
+}
+
+/// Compares in a time that does not depend on where they differ.
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+}

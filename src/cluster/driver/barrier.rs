@@ -14,7 +14,7 @@ use crate::cluster::{
     member::ProxyRecord,
     peer::fence::proxy_user,
     plan::keys,
-    registry::{LeaseId, Revision, WatchEvent},
+    registry::{LeaseId, Revision, Watch, WatchEvent},
 };
 
 /// One registration of a proxy, as the registry knows it.
@@ -116,23 +116,37 @@ pub(super) async fn look(ledger: &Ledger) -> Result<Roll, DriverError> {
     Ok(roll)
 }
 
-/// Waits until nobody of these is missing at `epoch`, or patience ends; the caller decides what those mean that still are.
-pub(super) async fn wait(
-    ledger: &Ledger,
-    epoch: Epoch,
-    who: Who<'_>,
-    patience: Duration,
-) -> Result<Roll, DriverError> {
-    let mut watch = ledger.registry.watch(keys::PROXIES);
-    let deadline = Instant::now() + patience;
-    loop {
-        let event = tokio::time::timeout_at(deadline, watch.next()).await;
-        if let Ok(WatchEvent::Down { .. } | WatchEvent::Up) = event {
-            continue;
-        }
-        let roll = look(ledger).await?;
-        if event.is_err() || roll.missing(epoch, who).is_empty() {
-            return Ok(roll);
+/// Follows the registrations, over the phases of a move: a stream that is opened while writes are held costs time.
+pub(super) struct Barrier<'a> {
+    ledger: &'a Ledger,
+    watch: Watch,
+}
+
+impl<'a> Barrier<'a> {
+    pub(super) fn new(ledger: &'a Ledger) -> Self {
+        Self { ledger, watch: ledger.registry.watch(keys::PROXIES) }
+    }
+
+    /// Waits until nobody of these is missing at `epoch`, or patience ends; the caller decides what those mean that still are.
+    pub(super) async fn wait(
+        &mut self,
+        epoch: Epoch,
+        who: Who<'_>,
+        patience: Duration,
+    ) -> Result<Roll, DriverError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let roll = look(self.ledger).await?;
+            if roll.missing(epoch, who).is_empty() {
+                return Ok(roll);
+            }
+            loop {
+                match tokio::time::timeout_at(deadline, self.watch.next()).await {
+                    Ok(WatchEvent::Down { .. } | WatchEvent::Up) => {}
+                    Ok(WatchEvent::Reset { .. } | WatchEvent::Changed { .. }) => break,
+                    Err(_) => return look(self.ledger).await,
+                }
+            }
         }
     }
 }

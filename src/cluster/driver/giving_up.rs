@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::{
     DriverError,
     access::{connect, empty, fence},
-    barrier::{self, Who},
+    barrier::{self, Barrier, Who},
     claim,
     ledger::{Ledger, Versioned},
     moving::READY,
@@ -67,8 +67,9 @@ async fn hand_out(
 ) -> Result<Progress, DriverError> {
     let epoch = topology.value.epoch;
     let mut fenced = BTreeSet::new();
+    let mut barrier = Barrier::new(ledger);
     loop {
-        let roll = barrier::wait(ledger, epoch, Who::AllBut(&fenced), READY).await?;
+        let roll = barrier.wait(epoch, Who::AllBut(&fenced), READY).await?;
         let behind = roll.behind(epoch, &fenced);
         if behind.is_empty() {
             break;

@@ -10,7 +10,7 @@ use std::{
 use super::{
     DriverError,
     access::{connect, empty, fence},
-    barrier::{self, Who},
+    barrier::{self, Barrier, Who},
     ledger::{Ledger, Versioned},
     pace::Pace,
     verify::Verify,
@@ -70,7 +70,16 @@ pub(super) async fn advance(
     let Some(journal) = journal else {
         return Err(DriverError::Verify(format!("the journal of move {id} is gone from the registry")));
     };
-    let mut moving = Moving { ledger, pace, topology, slot_move, journal, reported: Instant::now() };
+    let mut moving = Moving {
+        ledger,
+        pace,
+        topology,
+        slot_move,
+        journal,
+        barrier: Barrier::new(ledger),
+        reported: Instant::now(),
+        copying: Duration::ZERO,
+    };
     let advanced = match moving.slot_move.phase {
         Phase::Planned => moving.carry_over().await,
         Phase::Frozen => Err(DriverError::Interrupted { term: moving.journal.value.term }),
@@ -96,7 +105,10 @@ struct Moving<'a> {
     topology: Versioned<Topology>,
     slot_move: SlotMove,
     journal: Versioned<MoveRecord>,
+    barrier: Barrier<'a>,
     reported: Instant,
+    /// What the copy itself has taken, without what every move takes.
+    copying: Duration,
 }
 
 /// Both sides of a move, as this term's user.
@@ -129,14 +141,14 @@ impl Moving<'_> {
         self.switch(copied).await?;
         let took = frozen.elapsed();
         tracing::info!(id = self.slot_move.id, keys = copied.keys, ms = took.as_millis(), "copied");
-        self.pace.done(copied.keys, took);
+        self.pace.done(copied.keys, self.copying, took);
         self.open().await
     }
 
     /// Who does not answer now would only be waited for later, with writes held. A fence is safe at any time.
-    async fn ready(&self, sides: &mut Sides) -> Result<(), DriverError> {
+    async fn ready(&mut self, sides: &mut Sides) -> Result<(), DriverError> {
         let since = self.slot_move.since;
-        let roll = barrier::wait(self.ledger, since, Who::Registered, READY).await?;
+        let roll = self.barrier.wait(since, Who::Registered, READY).await?;
         let behind = roll.late(since);
         if behind.is_empty() {
             return Ok(());
@@ -159,7 +171,7 @@ impl Moving<'_> {
         let since = self.slot_move.since;
         // Shorter than the time for all, so that it is known what took it.
         let patience = deadline.duration_since(tokio::time::Instant::now()) * 3 / 4;
-        let roll = barrier::wait(self.ledger, since, Who::Registered, patience).await?;
+        let roll = self.barrier.wait(since, Who::Registered, patience).await?;
         let behind = roll.late(since);
         if !behind.is_empty() {
             let behind = barrier::labels(&behind);
@@ -173,6 +185,7 @@ impl Moving<'_> {
         let mut verify = Verify::default();
         let mut copied = Copied::default();
         let stall = self.pace.hold();
+        let began = Instant::now();
         for (database, _) in source.databases().await? {
             source.select(database).await?;
             target.select(database).await?;
@@ -189,10 +202,12 @@ impl Moving<'_> {
                 copied.keys += part.keys;
                 copied.bytes += part.bytes;
                 verify.sample(database, &page);
+                self.copying = began.elapsed();
                 self.report(copied).await?;
             }
         }
         let verified = verify.run(source, target, slots).await?;
+        self.copying = began.elapsed();
         let journal = &mut self.journal.value;
         journal.verified_keys = Some(verified.keys);
         journal.verified_values = verified.values;
@@ -213,7 +228,7 @@ impl Moving<'_> {
     async fn open(&mut self) -> Result<(), DriverError> {
         let since = self.slot_move.since;
         let mut fenced = BTreeSet::new();
-        let mut roll = barrier::wait(self.ledger, since, Who::AllBut(&fenced), FOLLOW).await?;
+        let mut roll = self.barrier.wait(since, Who::AllBut(&fenced), FOLLOW).await?;
         loop {
             let behind = roll.behind(since, &fenced);
             if behind.is_empty() {
@@ -231,7 +246,7 @@ impl Moving<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            roll = barrier::wait(self.ledger, since, Who::AllBut(&fenced), FOLLOW).await?;
+            roll = self.barrier.wait(since, Who::AllBut(&fenced), FOLLOW).await?;
         }
         self.journal.value.freeze_ms = self.journal.value.frozen_at_ms.map(|frozen| Millis::now().0 - frozen);
         self.enter(Phase::Open, "open", |_| {}).await
@@ -250,7 +265,7 @@ impl Moving<'_> {
         let since = self.slot_move.since;
         // Reads that were sent before the switch are answered from the source's copies: they end first, or are shut out. So are
         // those of a proxy whose lease has ended: it sends none, but what it sent may still lie with a source that slept.
-        let roll = barrier::wait(self.ledger, since, Who::Registered, READS_END).await?;
+        let roll = self.barrier.wait(since, Who::Registered, READS_END).await?;
         for registration in roll.late(since) {
             tracing::warn!(behind = registration.label(), "shutting out a proxy that does not follow");
             self.ledger.expel(registration).await?;
@@ -285,7 +300,8 @@ impl Moving<'_> {
     fn failed(&mut self, error: &DriverError) -> bool {
         match error {
             DriverError::Late { .. } => {
-                self.pace.late(self.slot_move.slots.iter().map(|range| range.count()).sum())
+                let slots = self.slot_move.slots.iter().map(|range| range.count()).sum();
+                self.pace.late(slots, self.copying)
             }
             DriverError::Barrier(_) => self.pace.not_followed(Instant::now()),
             _ => self.pace.failed(Instant::now()),

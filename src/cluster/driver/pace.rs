@@ -2,8 +2,8 @@
 //! arguments.
 //!
 //! Writes to the slots of a move wait while it copies, so a move is cut to what can be copied in [`COPY`]: the rate is taken
-//! from the moves before. One that was late is tried again with less; one that cannot get smaller, because a single slot
-//! holds so much, with more time.
+//! from the moves before. One that was late because of its copy is tried again with less; one that cannot get smaller, because a
+//! single slot holds so much, or that was late for what every move takes (acknowledgements, transactions), with more time.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const HOLD: Duration = Duration::from_millis(500);
 const HOLD_MAX: Duration = Duration::from_secs(60);
 /// Keys of the first move, and bounds of all.
 const KEYS: u64 = 5_000;
-const KEYS_MIN: u64 = 16;
+const KEYS_MIN: u64 = 100;
 const KEYS_MAX: u64 = 20_000;
 /// A late move is tried again with so much less.
 const LESS: u64 = 4;
@@ -61,23 +61,24 @@ impl Pace {
         self.hold + copying
     }
 
-    /// A move came to its end: so many keys were copied in that time.
-    pub(super) fn done(&mut self, keys: u64, took: Duration) {
+    /// A move came to its end: so many keys were copied in `copying`, out of the `whole` time up to the switch.
+    pub(super) fn done(&mut self, keys: u64, copying: Duration, whole: Duration) {
         (self.failures, self.failing_since) = (0, None);
+        // Where everything is slow the next one will be too.
+        self.hold = (whole * 2).clamp(HOLD, self.hold);
         // Too few to tell a rate from.
         if keys < KEYS_MIN {
             return;
         }
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
-        let in_time = keys.saturating_mul(u64::try_from(COPY.as_micros()).unwrap_or(u64::MAX)) / took;
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
+        let in_time = keys.saturating_mul(micros(COPY)) / micros(copying);
         // No more than twice as much at once: one lucky move says little.
         self.keys = in_time.clamp(KEYS_MIN, KEYS_MAX).min(self.keys * 2);
-        self.hold = HOLD;
     }
 
-    /// A move of so many slots could not be copied in time. True: give its plan up.
-    pub(super) fn late(&mut self, slots: usize) -> bool {
-        if slots > 1 && self.keys > KEYS_MIN {
+    /// A move of so many slots was not done in time, after so much of copying. True: give its plan up.
+    pub(super) fn late(&mut self, slots: usize, copying: Duration) -> bool {
+        if slots > 1 && self.keys > KEYS_MIN && copying > self.hold / 4 {
             self.keys = (self.keys / LESS).max(KEYS_MIN);
         } else {
             self.hold *= 2;
@@ -106,17 +107,18 @@ mod tests {
     #[test]
     fn moves_are_as_large_as_can_be_copied_in_time() {
         let mut pace = Pace::default();
+        let millis = Duration::from_millis;
         assert_eq!(pace.slots(16384, 1_000_000), 81);
         assert_eq!((pace.slots(100, 0), pace.slots(100, 10), pace.slots(1, 1 << 40)), (100, 100, 1));
-        pace.done(5_000, Duration::from_millis(300));
+        pace.done(5_000, millis(300), millis(400));
         assert_eq!(pace.keys, 2_500);
-        pace.done(2_500, Duration::from_millis(1));
+        pace.done(2_500, millis(1), millis(400));
         assert_eq!(pace.keys, 5_000);
         for _ in 0..5 {
-            pace.done(pace.keys, Duration::from_millis(1));
+            pace.done(pace.keys, millis(1), millis(1));
         }
         assert_eq!(pace.keys, KEYS_MAX);
-        pace.done(3, Duration::from_secs(9));
+        pace.done(3, millis(9_000), millis(9_000));
         assert_eq!(pace.keys, KEYS_MAX, "three keys tell no rate");
     }
 
@@ -124,20 +126,29 @@ mod tests {
     fn late_moves_get_smaller_and_then_more_time() {
         let mut pace = Pace::default();
         let mut moves = Vec::new();
-        while !pace.late(pace.slots(16384, 16384 * 5_000)) {
-            moves.push((pace.keys, pace.hold.as_millis()));
+        while !pace.late(pace.slots(16384, 16384 * 5_000), HOLD) {
+            moves.push(pace.hold.as_millis());
             assert!(moves.len() < 50);
         }
-        // One slot of five thousand keys is what the first had already.
         assert_eq!(
             moves,
-            [(5000, 1000), (5000, 2000), (5000, 4000), (5000, 8000), (5000, 16000), (5000, 32000)]
+            [1000, 2000, 4000, 8000, 16000, 32000],
+            "one slot of five thousand keys gets no smaller"
         );
         let mut pace = Pace::default();
-        assert!(!pace.late(100) && !pace.late(25));
+        assert!(!pace.late(100, HOLD) && !pace.late(25, HOLD));
         assert_eq!((pace.keys, pace.hold()), (312, HOLD));
-        pace.done(1_000, Duration::from_millis(10));
-        assert_eq!(pace.hold(), HOLD);
+    }
+
+    #[test]
+    fn where_everything_is_slow_moves_get_time_and_not_smaller() {
+        let mut pace = Pace::default();
+        assert!(!pace.late(8192, Duration::from_millis(30)));
+        assert_eq!((pace.keys, pace.hold()), (KEYS, HOLD * 2));
+        pace.done(3_000, Duration::from_millis(90), Duration::from_millis(600));
+        assert_eq!((pace.keys, pace.hold()), (KEYS, HOLD * 2));
+        pace.done(5_000, Duration::from_millis(150), Duration::from_millis(180));
+        assert_eq!((pace.keys, pace.hold()), (KEYS, HOLD));
     }
 
     #[test]
@@ -146,11 +157,11 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(!pace.failed(at(0)) && !pace.failed(at(1)) && !pace.failed(at(2)) && !pace.failed(at(9)));
         assert!(pace.failed(at(10)));
-        pace.done(0, Duration::ZERO);
+        pace.done(0, Duration::ZERO, Duration::ZERO);
         let holds: Vec<_> =
             (0..4).map(|_| (pace.not_followed(at(50)), pace.hold() / HOLD.as_millis() as u32)).collect();
         assert_eq!(holds.last(), Some(&(false, Duration::from_millis(4))));
-        pace.done(KEYS, COPY);
+        pace.done(KEYS, COPY, COPY);
         assert_eq!(pace.hold(), HOLD);
         assert!(!pace.failed(at(100)) && !pace.failed(at(130)));
         assert!(pace.failed(at(131)));

@@ -198,7 +198,13 @@ impl Pool {
                 Err(fault) => fault,
             };
             said[index] = Some(match fault.reason() {
-                closed if closed.contains("connection closed") && self.endpoints[index].is_tls() => {
+                // As the library says it, depending on when it was noticed.
+                closed
+                    if self.endpoints[index].is_tls()
+                        && ["connection closed", "broken pipe", "connection reset"]
+                            .iter()
+                            .any(|words| closed.contains(words)) =>
+                {
                     format!("{closed} ({})", self.credentials.suspicion())
                 }
                 closed if closed.contains("handshake eof") => {

@@ -148,7 +148,18 @@ fn all_types_on_stock_servers_by_chance() {
     let (Some(cluster), Some(redis)) = (Cluster::stock(), redis_server()) else { return };
     let pair = Pair { exceptions: STOCK_EXCEPTIONS, commands: on_stock, ..cluster.beside(&redis) };
     pair.requests_by_chance(30);
-    Pair { commands: |spec| on_stock(spec) && is_of_a_type(spec), ..pair }.requests_by_chance(120);
+    let typed = Pair { commands: |spec| on_stock(spec) && is_of_a_type(spec), ..pair };
+    typed.requests_by_chance(120);
+    // Most of it makes sense, and what has not by chance so far does some time.
+    let mut missing = never_without_error(&cluster);
+    for _ in 0..20 {
+        if missing.is_empty() {
+            break;
+        }
+        typed.requests_by_chance(60);
+        missing = never_without_error(&cluster);
+    }
+    assert_eq!(missing, [""; 0]);
     // Nothing was written where it is not looked for: the proxy shows only keys of slots that a node owns.
     let keys = Peer::connect(&cluster.proxy.address(), Version::Resp2).value(&["KEYS", "*"]);
     let Value::Array(shown) = keys else { panic!("{keys:?}") };
@@ -157,7 +168,10 @@ fn all_types_on_stock_servers_by_chance() {
         size.as_i64().and_then(|size| usize::try_from(size).ok()).expect("a number of keys")
     });
     assert_eq!(shown.len(), held.iter().sum::<usize>(), "{shown:?} {held:?}");
-    // It was about two nodes, and most of it made sense.
+}
+
+/// Commands of each type that have only failed so far. It is about both nodes.
+fn never_without_error(cluster: &Cluster) -> Vec<&'static str> {
     let mut served = String::new();
     for node in &cluster.nodes {
         let info = Peer::connect(&node.address(), Version::Resp2).call(&["INFO", "commandstats"]);
@@ -165,14 +179,15 @@ fn all_types_on_stock_servers_by_chance() {
         assert!(info.contains("cmdstat_zadd:"), "{info}");
         served.push_str(&info);
     }
-    for family in ["lpush", "hset", "sadd", "zadd", "xadd", "pfadd", "geoadd", "setbit"] {
-        let lines = served.lines().filter_map(|line| line.strip_prefix(&format!("cmdstat_{family}:")));
-        let without_error = lines.filter(|line| {
+    let mut families = vec!["lpush", "hset", "sadd", "zadd", "xadd", "pfadd", "geoadd", "setbit"];
+    families.retain(|family| {
+        let mut lines = served.lines().filter_map(|line| line.strip_prefix(&format!("cmdstat_{family}:")));
+        !lines.any(|line| {
             let figure = |name: &str| line.split(',').find_map(|pair| pair.strip_prefix(name));
             figure("calls=") != figure("failed_calls=")
-        });
-        assert!(without_error.count() > 0, "{family}: {served}");
-    }
+        })
+    });
+    families
 }
 
 /// What is about one of Redis's types other than strings, or about any key.

@@ -47,8 +47,10 @@ const REPORT: Duration = Duration::from_millis(500);
 /// A proxy that has not acknowledged a plan's move for so long is shut out before anything is held.
 pub(super) const READY: Duration = Duration::from_secs(2);
 
-/// A proxy that has not followed a switch for so long is shut out; acknowledging it takes some milliseconds.
+/// A proxy that has not followed a switch for so long is shut out; acknowledging it takes some milliseconds. Where the registry
+/// is slow it has three times as long as the freeze took to be acknowledged.
 const FOLLOW: Duration = Duration::from_millis(200);
+const FOLLOW_MAX: Duration = Duration::from_millis(600);
 
 /// For setting a fence, before the registry is looked at again: whoever was missing may have come.
 const FENCE: Duration = Duration::from_secs(1);
@@ -79,6 +81,7 @@ pub(super) async fn advance(
         barrier: Barrier::new(ledger),
         reported: Instant::now(),
         copying: Duration::ZERO,
+        follow: FOLLOW,
     };
     let advanced = match moving.slot_move.phase {
         Phase::Planned => moving.carry_over().await,
@@ -109,6 +112,8 @@ struct Moving<'a> {
     reported: Instant,
     /// What the copy itself has taken, without what every move takes.
     copying: Duration,
+    /// How long a switch may take to be acknowledged.
+    follow: Duration,
 }
 
 /// Both sides of a move, as this term's user.
@@ -171,7 +176,9 @@ impl Moving<'_> {
         let since = self.slot_move.since;
         // Shorter than the time for all, so that it is known what took it.
         let patience = deadline.duration_since(tokio::time::Instant::now()) * 3 / 4;
+        let asked = Instant::now();
         let roll = self.barrier.wait(since, Who::Registered, patience).await?;
+        self.follow = (asked.elapsed() * 3).clamp(FOLLOW, FOLLOW_MAX);
         let behind = roll.late(since);
         if !behind.is_empty() {
             let behind = barrier::labels(&behind);
@@ -228,7 +235,7 @@ impl Moving<'_> {
     async fn open(&mut self) -> Result<(), DriverError> {
         let since = self.slot_move.since;
         let mut fenced = BTreeSet::new();
-        let mut roll = self.barrier.wait(since, Who::AllBut(&fenced), FOLLOW).await?;
+        let mut roll = self.barrier.wait(since, Who::AllBut(&fenced), self.follow).await?;
         loop {
             let behind = roll.behind(since, &fenced);
             if behind.is_empty() {
@@ -246,7 +253,7 @@ impl Moving<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            roll = self.barrier.wait(since, Who::AllBut(&fenced), FOLLOW).await?;
+            roll = self.barrier.wait(since, Who::AllBut(&fenced), self.follow).await?;
         }
         self.journal.value.freeze_ms = self.journal.value.frozen_at_ms.map(|frozen| Millis::now().0 - frozen);
         self.enter(Phase::Open, "open", |_| {}).await

@@ -17,8 +17,10 @@ use crate::cluster::{
     topology::{Phase, Topology},
 };
 
-/// A driver that lives opens slots in some tens of milliseconds after the switch.
+/// A driver that lives opens slots in some tens of milliseconds after the switch. Where the registry is slow, everything before
+/// the switch took longer too: it has twice as long as that.
 const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE_FIRST_MAX: Duration = Duration::from_secs(1);
 
 /// Each time that a switch outlives its driver it is given twice as long, so that a slow registry does not make drivers depose
 /// one another for ever.
@@ -40,16 +42,22 @@ async fn relieve(registry: &Registry) -> std::convert::Infallible {
     let mut topology = registry.watch(keys::TOPOLOGY);
     let mut patience: HashMap<Epoch, Duration> = HashMap::new();
     let mut held: Option<Held> = None;
+    let mut frozen: Option<Instant> = None;
     loop {
         let event = match &held {
             None => Some(topology.next().await),
             Some(held) => tokio::time::timeout_at(held.until, topology.next()).await.ok(),
         };
         if let Some(event) = event {
-            if let Some(switched) = switched_in(&event) {
+            if let Some((phase, since)) = held_in(&event) {
+                let now = Instant::now();
+                let took = frozen.map_or(Duration::ZERO, |frozen| now.duration_since(frozen));
+                frozen = (phase == Some(Phase::Frozen)).then_some(now);
+                let switched = since.filter(|_| phase == Some(Phase::Switched));
                 held = switched.map(|since| {
-                    let wait = *patience.entry(since).or_insert(PATIENCE);
-                    Held { since, term: None, until: Instant::now() + wait }
+                    let first = (took * 2).clamp(PATIENCE, PATIENCE_FIRST_MAX);
+                    let wait = *patience.entry(since).or_insert(first);
+                    Held { since, term: None, until: now + wait }
                 });
                 patience.retain(|since, _| switched == Some(*since));
             }
@@ -80,8 +88,8 @@ struct Held {
     until: Instant,
 }
 
-/// The epoch of the switch that holds writes, if one does; `None` if the event does not tell.
-fn switched_in(event: &WatchEvent) -> Option<Option<Epoch>> {
+/// The phase of the move that holds writes and the epoch in which it began, if one does; `None` if the event does not tell.
+fn held_in(event: &WatchEvent) -> Option<(Option<Phase>, Option<Epoch>)> {
     let value = match event {
         WatchEvent::Reset { entries, .. } => entries.iter().find(|entry| entry.key == keys::TOPOLOGY),
         WatchEvent::Changed { changes, .. } => {
@@ -96,7 +104,7 @@ fn switched_in(event: &WatchEvent) -> Option<Option<Epoch>> {
     let topology: Option<Topology> = value.and_then(|entry| serde_json::from_slice(&entry.value).ok());
     let held = topology.iter().flat_map(|topology| &topology.moves).find(|slot_move| {
         // Without a deadline nobody acts in place of the driver.
-        slot_move.phase == Phase::Switched && slot_move.hold_ms.is_some()
+        matches!(slot_move.phase, Phase::Frozen | Phase::Switched) && slot_move.hold_ms.is_some()
     });
-    Some(held.map(|slot_move| slot_move.since))
+    Some((held.map(|slot_move| slot_move.phase), held.map(|slot_move| slot_move.since)))
 }

@@ -340,7 +340,13 @@ async fn at_each(fault: Fault, moments: &[Moment]) {
     for &moment in moments {
         // One after the other: starting is the hardest on the machine.
         let cluster = Chaos::start(&etcd.url(), &format!("{fault:?}-{moment:?}")).await;
-        clusters.push(tokio::spawn(cluster.add_with(fault, moment)));
+        let run = tokio::spawn(cluster.add_with(fault, moment));
+        // To see how long holds last on a machine that does nothing else.
+        if std::env::var_os("CHAOS_ONE_BY_ONE").is_some() {
+            run.await.unwrap();
+        } else {
+            clusters.push(run);
+        }
     }
     for cluster in clusters {
         cluster.await.unwrap();

@@ -7,7 +7,6 @@ use cluster_fixture::{Server, etcd, redis_server};
 use redis_cluster::{
     client::Connection,
     cluster::{
-        driver,
         member::Address,
         plan::{
             AddRequest, Goal, MoveRecord, PlanRecord, PlanState, Refusal, RemoveRequest, Submitted, keys,
@@ -19,6 +18,8 @@ use redis_cluster::{
     },
     protocol::Value,
 };
+
+use crate::driving::see_through;
 
 struct Cluster {
     registry: Registry,
@@ -35,13 +36,13 @@ impl Cluster {
     async fn add(&self, id: &str, server: &Server) -> Result<PlanRecord, Refusal> {
         let submitted = submit_add(&self.registry, &add(id, &server.address())).await?;
         let Submitted::Plan(plan) = submitted else { panic!("{submitted:?}") };
-        Ok(driver::see_through(&self.registry, plan, "test", |_| {}).await.unwrap())
+        Ok(see_through(&self.registry, plan).await)
     }
 
     async fn remove(&self, id: &str, force: bool) -> Result<PlanRecord, Refusal> {
         let submitted = submit_remove(&self.registry, &remove(id, force)).await?;
         let Submitted::Plan(plan) = submitted else { panic!("{submitted:?}") };
-        Ok(driver::see_through(&self.registry, plan, "test", |_| {}).await.unwrap())
+        Ok(see_through(&self.registry, plan).await)
     }
 
     async fn topology(&self) -> Topology {

@@ -2,7 +2,7 @@
 //!
 //! Everything the driver knows it reads from the registry, so the next one goes on where the last one died. Every write
 //! is a transaction that also checks that it still leads. Phases and their order: doc/resharding.md.
-//! Here: leading ([`run`], [`run_until`], [`see_through`]), taking over from a driver that is silent ([`relief`]), choosing the
+//! Here: leading ([`run`], [`run_until`]), taking over from a driver that is silent ([`relief`]), choosing the
 //! next step ([`steps`]), whose a member is ([`claim`]), one move ([`moving`]), a node that is given up ([`giving_up`]), waiting
 //! for proxies ([`barrier`]). Not here: what proxies do in each phase (proxy), how keys are copied (peer).
 
@@ -29,7 +29,7 @@ pub use foreground::run_until;
 use super::{
     election::{Election, ElectionError, LeaderRecord, Leadership},
     peer::PeerError,
-    plan::{PlanId, PlanRecord, Refusal, keys, submit},
+    plan::{Refusal, keys},
     registry::{Registry, RegistryError, WatchEvent},
 };
 
@@ -135,54 +135,6 @@ async fn lead(registry: &Registry, leadership: &Leadership, identity: &str) -> D
             }
             Err(error) => return error,
         }
-    }
-}
-
-/// Follows a plan to its end, telling `progress` of every change of its record. Where no proxy is alive to drive, this
-/// process stands for leader itself.
-///
-/// # Errors
-/// When the record is gone or not readable. An outage of the registry is waited out.
-pub async fn see_through(
-    registry: &Registry,
-    plan: PlanId,
-    identity: &str,
-    mut progress: impl FnMut(&PlanRecord),
-) -> Result<PlanRecord, DriverError> {
-    let mut driving = None;
-    let mut records = registry.watch(&keys::plan(plan));
-    let mut proxies = registry.watch(keys::PROXIES);
-    loop {
-        tokio::select! {
-            event = records.next() => {
-                if !matches!(event, WatchEvent::Reset { .. } | WatchEvent::Changed { .. }) {
-                    continue;
-                }
-                let Some(entry) = registry.get(&keys::plan(plan)).await? else {
-                    return Err(DriverError::from(Refusal::Record { key: keys::plan(plan), reason: "it is gone".into() }));
-                };
-                let record: PlanRecord = submit::parse(&entry)?;
-                progress(&record);
-                if record.ended() {
-                    return Ok(record);
-                }
-            }
-            event = proxies.next() => {
-                let changed = matches!(event, WatchEvent::Reset { .. } | WatchEvent::Changed { .. });
-                if changed && driving.is_none() && registry.list(keys::PROXIES).await?.entries.is_empty() {
-                    let driver = run(registry.clone(), identity.to_owned());
-                    driving = Some(AbortOnDrop(tokio::spawn(driver)));
-                }
-            }
-        }
-    }
-}
-
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

@@ -5,6 +5,8 @@ use redis_cluster::cluster::{plan::to_json, registry::Txn};
 
 use super::*;
 
+use crate::driving::ended;
+
 #[tokio::test]
 async fn a_command_that_is_done_says_so() {
     let Some(cluster) = Cluster::start() else { return };
@@ -99,7 +101,6 @@ async fn a_waiting_console_drives_where_no_proxy_is() {
     assert!(said.contains("goes on when a proxy is alive"), "{said}");
     nodes[1].signal("CONT");
     let _proxy = proxy("1", &cluster.etcd.url());
-    let done =
-        tokio::time::timeout(TIMEOUT * 2, driver::see_through(&cluster.registry, PlanId(4), "test", |_| {}));
-    assert_eq!(done.await.unwrap().unwrap().state, PlanState::Done);
+    let done = tokio::time::timeout(TIMEOUT * 2, ended(&cluster.registry, PlanId(4)));
+    assert_eq!(done.await.unwrap().state, PlanState::Done);
 }

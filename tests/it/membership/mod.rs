@@ -23,6 +23,8 @@ use redis_cluster::{
     },
 };
 
+use crate::driving::see_through;
+
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A cluster without proxies: the test drives.
@@ -44,7 +46,7 @@ impl Cluster {
 
     async fn see(&self, submitted: Submitted) -> PlanRecord {
         let Submitted::Plan(plan) = submitted else { panic!("{submitted:?}") };
-        driver::see_through(&self.registry, plan, "test", |_| {}).await.unwrap()
+        see_through(&self.registry, plan).await
     }
 
     async fn add(&self, id: &str, server: &Server) -> PlanRecord {

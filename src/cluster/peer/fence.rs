@@ -89,7 +89,11 @@ impl Peer {
         Ok(())
     }
 
-    async fn users(&mut self) -> Result<Vec<String>, PeerError> {
+    /// All ACL users.
+    ///
+    /// # Errors
+    /// See [`PeerError`].
+    pub(super) async fn users(&mut self) -> Result<Vec<String>, PeerError> {
         let reply = self.call(&["ACL", "USERS"]).await?;
         let Value::Array(users) = &reply else { return Err(self.unexpected("ACL USERS", &reply)) };
         let users = users.iter().filter_map(|user| std::str::from_utf8(user.as_bytes()?).ok());

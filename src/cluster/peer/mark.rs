@@ -6,7 +6,7 @@
 //! Also whether a server can be fenced at all ([`Peer::try_fence`]). Not here: what a cluster is (`cluster::identity`).
 
 use super::{Peer, PeerError, fence};
-use crate::{cluster::identity::Identity, protocol::Value};
+use crate::cluster::identity::Identity;
 
 /// What a server says when a cluster claims it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +29,8 @@ impl Peer {
     /// # Errors
     /// See [`PeerError`].
     pub async fn marks(&mut self) -> Result<Vec<Identity>, PeerError> {
-        let reply = self.call(&["ACL", "USERS"]).await?;
-        let Value::Array(users) = &reply else { return Err(self.unexpected("ACL USERS", &reply)) };
-        let users = users.iter().filter_map(|user| std::str::from_utf8(user.as_bytes()?).ok());
-        Ok(users.filter_map(Identity::of_mark).collect())
+        let users = self.users().await?;
+        Ok(users.iter().filter_map(|user| Identity::of_mark(user)).collect())
     }
 
     /// Sets our mark if nobody else's is there. A server that carries both is ours where `keep`: it serves keys of this

@@ -2,6 +2,7 @@
 //!
 //! In reading order, each layer knowing only those above it (node and proxy do not know each other):
 //!
+//! - [`time`]: points in time.
 //! - [`protocol`]: bytes to values and back; no I/O.
 //! - [`command`]: the one table of commands, key extraction, reply merging rules.
 //! - [`connection`]: the commands about a connection, for those who serve.

@@ -4,13 +4,13 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::tenure::Tenure;
 use crate::{
-    client::encode_command,
     cluster::{
         id::{Epoch, NodeId},
         member::{Address, Kind},
         slot::{SLOTS, SlotId},
         topology::{Phase, SlotMove, Topology},
     },
+    protocol::encode_command,
 };
 
 /// Which member, within one proxy process. The same member at the same address keeps its number; numbers are not used again.

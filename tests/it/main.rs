@@ -9,6 +9,7 @@ mod crashes;
 mod cross_protocol;
 mod differential;
 mod driver;
+mod layers;
 mod losses;
 mod membership;
 mod node_admin;

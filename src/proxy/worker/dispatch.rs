@@ -7,7 +7,6 @@ use super::{
     client::{Client, IN_FLIGHT_MAX, OUTPUT_MAX, Stall},
 };
 use crate::{
-    client::encode_command,
     cluster::slot::SlotId,
     command::{
         Flags, KeyPositions, Route, Spec,
@@ -15,7 +14,7 @@ use crate::{
         resolve,
         route::reason,
     },
-    protocol::Request,
+    protocol::{Request, encode_command},
     proxy::{outbox::LARGE, routing::Routing},
 };
 

@@ -12,10 +12,9 @@ use super::{
     special::Special,
 };
 use crate::{
-    client::encode_command,
     cluster::slot::{SLOTS, SlotId},
     command::{Merge, Spec, keys},
-    protocol::{Encoder, Request, Version},
+    protocol::{Encoder, Request, Version, encode_command},
     proxy::{
         merge::{self, Elements, PartReply},
         merging::{Merging, Misfit, Selection},

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use redis_cluster::{
-    client::encode_command,
     cluster::{NodeId, SlotId},
     command::{self, Route, Spec, TABLE, keys},
     protocol::{
-        quote,
+        encode_command, quote,
         request::{Batch, Limits},
     },
 };

@@ -11,8 +11,19 @@ use std::{
 };
 
 /// Each may name itself and those before it.
-const LAYERS: [&str; 9] =
-    ["time", "protocol", "command", "connection", "client", "cluster", "server", "node", "proxy"];
+const LAYERS: [&str; 11] = [
+    "time",
+    "id",
+    "slot",
+    "protocol",
+    "command",
+    "connection",
+    "client",
+    "cluster",
+    "server",
+    "node",
+    "proxy",
+];
 
 /// Which name no other of them, wherever they stand.
 const STRANGERS: [&str; 2] = ["node", "proxy"];

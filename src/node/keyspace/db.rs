@@ -15,7 +15,7 @@ use super::{
     slot::Slot,
 };
 use crate::{
-    cluster::slot::{SLOTS, SlotId},
+    slot::{SLOTS, SlotId},
     time::Millis,
 };
 

@@ -7,7 +7,6 @@ use super::{
     client::{Client, IN_FLIGHT_MAX, OUTPUT_MAX, Stall},
 };
 use crate::{
-    cluster::slot::SlotId,
     command::{
         Flags, KeyPositions, Route, Spec,
         keys::{self, InvalidArguments},
@@ -16,6 +15,7 @@ use crate::{
     },
     protocol::{Request, encode_command},
     proxy::{outbox::LARGE, routing::Routing},
+    slot::SlotId,
 };
 
 /// As Redis Cluster says it.

@@ -12,7 +12,6 @@ use super::{
     special::Special,
 };
 use crate::{
-    cluster::slot::{SLOTS, SlotId},
     command::{Merge, Spec, keys},
     protocol::{Encoder, Request, Version, encode_command},
     proxy::{
@@ -22,6 +21,7 @@ use crate::{
         routing::{NodeIndex, Routing},
         shared::Counters,
     },
+    slot::{SLOTS, SlotId},
 };
 
 /// What is done with the replies when all are there.

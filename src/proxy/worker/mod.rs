@@ -49,7 +49,7 @@ use super::{
     routing::{Draining, Routing},
     shared::Shared,
 };
-use crate::{cluster::id::Epoch, time::Millis};
+use crate::{id::Epoch, time::Millis};
 
 /// What is read from one socket at once.
 const READ: usize = 128 << 10;

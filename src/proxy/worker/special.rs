@@ -9,7 +9,6 @@ use super::{
     gather::{Gather, Rule},
 };
 use crate::{
-    cluster::slot::{SLOTS, SlotId},
     command::{Merge, Spec},
     protocol::{Encoder, Request, Version, number::parse_i64},
     proxy::{
@@ -20,6 +19,7 @@ use crate::{
         routing::{NodeIndex, Routing},
         scan::{self, Ask, Cursor, Next},
     },
+    slot::{SLOTS, SlotId},
 };
 
 /// What is done with replies, beyond what the table's rules can say.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use redis_cluster::{
-    cluster::{NodeId, SlotId},
     command::{self, Route, Spec, TABLE, keys},
+    id::NodeId,
     protocol::{
         encode_command, quote,
         request::{Batch, Limits},
     },
+    slot::SlotId,
 };
 
 use crate::{

@@ -8,7 +8,7 @@ use redis_cluster::protocol::{Batch, Encoder, Limits, Value, Version};
 fn pipeline(request: &[&[u8]], depth: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..depth {
-        redis_cluster::client::encode_command(&mut bytes, request);
+        redis_cluster::protocol::encode_command(&mut bytes, request);
     }
     bytes
 }

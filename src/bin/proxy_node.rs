@@ -5,7 +5,8 @@ use std::{num::NonZeroUsize, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::Parser;
 use redis_cluster::{
-    cluster::{ProxyId, registry::AccessArguments},
+    cluster::registry::AccessArguments,
+    id::ProxyId,
     proxy::{self, ProxyOptions},
     server::{ListenAddress, abort_on_panic, files, log, shutdown_signal},
 };

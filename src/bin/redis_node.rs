@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use redis_cluster::{
-    cluster::NodeId,
+    id::NodeId,
     node::{self, NodeOptions},
     server::{ListenAddress, abort_on_panic, files, log, shutdown_signal},
 };

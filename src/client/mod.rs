@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::protocol::Value;
+use crate::protocol::{Value, encode_command};
 
 /// Why a call has no reply.
 #[derive(Debug, thiserror::Error)]
@@ -133,14 +133,5 @@ impl Connection {
 
     fn io(&self, source: io::Error) -> ClientError {
         ClientError::Io { address: self.address.clone(), source }
-    }
-}
-
-/// Appends a command as an array of bulk strings.
-pub fn encode_command<A: AsRef<[u8]>>(out: &mut Vec<u8>, arguments: &[A]) {
-    let mut encoder = crate::protocol::Encoder::new(out, crate::protocol::Version::Resp2);
-    encoder.array(arguments.len());
-    for argument in arguments {
-        encoder.bulk(argument);
     }
 }

@@ -7,12 +7,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    id::NodeId,
     plan::{AuditRecord, Refusal, keys, submit},
     registry::{Commit, Registry, Txn},
     topology::Topology,
 };
-use crate::time::Millis;
+use crate::{id::NodeId, time::Millis};
 
 /// `seen/ID`: what a member last was heard to hold. Written when its process changes, and now and then when its keys do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,10 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    id::{Epoch, NodeId, ProxyId},
-    userinfo,
-};
+use super::userinfo;
+use crate::id::{Epoch, NodeId, ProxyId};
 
 /// How a member is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

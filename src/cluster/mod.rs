@@ -1,21 +1,17 @@
 //! Who is a member, who owns which slot, and how that changes.
 //!
-//! Here: slots, topology, the registry (etcd and embedded), plans, the driver and its moves.
+//! Here: topology, the registry (etcd and embedded), plans, the driver and its moves.
 //! Not here: client sessions and routing (proxy), keys and values (node).
 
 pub mod driver;
 pub mod election;
-pub mod id;
 pub mod identity;
 pub mod loss;
 pub mod member;
 pub mod peer;
 pub mod plan;
 pub mod registry;
-pub mod slot;
 pub mod topology;
 mod userinfo;
 
-pub use id::{Epoch, NodeId, ProxyId};
-pub use slot::SlotId;
 pub use topology::Topology;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     id::{Epoch, NodeId},
     slot::{SLOTS, SlotId},
 };

@@ -419,9 +419,8 @@ pub(super) fn legacy(specs: &[KeySpec]) -> (i32, i32, i32) {
 mod tests {
     use super::*;
     use crate::{
-        client::encode_command,
         command::lookup,
-        protocol::{Batch, Limits},
+        protocol::{Batch, Limits, encode_command},
     };
 
     /// Found keys, and those of `COMMAND GETKEYS`.

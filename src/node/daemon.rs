@@ -15,9 +15,8 @@ use super::{
     state::VERSION,
 };
 use crate::{
-    client::encode_command,
     cluster::topology::SlotRange,
-    protocol::{Batch, Limits, Value, Version},
+    protocol::{Batch, Limits, Value, Version, encode_command},
     server::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle, grpc::v1, metrics},
     time::Millis,
 };

@@ -36,7 +36,7 @@ use self::{
     state::{DATABASES, NodeState},
 };
 use crate::{
-    cluster::NodeId,
+    id::NodeId,
     server::{self, BindError, Life, ListenAddress, Running, StartError},
 };
 

@@ -17,7 +17,7 @@ use super::{
     keyspace::{self, Keyspace},
     stats::Stats,
 };
-use crate::{cluster::NodeId, server::ConnectionCounters, time::Millis};
+use crate::{id::NodeId, server::ConnectionCounters, time::Millis};
 
 /// Databases of a node.
 pub const DATABASES: usize = 16;

@@ -1,4 +1,4 @@
-//! Replies into a byte vector, in RESP2 or RESP3.
+//! Replies into a byte vector, in RESP2 or RESP3, and the requests of those who ask.
 
 /// Which RESP a client speaks (`HELLO 2|3`). RESP3 types are written in their RESP2 form to a RESP2 client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,5 +156,14 @@ impl<'a> Encoder<'a> {
                 self.out.extend_from_slice(b"\r\n");
             }
         }
+    }
+}
+
+/// Appends a command as an array of bulk strings.
+pub fn encode_command<A: AsRef<[u8]>>(out: &mut Vec<u8>, arguments: &[A]) {
+    let mut encoder = Encoder::new(out, Version::Resp2);
+    encoder.array(arguments.len());
+    for argument in arguments {
+        encoder.bulk(argument);
     }
 }

@@ -1,6 +1,6 @@
 //! RESP2, RESP3 and inline commands: bytes to values and back, over the caller's buffers.
 //!
-//! Here: parsing requests without copying ([`request`]), writing replies ([`Encoder`]), finding where a reply ends
+//! Here: parsing requests without copying ([`request`]), writing replies ([`Encoder`]) and requests, finding where a reply ends
 //! ([`frame`]), whole values ([`Value`]), numbers as Redis reads and prints them ([`number`]), quoting ([`quote`]), globs
 //! ([`glob`]).
 //! Not here: sockets, clocks, what a command means.
@@ -16,6 +16,6 @@ pub mod quote;
 pub mod request;
 pub mod value;
 
-pub use encode::{Encoder, Version};
+pub use encode::{Encoder, Version, encode_command};
 pub use request::{Batch, Limits, ProtocolError, Request};
 pub use value::Value;

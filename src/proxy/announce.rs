@@ -5,11 +5,13 @@ use std::time::Duration;
 use tokio::{sync::watch, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{
+use crate::{
+    cluster::{
+        member::ProxyRecord,
+        plan::keys,
+        registry::{Commit, LeaseId, Registry, RegistryError, Revision, Txn},
+    },
     id::Epoch,
-    member::ProxyRecord,
-    plan::keys,
-    registry::{Commit, LeaseId, Registry, RegistryError, Revision, Txn},
 };
 
 const PAUSE: Duration = Duration::from_millis(500);

@@ -18,13 +18,13 @@ use super::{
 };
 use crate::{
     cluster::{
-        id::Epoch,
         peer::{
             Peer, PeerError,
             keys::{SlotSet, Tally},
         },
         topology::SlotRange,
     },
+    id::Epoch,
     server::grpc::v1::{CountKeysRequest, control_client::ControlClient},
 };
 

@@ -15,9 +15,9 @@ use super::{
     routing::{Access, Login},
 };
 use crate::{
-    cluster::slot::SlotId,
     protocol::Value,
     server::grpc::v1::{self, redis_client::RedisClient},
+    slot::SlotId,
 };
 
 const SCRIPT: &[u8] =

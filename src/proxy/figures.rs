@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     client::Connection,
-    cluster::{election::Election, id::NodeId, loss::Sight, registry::Registry},
+    cluster::{election::Election, loss::Sight, registry::Registry},
+    id::NodeId,
     protocol::Value,
     server::grpc::v1,
     time::Millis,

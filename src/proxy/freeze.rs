@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use crate::{
     cluster::{
-        id::{Epoch, ProxyId},
         plan::{AuditRecord, keys, submit::with_audit},
         registry::{Registry, RegistryError, Txn},
         topology::{Phase, Topology},
     },
+    id::{Epoch, ProxyId},
     time::Millis,
 };
 

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::cluster::slot::{SLOTS, SlotId};
+use crate::slot::{SLOTS, SlotId};
 
 /// See the module.
 #[derive(Debug)]

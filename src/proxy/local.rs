@@ -6,7 +6,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::worker::{Message, Port, stream::Stream};
-use crate::{client::encode_command, protocol::Value};
+use crate::protocol::{Value, encode_command};
 
 /// A connection to a worker; made with the first command.
 #[derive(Debug)]

@@ -11,12 +11,14 @@ use super::{
     membership::until,
     routing::{Access, Login, Member, NodeIndex},
 };
-use crate::cluster::{
+use crate::{
+    cluster::{
+        member::{Address, NodeRecord, ProxyRecord},
+        peer::{Peer, fence},
+        plan::keys,
+        registry::Registry,
+    },
     id::{NodeId, ProxyId},
-    member::{Address, NodeRecord, ProxyRecord},
-    peer::{Peer, fence},
-    plan::keys,
-    registry::Registry,
 };
 
 /// For one login.

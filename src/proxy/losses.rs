@@ -14,11 +14,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::daemon::Proxy;
-use crate::cluster::{
+use crate::{
+    cluster::{
+        loss::{self, LossRecord, SeenRecord, Sight},
+        plan::{Refusal, keys, submit::parse, to_json},
+        registry::{Commit, Registry, Revision, Txn},
+    },
     id::NodeId,
-    loss::{self, LossRecord, SeenRecord, Sight},
-    plan::{Refusal, keys, submit::parse, to_json},
-    registry::{Commit, Registry, Revision, Txn},
 };
 
 /// A count that changes all the time is written no more often.

@@ -26,13 +26,15 @@ use super::{
     tenure::Tenure,
     worker::{Message, Report},
 };
-use crate::cluster::{
+use crate::{
+    cluster::{
+        member::{NodeRecord, ProxyRecord},
+        peer::fence,
+        plan::keys,
+        registry::{Change, Commit, Entry, Lease, Registry, RegistryError, Revision, Txn, WatchEvent},
+        topology::Topology,
+    },
     id::{Epoch, NodeId},
-    member::{NodeRecord, ProxyRecord},
-    peer::fence,
-    plan::keys,
-    registry::{Change, Commit, Entry, Lease, Registry, RegistryError, Revision, Txn, WatchEvent},
-    topology::Topology,
 };
 
 /// How long a proxy that died counts as alive.

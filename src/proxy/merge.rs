@@ -5,8 +5,8 @@
 //! which: it begins with `ERR`, because the words that promise "nothing was done" would be false.
 
 use crate::{
-    cluster::slot::SlotId,
     protocol::{Encoder, Value, Version, frame::FrameScanner, number::parse_i64},
+    slot::SlotId,
 };
 
 /// The reply of one node to its part of a request.

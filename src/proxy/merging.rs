@@ -9,8 +9,8 @@ use super::{
     remains::Remains,
 };
 use crate::{
-    cluster::slot::SlotId,
     protocol::{Encoder, Version, frame::FrameScanner},
+    slot::SlotId,
 };
 
 /// Which elements, in which order.

@@ -56,9 +56,9 @@ use self::{
 use crate::{
     cluster::{
         driver,
-        id::ProxyId,
         registry::{Access, Registry, RegistryError},
     },
+    id::ProxyId,
     server::{self, BindError, Life, ListenAddress, Running, StartError},
     time::Millis,
 };

@@ -4,13 +4,13 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::tenure::Tenure;
 use crate::{
-    client::encode_command,
     cluster::{
-        id::{Epoch, NodeId},
         member::{Address, Kind},
-        slot::{SLOTS, SlotId},
         topology::{Phase, SlotMove, Topology},
     },
+    id::{Epoch, NodeId},
+    protocol::encode_command,
+    slot::{SLOTS, SlotId},
 };
 
 /// Which member, within one proxy process. The same member at the same address keeps its number; numbers are not used again.

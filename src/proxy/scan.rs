@@ -6,7 +6,7 @@
 //! changed meanwhile. A key may be returned twice then, as `SCAN` allows; none that lives through the scan is missed.
 
 use super::routing::{NodeIndex, Routing};
-use crate::cluster::slot::{CURSOR_HASH_BITS, SLOTS, SlotId};
+use crate::slot::{CURSOR_HASH_BITS, SLOTS, SlotId};
 
 /// Above all cursors: a number that a double holds exactly.
 const END: u64 = 1 << 53;
@@ -197,13 +197,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::proxy::tenure::Tenure;
     use crate::{
-        cluster::{
-            id::Epoch,
-            topology::{SlotRange, Topology},
+        cluster::topology::{SlotRange, Topology},
+        id::Epoch,
+        proxy::{
+            routing::{Access, Member},
+            tenure::Tenure,
         },
-        proxy::routing::{Access, Member},
     };
 
     /// Members 0 and 1 are ours, 2 and 3 are stock servers; `owners` cuts the slots into equal ranges.

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{clients::Clients, large::LargeSlots, worker::Waiting};
-use crate::{cluster::id::ProxyId, server::ConnectionCounters, time::Millis};
+use crate::{id::ProxyId, server::ConnectionCounters, time::Millis};
 
 /// Settings of the data path.
 #[derive(Clone, Debug)]

@@ -5,10 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
-
-use crate::time::Millis;
 
 /// Shared by all parts of one daemon.
 #[derive(Clone, Debug, Default)]
@@ -73,17 +70,14 @@ pub fn abort_on_panic() {
 }
 
 /// A daemon's `run_id`: 40 hexadecimal digits that no other start of any daemon has; unique, not secret.
+///
+/// # Panics
+/// If the operating system has no random bytes to give.
 #[must_use]
 pub fn run_id() -> String {
-    use std::hash::{BuildHasher as _, RandomState};
-    let mut hash = Sha256::new();
-    for round in 0..4u64 {
-        // The keys of a `RandomState` come from the system's random numbers.
-        hash.update(RandomState::new().hash_one(round).to_le_bytes());
-    }
-    hash.update(std::process::id().to_le_bytes());
-    hash.update(Millis::now().0.to_le_bytes());
-    hash.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+    let mut bytes = [0; 20];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ use redis_cluster::{
             preview_remove, submit_add, submit_remove,
         },
         registry::Registry,
-        slot::{SLOTS, SlotId},
         topology::Topology,
     },
     protocol::Value,
+    slot::{SLOTS, SlotId},
 };
 
 use crate::driving::see_through;

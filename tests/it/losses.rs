@@ -162,7 +162,7 @@ async fn an_ordinary_restart_says_nothing() {
     let mut held = 0;
     for number in 0..200 {
         let key = format!("key:{number}");
-        if redis_cluster::cluster::SlotId::of_key(key.as_bytes()).get() >= 8192 {
+        if redis_cluster::slot::SlotId::of_key(key.as_bytes()).get() >= 8192 {
             connection.call(&["SET", &key, "v"]).await.unwrap();
             held += 1;
         }
@@ -192,8 +192,7 @@ async fn an_ordinary_restart_says_nothing() {
     let deadline = tokio::time::Instant::now() + TIMEOUT;
     let mut connection = Connection::connect(&cluster.proxies[0].address(), TIMEOUT).await.unwrap();
     let key = (0..).map(|number| format!("key:{number}"));
-    let key =
-        key.into_iter().find(|key| redis_cluster::cluster::SlotId::of_key(key.as_bytes()).get() >= 8192);
+    let key = key.into_iter().find(|key| redis_cluster::slot::SlotId::of_key(key.as_bytes()).get() >= 8192);
     let key = key.unwrap();
     while connection.call(&["SET", &key, "v"]).await.unwrap().as_error().is_some() {
         assert!(tokio::time::Instant::now() < deadline);

@@ -10,6 +10,7 @@ mod cross_protocol;
 mod differential;
 mod driver;
 mod driving;
+mod layers;
 mod losses;
 mod membership;
 mod node_admin;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use cluster_fixture::{Server, binary, free_port, node, redis_server};
-use redis_cluster::{client::encode_command, protocol::quote};
+use redis_cluster::protocol::{encode_command, quote};
 
 /// One command each on a connection of its own, in this order.
 const CASES: &str = r##"

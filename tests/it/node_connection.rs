@@ -8,8 +8,8 @@ use std::{
 
 use cluster_fixture::{Server, node, redis_server, within};
 use redis_cluster::{
-    client::{Connection, encode_command},
-    protocol::Value,
+    client::Connection,
+    protocol::{Value, encode_command},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);

@@ -14,19 +14,20 @@ use std::{
 
 use redis_cluster::{
     cluster::{
-        Epoch, NodeId, ProxyId, SlotId, Topology,
+        Topology,
         member::{Address, NodeRecord, ProxyRecord},
         plan::{keys, to_json},
         registry::{
             Commit, Registry, RegistryError, Txn,
             embedded::{self, EmbeddedError, Storage},
         },
-        slot::SLOTS,
         topology::SlotRange,
     },
+    id::{Epoch, NodeId, ProxyId},
     node::{self, NodeHandle, NodeOptions},
     proxy::{self, ProxyOptions},
     server::ListenAddress,
+    slot::{SLOTS, SlotId},
     time::Millis,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -319,8 +320,7 @@ impl Nodes {
 
 impl StartsNodes for Nodes {
     fn start_node(&self, id: &str) -> Result<Address, String> {
-        let id: NodeId =
-            id.parse().map_err(|error: redis_cluster::cluster::id::InvalidId| error.to_string())?;
+        let id: NodeId = id.parse().map_err(|error: redis_cluster::id::InvalidId| error.to_string())?;
         self.start_on_free_port(&id).map_err(|error| error.to_string())
     }
 

@@ -1,16 +1,18 @@
 //! How a driver gets to a member, and keeps others from it.
 
 use super::{DriverError, barrier, ledger::Ledger};
-use crate::cluster::{
-    id::NodeId,
-    member::NodeRecord,
-    peer::{
-        Peer,
-        fence::{driver_user, secret},
-        keys::SlotSet,
+use crate::{
+    cluster::{
+        member::NodeRecord,
+        peer::{
+            Peer,
+            fence::{driver_user, secret},
+            keys::SlotSet,
+        },
+        plan::keys,
+        topology::SlotRange,
     },
-    plan::keys,
-    topology::SlotRange,
+    id::NodeId,
 };
 
 /// A connection that dies with this driver's term. Drivers of earlier terms are shut out of the member by it.

@@ -9,12 +9,14 @@ use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
 
 use super::{DriverError, ledger::Ledger};
-use crate::cluster::{
+use crate::{
+    cluster::{
+        member::ProxyRecord,
+        peer::fence::proxy_user,
+        plan::keys,
+        registry::{LeaseId, Revision, Watch, WatchEvent},
+    },
     id::Epoch,
-    member::ProxyRecord,
-    peer::fence::proxy_user,
-    plan::keys,
-    registry::{LeaseId, Revision, Watch, WatchEvent},
 };
 
 /// One registration of a proxy, as the registry knows it.

@@ -16,12 +16,12 @@ use super::{
 };
 use crate::{
     cluster::{
-        id::NodeId,
         member::NodeRecord,
         plan::{PlanRecord, PlanState, balance::transfers, keys},
         registry::Txn,
         topology::Topology,
     },
+    id::NodeId,
     time::Millis,
 };
 

@@ -32,6 +32,7 @@ use super::{
     plan::{Refusal, keys},
     registry::{Registry, RegistryError, WatchEvent},
 };
+use crate::id::NodeId;
 
 /// How long a driver may sleep before another one takes over.
 const LEASE: Duration = Duration::from_secs(5);
@@ -77,7 +78,7 @@ pub enum DriverError {
     Verify(String),
     /// A member of a move is not in the registry.
     #[error("node {0} is not a member")]
-    NotAMember(super::id::NodeId),
+    NotAMember(NodeId),
     /// A node that another cluster uses.
     #[error("{0}")]
     Taken(String),

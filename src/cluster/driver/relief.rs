@@ -9,12 +9,14 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::cluster::{
-    election::{Election, ElectionError, Leadership, Term},
+use crate::{
+    cluster::{
+        election::{Election, ElectionError, Leadership, Term},
+        plan::keys,
+        registry::{Change, Lease, Registry, WatchEvent},
+        topology::{Phase, Topology},
+    },
     id::Epoch,
-    plan::keys,
-    registry::{Change, Lease, Registry, WatchEvent},
-    topology::{Phase, Topology},
 };
 
 /// A driver that lives opens slots in some tens of milliseconds after the switch. Where the registry is slow, everything before

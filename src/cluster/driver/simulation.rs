@@ -11,7 +11,10 @@ use std::collections::{BTreeSet, VecDeque};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use super::barrier::{Place, Registration, Roll};
-use crate::cluster::{id::Epoch, member::ProxyRecord, registry::Revision, topology::Phase};
+use crate::{
+    cluster::{member::ProxyRecord, registry::Revision, topology::Phase},
+    id::Epoch,
+};
 
 const PROXIES: usize = 3;
 /// Of one run, before everything wakes.

@@ -13,7 +13,6 @@ use super::{
 use crate::{
     cluster::{
         election::Leadership,
-        id::NodeId,
         member::{Kind, NodeRecord},
         peer::{Peer, field_of},
         plan::{
@@ -22,9 +21,10 @@ use crate::{
             keys, to_json,
         },
         registry::{Registry, Txn},
-        slot::SLOTS,
         topology::{Phase, SlotMove, Topology},
     },
+    id::NodeId,
+    slot::SLOTS,
     time::Millis,
 };
 

@@ -6,7 +6,7 @@
 //! registered (see `proxy` and `driver`). So a fence set in between is never undone unseen.
 
 use super::{Peer, PeerError};
-use crate::{cluster::id::ProxyId, protocol::Value};
+use crate::{id::ProxyId, protocol::Value};
 
 /// The user of one registration of a proxy.
 #[must_use]

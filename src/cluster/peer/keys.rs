@@ -10,11 +10,9 @@ use bytes::Bytes;
 
 use super::{Clock, Peer, PeerError};
 use crate::{
-    cluster::{
-        slot::{CURSOR_HASH_BITS, SLOTS, SlotId},
-        topology::SlotRange,
-    },
+    cluster::topology::SlotRange,
     protocol::Value,
+    slot::{CURSOR_HASH_BITS, SLOTS, SlotId},
     time::Millis,
 };
 

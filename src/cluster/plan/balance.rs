@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::Goal;
-use crate::cluster::{
+use crate::{
+    cluster::topology::{SlotRange, Topology},
     id::NodeId,
     slot::{SLOTS, SlotId},
-    topology::{SlotRange, Topology},
 };
 
 /// Slots that change owner.

@@ -11,13 +11,15 @@ use super::{
     situation::Situation,
     submit::parse,
 };
-use crate::cluster::{
+use crate::{
+    cluster::{
+        member::{NodeRecord, ProxyRecord},
+        peer::{Peer, PeerError, field_of, keys::SlotSet},
+        registry::Registry,
+        topology::SlotRange,
+    },
     id::NodeId,
-    member::{NodeRecord, ProxyRecord},
-    peer::{Peer, PeerError, field_of, keys::SlotSet},
-    registry::Registry,
     slot::{SLOTS, SlotId},
-    topology::SlotRange,
 };
 
 /// A node that may join.

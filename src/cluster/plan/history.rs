@@ -5,7 +5,7 @@
 //! server, started again, or any other one; of it only a hint can be given.
 
 use super::{Goal, MoveRecord, PlanId, PlanRecord, PlanState};
-use crate::cluster::{id::NodeId, topology::SlotRange};
+use crate::{cluster::topology::SlotRange, id::NodeId};
 
 /// What lies on a server, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub const COPIES_LEFT: &str = "copies left on node";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{id::Epoch, plan::ServerRecord};
+    use crate::{cluster::plan::ServerRecord, id::Epoch};
 
     fn plan(id: u64, goal: Goal, state: PlanState, run_id: &str) -> PlanRecord {
         let server = ServerRecord { address: "h:1".into(), run_id: run_id.into(), foreign_keys: 0 };

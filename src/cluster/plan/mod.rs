@@ -13,11 +13,11 @@ pub mod submit;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
+use super::topology::SlotRange;
+use crate::{
     id::{Epoch, NodeId},
-    topology::SlotRange,
+    time::Millis,
 };
-use crate::time::Millis;
 
 pub use {
     refusal::Refusal,
@@ -200,7 +200,7 @@ pub struct AuditRecord {
 /// Where records live, relative to the cluster's prefix.
 pub mod keys {
     use super::PlanId;
-    use crate::cluster::id::{NodeId, ProxyId};
+    use crate::id::{NodeId, ProxyId};
 
     /// The routing of the whole cluster.
     pub const TOPOLOGY: &str = "topology";

@@ -1,12 +1,14 @@
 //! Why a plan is not accepted: what, where, and what to do about it.
 
 use super::PlanId;
-use crate::cluster::{
+use crate::{
+    cluster::{
+        identity::Identity,
+        member::Address,
+        peer::PeerError,
+        registry::{RegistryError, Revision},
+    },
     id::NodeId,
-    identity::Identity,
-    member::Address,
-    peer::PeerError,
-    registry::{RegistryError, Revision},
 };
 
 /// `1 key`, `2 keys`.

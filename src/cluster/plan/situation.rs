@@ -11,13 +11,13 @@ use super::{
 };
 use crate::{
     cluster::{
-        id::NodeId,
         identity::{self, ClusterRecord, Identity},
         loss::SeenRecord,
         member::NodeRecord,
         registry::{Registry, Revision, Txn},
         topology::Topology,
     },
+    id::NodeId,
     time::Millis,
 };
 

@@ -11,12 +11,12 @@ use super::{
 };
 use crate::{
     cluster::{
-        id::{Epoch, NodeId},
         member::{Address, NodeRecord},
         peer::Peer,
         registry::{Commit, Entry, Registry, Revision, Txn},
         topology::Topology,
     },
+    id::{Epoch, NodeId},
     time::Millis,
 };
 

@@ -1,19 +1,16 @@
 //! Numbers that differ: lease ids, and jitter so that many clients do not come back at once.
 
-use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
-/// Seeded by the operating system and different at each call; not for secrets.
+/// From the operating system, so that what other machines choose differs too.
 pub(super) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+    getrandom::u64().expect("the operating system gives random bytes")
 }
 
 /// Grows from 50 ms to 2 s with each attempt; the upper half is random.
 pub(super) fn backoff(attempt: u32) -> Duration {
     let full = (50_u64 << attempt.min(6)).min(2000);
-    Duration::from_millis(full / 2 + random() % (full / 2 + 1))
+    Duration::from_millis(full / 2 + fastrand::u64(..=full / 2))
 }
 
 #[cfg(test)]

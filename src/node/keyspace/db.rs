@@ -1,9 +1,6 @@
 //! One database: 16384 slots, and what commands do with keys.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    ops::ControlFlow,
-};
+use std::ops::ControlFlow;
 
 use super::{
     aging::Aging,
@@ -15,7 +12,7 @@ use super::{
     slot::Slot,
 };
 use crate::{
-    cluster::slot::{SLOTS, SlotId},
+    slot::{SLOTS, SlotId},
     time::Millis,
 };
 
@@ -90,7 +87,7 @@ pub struct Db {
     /// Of all records.
     record_bytes: usize,
     pub(super) stats: Stats,
-    random: Random,
+    random: fastrand::Rng,
 }
 
 impl Db {
@@ -139,7 +136,7 @@ impl Db {
 
     fn touch(&mut self, place: Place, at: usize, access: Access) {
         if access.touch {
-            let random = if access.aging == Aging::Lru { 0 } else { self.random.next() };
+            let random = if access.aging == Aging::Lru { 0 } else { self.random.u64(..) };
             let mut entry = self.entry(place, at);
             let (age, touched) =
                 (entry.record().age(), access.aging.touched(entry.record().age(), access.now, random));
@@ -251,7 +248,7 @@ impl Db {
     /// A key chosen evenly among all.
     pub fn random(&mut self, now: Millis) -> Option<Vec<u8>> {
         while self.len > 0 {
-            let nth = ((u128::from(self.random.next()) * self.len as u128) >> 64) as usize;
+            let nth = self.random.usize(..self.len);
             let (key, expired) = {
                 let record = self.nth(nth)?;
                 (record.key().to_vec(), record.expiry().is_some_and(|expiry| expiry < now))
@@ -443,24 +440,5 @@ impl Db {
             prefetch(record);
             prefetch(record.wrapping_add(64));
         }
-    }
-}
-
-/// xorshift64*: for choosing keys, not for secrets.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Default for Random {
-    fn default() -> Self {
-        Self(RandomState::new().hash_one(0) | 1)
-    }
-}
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 }

@@ -2,7 +2,7 @@
 
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_inline};
 
-use crate::cluster::slot::SlotId;
+use crate::slot::SlotId;
 
 /// Fixed, so that every node orders the keys of a slot alike and a SCAN cursor means the same on each.
 const SECRETS: RapidSecrets = RapidSecrets::seed_cpp(0);

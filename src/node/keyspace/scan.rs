@@ -1,6 +1,6 @@
 //! Where an iteration over all keys stands.
 
-use crate::cluster::slot::{CURSOR_HASH_BITS, SLOTS};
+use crate::slot::{CURSOR_HASH_BITS, SLOTS};
 
 /// A slot and the upper 39 bits of the hash from which on its keys were not visited yet: a number below 2^53 that
 /// means the same on every node and at any time. 0 is both the beginning and the end.

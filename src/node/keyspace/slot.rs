@@ -14,7 +14,7 @@ use super::{
     record::{Record, RecordRef},
     table::Table,
 };
-use crate::cluster::slot::CURSOR_HASH_BITS;
+use crate::slot::CURSOR_HASH_BITS;
 
 /// Records at which a table splits: rebuilding so many costs about a millisecond.
 const SPLIT_AT: usize = 8192;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::cluster::slot::SlotId;
+use crate::slot::SlotId;
 
 /// A database as anybody would write it down.
 #[derive(Default)]

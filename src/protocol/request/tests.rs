@@ -150,7 +150,7 @@ fn nothing_after_http_is_a_request() {
 
 fn multibulk(arguments: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    crate::client::encode_command(&mut bytes, arguments);
+    crate::protocol::encode_command(&mut bytes, arguments);
     bytes
 }
 

@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::{lane::Receiver, slots::Key, stream::Stream};
 use crate::{
-    cluster::slot::SlotId,
     connection::Replies as ReplyMode,
     protocol::{Batch, Encoder, ProtocolError, Version},
     proxy::{
@@ -17,6 +16,7 @@ use crate::{
         remains::Remains,
         replies::{Replies, Sequence},
     },
+    slot::SlotId,
 };
 
 /// Requests of one client that may be under way at once: as many lie before the next one of somebody else at a node.

@@ -7,16 +7,15 @@ use super::{
     client::{Client, IN_FLIGHT_MAX, OUTPUT_MAX, Stall},
 };
 use crate::{
-    client::encode_command,
-    cluster::slot::SlotId,
     command::{
         Flags, KeyPositions, Route, Spec,
         keys::{self, InvalidArguments},
         resolve,
         route::reason,
     },
-    protocol::Request,
+    protocol::{Request, encode_command},
     proxy::{outbox::LARGE, routing::Routing},
+    slot::SlotId,
 };
 
 /// As Redis Cluster says it.

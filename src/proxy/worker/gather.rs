@@ -12,10 +12,8 @@ use super::{
     special::Special,
 };
 use crate::{
-    client::encode_command,
-    cluster::slot::{SLOTS, SlotId},
     command::{Merge, Spec, keys},
-    protocol::{Encoder, Request, Version},
+    protocol::{Encoder, Request, Version, encode_command},
     proxy::{
         merge::{self, Elements, PartReply},
         merging::{Merging, Misfit, Selection},
@@ -23,6 +21,7 @@ use crate::{
         routing::{NodeIndex, Routing},
         shared::Counters,
     },
+    slot::{SLOTS, SlotId},
 };
 
 /// What is done with the replies when all are there.

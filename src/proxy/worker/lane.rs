@@ -14,8 +14,7 @@ use mio::net::TcpStream;
 
 use super::{slots::Key, stream::retry};
 use crate::{
-    client::encode_command,
-    protocol::{Value, Version, frame::FrameScanner},
+    protocol::{Value, Version, encode_command, frame::FrameScanner},
     proxy::{
         outbox::{Outbox, Sent},
         remains::Remains,

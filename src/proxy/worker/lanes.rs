@@ -16,12 +16,12 @@ use super::{
     lane::{BACKLOG_MAX, Lane, Receiver, State, Trouble},
 };
 use crate::{
-    cluster::slot::SlotId,
     protocol::{Request, Version},
     proxy::{
         outbox::{Outbox, Sent},
         routing::{Access, NodeIndex, Routing},
     },
+    slot::SlotId,
 };
 
 /// Databases that have lanes.

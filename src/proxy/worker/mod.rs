@@ -49,7 +49,7 @@ use super::{
     routing::{Draining, Routing},
     shared::Shared,
 };
-use crate::{cluster::id::Epoch, time::Millis};
+use crate::{id::Epoch, time::Millis};
 
 /// What is read from one socket at once.
 const READ: usize = 128 << 10;
@@ -110,8 +110,7 @@ pub(super) struct Worker {
     draining: Option<(Epoch, Vec<Drain>)>,
     next_tick: Instant,
     gathers: gather::Gathers,
-    random_state: std::hash::RandomState,
-    randoms: u64,
+    random: fastrand::Rng,
     stopping: bool,
 }
 
@@ -157,8 +156,7 @@ impl Worker {
             draining: None,
             next_tick: now,
             gathers: gather::Gathers::default(),
-            random_state: std::hash::RandomState::new(),
-            randoms: 0,
+            random: fastrand::Rng::new(),
             stopping: false,
         };
         Ok((worker, port))

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{slots::Key, stream::Stream};
 use crate::{
-    cluster::id::Epoch,
+    id::Epoch,
     proxy::{
         count::Counted,
         routing::{NodeIndex, Routing},

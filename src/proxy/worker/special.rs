@@ -9,7 +9,6 @@ use super::{
     gather::{Gather, Rule},
 };
 use crate::{
-    cluster::slot::{SLOTS, SlotId},
     command::{Merge, Spec},
     protocol::{Encoder, Request, Version, number::parse_i64},
     proxy::{
@@ -20,6 +19,7 @@ use crate::{
         routing::{NodeIndex, Routing},
         scan::{self, Ask, Cursor, Next},
     },
+    slot::{SLOTS, SlotId},
 };
 
 /// What is done with replies, beyond what the table's rules can say.
@@ -354,7 +354,7 @@ impl Worker {
             Encoder::new(out, version).null();
             return Some(gather);
         }
-        let mut point = self.random() % total;
+        let mut point = self.random.u64(..total);
         let chosen = sizes.iter().position(|&size| {
             let here = point < size;
             point = point.saturating_sub(size);
@@ -367,15 +367,6 @@ impl Worker {
         gather.rule = Rule::Special(Special::RandomKey { sizes, tries: tries + 1 });
         self.ask_again(gather, &[node], &[b"RANDOMKEY"]);
         None
-    }
-
-    /// Good enough to choose a key by.
-    fn random(&mut self) -> u64 {
-        use std::hash::{BuildHasher as _, Hasher as _};
-        self.randoms = self.randoms.wrapping_add(1);
-        let mut hasher = self.random_state.build_hasher();
-        hasher.write_u64(self.randoms);
-        hasher.finish()
     }
 }
 

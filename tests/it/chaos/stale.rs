@@ -1,7 +1,7 @@
 //! Two faults at once: a proxy that acknowledged a freeze does not hear of the switch, and the source cannot be fenced because it
 //! sleeps too. Whatever that proxy answers when both are back must be true.
 
-use redis_cluster::cluster::{id::Epoch, member::ProxyRecord};
+use redis_cluster::{cluster::member::ProxyRecord, id::Epoch};
 
 use super::*;
 

@@ -8,10 +8,7 @@ use std::{
 };
 
 use cluster_fixture::{Server, node, node_with, proxy_with, redis_server};
-use redis_cluster::{
-    client::encode_command,
-    protocol::{Value, Version, quote},
-};
+use redis_cluster::protocol::{Value, Version, encode_command, quote};
 
 use super::{peer::Peer, random::Chance};
 use crate::proxy::{Cluster, Members};

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use redis_cluster::{
-    client::encode_command,
-    protocol::{Value, Version, quote},
-};
+use redis_cluster::protocol::{Value, Version, encode_command, quote};
 
 /// One server, asked one thing at a time.
 pub(super) struct Peer {

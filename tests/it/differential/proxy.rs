@@ -5,12 +5,11 @@ use std::process::Stdio;
 
 use cluster_fixture::{Server, console, etcd, node, proxy, redis_server};
 use redis_cluster::{
-    client::encode_command,
-    cluster::SlotId,
     command::{Flags, Group, Route, Spec, keys, resolve, route::reason},
     node::commands::is_implemented,
-    protocol::{Batch, Limits, Value, Version},
+    protocol::{Batch, Limits, Value, Version, encode_command},
     proxy::answers,
+    slot::SlotId,
 };
 
 use super::{

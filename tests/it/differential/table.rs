@@ -20,7 +20,7 @@ fn in_redis_7_0(spec: &Spec) -> bool {
 /// Our answer to a request, as a daemon gives it that has the whole table.
 fn ours<A: AsRef<[u8]>>(arguments: &[A], version: Version) -> Vec<u8> {
     let mut bytes = Vec::new();
-    redis_cluster::client::encode_command(&mut bytes, arguments);
+    redis_cluster::protocol::encode_command(&mut bytes, arguments);
     let mut batch = Batch::default();
     batch.parse(&bytes, &Limits::default()).expect("a request");
     let request = batch.get(0, &bytes);

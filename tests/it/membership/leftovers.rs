@@ -1,10 +1,12 @@
 //! What lies on a server that is added: copies that moves left there, keys that were given up, keys that may be the
 //! cluster's own.
 
-use redis_cluster::cluster::{
+use redis_cluster::{
+    cluster::{
+        plan::{Goal, MoveRecord, ServerRecord, preview_add, to_json},
+        registry::Txn,
+    },
     id::Epoch,
-    plan::{Goal, MoveRecord, ServerRecord, preview_add, to_json},
-    registry::Txn,
     slot::SlotId,
 };
 

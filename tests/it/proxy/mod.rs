@@ -20,15 +20,15 @@ use cluster_fixture::{Server, etcd, node, proxy, redis_server};
 use redis_cluster::{
     client::Connection,
     cluster::{
-        NodeId, SlotId, Topology,
+        Topology,
         election::{Election, Leadership},
-        id::Epoch,
         member::{NodeRecord, ProxyRecord},
         registry::{Lease, Registry, Txn},
-        slot::SLOTS,
         topology::SlotRange,
     },
+    id::{Epoch, NodeId},
     protocol::Value,
+    slot::{SLOTS, SlotId},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);

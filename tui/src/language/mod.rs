@@ -10,8 +10,9 @@ mod operator;
 pub mod words;
 
 use redis_cluster::{
-    cluster::{id::InvalidId, member::InvalidAddress},
+    cluster::member::InvalidAddress,
     command::{self, Route},
+    id::InvalidId,
     protocol::quote,
 };
 

@@ -1,6 +1,6 @@
 //! Operator words: what follows them.
 
-use redis_cluster::cluster::{NodeId, member::Address};
+use redis_cluster::{cluster::member::Address, id::NodeId};
 
 use super::{Command, SyntaxError, parse_words, words::Word};
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use redis_cluster::{
-    client::encode_command,
-    cluster::{NodeId, SlotId},
     command::{self, Route, Spec, TABLE, keys},
+    id::NodeId,
     protocol::{
-        quote,
+        encode_command, quote,
         request::{Batch, Limits},
     },
+    slot::SlotId,
 };
 
 use crate::{

@@ -1,6 +1,6 @@
 //! The dialogs that change the membership: what they hold, and when they are ready. Drawing is `view::dialog`.
 
-use redis_cluster::cluster::{NodeId, member::Address};
+use redis_cluster::{cluster::member::Address, id::NodeId};
 use tui_input::Input;
 
 use super::event::{Plan, Probe};

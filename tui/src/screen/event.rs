@@ -3,10 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use ratatui::crossterm::event::KeyEvent;
-use redis_cluster::{
-    cluster::{NodeId, member::Address},
-    time::Millis,
-};
+use redis_cluster::{cluster::member::Address, id::NodeId, time::Millis};
 
 use crate::{
     language::{ChangeOptions, Command, PlanRequest},

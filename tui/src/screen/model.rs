@@ -5,10 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use redis_cluster::{
-    cluster::{NodeId, slot::SLOTS},
-    time::Millis,
-};
+use redis_cluster::{id::NodeId, slot::SLOTS, time::Millis};
 use tui_input::Input;
 
 use super::{

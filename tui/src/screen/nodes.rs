@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
-use redis_cluster::cluster::NodeId;
+use redis_cluster::id::NodeId;
 use tui_input::Input;
 
 use crate::session::ClusterView;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use redis_cluster::{
     cluster::{
-        Epoch, NodeId, SlotId, Topology,
+        Topology,
         member::{NodeRecord, ProxyRecord},
         topology::{Phase, SlotMove, SlotRange},
     },
+    id::{Epoch, NodeId},
+    slot::SlotId,
     time::Millis,
 };
 

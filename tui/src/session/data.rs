@@ -10,7 +10,7 @@ use std::sync::{
 
 use redis_cluster::{
     client::{ClientError, Connection},
-    cluster::ProxyId,
+    id::ProxyId,
     protocol::Value,
 };
 

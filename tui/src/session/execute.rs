@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis_cluster::{
     client::Connection,
-    cluster::NodeId,
+    id::NodeId,
     protocol::Value,
     server::grpc::v1::{DeleteRequest, redis_client::RedisClient},
 };

@@ -5,11 +5,7 @@ use std::{
     time::Instant,
 };
 
-use redis_cluster::{
-    cluster::{NodeId, SlotId},
-    command::Route,
-    protocol::Value,
-};
+use redis_cluster::{command::Route, id::NodeId, protocol::Value, slot::SlotId};
 use serde_json::Value as Cell;
 
 use super::{
@@ -90,7 +86,7 @@ fn milliseconds(since: Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 100_000.0).round() / 100.0
 }
 
-async fn time_proxy(session: &Session) -> Option<(redis_cluster::cluster::ProxyId, f64)> {
+async fn time_proxy(session: &Session) -> Option<(redis_cluster::id::ProxyId, f64)> {
     let mut link = session.inner.data.lock().await;
     let view = session.now();
     let ping = [b"PING".to_vec()];

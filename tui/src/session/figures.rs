@@ -13,10 +13,8 @@ use std::{
 
 use redis_cluster::{
     client::Connection,
-    cluster::{
-        NodeId, ProxyId,
-        member::{Address, Kind},
-    },
+    cluster::member::{Address, Kind},
+    id::{NodeId, ProxyId},
     protocol::Value,
     server::grpc::v1::{self, LiveRequest, control_client::ControlClient},
 };

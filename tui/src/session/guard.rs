@@ -1,9 +1,8 @@
 //! What a command may do, from the command table: for read-only sessions and for sending a command again.
 
 use redis_cluster::{
-    client::encode_command,
     command::{self, Flags, Spec, keys},
-    protocol::{Batch, Limits},
+    protocol::{Batch, Limits, encode_command},
 };
 
 /// Commands for administrators that change nothing.

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use redis_cluster::{
     cluster::{
-        Epoch, NodeId,
         loss::{self, Noted},
         member::Address,
         plan::{self, AddRequest, PlanId, Preview, Refusal, RemoveRequest, Submitted},
         registry::{RegistryError, Revision},
     },
+    id::{Epoch, NodeId},
     protocol::Value,
 };
 use serde_json::Value as Cell;

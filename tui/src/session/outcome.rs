@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis_cluster::{cluster::ProxyId, protocol::Value};
+use redis_cluster::{id::ProxyId, protocol::Value};
 
 pub use crate::format::table::Table;
 

@@ -2,10 +2,10 @@
 
 use redis_cluster::{
     cluster::{
-        ProxyId,
         election::LeaderRecord,
         plan::{self, PlanId, PlanRecord},
     },
+    id::ProxyId,
     time::Millis,
 };
 

@@ -6,10 +6,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use redis_cluster::{
     cluster::{
-        NodeId, ProxyId, Topology,
+        Topology,
         loss::LossRecord,
         member::{NodeRecord, ProxyRecord},
     },
+    id::{NodeId, ProxyId},
     time::Millis,
 };
 

@@ -10,12 +10,13 @@ use std::{
 
 use redis_cluster::{
     cluster::{
-        NodeId, ProxyId, SlotId, Topology,
+        Topology,
         loss::LossRecord,
         member::{NodeRecord, ProxyRecord},
-        slot::SLOTS,
         topology::SlotMove,
     },
+    id::{NodeId, ProxyId},
+    slot::{SLOTS, SlotId},
     time::Millis,
 };
 

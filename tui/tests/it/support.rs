@@ -7,11 +7,13 @@ use std::{
 };
 
 use cluster_fixture::{Server, console, etcd, node, proxy, redis_server};
-use redis_cluster::cluster::{
-    Epoch,
-    member::ProxyRecord,
-    plan::{keys, to_json},
-    registry::{Registry, Txn},
+use redis_cluster::{
+    cluster::{
+        member::ProxyRecord,
+        plan::{keys, to_json},
+        registry::{Registry, Txn},
+    },
+    id::Epoch,
 };
 
 /// etcd and a redis-server that stands where a proxy would.

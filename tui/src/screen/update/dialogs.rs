@@ -1,7 +1,7 @@
 //! Opening, filling in and pressing the buttons of dialogs. The only way from a key to a change of the membership.
 
 use ratatui::crossterm::event::KeyEvent;
-use redis_cluster::cluster::NodeId;
+use redis_cluster::id::NodeId;
 use tui_input::Input;
 
 use super::{line, navigation::type_into, note};

@@ -374,10 +374,10 @@ fn sorting_filtering_and_selecting() {
     assert_eq!(model.nodes.sort, crate::screen::nodes::Column::Keys);
     assert_eq!(model.nodes.rows[0].as_str(), "1");
     send(&mut model, text("G"));
-    assert_eq!(model.nodes.selected.as_ref().map(redis_cluster::cluster::NodeId::as_str), Some("5"));
+    assert_eq!(model.nodes.selected.as_ref().map(redis_cluster::id::NodeId::as_str), Some("5"));
     send(&mut model, text("/.14").chain([key(KeyCode::Enter)]));
     assert_eq!(model.nodes.rows.len(), 1);
-    assert_eq!(model.nodes.selected.as_ref().map(redis_cluster::cluster::NodeId::as_str), Some("4"));
+    assert_eq!(model.nodes.selected.as_ref().map(redis_cluster::id::NodeId::as_str), Some("4"));
     send(&mut model, [key(KeyCode::Esc)]);
     assert_eq!(model.nodes.rows.len(), 5);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ratatui::layout::Rect;
-use redis_cluster::cluster::{NodeId, slot::SLOTS};
+use redis_cluster::{id::NodeId, slot::SLOTS};
 
 use super::{Painter, Style, painter::Piece, title_role};
 use crate::{

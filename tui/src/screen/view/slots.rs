@@ -1,7 +1,7 @@
 //! The strip of all slots: one letter per stretch, of the node that owns most of it; lower case where slots move.
 
 use ratatui::layout::Rect;
-use redis_cluster::cluster::{NodeId, slot::SLOTS};
+use redis_cluster::{id::NodeId, slot::SLOTS};
 
 use super::{
     Painter,

@@ -87,7 +87,17 @@ pub struct Db {
     /// Of all records.
     record_bytes: usize,
     pub(super) stats: Stats,
-    random: fastrand::Rng,
+    random: Random,
+}
+
+/// Seeded by the operating system: by itself the generator would look at a clock, and a keyspace reads none.
+#[derive(Debug)]
+struct Random(fastrand::Rng);
+
+impl Default for Random {
+    fn default() -> Self {
+        Self(fastrand::Rng::with_seed(getrandom::u64().expect("the operating system gives random bytes")))
+    }
 }
 
 impl Db {
@@ -136,7 +146,7 @@ impl Db {
 
     fn touch(&mut self, place: Place, at: usize, access: Access) {
         if access.touch {
-            let random = if access.aging == Aging::Lru { 0 } else { self.random.u64(..) };
+            let random = if access.aging == Aging::Lru { 0 } else { self.random.0.u64(..) };
             let mut entry = self.entry(place, at);
             let (age, touched) =
                 (entry.record().age(), access.aging.touched(entry.record().age(), access.now, random));
@@ -248,7 +258,7 @@ impl Db {
     /// A key chosen evenly among all.
     pub fn random(&mut self, now: Millis) -> Option<Vec<u8>> {
         while self.len > 0 {
-            let nth = self.random.usize(..self.len);
+            let nth = self.random.0.usize(..self.len);
             let (key, expired) = {
                 let record = self.nth(nth)?;
                 (record.key().to_vec(), record.expiry().is_some_and(|expiry| expiry < now))

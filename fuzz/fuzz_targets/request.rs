@@ -7,7 +7,7 @@ use redis_cluster::protocol::{Batch, Limits};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&cut, bytes)) = data.split_first() else { return };
-    let limits = Limits { bulk: 1 << 16, arguments: 1 << 10, inline: 1 << 10, query_buffer: 1 << 20 };
+    let limits = Limits { bulk: 1 << 16, arguments: 1 << 10, inline: 1 << 10, query_buffer: 1 << 20, refuse_http: true };
     let mut whole = Batch::default();
     let end = whole.parse(bytes, &limits);
     let mut parts = Batch::default();

@@ -81,6 +81,7 @@ pub(super) async fn advance(
         barrier: Barrier::new(ledger),
         reported: Instant::now(),
         copying: Duration::ZERO,
+        copied: Copied::default(),
         follow: FOLLOW,
     };
     let advanced = match moving.slot_move.phase {
@@ -112,6 +113,8 @@ struct Moving<'a> {
     reported: Instant,
     /// What the copy itself has taken, without what every move takes.
     copying: Duration,
+    /// So far.
+    copied: Copied,
     /// How long a switch may take to be acknowledged.
     follow: Duration,
 }
@@ -146,7 +149,7 @@ impl Moving<'_> {
         self.switch(copied).await?;
         let took = frozen.elapsed();
         tracing::info!(id = self.slot_move.id, keys = copied.keys, ms = took.as_millis(), "copied");
-        self.pace.done(copied.keys, self.copying, took);
+        self.pace.done(copied, self.copying, took);
         self.open().await
     }
 
@@ -209,7 +212,7 @@ impl Moving<'_> {
                 copied.keys += part.keys;
                 copied.bytes += part.bytes;
                 verify.sample(database, &page);
-                self.copying = began.elapsed();
+                (self.copying, self.copied) = (began.elapsed(), copied);
                 self.report(copied).await?;
             }
         }
@@ -308,7 +311,7 @@ impl Moving<'_> {
         match error {
             DriverError::Late { .. } => {
                 let slots = self.slot_move.slots.iter().map(|range| range.count()).sum();
-                self.pace.late(slots, self.copying)
+                self.pace.late(slots, self.copied, self.copying)
             }
             DriverError::Barrier(_) => self.pace.not_followed(Instant::now()),
             _ => self.pace.failed(Instant::now()),

@@ -1,22 +1,31 @@
 //! How much one move takes, how long it may hold writes, and when a plan whose moves fail is given up. Pure: times are
 //! arguments.
 //!
-//! Writes to the slots of a move wait while it copies, so a move is cut to what can be copied in [`COPY`]: the rate is taken
-//! from the moves before. One that was late because of its copy is tried again with less; one that cannot get smaller, because a
-//! single slot holds so much, or that was late for what every move takes (acknowledgements, transactions), with more time.
+//! Writes to the slots of a move wait while it copies, so a move takes as many keys as are copied in about [`COPY`]: twice as
+//! many after one that took less, half as many after one that took twice as long. One that was late because of its copy is tried
+//! again with less; one that cannot get smaller, because a single slot holds so much, or that was late for what every move
+//! takes (round trips, acknowledgements, transactions), with more time.
 
 use std::time::{Duration, Instant};
+
+use crate::cluster::peer::keys::Copied;
 
 /// What a copy should take.
 const COPY: Duration = Duration::from_millis(150);
 /// How long writes may be held before the switch, to begin with.
 const HOLD: Duration = Duration::from_millis(500);
+/// Proxies that are slow to follow get no more than this.
+const FOLLOW_MAX: Duration = Duration::from_secs(4);
 /// A freeze that would need more is not tried.
 const HOLD_MAX: Duration = Duration::from_secs(60);
 /// Keys of the first move, and bounds of all.
 const KEYS: u64 = 5_000;
-const KEYS_MIN: u64 = 100;
 const KEYS_MAX: u64 = 20_000;
+/// Fewer take hardly less: most of it is what every move takes. Unless they are large.
+const KEYS_MIN: u64 = 500;
+const LARGE_KEYS_MIN: u64 = 16;
+/// Bytes of a copy from which on its keys are large.
+const LARGE: u64 = 8 << 20;
 /// A late move is tried again with so much less.
 const LESS: u64 = 4;
 /// Moves that may fail in a row, and for how long they must have, before their plan is given up.
@@ -61,34 +70,36 @@ impl Pace {
         self.hold + copying
     }
 
-    /// A move came to its end: so many keys were copied in `copying`, out of the `whole` time up to the switch.
-    pub(super) fn done(&mut self, keys: u64, copying: Duration, whole: Duration) {
+    /// A move came to its end, which copied this in `copying`, out of the `whole` time up to the switch.
+    pub(super) fn done(&mut self, copied: Copied, copying: Duration, whole: Duration) {
         (self.failures, self.failing_since) = (0, None);
         // Where everything is slow the next one will be too.
         self.hold = (whole * 2).clamp(HOLD, self.hold);
-        // Too few to tell a rate from.
-        if keys < KEYS_MIN {
-            return;
+        if copying > COPY * 2 {
+            self.keys = (self.keys / 2).max(least(copied));
+        } else if copying < COPY && copied.keys >= self.keys / 2 {
+            self.keys = (self.keys * 2).min(KEYS_MAX);
         }
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1);
-        let in_time = keys.saturating_mul(micros(COPY)) / micros(copying);
-        // No more than twice as much at once: one lucky move says little.
-        self.keys = in_time.clamp(KEYS_MIN, KEYS_MAX).min(self.keys * 2);
     }
 
-    /// A move of so many slots was not done in time, after so much of copying. True: give its plan up.
-    pub(super) fn late(&mut self, slots: usize, copying: Duration) -> bool {
-        if slots > 1 && self.keys > KEYS_MIN && copying > self.hold / 4 {
-            self.keys = (self.keys / LESS).max(KEYS_MIN);
+    /// A move of so many slots was not done in time, and had copied this in `copying`. True: give its plan up.
+    pub(super) fn late(&mut self, slots: usize, copied: Copied, copying: Duration) -> bool {
+        let least = least(copied);
+        if slots > 1 && self.keys > least && copying > self.hold / 4 {
+            self.keys = (self.keys / LESS).max(least);
         } else {
             self.hold *= 2;
         }
         self.hold > HOLD_MAX
     }
 
-    /// Proxies that live did not acknowledge the freeze in time: they get more of it, within bounds. True: give its plan up.
+    /// Proxies that live did not acknowledge the freeze in time: they get more of it, and when that is as much as they get it
+    /// counts as a failure. True: give its plan up.
     pub(super) fn not_followed(&mut self, now: Instant) -> bool {
-        self.hold = (self.hold * 2).min(HOLD * 4);
+        if self.hold < FOLLOW_MAX {
+            self.hold = (self.hold * 2).min(FOLLOW_MAX);
+            return false;
+        }
         self.failed(now)
     }
 
@@ -100,33 +111,45 @@ impl Pace {
     }
 }
 
+/// Keys that a move has at least, where these are like the others.
+fn least(copied: Copied) -> u64 {
+    if copied.bytes >= LARGE { LARGE_KEYS_MIN } else { KEYS_MIN }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const fn millis(count: u64) -> Duration {
+        Duration::from_millis(count)
+    }
+
+    fn copied(keys: u64, bytes: u64) -> Copied {
+        Copied { keys, bytes }
+    }
+
     #[test]
     fn moves_are_as_large_as_can_be_copied_in_time() {
         let mut pace = Pace::default();
-        let millis = Duration::from_millis;
         assert_eq!(pace.slots(16384, 1_000_000), 81);
         assert_eq!((pace.slots(100, 0), pace.slots(100, 10), pace.slots(1, 1 << 40)), (100, 100, 1));
-        pace.done(5_000, millis(300), millis(400));
+        pace.done(copied(5_000, 500_000), millis(301), millis(400));
         assert_eq!(pace.keys, 2_500);
-        pace.done(2_500, millis(1), millis(400));
-        assert_eq!(pace.keys, 5_000);
+        pace.done(copied(2_400, 240_000), millis(200), millis(300));
+        assert_eq!(pace.keys, 2_500);
         for _ in 0..5 {
-            pace.done(pace.keys, millis(1), millis(1));
+            pace.done(copied(pace.keys, 500_000), millis(20), millis(50));
         }
         assert_eq!(pace.keys, KEYS_MAX);
-        pace.done(3, millis(9_000), millis(9_000));
-        assert_eq!(pace.keys, KEYS_MAX, "three keys tell no rate");
+        pace.done(copied(3, 300), millis(1), millis(20));
+        assert_eq!(pace.keys, KEYS_MAX, "three keys tell nothing");
     }
 
     #[test]
     fn late_moves_get_smaller_and_then_more_time() {
         let mut pace = Pace::default();
         let mut moves = Vec::new();
-        while !pace.late(pace.slots(16384, 16384 * 5_000), HOLD) {
+        while !pace.late(pace.slots(16384, 16384 * 5_000), copied(3_000, 300_000), HOLD) {
             moves.push(pace.hold.as_millis());
             assert!(moves.len() < 50);
         }
@@ -135,20 +158,29 @@ mod tests {
             [1000, 2000, 4000, 8000, 16000, 32000],
             "one slot of five thousand keys gets no smaller"
         );
-        let mut pace = Pace::default();
-        assert!(!pace.late(100, HOLD) && !pace.late(25, HOLD));
-        assert_eq!((pace.keys, pace.hold()), (312, HOLD));
+        let small = |pace: &mut Pace, bytes| {
+            while pace.hold() == HOLD {
+                assert!(!pace.late(100, copied(400, bytes), HOLD));
+            }
+            pace.keys
+        };
+        assert_eq!(small(&mut Pace::default(), 40_000), KEYS_MIN);
+        assert_eq!(small(&mut Pace::default(), 400 << 20), LARGE_KEYS_MIN);
     }
 
     #[test]
     fn where_everything_is_slow_moves_get_time_and_not_smaller() {
         let mut pace = Pace::default();
-        assert!(!pace.late(8192, Duration::from_millis(30)));
+        assert!(!pace.late(8192, copied(0, 0), millis(30)));
         assert_eq!((pace.keys, pace.hold()), (KEYS, HOLD * 2));
-        pace.done(3_000, Duration::from_millis(90), Duration::from_millis(600));
+        pace.done(copied(3_000, 300_000), millis(190), millis(600));
         assert_eq!((pace.keys, pace.hold()), (KEYS, HOLD * 2));
-        pace.done(5_000, Duration::from_millis(150), Duration::from_millis(180));
+        pace.done(copied(5_000, 500_000), millis(150), millis(180));
         assert_eq!((pace.keys, pace.hold()), (KEYS, HOLD));
+        for _ in 0..20 {
+            pace.done(copied(pace.keys, 100 * pace.keys), millis(400), millis(900));
+        }
+        assert_eq!(pace.keys, KEYS_MIN, "a move does not shrink to nothing for what every one takes");
     }
 
     #[test]
@@ -157,11 +189,11 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(!pace.failed(at(0)) && !pace.failed(at(1)) && !pace.failed(at(2)) && !pace.failed(at(9)));
         assert!(pace.failed(at(10)));
-        pace.done(0, Duration::ZERO, Duration::ZERO);
-        let holds: Vec<_> =
-            (0..4).map(|_| (pace.not_followed(at(50)), pace.hold() / HOLD.as_millis() as u32)).collect();
-        assert_eq!(holds.last(), Some(&(false, Duration::from_millis(4))));
-        pace.done(KEYS, COPY, COPY);
+        pace.done(Copied::default(), Duration::ZERO, Duration::ZERO);
+        let gives_up = (0..3).map(|_| pace.not_followed(at(50))).collect::<Vec<_>>();
+        assert_eq!((gives_up, pace.hold(), pace.failures), (vec![false; 3], FOLLOW_MAX, 0));
+        assert!(!pace.not_followed(at(51)) && pace.failures == 1);
+        pace.done(copied(KEYS, 0), COPY, COPY);
         assert_eq!(pace.hold(), HOLD);
         assert!(!pace.failed(at(100)) && !pace.failed(at(130)));
         assert!(pace.failed(at(131)));

@@ -13,10 +13,13 @@ use std::{
 
 use futures::task::AtomicWaker;
 
-use super::acl::User;
+use super::{
+    acl::User,
+    outbox::{Class, Lag, Limits},
+};
 use crate::{
     command::{Spec, TABLE},
-    protocol::Version,
+    protocol::{Encoder, Version},
     server::Peer,
     time::Millis,
 };
@@ -42,9 +45,20 @@ pub struct Client {
     flags: AtomicU32,
     query: AtomicUsize,
     query_free: AtomicUsize,
-    output: AtomicUsize,
+    /// Replies that wait for the client to read.
+    unsent: AtomicUsize,
+    /// Bytes in `outbox`, to be looked at without its lock.
+    messages: AtomicUsize,
+    outbox: Mutex<Outbox>,
     in_registry: AtomicBool,
     labels: Mutex<Labels>,
+}
+
+/// What others have for a client, and since when there is too much of it.
+#[derive(Debug, Default)]
+struct Outbox {
+    bytes: Vec<u8>,
+    lag: Lag,
 }
 
 /// What a client calls itself, and who it is.
@@ -119,9 +133,57 @@ impl Client {
         self.command.store(spec.index, Ordering::Relaxed);
     }
 
-    /// Bytes of replies that wait for the client to read.
-    pub fn set_output(&self, bytes: usize) {
-        self.output.store(bytes, Ordering::Relaxed);
+    /// Bytes of replies that the client has not taken.
+    pub fn set_unsent(&self, bytes: usize) {
+        self.unsent.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that wait for the client to read.
+    fn waiting(&self) -> usize {
+        self.unsent.load(Ordering::Relaxed) + self.messages.load(Ordering::Relaxed)
+    }
+
+    /// Sends it replies that it did not ask for now. Whoever calls this holds the lock of the store: that is what gives messages and
+    /// replies one order. A client that lets too much wait is closed.
+    pub fn deliver(&self, message: &[u8], limits: &Limits, now: Millis) {
+        {
+            let mut outbox = self.outbox();
+            outbox.bytes.extend_from_slice(message);
+            self.messages.store(outbox.bytes.len(), Ordering::Release);
+        }
+        self.check_lag(limits, now);
+        self.waker.wake();
+    }
+
+    /// Closes it if it lets more wait than its class may.
+    pub fn check_lag(&self, limits: &Limits, now: Millis) {
+        let waiting = self.waiting();
+        if self.outbox().lag.is_too_much(waiting, limits.of(self.class()), now) {
+            tracing::warn!(client = %self.peer.remote, bytes = waiting, "closed: client-output-buffer-limit reached");
+            self.send(Signal::Kill);
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Normal
+    }
+
+    /// Whether something was delivered that it has not been sent.
+    #[must_use]
+    pub fn has_messages(&self) -> bool {
+        self.messages.load(Ordering::Acquire) > 0
+    }
+
+    /// What was delivered, to be sent. Whoever calls this holds the lock of the store.
+    pub fn take_messages(&self, reply: &mut Encoder<'_>) {
+        let mut outbox = self.outbox();
+        reply.raw(&outbox.bytes);
+        outbox.bytes = Vec::new();
+        self.messages.store(0, Ordering::Release);
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// After `SELECT`.
@@ -163,7 +225,7 @@ impl Client {
         };
         self.query.load(Ordering::Relaxed)
             + self.query_free.load(Ordering::Relaxed)
-            + self.output.load(Ordering::Relaxed)
+            + self.waiting()
             + labels
             + size_of::<Self>()
     }
@@ -190,7 +252,7 @@ impl Client {
         }
         let (query, query_free) =
             (self.query.load(Ordering::Relaxed), self.query_free.load(Ordering::Relaxed));
-        let output = self.output.load(Ordering::Relaxed);
+        let output = self.waiting();
         let command = self.command.load(Ordering::Relaxed);
         let command = TABLE.get(usize::from(command)).map_or("NULL", |spec| spec.name);
         let memory = self.memory();
@@ -250,7 +312,9 @@ impl Clients {
             flags: AtomicU32::new(0),
             query: AtomicUsize::new(0),
             query_free: AtomicUsize::new(0),
-            output: AtomicUsize::new(0),
+            unsent: AtomicUsize::new(0),
+            messages: AtomicUsize::new(0),
+            outbox: Mutex::default(),
             in_registry: AtomicBool::new(false),
             labels: Mutex::new(Labels {
                 name: Vec::new(),
@@ -312,10 +376,7 @@ impl Clients {
     #[must_use]
     pub fn largest_buffers(&self) -> (usize, usize) {
         self.connected().values().fold((0, 0), |(input, output), client| {
-            (
-                input.max(client.query.load(Ordering::Relaxed)),
-                output.max(client.output.load(Ordering::Relaxed)),
-            )
+            (input.max(client.query.load(Ordering::Relaxed)), output.max(client.waiting()))
         })
     }
 

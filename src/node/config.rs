@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use crate::protocol::{Limits, number::parse_i64};
+use super::outbox;
+use crate::protocol::{
+    Limits,
+    number::{parse_i64, parse_memory},
+};
 
 /// What values a parameter takes.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +28,8 @@ enum Kind {
         max: i64,
     },
     Choice(&'static [&'static str]),
+    /// Some of the classes of [`outbox::Limits`].
+    OutputLimits,
     Text,
 }
 
@@ -80,8 +86,9 @@ const PARAMETERS: &[Parameter] = &[
     only("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", NO_PERSISTENCE),
     only("appendonly", Kind::Bool, "no", NO_PERSISTENCE),
     fixed("bind", ""),
-    fixed(
+    settable(
         "client-output-buffer-limit",
+        Kind::OutputLimits,
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
     ),
     settable("client-query-buffer-limit", Kind::Memory { min: 1 << 20, max: i64::MAX }, "1073741824"),
@@ -126,8 +133,8 @@ fn find(name: &[u8]) -> Option<usize> {
 }
 
 impl Parameter {
-    /// The value as it is kept, or what is wrong with it in Redis's words.
-    fn parse(&self, value: &[u8]) -> Result<String, String> {
+    /// The value as it is kept after `current`, or what is wrong with it in Redis's words.
+    fn parse(&self, value: &[u8], current: &str) -> Result<String, String> {
         let text = || String::from_utf8_lossy(value).into_owned();
         let within = |number: i64, min: i64, max: i64| {
             if (min..=max).contains(&number) {
@@ -153,33 +160,20 @@ impl Parameter {
                 within(number, min, max)
             }
             Kind::Memory { min, max } => {
-                within(memory(value).ok_or("argument must be a memory value")?, min, max)
+                within(parse_memory(value).ok_or("argument must be a memory value")?, min, max)
             }
             Kind::Choice(choices) => choices
                 .iter()
                 .find(|choice| choice.as_bytes().eq_ignore_ascii_case(value))
                 .map(|&choice| choice.to_owned())
                 .ok_or_else(|| format!("argument(s) must be one of the following: {}", choices.join(", "))),
+            Kind::OutputLimits => {
+                let current = outbox::Limits::default().updated(current.as_bytes())?;
+                Ok(current.updated(value)?.to_string())
+            }
             Kind::Text => Ok(text()),
         }
     }
-}
-
-/// `100`, `64kb`, `1G`: digits and a unit.
-fn memory(text: &[u8]) -> Option<i64> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (number, unit) = text.split_at(digits);
-    let unit = match unit.to_ascii_lowercase().as_slice() {
-        b"" | b"b" => 1,
-        b"k" => 1000,
-        b"kb" => 1 << 10,
-        b"m" => 1_000_000,
-        b"mb" => 1 << 20,
-        b"g" => 1_000_000_000,
-        b"gb" => 1 << 30,
-        _ => return None,
-    };
-    std::str::from_utf8(number).ok()?.parse::<i64>().ok()?.checked_mul(unit)
 }
 
 /// The parameters of one node.
@@ -202,6 +196,7 @@ struct Hot {
     lfu: AtomicBool,
     lfu_log_factor: AtomicI64,
     lfu_decay_time: AtomicI64,
+    output: Mutex<outbox::Limits>,
 }
 
 impl Default for Config {
@@ -243,10 +238,10 @@ impl Config {
     /// When there is no such parameter or it does not take the value.
     pub fn preset(&self, name: &str, value: &str) -> Result<(), String> {
         let index = find(name.as_bytes()).ok_or_else(|| format!("no parameter {name}"))?;
-        let value =
-            PARAMETERS[index].parse(value.as_bytes()).map_err(|reason| format!("{name}: {reason}"))?;
         let mut values = self.values();
-        values[index] = value;
+        values[index] = PARAMETERS[index]
+            .parse(value.as_bytes(), &values[index])
+            .map_err(|reason| format!("{name}: {reason}"))?;
         self.refresh(&values);
         Ok(())
     }
@@ -261,6 +256,7 @@ impl Config {
     ) -> Result<Vec<&'static str>, Vec<u8>> {
         let mut changes: Vec<(usize, String)> = Vec::new();
         let mut first_failure = None;
+        let mut values = self.values();
         for (name, value) in pairs {
             let Some(index) = find(name) else {
                 return Err(
@@ -273,7 +269,7 @@ impl Config {
             } else if changes.iter().any(|(known, _)| *known == index) {
                 Err("duplicate parameter".to_owned())
             } else {
-                parameter.parse(value).and_then(|value| match parameter.access {
+                parameter.parse(value, &values[index]).and_then(|value| match parameter.access {
                     Access::Only(reason) if value != parameter.default => {
                         Err(format!("{reason}: only '{}' is possible", parameter.default))
                     }
@@ -292,7 +288,6 @@ impl Config {
             let text = format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}");
             return Err(text.into_bytes());
         }
-        let mut values = self.values();
         let names = changes.iter().map(|(index, _)| PARAMETERS[*index].name).collect();
         for (index, value) in changes {
             values[index] = value;
@@ -318,6 +313,9 @@ impl Config {
         hot.lfu_decay_time.store(number("lfu-decay-time"), Relaxed);
         let policy = find(b"maxmemory-policy").map_or("", |index| &values[index]);
         hot.lfu.store(policy.ends_with("lfu"), Relaxed);
+        let output = find(b"client-output-buffer-limit").map_or("", |index| &values[index]);
+        let output = outbox::Limits::default().updated(output.as_bytes()).unwrap_or_default();
+        *hot.output.lock().unwrap_or_else(PoisonError::into_inner) = output;
     }
 
     /// What a client may send.
@@ -334,6 +332,12 @@ impl Config {
     #[must_use]
     pub fn max_string(&self) -> usize {
         self.hot.bulk.load(Relaxed)
+    }
+
+    /// `client-output-buffer-limit`.
+    #[must_use]
+    pub fn output_limits(&self) -> outbox::Limits {
+        *self.hot.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `maxclients`.
@@ -393,7 +397,10 @@ mod tests {
     fn every_default_is_a_value_of_its_parameter() {
         assert!(PARAMETERS.is_sorted_by_key(|parameter| parameter.name));
         for parameter in PARAMETERS {
-            assert_eq!(parameter.parse(parameter.default.as_bytes()).as_deref(), Ok(parameter.default));
+            assert_eq!(
+                parameter.parse(parameter.default.as_bytes(), parameter.default).as_deref(),
+                Ok(parameter.default)
+            );
         }
     }
 
@@ -411,6 +418,7 @@ mod tests {
             (&[("proto-max-bulk-len", "1.5gb")], "argument must be a memory value"),
             (&[("maxclients", "0"), ("foo", "bar")], "CONFIG SET - 'foo'"),
             (&[("timeout", "9"), ("save", "60 1")], "'save') - this server has no persistence yet: only ''"),
+            (&[("client-output-buffer-limit", "normal 1 2")], "Wrong number of arguments in buffer limit"),
             (&[("maxmemory", "1gb")], "this server does not evict keys yet: only '0' is possible"),
             (&[("appendonly", "maybe")], "argument must be 'yes' or 'no'"),
         ] {

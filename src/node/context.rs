@@ -1,34 +1,42 @@
 //! What a command gets to work with, and how it fails.
 
 use crate::{
-    node::{
-        keyspace::{Keyspace, Place},
-        session::Session,
-        state::NodeState,
-    },
+    node::{caller::Caller, keyspace::Place, state::NodeState, store::Store},
     protocol::{Encoder, Request},
     time::Millis,
 };
 
-/// Everything a command may touch. Commands run one at a time: the keyspace is theirs until they return.
+/// Everything a command may touch. Commands run one at a time: the store is theirs until they return.
 #[derive(Debug)]
 pub struct Context<'a> {
-    /// All databases.
-    pub keyspace: &'a mut Keyspace,
-    /// The connection the command came on.
-    pub session: &'a mut Session,
+    /// The data, and what changes with it.
+    pub store: &'a mut Store,
+    /// Who asks.
+    pub caller: &'a mut Caller,
     /// What is the same for all connections: configuration, clients, statistics.
     pub node: &'a NodeState,
     /// When the batch began; the one clock of the command.
     pub now: Millis,
-    /// The place of argument 1, if the batch computed it before the keyspace was locked.
+    /// The place of argument 1, if the batch computed it before the store was locked.
     pub place: Option<Place>,
+    /// What follows for whoever asked.
+    pub flow: Flow,
     /// Where the reply goes.
     pub reply: Encoder<'a>,
 }
 
-/// Runs a command whose arity was checked: writes exactly one reply, or returns an error having written nothing and
-/// changed nothing.
+/// What follows a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The next one.
+    Replied,
+    /// Nothing: the connection closes once the replies are sent.
+    Close,
+    /// The same command again, with room for so many more bytes; nothing was written or changed.
+    Room(usize),
+}
+
+/// Runs a command whose arity was checked: writes exactly one reply, or returns an error having changed nothing.
 pub type Handler = fn(&mut Context<'_>, Request<'_>) -> Result<(), CommandError>;
 
 /// Why a command failed, with Redis's texts.

@@ -33,8 +33,10 @@ async fn run_by(node: Arc<Node>, clock: impl Fn() -> Millis) {
         sampled = now;
         if now - checked >= IDLE_CHECK {
             checked = now;
-            close_idle(&node, clock());
-            node.state.used_memory(&node.keyspace());
+            let date = clock();
+            close_idle(&node, date);
+            close_lagging(&node, date);
+            node.state.used_memory(&node.store().keyspace);
         }
     }
     node.state.clients.send_all(Signal::Drain);
@@ -45,7 +47,7 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
     let deadline = Instant::now() + node.state.config.tick() / 4;
     let budget = EXPIRE_BUDGET * usize::try_from(node.state.config.expire_effort()).unwrap_or(1);
     loop {
-        let cycle = node.keyspace().expire_cycle(clock(), budget);
+        let cycle = node.store().keyspace.expire_cycle(clock(), budget);
         if !cycle.unfinished || Instant::now() >= deadline {
             return;
         }
@@ -67,13 +69,22 @@ fn close_idle(node: &Node, now: Millis) {
     }
 }
 
+/// The soft limits of `client-output-buffer-limit`, for clients that are sent nothing more.
+fn close_lagging(node: &Node, now: Millis) {
+    let limits = node.state.config.output_limits();
+    for client in node.state.clients.all() {
+        client.check_lag(&limits, now);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{
         super::{
             exclusive::Exclusive,
-            keyspace::{Key, Keyspace, Ttl, Value},
+            keyspace::{Key, Ttl, Value},
             state::NodeState,
+            store::Store,
         },
         *,
     };
@@ -83,14 +94,15 @@ mod tests {
 
     /// A node with keys that expire within ten seconds, and as many that do not.
     fn node() -> Arc<Node> {
-        let mut keyspace = Keyspace::new(16);
+        let mut store = Store::new(16);
+        let keyspace = &mut store.keyspace;
         let access = keyspace.access(Millis(0), true);
         for number in 0..KEYS {
             let ttl = Ttl::At(Millis(i64::from(number % 10_000)));
             keyspace.db_mut(3).set(Key::new(&number.to_le_bytes()), Value::Int(0), ttl, access);
             keyspace.db_mut(5).set(Key::new(&number.to_le_bytes()), Value::Int(0), Ttl::None, access);
         }
-        Arc::new(Node { state: NodeState::default(), keyspace: Exclusive::new(keyspace) })
+        Arc::new(Node { state: NodeState::default(), store: Exclusive::new(store) })
     }
 
     /// Starts the loop on a clock that begins at 0 and goes as the time of the test does.
@@ -107,17 +119,17 @@ mod tests {
         for second in 1..=10_u32 {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let due = KEYS / 10 * second;
-            let left = node.keyspace().db(3).len();
+            let left = node.store().keyspace.db(3).len();
             let expected = (KEYS - due) as usize;
             assert!(left.abs_diff(expected) <= 2 * KEYS as usize / 100, "{left} keys after {second} s");
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
         {
-            let keyspace = node.keyspace();
+            let keyspace = &node.store().keyspace;
             assert_eq!((keyspace.db(3).len(), keyspace.db(5).len()), (0, KEYS as usize));
             assert_eq!(keyspace.stats().expired, u64::from(KEYS));
             // The peak was seen when there were more.
-            assert!(node.state.peak_memory() > node.state.used_memory(&keyspace));
+            assert!(node.state.peak_memory() > node.state.used_memory(keyspace));
         }
         node.state.stop.cancel();
         running.await.unwrap();

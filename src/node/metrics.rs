@@ -37,7 +37,7 @@ pub(super) fn write(node: &Node, out: &mut Text) {
     out.one(Kind::Counter, "redis_net_input_bytes_total", "Bytes from RESP clients.", stats.input.get());
     out.one(Kind::Counter, "redis_net_output_bytes_total", "Bytes to RESP clients.", stats.output.get());
     databases(node, out);
-    let used = state.used_memory(&node.keyspace());
+    let used = state.used_memory(&node.store().keyspace);
     out.one(Kind::Gauge, "redis_memory_used_bytes", "Bytes of data, tables and client buffers.", used);
     let memory = process::memory();
     out.one(Kind::Gauge, "redis_memory_used_rss_bytes", "Resident memory of the process.", memory.resident);
@@ -53,14 +53,15 @@ pub(super) fn write(node: &Node, out: &mut Text) {
 }
 
 fn databases(node: &Node, out: &mut Text) {
-    let keyspace = node.keyspace();
+    let store = node.store();
+    let keyspace = &store.keyspace;
     let sizes: Vec<(String, usize, usize)> = (0..keyspace.databases())
         .map(|index| (index, keyspace.db(index)))
         .filter(|(_, db)| !db.is_empty())
         .map(|(index, db)| (format!("db{index}"), db.len(), db.expiring()))
         .collect();
-    let stats = node.state.keyspace_stats(&keyspace);
-    drop(keyspace);
+    let stats = node.state.keyspace_stats(keyspace);
+    drop(store);
     let mut family = out.family(Kind::Gauge, "redis_db_keys", "Keys of a database.");
     for (name, keys, _) in &sizes {
         family.sample(&[("db", name)], keys);

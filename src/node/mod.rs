@@ -1,26 +1,28 @@
 //! redis_node: keyspace, data types, expiry, and the server around them. Knows nothing of other nodes.
 //!
-//! A request's way: [`serve`] reads and parses a batch, [`dispatch`] runs it under the one lock of the keyspace, handlers
-//! in [`commands`] do the work on a [`context::Context`], and the replies go out with one write.
+//! A request's way: `net` reads and parses a batch, [`exec`] runs it under the one lock of the [`store`], handlers in [`commands`] do
+//! the work on a [`context::Context`], and the replies go out with one write.
 //! There is no global state: a process may run several nodes.
 
 pub mod acl;
+pub mod caller;
 pub mod clients;
 pub mod commands;
 pub mod config;
 pub mod context;
 mod cron;
 mod daemon;
-pub mod dispatch;
 mod exclusive;
+pub mod exec;
 pub mod keyspace;
 mod metrics;
+mod net;
+pub mod outbox;
 pub(crate) mod process;
 pub mod rdb;
-mod serve;
-pub mod session;
 pub mod state;
 pub mod stats;
+pub mod store;
 
 use std::{
     net::SocketAddr,
@@ -30,10 +32,11 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    clients::Client,
     config::Config,
     exclusive::Exclusive,
-    keyspace::Keyspace,
     state::{DATABASES, NodeState},
+    store::Store,
 };
 use crate::{
     id::NodeId,
@@ -72,13 +75,18 @@ pub enum RunError {
 pub struct Node {
     /// What is shared besides the data.
     pub state: NodeState,
-    keyspace: Exclusive<Keyspace>,
+    store: Exclusive<Store>,
 }
 
 impl Node {
-    /// The data, for as long as a batch takes.
-    pub fn keyspace(&self) -> MutexGuard<'_, Keyspace> {
-        self.keyspace.lock()
+    /// The data and what changes with it, for as long as a batch takes.
+    pub fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock()
+    }
+
+    /// A client is gone.
+    fn forget(&self, client: &Client) {
+        self.state.clients.remove(client);
     }
 }
 
@@ -110,9 +118,9 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     }
     let life = Life::default();
     let state = NodeState::new(options.id.clone(), config, life.stop_token().clone());
-    let mut keyspace = Keyspace::new(DATABASES);
-    keyspace.set_aging(commands::aging(&state.config));
-    let node = Arc::new(Node { state, keyspace: Exclusive::new(keyspace) });
+    let mut store = Store::new(DATABASES);
+    store.keyspace.set_aging(commands::aging(&state.config));
+    let node = Arc::new(Node { state, store: Exclusive::new(store) });
     let name = format!("node-{}", options.id);
     let running = server::start(&name, &node, listeners, options.workers, life)?;
     Ok(NodeHandle { running, node })

@@ -1,5 +1,14 @@
 //! Replies into a byte vector, in RESP2 or RESP3, and the requests of those who ask.
 
+use bytes::Bytes;
+
+use super::output::Pieces;
+
+/// From so many bytes on, a value that can be shared is worth a write of its own.
+pub const SHARED_MIN: usize = 64 << 10;
+/// The most that is written around the bytes of a string.
+const BULK_FRAME: usize = 24;
+
 /// Which RESP a client speaks (`HELLO 2|3`). RESP3 types are written in their RESP2 form to a RESP2 client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
@@ -14,13 +23,43 @@ pub enum Version {
 #[derive(Debug)]
 pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,
+    /// Where large values may be kept as they are.
+    pieces: Option<&'a mut Pieces>,
     version: Version,
+    /// The most that `out` may hold; strings beyond are counted instead of written.
+    limit: usize,
+    /// Bytes that were only counted.
+    missing: usize,
+}
+
+/// A place between replies, see [`Encoder::mark`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    bytes: usize,
+    pieces: usize,
 }
 
 impl<'a> Encoder<'a> {
     /// Writes to the end of `out`.
     pub fn new(out: &'a mut Vec<u8>, version: Version) -> Self {
-        Self { out, version }
+        Self { out, pieces: None, version, limit: usize::MAX, missing: 0 }
+    }
+
+    /// Writes to the end of an [`Output`](super::Output).
+    pub(super) fn sharing(out: &'a mut Vec<u8>, pieces: &'a mut Pieces, version: Version) -> Self {
+        Self { out, pieces: Some(pieces), version, limit: usize::MAX, missing: 0 }
+    }
+
+    /// The same place, for a part of the reply that another writes.
+    #[must_use]
+    pub fn reborrow(&mut self) -> Encoder<'_> {
+        Encoder {
+            out: self.out,
+            pieces: self.pieces.as_deref_mut(),
+            version: self.version,
+            limit: usize::MAX,
+            missing: 0,
+        }
     }
 
     /// What the client speaks.
@@ -34,10 +73,48 @@ impl<'a> Encoder<'a> {
         self.version = version;
     }
 
-    /// The bytes written so far, everything before included.
+    /// Strings that would make the buffer longer than this are counted and not written; [`Encoder::room_missing`] tells.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Bytes that were not written because of the limit: the reply is of no use if there are any.
     #[must_use]
-    pub fn buffer(&mut self) -> &mut Vec<u8> {
-        self.out
+    pub fn room_missing(&self) -> usize {
+        self.missing
+    }
+
+    /// Where the next reply will begin.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.out.len(), pieces: self.pieces.as_ref().map_or(0, |pieces| pieces.list.len()) }
+    }
+
+    /// Forgets what was written since `mark`.
+    pub fn truncate(&mut self, mark: Mark) {
+        self.out.truncate(mark.bytes);
+        if let Some(pieces) = &mut self.pieces {
+            pieces.len -= pieces.list.drain(mark.pieces..).map(|(_, bytes)| bytes.len()).sum::<usize>();
+        }
+    }
+
+    /// The bytes written since `mark`, large values that are shared left out: enough to tell what kind of reply it is.
+    #[must_use]
+    pub fn since(&self, mark: Mark) -> &[u8] {
+        &self.out[mark.bytes..]
+    }
+
+    /// Puts replies in front of what was written since `mark`.
+    pub fn insert(&mut self, mark: Mark, replies: &[u8]) {
+        self.out.splice(mark.bytes..mark.bytes, replies.iter().copied());
+        if let Some(pieces) = &mut self.pieces {
+            pieces.list[mark.pieces..].iter_mut().for_each(|(at, _)| *at += replies.len());
+        }
+    }
+
+    /// Appends what is in RESP already.
+    pub fn raw(&mut self, replies: &[u8]) {
+        self.out.extend_from_slice(replies);
     }
 
     /// `+OK`.
@@ -79,9 +156,27 @@ impl<'a> Encoder<'a> {
     /// A string of any bytes.
     pub fn bulk(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
-        self.out.reserve(bytes.len() + 24);
+        if self.out.len() + bytes.len() > self.limit {
+            // Its header and the two line ends.
+            self.missing += bytes.len() + BULK_FRAME;
+            return;
+        }
+        self.out.reserve(bytes.len() + BULK_FRAME);
         self.length(b'$', bytes.len());
         self.out.extend_from_slice(bytes);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// A string that somebody keeps: a large one is not copied, but sent from where it is.
+    pub fn shared(&mut self, bytes: &Bytes) {
+        if bytes.len() < SHARED_MIN || self.pieces.is_none() {
+            return self.bulk(bytes);
+        }
+        self.length(b'$', bytes.len());
+        if let Some(pieces) = &mut self.pieces {
+            pieces.len += bytes.len();
+            pieces.list.push((self.out.len(), bytes.clone()));
+        }
         self.out.extend_from_slice(b"\r\n");
     }
 

@@ -5,6 +5,7 @@
 //! ([`glob`]).
 //! Not here: sockets, clocks, what a command means.
 
+mod args;
 mod bignum;
 pub mod encode;
 pub mod extended;
@@ -12,10 +13,13 @@ mod foreign;
 pub mod frame;
 pub mod glob;
 pub mod number;
+mod output;
 pub mod quote;
 pub mod request;
 pub mod value;
 
-pub use encode::{Encoder, Version, encode_command};
+pub use args::{Args, TooLarge};
+pub use encode::{Encoder, Mark, Version, encode_command};
+pub use output::Output;
 pub use request::{Batch, Limits, ProtocolError, Request};
 pub use value::Value;

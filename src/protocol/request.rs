@@ -4,6 +4,8 @@
 //! under one lock. It is incremental: a request that is not complete yet is continued where parsing stopped, so a
 //! bulk string that arrives in a thousand reads is scanned once.
 
+use bytes::Bytes;
+
 use super::{foreign, number, quote};
 
 /// What a client may send, and how much of it. The defaults are those of Redis.
@@ -105,6 +107,13 @@ pub struct Span {
 }
 
 impl Span {
+    /// `None` past 4 GiB.
+    pub(super) fn new(start: usize, len: usize) -> Option<Self> {
+        let end = start.checked_add(len).and_then(|end| u32::try_from(end).ok())?;
+        let start = u32::try_from(start).ok()?;
+        Some(Self { start, len: end - start })
+    }
+
     fn of(self, buffer: &[u8]) -> &[u8] {
         let start = self.start as usize;
         &buffer[start..start + self.len as usize]
@@ -117,9 +126,17 @@ pub struct Request<'a> {
     buffer: &'a [u8],
     spans: &'a [Span],
     raw: Option<&'a [u8]>,
+    /// The memory that `buffer` is, if arguments may be kept in it.
+    owner: Option<&'a Bytes>,
 }
 
 impl<'a> Request<'a> {
+    /// These parts of `buffer`, of which there is at least one.
+    pub(super) fn of_spans(buffer: &'a [u8], spans: &'a [Span]) -> Self {
+        debug_assert!(!spans.is_empty(), "a request has a name");
+        Self { buffer, spans, raw: None, owner: None }
+    }
+
     /// Arguments, the command name included.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -153,6 +170,21 @@ impl<'a> Request<'a> {
         self.spans.get(index).map(|span| span.of(self.buffer))
     }
 
+    /// The same request, whose arguments may be kept in `owner`, the memory that its buffer is.
+    #[must_use]
+    pub fn owned_by(self, owner: &'a Bytes) -> Self {
+        // Arguments of inline requests lie elsewhere.
+        let is_same = std::ptr::eq(self.buffer.as_ptr_range().start, owner.as_ptr_range().start);
+        Self { owner: is_same.then_some(owner), ..self }
+    }
+
+    /// Argument `index` to be kept where it lies; `None` if it cannot be, or if that would keep more memory that is not its own.
+    #[must_use]
+    pub fn shared(&self, index: usize) -> Option<Bytes> {
+        let (owner, argument) = (self.owner?, self.arg(index));
+        (owner.len() / 2 <= argument.len()).then(|| owner.slice_ref(argument))
+    }
+
     /// The request as it came, to be sent on unchanged; `None` for an inline request.
     #[must_use]
     pub fn raw(&self) -> Option<&'a [u8]> {
@@ -176,7 +208,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn tail(&self, first: usize) -> Option<Self> {
         let spans = self.spans.get(first..).filter(|spans| !spans.is_empty())?;
-        Some(Self { buffer: self.buffer, spans, raw: None })
+        Some(Self { spans, raw: None, ..*self })
     }
 
     /// All arguments from `first` on.
@@ -373,6 +405,7 @@ impl Batch {
             buffer: if request.inline { &self.inline } else { buffer },
             spans: &self.spans[request.first_span as usize..request.end_span as usize],
             raw: (!request.inline).then(|| &buffer[request.start as usize..request.end as usize]),
+            owner: None,
         }
     }
 

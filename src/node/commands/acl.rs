@@ -6,8 +6,8 @@ use crate::{
     node::{
         acl::DEFAULT,
         clients::Signal,
-        context::{CommandError, Context, Handler},
-        dispatch::is_implemented,
+        commands::table::is_implemented,
+        context::{CommandError, Context, Flow, Handler},
     },
     protocol::Request,
 };
@@ -72,8 +72,8 @@ fn deluser(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
             if client.labels().user.name() != name {
                 continue;
             }
-            if client.id == context.session.client.id {
-                context.session.close();
+            if client.id == context.caller.client.id {
+                context.flow = Flow::Close;
             } else {
                 client.send(Signal::Kill);
             }
@@ -102,7 +102,7 @@ fn users(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
 }
 
 fn whoami(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    let user = context.session.user.clone();
+    let user = context.caller.user.clone();
     context.reply.bulk(user.name());
     Ok(())
 }

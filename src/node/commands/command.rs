@@ -1,12 +1,9 @@
 //! `COMMAND`: the part of the command table that this node has.
 
-use super::support::Outcome;
+use super::{support::Outcome, table::is_implemented};
 use crate::{
     command::{introspect, resolve},
-    node::{
-        context::{CommandError, Context, Handler},
-        dispatch::is_implemented,
-    },
+    node::context::{CommandError, Context, Handler},
     protocol::Request,
 };
 
@@ -25,18 +22,4 @@ fn command(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let spec = resolve(&request).map_err(|error| CommandError::other(error.to_string()))?;
     introspect::command(spec, &request, &mut ctx.reply, &is_implemented)
         .map_err(|error| CommandError::other(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::command::TABLE;
-
-    #[test]
-    fn every_handler_has_a_row() {
-        let mut seen = std::collections::HashSet::new();
-        for (name, _) in crate::node::commands::handlers() {
-            assert!(TABLE.iter().any(|spec| spec.name == name), "{name} is not in the command table");
-            assert!(seen.insert(name), "{name} has two handlers");
-        }
-    }
 }

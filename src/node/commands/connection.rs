@@ -5,9 +5,9 @@ use super::{help::help as help_lines, support::Outcome};
 use crate::{
     connection::{self, Command, Endpoint, Label, Listed, Replies, Wish},
     node::{
+        caller::Caller,
         clients::{NO_EVICT, NO_TOUCH, Signal},
-        context::{CommandError, Context, Handler},
-        session::Session,
+        context::{CommandError, Context, Flow, Handler},
         state::NodeState,
     },
     protocol::{Request, Version},
@@ -44,26 +44,33 @@ pub(super) const HANDLERS: &[(&str, Handler)] = handlers![
 ];
 
 fn run(context: &mut Context<'_>, request: Request<'_>, command: Command) -> Outcome {
-    let databases = context.keyspace.databases();
-    let mut here = Here { session: context.session, node: context.node, now: context.now, databases };
-    command(&mut here, &request, &mut context.reply).map_err(|refusal| CommandError::other(refusal.0))
+    let databases = context.store.keyspace.databases();
+    let mut here =
+        Here { caller: context.caller, node: context.node, now: context.now, databases, closes: false };
+    let outcome = command(&mut here, &request, &mut context.reply);
+    if here.closes {
+        context.flow = Flow::Close;
+    }
+    outcome.map_err(|refusal| CommandError::other(refusal.0))
 }
 
 /// A connection, and the node it is to.
 struct Here<'a> {
-    session: &'a mut Session,
+    caller: &'a mut Caller,
     node: &'a NodeState,
     now: Millis,
     databases: usize,
+    /// The connection is to be closed after the reply.
+    closes: bool,
 }
 
 impl Endpoint for Here<'_> {
     fn id(&self) -> u64 {
-        self.session.client.id
+        self.caller.client.id
     }
 
     fn is_authenticated(&self) -> bool {
-        self.session.authenticated || !self.node.acl.login_required()
+        self.caller.authenticated || !self.node.acl.login_required()
     }
 
     fn needs_password(&self) -> bool {
@@ -72,13 +79,13 @@ impl Endpoint for Here<'_> {
 
     fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool {
         let user = self.node.acl.log_in(user, password);
-        user.map(|user| self.session.log_in(user)).is_some()
+        user.map(|user| self.caller.log_in(user)).is_some()
     }
 
     fn log_out(&mut self) {
         let acl = &self.node.acl;
-        self.session.log_in(acl.default_user().clone());
-        self.session.authenticated = !acl.login_required();
+        self.caller.log_in(acl.default_user().clone());
+        self.caller.authenticated = !acl.login_required();
     }
 
     fn knows_user(&self, name: &[u8]) -> bool {
@@ -86,11 +93,11 @@ impl Endpoint for Here<'_> {
     }
 
     fn version(&self) -> Version {
-        self.session.version
+        self.caller.version
     }
 
     fn set_version(&mut self, version: Version) {
-        self.session.set_version(version);
+        self.caller.set_version(version);
     }
 
     fn databases(&self) -> usize {
@@ -98,27 +105,27 @@ impl Endpoint for Here<'_> {
     }
 
     fn select(&mut self, database: usize) {
-        self.session.select(database);
+        self.caller.select(database);
     }
 
     fn replies(&self) -> Replies {
-        self.session.replies
+        self.caller.replies
     }
 
     fn set_replies(&mut self, replies: Replies) {
-        self.session.replies = replies;
+        self.caller.replies = replies;
     }
 
     fn answers_all(&self) -> bool {
-        self.session.answers_all
+        self.caller.answers_all
     }
 
     fn name(&self) -> Vec<u8> {
-        self.session.client.labels().name.clone()
+        self.caller.client.labels().name.clone()
     }
 
     fn set_label(&mut self, label: Label, value: &[u8]) {
-        let mut labels = self.session.client.labels();
+        let mut labels = self.caller.client.labels();
         let place = match label {
             Label::Name => &mut labels.name,
             Label::Library => &mut labels.library,
@@ -131,15 +138,15 @@ impl Endpoint for Here<'_> {
         let flag = match wish {
             Wish::NoEvict => NO_EVICT,
             Wish::NoTouch => {
-                self.session.no_touch = on;
+                self.caller.no_touch = on;
                 NO_TOUCH
             }
         };
-        self.session.client.set_flag(flag, on);
+        self.caller.client.set_flag(flag, on);
     }
 
     fn close(&mut self) {
-        self.session.close();
+        self.closes = true;
     }
 
     fn listed(&self) -> Vec<Listed> {
@@ -156,9 +163,9 @@ impl Endpoint for Here<'_> {
     }
 
     fn line(&self, id: u64) -> Option<Vec<u8>> {
-        if id == self.session.client.id {
+        if id == self.caller.client.id {
             // Also of a gRPC caller, which is not in the list.
-            return Some(self.session.client.describe(self.now));
+            return Some(self.caller.client.describe(self.now));
         }
         self.node.clients.get(id).map(|client| client.describe(self.now))
     }

@@ -48,7 +48,7 @@ fn flushdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 
 fn flushall(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     check_mode(request)?;
-    drop_aside(ctx.keyspace.clear());
+    drop_aside(ctx.store.keyspace.clear());
     ctx.reply.ok();
     Ok(())
 }
@@ -57,11 +57,11 @@ fn swapdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let first = int_or(request.arg(1), "ERR invalid first DB index")?;
     let second = int_or(request.arg(2), "ERR invalid second DB index")?;
     let existing =
-        |number: i32| usize::try_from(number).ok().filter(|&index| index < ctx.keyspace.databases());
+        |number: i32| usize::try_from(number).ok().filter(|&index| index < ctx.store.keyspace.databases());
     let (Some(first), Some(second)) = (existing(first), existing(second)) else {
         return Err(CommandError::other("ERR DB index is out of range"));
     };
-    ctx.keyspace.swap(first, second);
+    ctx.store.keyspace.swap(first, second);
     ctx.reply.ok();
     Ok(())
 }

@@ -152,9 +152,9 @@ fn clients(context: &Context<'_>, lines: &mut Lines<'_>) {
 fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
     let node = context.node;
     let process = process::memory();
-    let databases = || (0..context.keyspace.databases()).map(|index| context.keyspace.db(index));
+    let databases = || (0..context.store.keyspace.databases()).map(|index| context.store.keyspace.db(index));
     let dataset = databases().map(Db::record_bytes).sum::<usize>() as u64;
-    let used = node.used_memory(context.keyspace);
+    let used = node.used_memory(&context.store.keyspace);
     let overhead = used.saturating_sub(dataset);
     let percent = |part: u64, whole: u64| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
     lines.bytes("used_memory", used);
@@ -198,7 +198,7 @@ fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {
     use std::sync::atomic::Ordering::Relaxed;
     let node = context.node;
     let (stats, rate) = (&node.stats, node.stats.rate());
-    let keys = node.keyspace_stats(context.keyspace);
+    let keys = node.keyspace_stats(&context.store.keyspace);
     lines.field("total_connections_received", node.connections.received.load(Relaxed));
     lines.field("total_commands_processed", stats.processed.get());
     lines.field("instantaneous_ops_per_sec", rate.commands.round());
@@ -268,8 +268,8 @@ fn errorstats(context: &Context<'_>, lines: &mut Lines<'_>) {
 }
 
 fn keyspace(context: &Context<'_>, lines: &mut Lines<'_>) {
-    for index in 0..context.keyspace.databases() {
-        let db = context.keyspace.db(index);
+    for index in 0..context.store.keyspace.databases() {
+        let db = context.store.keyspace.db(index);
         if !db.is_empty() {
             let (keys, expires) = (db.len(), db.expiring());
             let ttl = db.mean_ttl(context.now).map_or(0, |ttl| ttl.0);

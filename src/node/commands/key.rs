@@ -41,7 +41,7 @@ fn exists(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 
 /// Looking is using, also for a client that does not want it otherwise.
 fn touch(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let access = ctx.keyspace.access(ctx.now, true);
+    let access = ctx.store.keyspace.access(ctx.now, true);
     let mut found = 0;
     ctx.each_key(request, 1, |ctx, key, _| found += i64::from(ctx.db().read(key, access).is_some()));
     ctx.reply.integer(found);
@@ -99,7 +99,7 @@ fn database(ctx: &Context<'_>, argument: &[u8]) -> Result<usize, CommandError> {
     let number = int(argument)?;
     usize::try_from(number)
         .ok()
-        .filter(|&number| number < ctx.keyspace.databases())
+        .filter(|&number| number < ctx.store.keyspace.databases())
         .ok_or(CommandError::other("ERR DB index is out of range"))
 }
 
@@ -109,12 +109,12 @@ fn same_object() -> CommandError {
 
 fn move_(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let target = database(ctx, request.arg(2))?;
-    let source = ctx.session.database;
+    let source = ctx.caller.database;
     if source == target {
         return Err(same_object());
     }
     let (key, access) = (ctx.key(request, 1), ctx.access());
-    let (source, target) = ctx.keyspace.two_mut(source, target);
+    let (source, target) = ctx.store.keyspace.two_mut(source, target);
     let movable = source.write(key, access).is_some() && !target.contains(key, access.now);
     if movable && let Some(record) = source.remove(key, access.now) {
         target.put(record);
@@ -124,7 +124,7 @@ fn move_(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 fn copy(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let (mut target_database, mut replace) = (ctx.session.database, false);
+    let (mut target_database, mut replace) = (ctx.caller.database, false);
     let mut words = request.args_from(3);
     while let Some(word) = words.next() {
         if is_word(word, "REPLACE") {
@@ -136,7 +136,7 @@ fn copy(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         }
     }
     let (from, to): (Key<'_>, Key<'_>) = (ctx.key(request, 1), ctx.key(request, 2));
-    if target_database == ctx.session.database && from.bytes == to.bytes {
+    if target_database == ctx.caller.database && from.bytes == to.bytes {
         return Err(same_object());
     }
     let access = ctx.access();
@@ -145,7 +145,7 @@ fn copy(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         copy.as_mut().set_age(access.aging.initial(access.now));
         copy
     });
-    let target = ctx.keyspace.db_mut(target_database);
+    let target = ctx.store.keyspace.db_mut(target_database);
     let copied = match copy {
         Some(copy) if replace || !target.contains(to, access.now) => {
             target.put(copy);

@@ -1,4 +1,4 @@
-//! The commands, one file per family: arguments in, keyspace changed, one reply out.
+//! The commands, one file per family: arguments in, store changed, one reply out. [`table`] collects them.
 
 mod acl;
 mod command;
@@ -19,33 +19,6 @@ mod server;
 mod string;
 mod string_range;
 mod support;
+pub mod table;
 
 pub(crate) use server::aging;
-
-use super::context::Handler;
-pub use super::dispatch::is_implemented;
-
-/// Every command this node has, by its name in the command table (`container|sub` for subcommands).
-pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
-    [
-        acl::HANDLERS,
-        command::HANDLERS,
-        connection::HANDLERS,
-        counter::HANDLERS,
-        database::HANDLERS,
-        debug::HANDLERS,
-        dump::HANDLERS,
-        expire::HANDLERS,
-        info::HANDLERS,
-        key::HANDLERS,
-        lcs::HANDLERS,
-        object::HANDLERS,
-        scan::HANDLERS,
-        server::HANDLERS,
-        string::HANDLERS,
-        string_range::HANDLERS,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
-}

@@ -72,7 +72,7 @@ const SWITCHING: &str = "Please note that when switching between policies at run
                          time to adjust.";
 
 fn idletime(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let (aging, now) = (ctx.keyspace.aging(), ctx.now);
+    let (aging, now) = (ctx.store.keyspace.aging(), ctx.now);
     reply_about(ctx, request, |record| match aging {
         Aging::Lru => Ok(Aging::idle_seconds(record.age(), now)),
         Aging::Lfu { .. } => Err(CommandError::other(format!(
@@ -82,7 +82,7 @@ fn idletime(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 fn freq(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let (aging, now) = (ctx.keyspace.aging(), ctx.now);
+    let (aging, now) = (ctx.store.keyspace.aging(), ctx.now);
     reply_about(ctx, request, |record| match aging {
         Aging::Lfu { .. } => Ok(i64::from(aging.frequency(record.age(), now))),
         Aging::Lru => Err(CommandError::other(format!(

@@ -57,7 +57,7 @@ impl Found {
 
     fn reply(&self, reply: &mut Encoder<'_>) {
         reply.array(self.count);
-        reply.buffer().extend_from_slice(&self.replies);
+        reply.raw(&self.replies);
     }
 }
 

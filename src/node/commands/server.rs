@@ -3,7 +3,7 @@
 use super::{help::help as help_lines, support::Outcome};
 use crate::{
     node::{
-        context::{CommandError, Context, Handler},
+        context::{CommandError, Context, Flow, Handler},
         keyspace::Aging,
     },
     protocol::{
@@ -61,9 +61,9 @@ fn shutdown(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
             _ => return Err(CommandError::Syntax),
         }
     }
-    tracing::info!(client = %context.session.client.peer.remote, "SHUTDOWN");
+    tracing::info!(client = %context.caller.client.peer.remote, "SHUTDOWN");
     context.node.stop.cancel();
-    context.session.close();
+    context.flow = Flow::Close;
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 context.node.acl.set_default_password(password.as_bytes());
             }
             "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => {
-                context.keyspace.set_aging(aging(config));
+                context.store.keyspace.set_aging(aging(config));
             }
             _ => {}
         }
@@ -124,7 +124,7 @@ pub(crate) fn aging(config: &crate::node::config::Config) -> Aging {
 }
 
 fn config_resetstat(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    context.node.reset_stats(context.keyspace);
+    context.node.reset_stats(&context.store.keyspace);
     context.reply.ok();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What commands share: the database of the session, keys with their place, replies of values, number arguments.
+//! What commands share: the caller's database, keys with their place, replies of values, number arguments.
 
 use crate::{
     node::{
@@ -15,14 +15,14 @@ pub(super) type Outcome = Result<(), CommandError>;
 const TOGETHER: usize = 32;
 
 impl<'a> Context<'a> {
-    /// The session's database.
+    /// The caller's database.
     pub(super) fn db(&mut self) -> &mut Db {
-        self.keyspace.db_mut(self.session.database)
+        self.store.keyspace.db_mut(self.caller.database)
     }
 
     /// How this command looks keys up.
     pub(super) fn access(&self) -> Access {
-        self.keyspace.access(self.now, !self.session.no_touch)
+        self.store.keyspace.access(self.now, !self.caller.no_touch)
     }
 
     /// The key in argument `index`.
@@ -50,7 +50,7 @@ impl<'a> Context<'a> {
                 *place = self.key(request, index).place;
             }
             if indexes.len() > 1 {
-                self.keyspace.prefetch(self.session.database, &places[..indexes.len()]);
+                self.store.keyspace.prefetch(self.caller.database, &places[..indexes.len()]);
             }
             for (place, index) in places.into_iter().zip(indexes) {
                 run(self, Key::with_place(request.arg(index), place), index);
@@ -59,9 +59,9 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The session's database and the reply, to write what is found.
+    /// The caller's database and the reply, to write what is found.
     pub(super) fn db_and_reply(&mut self) -> (&mut Db, &mut Encoder<'a>) {
-        (self.keyspace.db_mut(self.session.database), &mut self.reply)
+        (self.store.keyspace.db_mut(self.caller.database), &mut self.reply)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use cluster_fixture::{node, redis_server};
 use redis_cluster::{
-    node::commands::is_implemented,
+    node::commands::table::is_implemented,
     protocol::{Value, Version},
 };
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use cluster_fixture::{Server, console, etcd, node, proxy, redis_server};
 use redis_cluster::{
     command::{Flags, Group, Route, Spec, keys, resolve, route::reason},
-    node::commands::is_implemented,
+    node::commands::table::is_implemented,
     protocol::{Batch, Limits, Value, Version, encode_command},
     proxy::answers,
     slot::SlotId,

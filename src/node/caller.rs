@@ -1,4 +1,5 @@
-//! One client connection as commands see it.
+//! Who calls a command, and what it was told about how: database, protocol, rights. Nothing of a socket is here, because a
+//! transaction calls commands too, and so does what comes over gRPC.
 
 use std::sync::Arc;
 
@@ -9,30 +10,40 @@ use super::{
 };
 use crate::{connection::Replies, protocol::Version, server::Peer, time::Millis};
 
-/// State of a connection.
+/// On whose behalf a command runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// It came from a client just now.
+    #[default]
+    Client,
+    /// A client queued it, and `EXEC` runs it.
+    Transaction,
+}
+
+/// See the module.
 #[derive(Debug)]
-pub struct Session {
-    /// `SELECT`ed database; change it with [`Session::select`].
+pub struct Caller {
+    /// `SELECT`ed database; change it with [`Caller::select`].
     pub database: usize,
     /// What replies are written in.
     pub version: Version,
     /// Whose rights it has.
     pub user: Arc<User>,
-    /// Logged in, or needed not when it connected.
+    /// Logged in, or no password was required.
     pub authenticated: bool,
     /// `CLIENT NO-TOUCH`: reading leaves access times alone.
     pub no_touch: bool,
     /// `CLIENT REPLY`.
     pub replies: Replies,
-    /// Close once the replies are sent.
-    pub closing: bool,
-    /// Every command must be answered: it is a gRPC caller's.
+    /// Every command must be answered, and in RESP3: it is a gRPC caller's.
     pub answers_all: bool,
-    /// What other connections see of it.
+    /// Who runs the command.
+    pub origin: Origin,
+    /// What others see of it.
     pub client: Arc<Client>,
 }
 
-impl Session {
+impl Caller {
     /// Of a new connection.
     #[must_use]
     pub fn new(node: &NodeState, client: Arc<Client>) -> Self {
@@ -47,8 +58,8 @@ impl Session {
             authenticated: !acl.login_required(),
             no_touch: false,
             replies: Replies::On,
-            closing: false,
             answers_all: false,
+            origin: Origin::Client,
             client,
         }
     }
@@ -71,16 +82,10 @@ impl Session {
         self.user = user;
         self.authenticated = true;
     }
-
-    /// Nothing more is executed; the connection closes once its replies are sent.
-    pub fn close(&mut self) {
-        self.closing = true;
-        self.client.set_flag(super::clients::CLOSING, true);
-    }
 }
 
-impl Default for Session {
-    /// Of nobody, for tests.
+impl Default for Caller {
+    /// Nobody in particular, for tests.
     fn default() -> Self {
         let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let acl = Acl::default();

@@ -19,13 +19,20 @@ use tokio::{io::AsyncWrite as _, net::TcpStream};
 use tokio_util::io::poll_read_buf;
 
 use super::{
-    Node,
-    clients::{Client, Signal},
-    dispatch::{Execution, Plan},
-    session::Session,
+    input::{Input, READ},
+    step::{Situation, Step},
 };
 use crate::{
-    protocol::{Batch, Encoder, ProtocolError},
+    node::{
+        Node,
+        caller::Caller,
+        clients::{CLOSING, Client, Signal},
+        exec::{
+            Stage,
+            batch::{Plan, Stop},
+        },
+    },
+    protocol::{Output, ProtocolError},
     server::{
         Peer, Served,
         sniff::{Protocol, Sniff, sniff},
@@ -33,8 +40,6 @@ use crate::{
     time::Millis,
 };
 
-/// Bytes asked for in one read.
-const READ: usize = 64 << 10;
 /// Bytes of a large request or reply that are read or written before the worker's other connections get their turn.
 const TURN: usize = 1 << 20;
 /// The most of one read: whoever waits for the worker waits for the kernel's copy too.
@@ -43,23 +48,21 @@ const READ_MAX: usize = 256 << 10;
 const KEEP: usize = 1 << 20;
 
 /// What the connections of one worker thread share.
-pub(super) struct Worker {
+pub(in crate::node) struct Worker {
     node: Arc<Node>,
     /// Taken by the connection that is being served, and put back before it waits.
     input: Cell<Option<Box<Input>>>,
-    output: RefCell<Vec<u8>>,
+    output: RefCell<Output>,
     plan: RefCell<Plan>,
 }
 
 impl Worker {
-    pub(super) fn new(node: Arc<Node>) -> Self {
+    pub(in crate::node) fn new(node: Arc<Node>) -> Self {
         Self { node, input: Cell::default(), output: RefCell::default(), plan: RefCell::default() }
     }
 
     fn take_input(&self) -> Box<Input> {
-        self.input
-            .take()
-            .unwrap_or_else(|| Box::new(Input { bytes: Vec::with_capacity(READ), ..Input::default() }))
+        self.input.take().unwrap_or_else(|| Box::new(Input::with_room()))
     }
 
     fn give_back(&self, mut input: Box<Input>) {
@@ -70,48 +73,17 @@ impl Worker {
     }
 }
 
-/// What was read, and how far it is done.
-#[derive(Default)]
-struct Input {
-    bytes: Vec<u8>,
-    batch: Batch,
-    /// The first request of `batch` that has not run.
-    next: usize,
-    /// Why nothing after the batch can be read.
-    broken: Option<ProtocolError>,
-    /// `bytes` were not looked at yet.
-    unread: bool,
-}
-
-impl Input {
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.batch.restart();
-        (self.next, self.broken, self.unread) = (0, None, false);
-    }
-
-    /// Something can be done without reading.
-    fn is_runnable(&self) -> bool {
-        self.unread || self.next < self.batch.len() || self.broken.is_some()
-    }
-
-    /// Everything complete has run: forget it.
-    fn drop_done(&mut self) {
-        self.bytes.drain(..self.batch.consumed());
-        self.batch.reset();
-        self.next = 0;
-    }
-}
-
 /// One connection.
 struct Connection {
     worker: Rc<Worker>,
     stream: TcpStream,
-    session: Session,
+    caller: Caller,
+    /// Nothing more is executed; it closes once its replies are sent.
+    closing: bool,
     /// Input that waits for the rest of a request, or for the client to read its replies.
     waiting: Option<Box<Input>>,
     /// Replies the client has not taken yet, and how much of them it has.
-    unsent: Vec<u8>,
+    unsent: Output,
     sent: usize,
     /// Since the last batch.
     reads: u64,
@@ -128,7 +100,7 @@ struct Registered(Arc<Node>, Arc<Client>);
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.0.state.clients.remove(&self.1);
+        self.0.forget(&self.1);
     }
 }
 
@@ -138,7 +110,7 @@ enum End {
     HandOver(Vec<u8>, Protocol),
 }
 
-pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) -> Served {
+pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) -> Served {
     let node = Arc::clone(&worker.node);
     let state = &node.state;
     let client = state.clients.add(peer, Arc::clone(state.acl.default_user()), Millis::now());
@@ -147,13 +119,14 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) -> 
         // The signal to all clients may have been sent before this one was in the list.
         client.send(Signal::Drain);
     }
-    let session = Session::new(state, client);
+    let caller = Caller::new(state, client);
     let mut connection = Connection {
         worker,
         stream,
-        session,
+        caller,
+        closing: false,
         waiting: None,
-        unsent: Vec::new(),
+        unsent: Output::default(),
         sent: 0,
         reads: 0,
         read_bytes: 0,
@@ -175,7 +148,7 @@ impl Connection {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<End>> {
         if !self.watched {
             // A task's waker stays the same for its life.
-            self.session.client.watch(cx.waker());
+            self.caller.client.watch(cx.waker());
             self.watched = true;
         }
         self.moved = 0;
@@ -184,71 +157,95 @@ impl Connection {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.session.client.signal() == Signal::Kill {
-                return Poll::Ready(Ok(End::Close));
-            }
-            ready!(self.poll_send(cx))?;
-            if self.session.closing || self.session.client.signal() == Signal::Drain {
-                return Poll::Ready(Ok(End::Close));
-            }
-            let (mut input, own) = match self.waiting.take() {
-                Some(input) => (input, true),
-                None => (self.worker.take_input(), false),
+            let situation = Situation {
+                signal: self.caller.client.signal(),
+                closing: self.closing,
+                unsent: !self.unsent.is_empty(),
+                outbox: self.caller.client.has_messages(),
+                runnable: self.waiting.as_ref().is_some_and(|input| input.is_runnable()),
             };
-            if !input.is_runnable() {
-                match self.poll_receive(&mut input, cx) {
-                    Poll::Ready(Ok(0)) => return Poll::Ready(Ok(End::Close)),
-                    Poll::Ready(Ok(_)) => {}
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => {
-                        if own {
-                            self.waiting = Some(input);
-                        } else {
-                            self.worker.give_back(input);
-                        }
-                        return Poll::Pending;
+            match situation.step() {
+                Step::End => return Poll::Ready(Ok(End::Close)),
+                Step::Send => ready!(self.poll_send(cx))?,
+                Step::Collect => self.collect(cx)?,
+                Step::Work | Step::Read => {
+                    if let Some(end) = ready!(self.poll_receive_and_work(cx))? {
+                        return Poll::Ready(Ok(end));
                     }
                 }
             }
-            if !self.is_resp {
-                match sniff(&input.bytes) {
-                    Sniff::Is(Protocol::Resp) => self.is_resp = true,
-                    Sniff::Is(protocol) => {
-                        return Poll::Ready(Ok(End::HandOver(std::mem::take(&mut input.bytes), protocol)));
-                    }
-                    Sniff::NeedMore => {
-                        input.unread = false;
-                        self.keep(input, own);
-                        continue;
-                    }
-                }
-            }
-            self.work(&mut input, cx)?;
-            self.keep(input, own);
         }
+    }
+
+    /// Reads, unless something read waits, and works on it.
+    fn poll_receive_and_work(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<End>>> {
+        let (mut input, own) = match self.waiting.take() {
+            Some(input) => (input, true),
+            None => (self.worker.take_input(), false),
+        };
+        if !input.is_runnable() {
+            match self.poll_receive(&mut input, cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Some(End::Close))),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    if own {
+                        self.waiting = Some(input);
+                    } else {
+                        self.worker.give_back(input);
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        if !self.is_resp {
+            match sniff(&input.bytes) {
+                Sniff::Is(Protocol::Resp) => self.is_resp = true,
+                Sniff::Is(protocol) => {
+                    let read = std::mem::take(&mut input.bytes);
+                    return Poll::Ready(Ok(Some(End::HandOver(read, protocol))));
+                }
+                Sniff::NeedMore => {
+                    input.unread = false;
+                    self.keep(input, own);
+                    return Poll::Ready(Ok(None));
+                }
+            }
+        }
+        self.work(&mut input, cx)?;
+        self.keep(input, own);
+        Poll::Ready(Ok(None))
     }
 
     /// Sends what earlier writes did not.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.unsent.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
         while self.sent < self.unsent.len() {
-            let rest = &self.unsent[self.sent..];
+            let rest = self.unsent.piece(self.sent);
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &rest[..rest.len().min(TURN)]))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sent += written;
             self.moved += written;
-            self.session.client.set_output(self.unsent.len() - self.sent);
+            self.caller.client.set_unsent(self.unsent.len() - self.sent);
             if self.moved >= TURN && self.sent < self.unsent.len() {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
-        (self.unsent, self.sent) = (Vec::new(), 0);
+        (self.unsent, self.sent) = (Output::default(), 0);
         Poll::Ready(Ok(()))
+    }
+
+    /// Sends what others have for the client. The lock is what makes it come before whatever runs after.
+    fn collect(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let worker = Rc::clone(&self.worker);
+        let mut output = worker.output.borrow_mut();
+        {
+            let _store = worker.node.store();
+            self.caller.client.take_messages(&mut output.encoder(self.caller.version));
+        }
+        self.write(&mut output, cx)
     }
 
     /// One read. Never asks for much more memory than the client has already filled.
@@ -273,53 +270,57 @@ impl Connection {
         let node = &*worker.node;
         let mut limits = node.state.config.limits();
         if input.unread {
-            input.unread = false;
-            if !self.session.authenticated && node.state.acl.login_required() {
+            if !self.caller.authenticated && node.state.acl.login_required() {
                 limits = limits.unauthenticated();
             }
-            input.broken = input.batch.parse(&input.bytes, &limits).err();
+            input.parse(&limits);
         }
         let mut output = worker.output.borrow_mut();
-        if input.next < input.batch.len() {
-            self.run(node, input, &mut output);
+        while input.has_requests() {
+            match self.run(node, input, &mut output) {
+                // Without the lock: it is the system that takes its time.
+                Stop::Room(room) => output.reserve_touched(room),
+                Stop::Close => {
+                    self.closing = true;
+                    break;
+                }
+                Stop::End | Stop::Replies => break,
+            }
         }
-        if input.next == input.batch.len() && !self.session.closing {
-            input.drop_done();
+        if !input.has_requests() && !self.closing {
             self.after_batch(input, limits.query_buffer, &mut output);
         }
-        let sent = self.write(&mut output, cx);
-        output.clear();
-        if output.capacity() > KEEP {
-            *output = Vec::new();
-        }
-        sent
+        self.write(&mut output, cx)
     }
 
-    fn run(&mut self, node: &Node, input: &mut Input, output: &mut Vec<u8>) {
+    fn run(&mut self, node: &Node, input: &mut Input, output: &mut Output) -> Stop {
         let worker = Rc::clone(&self.worker);
         let mut plan = worker.plan.borrow_mut();
-        plan.make(&input.batch, &input.bytes, input.next);
-        let now = Millis::now();
-        let mut keyspace = node.keyspace();
-        let stats = &node.state.stats;
-        stats.reads.add(std::mem::take(&mut self.reads));
-        stats.input.add(std::mem::take(&mut self.read_bytes));
         let (length, spare) = (input.bytes.len(), input.bytes.capacity() - input.bytes.len());
-        self.session.client.note(now, length, spare);
-        let mut execution =
-            Execution { node: &node.state, keyspace: &mut keyspace, session: &mut self.session, now };
-        input.next = execution.run(&mut plan, &input.batch, &input.bytes, input.next, output);
-        stats.writes.add(1);
-        stats.output.add(output.len() as u64);
+        input.run(|requests| {
+            plan.make((0..requests.len()).map(|index| requests.get(index)));
+            let now = Millis::now();
+            let mut store = node.store();
+            let stats = &node.state.stats;
+            stats.reads.add(std::mem::take(&mut self.reads));
+            stats.input.add(std::mem::take(&mut self.read_bytes));
+            self.caller.client.note(now, length, spare);
+            if self.caller.client.has_messages() {
+                self.caller.client.take_messages(&mut output.encoder(self.caller.version));
+            }
+            let mut stage = Stage { store: &mut store, caller: &mut self.caller, node: &node.state, now };
+            let ran = stage.run(&mut plan, |index| requests.get(index), output);
+            stats.writes.add(1);
+            stats.output.add(output.len() as u64);
+            ran
+        })
     }
 
     /// What follows the complete requests: nothing, an unfinished one, or something that is none.
-    fn after_batch(&mut self, input: &mut Input, query_buffer: usize, output: &mut Vec<u8>) {
+    fn after_batch(&mut self, input: &mut Input, query_buffer: usize, output: &mut Output) {
         use ProtocolError::{UnauthenticatedBulkLength, UnauthenticatedMultibulkLength};
         match input.broken.take() {
-            Some(UnauthenticatedBulkLength | UnauthenticatedMultibulkLength)
-                if self.session.authenticated =>
-            {
+            Some(UnauthenticatedBulkLength | UnauthenticatedMultibulkLength) if self.caller.authenticated => {
                 // It logged in a moment ago: what follows is measured by other limits.
                 input.batch.restart();
                 input.unread = true;
@@ -327,45 +328,60 @@ impl Connection {
             Some(error) => {
                 match error.reply() {
                     Some(text) => {
-                        tracing::debug!(%error, client = %self.session.client.peer.remote, "protocol error");
-                        Encoder::new(output, self.session.version).error(text);
+                        tracing::debug!(%error, client = %self.caller.client.peer.remote, "protocol error");
+                        output.encoder(self.caller.version).error(text);
                     }
                     None => {
                         output.clear();
                         let state = &self.worker.node.state;
-                        state.connections.warn_of_http(self.session.client.peer.remote, Millis::now());
+                        state.connections.warn_of_http(self.caller.client.peer.remote, Millis::now());
                     }
                 }
-                self.session.close();
+                self.close();
             }
             None if input.bytes.len() > query_buffer => {
-                let client = self.session.client.peer.remote;
+                let client = self.caller.client.peer.remote;
                 tracing::warn!(%client, "closed: client-query-buffer-limit reached");
-                self.session.close();
+                self.close();
             }
             None => {}
         }
     }
 
-    /// One write; what the kernel does not take now is kept.
-    fn write(&mut self, output: &mut Vec<u8>, cx: &mut Context<'_>) -> io::Result<()> {
+    fn close(&mut self) {
+        self.closing = true;
+        self.caller.client.set_flag(CLOSING, true);
+    }
+
+    /// One write of what the worker's buffer holds; what the kernel does not take now is kept.
+    fn write(&mut self, output: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
+        let written = self.write_once(output, cx);
+        if output.capacity() > KEEP {
+            *output = Output::default();
+        } else {
+            output.clear();
+        }
+        written
+    }
+
+    fn write_once(&mut self, output: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
         if output.is_empty() {
             return Ok(());
         }
-        let offered = &output[..output.len().min(TURN)];
-        let written = match Pin::new(&mut self.stream).poll_write(cx, offered) {
+        let offered = output.piece(0);
+        let written = match Pin::new(&mut self.stream).poll_write(cx, &offered[..offered.len().min(TURN)]) {
             Poll::Ready(written) => written?,
             Poll::Pending => 0,
         };
         self.moved += written;
         if written < output.len() {
-            if output.capacity() > KEEP {
-                // It would not be kept for others anyway.
-                (self.unsent, self.sent) = (std::mem::take(output), written);
+            // A large buffer would not be kept for others anyway, and what is shared is not copied.
+            (self.unsent, self.sent) = if output.capacity() > KEEP || output.is_sharing() {
+                (std::mem::take(output), written)
             } else {
-                (self.unsent, self.sent) = (output[written..].to_vec(), 0);
-            }
-            self.session.client.set_output(self.unsent.len() - self.sent);
+                (Output::from(output.copy_from(written)), 0)
+            };
+            self.caller.client.set_unsent(self.unsent.len() - self.sent);
         }
         Ok(())
     }
@@ -375,7 +391,7 @@ impl Connection {
         self.waiting = self.kept(input, own);
         let bytes = self.waiting.as_ref().map(|input| &input.bytes);
         let (length, capacity) = bytes.map_or((0, 0), |bytes| (bytes.len(), bytes.capacity()));
-        self.session.client.set_query(length, capacity - length);
+        self.caller.client.set_query(length, capacity - length);
     }
 
     /// What is left of the input, in memory of this connection and as much as needed; the rest goes back.

@@ -1,0 +1,86 @@
+//! Which handler runs which command: the one place where a row of the command table meets the code behind it.
+
+use std::sync::LazyLock;
+
+use super::{
+    acl, command, connection, counter, database, debug, dump, expire, info, key, lcs, object, scan, server,
+    string, string_range,
+};
+use crate::{
+    command::{Spec, TABLE},
+    node::context::Handler,
+};
+
+/// A command of this node.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Its row in the command table.
+    pub spec: &'static Spec,
+    /// What runs it.
+    pub handler: Handler,
+    /// The first argument is a key.
+    pub keyed: bool,
+}
+
+/// Every command this node has, by its name in the command table (`container|sub` for subcommands).
+pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
+    [
+        acl::HANDLERS,
+        command::HANDLERS,
+        connection::HANDLERS,
+        counter::HANDLERS,
+        database::HANDLERS,
+        debug::HANDLERS,
+        dump::HANDLERS,
+        expire::HANDLERS,
+        info::HANDLERS,
+        key::HANDLERS,
+        lcs::HANDLERS,
+        object::HANDLERS,
+        scan::HANDLERS,
+        server::HANDLERS,
+        string::HANDLERS,
+        string_range::HANDLERS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// By [`Spec::index`]; `None` where the table knows a command that this node does not have.
+static ROWS: LazyLock<Box<[Option<Row>]>> = LazyLock::new(|| {
+    let mut rows: Box<[Option<Row>]> = TABLE.iter().map(|_| None).collect();
+    for (name, handler) in handlers() {
+        let spec = TABLE.iter().find(|spec| spec.name == name);
+        let spec = spec.unwrap_or_else(|| panic!("{name} is not in the command table"));
+        rows[usize::from(spec.index)] = Some(Row { spec, handler, keyed: spec.legacy_keys().0 == 1 });
+    }
+    rows
+});
+
+/// How this node runs a command, if it has it.
+#[must_use]
+pub fn row(spec: &Spec) -> Option<&'static Row> {
+    ROWS[usize::from(spec.index)].as_ref()
+}
+
+/// Whether this node has the command.
+#[must_use]
+pub fn is_implemented(spec: &Spec) -> bool {
+    row(spec).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_handler_has_a_row() {
+        let mut seen = std::collections::HashSet::new();
+        for (name, _) in handlers() {
+            assert!(TABLE.iter().any(|spec| spec.name == name), "{name} is not in the command table");
+            assert!(seen.insert(name), "{name} has two handlers");
+        }
+        assert_eq!(TABLE.iter().filter(|spec| is_implemented(spec)).count(), seen.len());
+    }
+}

@@ -1,0 +1,86 @@
+//! The one door to commands: [`call`] runs one on the store, whoever asks. Batches of a connection ([`batch`]), transactions and gRPC
+//! come through it; [`admit`] says before it who may run what. Not here: sockets, and what commands do.
+
+mod admit;
+pub(super) mod batch;
+mod timer;
+
+use super::{
+    caller::Caller,
+    commands::table::Row,
+    context::{Context, Flow},
+    keyspace::Place,
+    state::NodeState,
+    store::Store,
+};
+use crate::{
+    command::Flags,
+    protocol::{Encoder, Request},
+    time::Millis,
+};
+
+/// Replies to a reading command that are longer than this are not written into memory that the system has yet to find: that
+/// would take longer than the copying, and everybody waits for it.
+const UNTOUCHED_MAX: usize = 1 << 20;
+
+/// On what a command runs: the store is locked, the caller known, and the clock stands still.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    /// The data.
+    pub store: &'a mut Store,
+    /// Who asks.
+    pub caller: &'a mut Caller,
+    /// Configuration, clients, statistics.
+    pub node: &'a NodeState,
+    /// When the batch began.
+    pub now: Millis,
+}
+
+/// Runs a command that was admitted. Writes one reply, whatever happens; none if it is to be called again, see [`Flow::Room`].
+///
+/// `place` is that of argument 1 if it is known; `room` is how long the whole output may get without memory that has to be found
+/// first.
+pub fn call(
+    stage: &mut Stage<'_>,
+    row: &Row,
+    request: Request<'_>,
+    place: Option<Place>,
+    room: usize,
+    mut reply: Encoder<'_>,
+) -> Flow {
+    stage.caller.client.set_command(row.spec);
+    let start = reply.mark();
+    if row.spec.flags.has(Flags::READONLY) {
+        reply.set_limit(room.max(UNTOUCHED_MAX));
+    }
+    let mut context = Context {
+        store: stage.store,
+        caller: stage.caller,
+        node: stage.node,
+        now: stage.now,
+        place,
+        flow: Flow::Replied,
+        reply,
+    };
+    let result = (row.handler)(&mut context, request);
+    let Context { flow, mut reply, .. } = context;
+    let stats = &stage.node.stats;
+    if let Err(error) = result {
+        reply.truncate(start);
+        let text = error.to_string();
+        stats.command(row.spec).failed.add(1);
+        stats.error(text.as_bytes());
+        reply.error(text);
+        return Flow::Replied;
+    }
+    if reply.room_missing() > 0 {
+        let missing = reply.room_missing();
+        reply.truncate(start);
+        return Flow::Room(missing);
+    }
+    if let [b'-', error @ ..] = reply.since(start) {
+        stats.command(row.spec).failed.add(1);
+        stats.error(error);
+    }
+    flow
+}

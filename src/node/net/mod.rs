@@ -1,0 +1,9 @@
+//! How a node talks RESP: [`connection`] reads, runs and writes; [`input`] is what was read and has not run; [`step`] decides what a
+//! connection does next; [`grpc`] is the same for callers over gRPC. Not here: what commands do, and who may run them.
+
+mod connection;
+pub(super) mod grpc;
+mod input;
+mod step;
+
+pub(super) use connection::{Worker, serve};

@@ -17,6 +17,7 @@ pub mod exec;
 pub mod keyspace;
 mod metrics;
 mod net;
+pub mod object;
 pub mod outbox;
 pub(crate) mod process;
 pub mod rdb;

@@ -1,0 +1,137 @@
+//! One listpack with its length.
+
+use super::{End, Fill};
+use crate::node::object::{
+    Element,
+    listpack::{self, Listpack},
+};
+
+/// Elements that lie together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chunk {
+    pack: Listpack,
+    len: usize,
+}
+
+impl From<Listpack> for Chunk {
+    fn from(pack: Listpack) -> Self {
+        let len = pack.count();
+        Self { pack, len }
+    }
+}
+
+impl Chunk {
+    /// Of one element.
+    pub(super) fn of(element: Element<'_>) -> Self {
+        let mut chunk = Self::default();
+        chunk.push(End::Right, element);
+        chunk
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.pack.capacity()
+    }
+
+    pub(super) fn pack(&self) -> &Listpack {
+        &self.pack
+    }
+
+    /// Whether one more element may be here. The first may always: it has to be somewhere.
+    pub(super) fn has_room(&self, element: Element<'_>, fill: Fill) -> bool {
+        let (bytes, added) = (self.pack.as_bytes().len(), element.size());
+        listpack::fits(bytes, added) && (self.len == 0 || fill.allows(self.len + 1, bytes + added))
+    }
+
+    fn position(&self, index: usize) -> usize {
+        self.pack.position(index, self.len)
+    }
+
+    pub(super) fn push(&mut self, end: End, element: Element<'_>) {
+        let at = match end {
+            End::Left => self.pack.first(),
+            End::Right => self.pack.end(),
+        };
+        self.pack.insert(at, element);
+        self.len += 1;
+    }
+
+    pub(super) fn pop<R>(&mut self, end: End, show: impl FnOnce(Element<'_>) -> R) -> Option<R> {
+        if self.len == 0 {
+            return None;
+        }
+        let at = match end {
+            End::Left => self.pack.first(),
+            End::Right => self.pack.previous(self.pack.end()),
+        };
+        let shown = show(self.pack.get(at));
+        self.pack.remove(at, 1);
+        self.len -= 1;
+        Some(shown)
+    }
+
+    pub(super) fn set(&mut self, index: usize, element: Element<'_>) {
+        self.pack.replace(self.position(index), element);
+    }
+
+    pub(super) fn insert(&mut self, index: usize, element: Element<'_>) {
+        self.pack.insert(self.position(index), element);
+        self.len += 1;
+    }
+
+    pub(super) fn remove(&mut self, index: usize, count: usize) {
+        self.pack.remove(self.position(index), count);
+        self.len -= count;
+    }
+
+    /// Keeps the first `index` elements and gives the others.
+    pub(super) fn split(&mut self, index: usize) -> Self {
+        let pack = self.pack.split(self.position(index));
+        let rest = Self { pack, len: self.len - index };
+        self.len = index;
+        rest
+    }
+
+    /// Takes in the elements of the chunk behind it, if both together are at most half full.
+    pub(super) fn merge(&mut self, next: &Self) -> bool {
+        let bytes = self.pack.as_bytes().len() + next.pack.as_bytes().len();
+        let fits = Fill::default().allows(self.len + next.len, 2 * bytes);
+        if fits {
+            self.pack.append(&next.pack);
+            self.len += next.len;
+        }
+        fits
+    }
+
+    pub(super) fn remove_equal(&mut self, element: Element<'_>, most: usize, from: End) -> usize {
+        let mut removed = 0;
+        match from {
+            End::Left => {
+                let mut at = self.pack.first();
+                while at < self.pack.end() && removed < most {
+                    if self.pack.get(at) == element {
+                        self.pack.remove(at, 1);
+                        removed += 1;
+                    } else {
+                        at = self.pack.next(at);
+                    }
+                }
+            }
+            End::Right => {
+                let mut at = self.pack.end();
+                while at > self.pack.first() && removed < most {
+                    at = self.pack.previous(at);
+                    if self.pack.get(at) == element {
+                        self.pack.remove(at, 1);
+                        removed += 1;
+                    }
+                }
+            }
+        }
+        self.len -= removed;
+        removed
+    }
+}

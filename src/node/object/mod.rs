@@ -1,0 +1,33 @@
+//! Values that do not fit into a key's own block: pure structures, no I/O, no clock, no keyspace.
+//!
+//! [`listpack`] is Redis's packed sequence of small elements, byte for byte; [`list`] lists made of such packs. How many bytes a
+//! value takes is always known without counting.
+
+pub mod list;
+pub mod listpack;
+
+pub use list::List;
+pub use listpack::Element;
+
+use bytes::Bytes;
+
+/// A value outside of its key's block.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A large string, which replies may share.
+    String(Bytes),
+    /// A list.
+    List(List),
+}
+
+impl Object {
+    /// Bytes of memory, this enum included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::String(bytes) => bytes.len(),
+                Self::List(list) => list.bytes(),
+            }
+    }
+}

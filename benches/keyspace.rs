@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use redis_cluster::{
-    node::keyspace::{Key, Keyspace, Place, RecordRef, Ttl, Value},
+    node::keyspace::{Key, Keyspace, Place, Ttl, Value},
     time::Millis,
 };
 
@@ -69,8 +69,8 @@ fn bench(criterion: &mut Criterion) {
                     for (key, place) in keys.iter().zip(places) {
                         match keyspace
                             .db_mut(0)
-                            .read(Key::with_place(key, place), access)
-                            .map(RecordRef::value)
+                            .read_string(Key::with_place(key, place), access)
+                            .expect("all are strings")
                         {
                             Some(Value::Bytes(bytes)) => {
                                 black_box(bytes.iter().fold(0, |sum, byte| sum ^ byte))

@@ -34,6 +34,7 @@ fn bytes(value: Value<'_>) -> Vec<u8> {
     match value {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Bytes(bytes) => bytes.to_vec(),
+        Value::Shared(bytes) => bytes.to_vec(),
     }
 }
 
@@ -63,7 +64,7 @@ fuzz_target!(|changes: Vec<Change>| {
             Change::Edit(number, len, byte) => {
                 let key = key(number);
                 if let Some(mut entry) = db.write(Key::new(&key), access) {
-                    let len = usize::from(len).max(bytes(entry.value()).len());
+                    let len = usize::from(len).max(entry.string().map_or(0, |value| bytes(value).len()));
                     entry.edit(len, |value| value.iter_mut().skip(1).step_by(7).for_each(|old| *old = byte));
                     let value = &mut model.get_mut(&key).expect("the model has what the keyspace has").0;
                     value.resize(len, 0);
@@ -86,7 +87,7 @@ fuzz_target!(|changes: Vec<Change>| {
     for number in 0..96 {
         let found = db
             .read(Key::new(&key(number)), access)
-            .map(|record| (bytes(record.value()), record.expiry().map(|at| at.0)));
+            .map(|record| (bytes(record.string().expect("all are strings")), record.expiry().map(|at| at.0)));
         assert_eq!(found, model.get(&key(number)).cloned());
     }
     let (mut cursor, mut seen) = (Cursor::from_number(0), 0);

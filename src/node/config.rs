@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::outbox;
+use super::{object::list::Fill, outbox};
 use crate::protocol::{
     Limits,
     number::{parse_i64, parse_memory},
@@ -67,6 +67,9 @@ const fn only(name: &'static str, kind: Kind, value: &'static str, reason: &'sta
 
 const NO_PERSISTENCE: &str = "this server has no persistence yet";
 const INT: i64 = i32::MAX as i64;
+const LIST_FILL: Kind = Kind::Integer { min: i32::MIN as i64, max: INT };
+/// Parameters with two names.
+const ALIASES: &[(&str, &str)] = &[("list-max-listpack-size", "list-max-ziplist-size")];
 const POLICIES: &[&str] = &[
     "volatile-lru",
     "volatile-lfu",
@@ -108,6 +111,9 @@ const PARAMETERS: &[Parameter] = &[
     settable("lazyfree-lazy-user-flush", Kind::Bool, "no"),
     settable("lfu-decay-time", Kind::Integer { min: 0, max: INT }, "1"),
     settable("lfu-log-factor", Kind::Integer { min: 0, max: INT }, "10"),
+    settable("list-compress-depth", Kind::Integer { min: 0, max: INT }, "0"),
+    settable("list-max-listpack-size", LIST_FILL, "-2"),
+    settable("list-max-ziplist-size", LIST_FILL, "-2"),
     fixed("logfile", ""),
     fixed("loglevel", "notice"),
     settable("maxclients", Kind::Integer { min: 1, max: u32::MAX as i64 }, "10000"),
@@ -130,6 +136,20 @@ const PARAMETERS: &[Parameter] = &[
 
 fn find(name: &[u8]) -> Option<usize> {
     PARAMETERS.iter().position(|parameter| parameter.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// Sets a parameter, under its other name too.
+fn put(values: &mut [String], index: usize, value: String) {
+    let name = PARAMETERS[index].name;
+    let other = ALIASES.iter().find_map(|&(a, b)| match name {
+        _ if name == a => Some(b),
+        _ if name == b => Some(a),
+        _ => None,
+    });
+    if let Some(other) = other.and_then(|other| find(other.as_bytes())) {
+        values[other].clone_from(&value);
+    }
+    values[index] = value;
 }
 
 impl Parameter {
@@ -196,6 +216,7 @@ struct Hot {
     lfu: AtomicBool,
     lfu_log_factor: AtomicI64,
     lfu_decay_time: AtomicI64,
+    list_fill: AtomicI64,
     output: Mutex<outbox::Limits>,
 }
 
@@ -239,9 +260,10 @@ impl Config {
     pub fn preset(&self, name: &str, value: &str) -> Result<(), String> {
         let index = find(name.as_bytes()).ok_or_else(|| format!("no parameter {name}"))?;
         let mut values = self.values();
-        values[index] = PARAMETERS[index]
+        let value = PARAMETERS[index]
             .parse(value.as_bytes(), &values[index])
             .map_err(|reason| format!("{name}: {reason}"))?;
+        put(&mut values, index, value);
         self.refresh(&values);
         Ok(())
     }
@@ -290,7 +312,7 @@ impl Config {
         }
         let names = changes.iter().map(|(index, _)| PARAMETERS[*index].name).collect();
         for (index, value) in changes {
-            values[index] = value;
+            put(&mut values, index, value);
         }
         self.refresh(&values);
         Ok(names)
@@ -311,6 +333,7 @@ impl Config {
         hot.effort.store(number("active-expire-effort").unsigned_abs(), Relaxed);
         hot.lfu_log_factor.store(number("lfu-log-factor"), Relaxed);
         hot.lfu_decay_time.store(number("lfu-decay-time"), Relaxed);
+        hot.list_fill.store(number("list-max-listpack-size"), Relaxed);
         let policy = find(b"maxmemory-policy").map_or("", |index| &values[index]);
         hot.lfu.store(policy.ends_with("lfu"), Relaxed);
         let output = find(b"client-output-buffer-limit").map_or("", |index| &values[index]);
@@ -332,6 +355,12 @@ impl Config {
     #[must_use]
     pub fn max_string(&self) -> usize {
         self.hot.bulk.load(Relaxed)
+    }
+
+    /// `list-max-listpack-size`.
+    #[must_use]
+    pub fn list_fill(&self) -> Fill {
+        Fill::new(i32::try_from(self.hot.list_fill.load(Relaxed)).unwrap_or_default())
     }
 
     /// `client-output-buffer-limit`.

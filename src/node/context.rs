@@ -1,7 +1,12 @@
 //! What a command gets to work with, and how it fails.
 
 use crate::{
-    node::{caller::Caller, keyspace::Place, state::NodeState, store::Store},
+    node::{
+        caller::Caller,
+        keyspace::{Place, WrongType},
+        state::NodeState,
+        store::Store,
+    },
     protocol::{Encoder, Request},
     time::Millis,
 };
@@ -46,8 +51,8 @@ pub enum CommandError {
     #[error("ERR syntax error")]
     Syntax,
     /// The key holds another type.
-    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
-    WrongType,
+    #[error(transparent)]
+    WrongType(#[from] WrongType),
     /// Not an integer of 64 bits.
     #[error("ERR value is not an integer or out of range")]
     NotInteger,

@@ -1,10 +1,10 @@
 //! Strings that are numbers.
 
-use super::support::{Outcome, integer};
+use super::support::{Outcome, integer, with_bytes};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Ttl, Value},
+        keyspace::{EventClass, Ttl, Value},
     },
     protocol::{Request, extended::Extended},
 };
@@ -32,11 +32,12 @@ fn decrby(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 fn add(ctx: &mut Context<'_>, request: Request<'_>, by: i64) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
-    let sum = match db.write(key, access) {
+    let sum = match db.write_string(key, access)? {
         Some(mut entry) => {
-            let value = match entry.value() {
-                Value::Int(number) => number,
-                Value::Bytes(bytes) => integer(bytes)?,
+            let value = match entry.string() {
+                Some(Value::Int(number)) => number,
+                Some(value) => with_bytes(value, integer)?,
+                None => 0,
             };
             let sum = value
                 .checked_add(by)
@@ -49,6 +50,7 @@ fn add(ctx: &mut Context<'_>, request: Request<'_>, by: i64) -> Outcome {
             by
         }
     };
+    db.event(EventClass::String, "incrby", key.bytes);
     reply.integer(sum);
     Ok(())
 }
@@ -57,10 +59,10 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let float = |text: &[u8]| Extended::parse(text).ok_or(CommandError::NotFloat);
     let (db, reply) = ctx.db_and_reply();
-    let mut entry = db.write(key, access);
-    let value = match entry.as_ref().map(|entry| entry.value()) {
+    let mut entry = db.write_string(key, access)?;
+    let value = match entry.as_ref().and_then(|entry| entry.string()) {
         Some(Value::Int(number)) => Extended::from(number),
-        Some(Value::Bytes(bytes)) => float(bytes)?,
+        Some(value) => with_bytes(value, float)?,
         None => Extended::from(0),
     };
     let sum = value
@@ -73,6 +75,7 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         Some(entry) => entry.set_value(value),
         None => db.set(key, value, Ttl::None, access),
     }
+    db.event(EventClass::String, "incrbyfloat", key.bytes);
     reply.bulk(&text);
     Ok(())
 }

@@ -4,8 +4,8 @@ use super::support::{Outcome, integer, is_word};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Aging, Record, Value},
-        rdb,
+        keyspace::{Aging, EventClass, Record, Value},
+        rdb::{self, Restored},
     },
     protocol::Request,
     time::Millis,
@@ -17,7 +17,7 @@ fn dump(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
     match db.read(key, access) {
-        Some(record) => reply.bulk(rdb::dump(record.value())),
+        Some(record) => reply.bulk(rdb::dump(record.content())),
         None => reply.null(),
     }
     Ok(())
@@ -87,10 +87,16 @@ fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         ttl => Some(Millis(access.now.0.saturating_add(ttl))),
     };
     if expiry.is_some_and(|expiry| expiry <= access.now) {
-        db.remove(key, access.now);
+        if db.remove(key, access.now).is_some() {
+            db.event(EventClass::Generic, "del", key.bytes);
+        }
     } else {
         let age = options.age(access.aging, access.now);
-        db.put(Record::new(key.bytes, Value::of_string(&value), expiry, age));
+        db.put(match value {
+            Restored::String(value) => Record::new(key.bytes, Value::of_string(&value), expiry, age),
+            Restored::Object(object) => Record::of_object(key.bytes, Box::new(object), expiry, age),
+        });
+        db.event(EventClass::Generic, "restore", key.bytes);
     }
     reply.ok();
     Ok(())

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::RecordRef,
+        keyspace::{EventClass, RecordRef},
     },
     protocol::Request,
     time::Millis,
@@ -98,8 +98,10 @@ fn set_expiry(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, command: 
         Some(mut entry) if conditions.hold(entry.expiry(), expiry) => {
             if expiry <= access.now {
                 db.remove(key, access.now);
+                db.event(EventClass::Generic, "del", key.bytes);
             } else {
                 entry.set_expiry(Some(expiry));
+                db.event(EventClass::Generic, "expire", key.bytes);
             }
             true
         }
@@ -115,6 +117,7 @@ fn persist(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let done = match db.write(key, access) {
         Some(mut entry) if entry.expiry().is_some() => {
             entry.set_expiry(None);
+            db.event(EventClass::Generic, "persist", key.bytes);
             true
         }
         _ => false,

@@ -4,7 +4,7 @@ use super::support::{Outcome, int, is_word};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Key, Record},
+        keyspace::{EventClass, Key, Record, type_name},
     },
     protocol::Request,
 };
@@ -26,7 +26,13 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
 fn del(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let now = ctx.now;
     let mut removed = 0;
-    ctx.each_key(request, 1, |ctx, key, _| removed += i64::from(ctx.db().remove(key, now).is_some()));
+    ctx.each_key(request, 1, |ctx, key, _| {
+        let db = ctx.db();
+        if db.remove(key, now).is_some() {
+            db.event(EventClass::Generic, "del", key.bytes);
+            removed += 1;
+        }
+    });
     ctx.reply.integer(removed);
     Ok(())
 }
@@ -48,13 +54,10 @@ fn touch(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     Ok(())
 }
 
-/// What TYPE answers and SCAN … TYPE asks for.
-pub(super) const STRING: &str = "string";
-
 fn type_(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
-    let found = ctx.db().peek(key, access).is_some();
-    ctx.reply.simple(if found { STRING } else { "none" });
+    let (db, reply) = ctx.db_and_reply();
+    reply.simple(db.peek(key, access).map_or("none", |record| type_name(record.content())));
     Ok(())
 }
 
@@ -90,6 +93,8 @@ fn rename_to(ctx: &mut Context<'_>, request: Request<'_>, replace: bool) -> Resu
     }
     if let Some(record) = db.remove(from, access.now) {
         db.put(record.with_key(to.bytes));
+        db.event(EventClass::Generic, "rename_from", from.bytes);
+        db.event(EventClass::Generic, "rename_to", to.bytes);
     }
     Ok(true)
 }
@@ -118,6 +123,8 @@ fn move_(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let movable = source.write(key, access).is_some() && !target.contains(key, access.now);
     if movable && let Some(record) = source.remove(key, access.now) {
         target.put(record);
+        source.event(EventClass::Generic, "move_from", key.bytes);
+        target.event(EventClass::Generic, "move_to", key.bytes);
     }
     ctx.reply.integer(i64::from(movable));
     Ok(())
@@ -149,6 +156,7 @@ fn copy(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let copied = match copy {
         Some(copy) if replace || !target.contains(to, access.now) => {
             target.put(copy);
+            target.event(EventClass::Generic, "copy_to", to.bytes);
             true
         }
         _ => false,

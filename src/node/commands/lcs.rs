@@ -2,7 +2,10 @@
 
 use super::support::{Outcome, integer, is_word, with_bytes};
 use crate::{
-    node::context::{CommandError, Context, Handler},
+    node::{
+        context::{CommandError, Context, Handler},
+        keyspace::{Key, WrongType},
+    },
     protocol::{Encoder, Request},
 };
 
@@ -45,11 +48,11 @@ impl Options {
 
 fn lcs(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let access = ctx.access();
-    let [a, b] = [1, 2].map(|index| {
-        let key = ctx.key(request, index);
-        let record = ctx.db().read(key, access);
-        record.map_or(Vec::new(), |record| with_bytes(record.value(), <[u8]>::to_vec))
-    });
+    let mut text = |index| match ctx.db().read_string(Key::new(request.arg(index)), access) {
+        Ok(value) => Ok(value.map_or(Vec::new(), |value| with_bytes(value, <[u8]>::to_vec))),
+        Err(WrongType) => Err(CommandError::other("ERR The specified keys must contain string values")),
+    };
+    let (a, b) = (text(1)?, text(2)?);
     let options = Options::parse(request)?;
     let lengths = Lengths::of(&a, &b, ctx.node.config.max_string())?;
     let reply = &mut ctx.reply;

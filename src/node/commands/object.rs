@@ -7,7 +7,7 @@ use super::{
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Aging, RecordRef, Value},
+        keyspace::{Aging, Content, RecordRef, Value},
     },
     protocol::Request,
 };
@@ -49,10 +49,14 @@ fn encoding(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 2), ctx.access());
     let (db, reply) = ctx.db_and_reply();
     match db.peek(key, access) {
-        Some(record) => reply.bulk(match record.value() {
-            Value::Int(_) => "int",
-            Value::Bytes(bytes) if bytes.len() <= EMBEDDED_MAX && !record.is_edited() => "embstr",
-            Value::Bytes(_) => "raw",
+        Some(record) => reply.bulk(match record.content() {
+            Content::String(Value::Int(_)) => "int",
+            Content::String(Value::Bytes(bytes)) if bytes.len() <= EMBEDDED_MAX && !record.is_edited() => {
+                "embstr"
+            }
+            Content::String(_) => "raw",
+            // Redis 7.0 has no other encoding for lists, however short.
+            Content::List(_) => "quicklist",
         }),
         None => reply.null(),
     }
@@ -61,8 +65,10 @@ fn encoding(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 
 fn refcount(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     reply_about(ctx, request, |record| {
-        Ok(match record.value() {
-            Value::Int(number) if (0..SHARED_INTEGERS).contains(&number) => SHARED_REFERENCES,
+        Ok(match record.content() {
+            Content::String(Value::Int(number)) if (0..SHARED_INTEGERS).contains(&number) => {
+                SHARED_REFERENCES
+            }
             _ => 1,
         })
     })
@@ -96,7 +102,7 @@ fn help(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
         ctx,
         "OBJECT",
         &[
-            ("ENCODING <key>", "How the value is kept: int, embstr or raw for strings."),
+            ("ENCODING <key>", "How the value is kept: int, embstr or raw for strings, quicklist for lists."),
             ("FREQ <key>", "Logarithmic access frequency; needs an LFU maxmemory-policy."),
             ("IDLETIME <key>", "Seconds since the key was used; needs a maxmemory-policy that is not LFU."),
             ("REFCOUNT <key>", "References to the value: 1, or 2147483647 for small integers."),

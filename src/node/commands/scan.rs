@@ -2,14 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use super::{
-    key::STRING,
-    support::{Outcome, integer, is_word},
-};
+use super::support::{Outcome, integer, is_word};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Cursor, RecordRef},
+        keyspace::{Cursor, RecordRef, type_name},
     },
     protocol::{
         Encoder, Request,
@@ -110,10 +107,12 @@ fn scan(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             return Err(CommandError::Syntax);
         }
     }
-    let wanted = of_type.is_none_or(|name| name.eq_ignore_ascii_case(STRING.as_bytes()));
+    let is_wanted = |record: RecordRef<'_>| {
+        of_type.is_none_or(|name| name.eq_ignore_ascii_case(type_name(record.content()).as_bytes()))
+    };
     let mut found = Found::new(pattern, ctx.now);
     let next = ctx.db().scan_while(cursor, &mut |record| {
-        if wanted {
+        if is_wanted(record) {
             found.offer(record);
         }
         count = count.saturating_sub(1);

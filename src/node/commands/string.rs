@@ -2,12 +2,12 @@
 
 use super::{
     expiry::{self, Unit},
-    support::{Outcome, is_word, reply_optional, reply_value},
+    support::{Outcome, is_word, reply_optional, with_value},
 };
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Ttl, Value},
+        keyspace::{EventClass, RecordRef, Ttl},
     },
     protocol::Request,
     time::Millis,
@@ -30,10 +30,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
 fn get(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
-    match db.read(key, access) {
-        Some(record) => reply_value(reply, record.value()),
-        None => reply.null(),
-    }
+    reply_optional(reply, db.read_string(key, access)?);
     Ok(())
 }
 
@@ -110,10 +107,7 @@ fn set(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         None => Ttl::None,
     };
     if options.get {
-        match db.read(key, access) {
-            Some(record) => reply_value(reply, record.value()),
-            None => reply.null(),
-        }
+        reply_optional(reply, db.read_string(key, access)?);
     }
     let allowed = match options.condition {
         Condition::Always => true,
@@ -121,7 +115,11 @@ fn set(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         Condition::IfPresent => db.contains(key, access.now),
     };
     if allowed {
-        db.set(key, Value::of_string(request.arg(2)), ttl, access);
+        with_value(request, 2, |value| db.set(key, value, ttl, access));
+        db.event(EventClass::String, "set", key.bytes);
+        if expiry.is_some() {
+            db.event(EventClass::Generic, "expire", key.bytes);
+        }
     }
     match (options.get, allowed) {
         (true, _) => {}
@@ -136,7 +134,8 @@ fn setnx(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (db, reply) = ctx.db_and_reply();
     let absent = !db.contains(key, access.now);
     if absent {
-        db.set(key, Value::of_string(request.arg(2)), Ttl::None, access);
+        with_value(request, 2, |value| db.set(key, value, Ttl::None, access));
+        db.event(EventClass::String, "set", key.bytes);
     }
     reply.integer(i64::from(absent));
     Ok(())
@@ -153,7 +152,10 @@ fn psetex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 fn set_expiring(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, command: &str) -> Outcome {
     let expiry = expiry::parse(request.arg(2), unit, ctx.now, command)?;
     let (key, access) = (ctx.key(request, 1), ctx.access());
-    ctx.db().set(key, Value::of_string(request.arg(3)), Ttl::At(expiry), access);
+    let db = ctx.db();
+    with_value(request, 3, |value| db.set(key, value, Ttl::At(expiry), access));
+    db.event(EventClass::String, "set", key.bytes);
+    db.event(EventClass::Generic, "expire", key.bytes);
     ctx.reply.ok();
     Ok(())
 }
@@ -161,20 +163,21 @@ fn set_expiring(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, command
 fn getset(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
-    match db.read(key, access) {
-        Some(record) => reply_value(reply, record.value()),
-        None => reply.null(),
-    }
-    db.set(key, Value::of_string(request.arg(2)), Ttl::None, access);
+    reply_optional(reply, db.read_string(key, access)?);
+    with_value(request, 2, |value| db.set(key, value, Ttl::None, access));
+    db.event(EventClass::String, "set", key.bytes);
     Ok(())
 }
 
 fn getdel(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
-    let found = db.read(key, access).is_some();
+    let found = db.read_string(key, access)?.is_some();
     let record = if found { db.remove(key, access.now) } else { None };
-    reply_optional(reply, record.as_ref());
+    reply_optional(reply, record.as_ref().and_then(|record| record.as_ref().string()));
+    if found {
+        db.event(EventClass::Generic, "del", key.bytes);
+    }
     Ok(())
 }
 
@@ -182,7 +185,7 @@ fn getex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let options = Options::parse(request, 2, OptionsOf::Getex)?;
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
-    if db.read(key, access).is_none() {
+    if db.read_string(key, access)?.is_none() {
         reply.null();
         return Ok(());
     }
@@ -190,13 +193,17 @@ fn getex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let absolute = options.expiry.is_some_and(|(unit, _)| unit.is_absolute());
     if absolute && expiry.is_some_and(|expiry| expiry <= access.now) {
         let record = db.remove(key, access.now);
-        reply_optional(reply, record.as_ref());
+        reply_optional(reply, record.as_ref().and_then(|record| record.as_ref().string()));
+        db.event(EventClass::Generic, "del", key.bytes);
         return Ok(());
     }
     if let Some(mut entry) = db.write(key, access) {
-        reply_value(reply, entry.value());
-        if expiry.is_some() || options.persist {
+        reply_optional(reply, entry.string());
+        let persists = options.persist && entry.expiry().is_some();
+        if expiry.is_some() || persists {
             entry.set_expiry(expiry);
+            let name = if persists { "persist" } else { "expire" };
+            db.event(EventClass::Generic, name, key.bytes);
         }
     }
     Ok(())
@@ -207,10 +214,7 @@ fn mget(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     ctx.reply.array(request.len() - 1);
     ctx.each_key(request, 1, |ctx, key, _| {
         let (db, reply) = ctx.db_and_reply();
-        match db.read(key, access) {
-            Some(record) => reply_value(reply, record.value()),
-            None => reply.null(),
-        }
+        reply_optional(reply, db.read(key, access).and_then(RecordRef::string));
     });
     Ok(())
 }
@@ -226,7 +230,9 @@ fn check_pairs(request: Request<'_>, command: &str) -> Outcome {
 fn set_pairs(ctx: &mut Context<'_>, request: Request<'_>) {
     let access = ctx.access();
     ctx.each_key(request, 2, |ctx, key, index| {
-        ctx.db().set(key, Value::of_string(request.arg(index + 1)), Ttl::None, access);
+        let db = ctx.db();
+        with_value(request, index + 1, |value| db.set(key, value, Ttl::None, access));
+        db.event(EventClass::String, "set", key.bytes);
     });
 }
 

@@ -6,7 +6,7 @@ use super::support::{Outcome, integer, with_bytes};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Ttl, Value},
+        keyspace::{EventClass, Ttl, Value},
     },
     protocol::Request,
 };
@@ -34,9 +34,9 @@ fn append(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access, added) = (ctx.key(request, 1), ctx.access(), request.arg(2));
     let max = ctx.node.config.max_string();
     let (db, reply) = ctx.db_and_reply();
-    let len = match db.write(key, access) {
+    let len = match db.write_string(key, access)? {
         Some(mut entry) => {
-            let old_len = string_len(entry.value());
+            let old_len = entry.string().map_or(0, string_len);
             let len = grown_len(old_len, added.len(), max)?;
             entry.edit(len, |bytes| bytes[old_len..].copy_from_slice(added));
             len
@@ -46,6 +46,7 @@ fn append(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             added.len()
         }
     };
+    db.event(EventClass::String, "append", key.bytes);
     reply.integer(len as i64);
     Ok(())
 }
@@ -53,7 +54,7 @@ fn append(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 fn strlen(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
-    reply.integer(db.read(key, access).map_or(0, |record| string_len(record.value()) as i64));
+    reply.integer(db.read_string(key, access)?.map_or(0, |value| string_len(value) as i64));
     Ok(())
 }
 
@@ -73,9 +74,9 @@ fn getrange(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (start, end) = (integer(request.arg(2))?, integer(request.arg(3))?);
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
-    match db.read(key, access) {
-        Some(record) => {
-            with_bytes(record.value(), |bytes| reply.bulk(&bytes[range(start, end, bytes.len())]));
+    match db.read_string(key, access)? {
+        Some(value) => {
+            with_bytes(value, |bytes| reply.bulk(&bytes[range(start, end, bytes.len())]));
         }
         None => reply.bulk(b""),
     }
@@ -88,7 +89,7 @@ fn setrange(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access, new) = (ctx.key(request, 1), ctx.access(), request.arg(3));
     let max = ctx.node.config.max_string();
     let (db, reply) = ctx.db_and_reply();
-    let old_len = db.write(key, access).map(|entry| string_len(entry.value()));
+    let old_len = db.write_string(key, access)?.and_then(|entry| entry.string().map(string_len));
     if new.is_empty() {
         reply.integer(old_len.unwrap_or(0) as i64);
         return Ok(());
@@ -100,6 +101,7 @@ fn setrange(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     if let Some(mut entry) = db.write(key, access) {
         entry.edit(len, |bytes| bytes[offset..offset + new.len()].copy_from_slice(new));
     }
+    db.event(EventClass::String, "setrange", key.bytes);
     reply.integer(len as i64);
     Ok(())
 }

@@ -3,7 +3,8 @@
 use crate::{
     node::{
         context::{CommandError, Context},
-        keyspace::{Access, Db, Key, Record, Value},
+        keyspace::{Access, Db, Key, LARGE, Value},
+        object::Element,
     },
     protocol::{Encoder, Request, number},
 };
@@ -69,22 +70,48 @@ impl<'a> Context<'a> {
 pub(super) fn reply_value(reply: &mut Encoder<'_>, value: Value<'_>) {
     match value {
         Value::Bytes(bytes) => reply.bulk(bytes),
+        Value::Shared(bytes) => reply.shared(bytes),
         Value::Int(number) => reply.bulk(itoa::Buffer::new().format(number)),
     }
 }
 
 /// Replies with a string, or that there is none.
-pub(super) fn reply_optional(reply: &mut Encoder<'_>, record: Option<&Record>) {
-    match record {
-        Some(record) => reply_value(reply, record.as_ref().value()),
+pub(super) fn reply_optional(reply: &mut Encoder<'_>, value: Option<Value<'_>>) {
+    match value {
+        Some(value) => reply_value(reply, value),
         None => reply.null(),
     }
+}
+
+/// The string in argument `index`, in the form it is kept in: where it lies if it is large and may be kept there.
+pub(super) fn with_value<R>(request: Request<'_>, index: usize, with: impl FnOnce(Value<'_>) -> R) -> R {
+    let bytes = request.arg(index);
+    if bytes.len() >= LARGE
+        && let Some(shared) = request.shared(index)
+    {
+        return with(Value::Shared(&shared));
+    }
+    with(Value::of_string(bytes))
+}
+
+/// Replies with an element of a collection.
+pub(super) fn reply_element(reply: &mut Encoder<'_>, element: Element<'_>) {
+    match element {
+        Element::Int(number) => reply.bulk(itoa::Buffer::new().format(number)),
+        Element::Bytes(bytes) => reply.bulk(bytes),
+    }
+}
+
+/// What a command says to so many arguments that only it itself can tell.
+pub(super) fn wrong_arity(command: &str) -> CommandError {
+    CommandError::other(format!("ERR wrong number of arguments for '{command}' command"))
 }
 
 /// Runs `with` on the bytes of a string.
 pub(super) fn with_bytes<R>(value: Value<'_>, with: impl FnOnce(&[u8]) -> R) -> R {
     match value {
         Value::Bytes(bytes) => with(bytes),
+        Value::Shared(bytes) => with(bytes),
         Value::Int(number) => with(itoa::Buffer::new().format(number).as_bytes()),
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    acl, command, connection, counter, database, debug, dump, expire, info, key, lcs, object, scan, server,
-    string, string_range,
+    acl, command, connection, counter, database, debug, dump, expire, info, key, lcs, list, list_move,
+    list_search, object, scan, server, string, string_range,
 };
 use crate::{
     command::{Spec, TABLE},
@@ -36,6 +36,9 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         info::HANDLERS,
         key::HANDLERS,
         lcs::HANDLERS,
+        list::HANDLERS,
+        list_move::HANDLERS,
+        list_search::HANDLERS,
         object::HANDLERS,
         scan::HANDLERS,
         server::HANDLERS,

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use super::{
     aging::Aging,
+    changes::{Change, Changes, EventClass},
     entry::Entry,
     key::{Key, Place},
     prefetch::prefetch,
@@ -12,6 +13,7 @@ use super::{
     slot::Slot,
 };
 use crate::{
+    node::object::Object,
     slot::{SLOTS, SlotId},
     time::Millis,
 };
@@ -87,6 +89,7 @@ pub struct Db {
     /// Of all records.
     record_bytes: usize,
     pub(super) stats: Stats,
+    pub(super) changes: Changes,
     random: Random,
 }
 
@@ -132,16 +135,44 @@ impl Db {
         let (table, tag) = self.slots.get(key.place.slot.index())?.table(key.place.hash);
         let at = table.find(tag, key.bytes)?;
         if table.at(at).expiry().is_some_and(|expiry| expiry < now) {
-            self.take(key);
-            self.stats.expired += 1;
+            self.expired(key);
             return None;
         }
         Some(at)
     }
 
+    /// Takes a key out whose time has come.
+    fn expired(&mut self, key: Key<'_>) {
+        drop(self.take(key));
+        self.stats.expired += 1;
+        self.changes.report(Change::Expired, key.bytes);
+    }
+
     /// A cell that [`Db::find`] found.
     fn entry(&mut self, place: Place, at: usize) -> Entry<'_> {
-        Entry::new(self.slots[place.slot.index()].table_mut(place.hash).0, at, &mut self.record_bytes)
+        let (table, _) = self.slots[place.slot.index()].table_mut(place.hash);
+        Entry::new(table, at, &mut self.record_bytes, &mut self.changes)
+    }
+
+    /// The record in a cell that was found.
+    pub(super) fn record_at(&self, place: Place, at: usize) -> RecordRef<'_> {
+        self.slots[place.slot.index()].table(place.hash).0.at(at)
+    }
+
+    /// The object in a cell that was found, to be changed; [`Db::recount`] follows.
+    pub(super) fn object_at(&mut self, place: Place, at: usize) -> Option<&mut Object> {
+        self.slots[place.slot.index()].table_mut(place.hash).0.at_mut(at).into_object()
+    }
+
+    /// A record has another size.
+    pub(super) fn recount(&mut self, before: usize, after: usize) {
+        self.record_bytes = self.record_bytes - before + after;
+    }
+
+    /// Gives what a command does to a key its name.
+    #[inline]
+    pub fn event(&mut self, class: EventClass, name: &'static str, key: &[u8]) {
+        self.changes.note(Change::Event(class, name), key);
     }
 
     fn touch(&mut self, place: Place, at: usize, access: Access) {
@@ -174,9 +205,15 @@ impl Db {
 
     /// Looks a key up to change it: counted as use.
     pub fn write(&mut self, key: Key<'_>, access: Access) -> Option<Entry<'_>> {
+        let at = self.find_to_write(key, access)?;
+        Some(self.entry(key.place, at))
+    }
+
+    /// The cell of a key that is to be changed: counted as use.
+    pub(super) fn find_to_write(&mut self, key: Key<'_>, access: Access) -> Option<usize> {
         let at = self.find(key, access.now)?;
         self.touch(key.place, at, access);
-        Some(self.entry(key.place, at))
+        Some(at)
     }
 
     /// Whether a key is there; not counted at all.
@@ -206,6 +243,8 @@ impl Db {
             }
             None => {
                 self.add(key.place, Record::new(key.bytes, value, expiry, access.aging.initial(access.now)));
+                self.changes.note(Change::Created, key.bytes);
+                self.changes.report(Change::Written, key.bytes);
             }
         }
     }
@@ -214,12 +253,15 @@ impl Db {
     pub fn put(&mut self, record: Record) {
         let key = Key::new(record.as_ref().key());
         let place = key.place;
-        drop(self.take(key));
+        if self.take(key).is_none() {
+            self.changes.note(Change::Created, key.bytes);
+        }
+        self.changes.report(Change::Written, key.bytes);
         self.add(place, record);
     }
 
     /// Adds a record whose key is not there.
-    fn add(&mut self, place: Place, record: Record) {
+    pub(super) fn add(&mut self, place: Place, record: Record) {
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, Slot::default);
             self.groups.resize(SLOTS / GROUP, 0);
@@ -231,7 +273,7 @@ impl Db {
         self.len += 1;
     }
 
-    fn take(&mut self, key: Key<'_>) -> Option<Record> {
+    pub(super) fn take(&mut self, key: Key<'_>) -> Option<Record> {
         let slot = key.place.slot.index();
         let record = self.slots.get_mut(slot)?.remove(key.place.hash, key.bytes)?;
         self.count_removed(slot, 1, record.as_ref().size());
@@ -250,8 +292,10 @@ impl Db {
         let record = self.take(key)?;
         if record.as_ref().expiry().is_some_and(|expiry| expiry < now) {
             self.stats.expired += 1;
+            self.changes.report(Change::Expired, key.bytes);
             return None;
         }
+        self.changes.report(Change::Removed, key.bytes);
         Some(record)
     }
 
@@ -266,8 +310,7 @@ impl Db {
             if !expired {
                 return Some(key);
             }
-            self.take(Key::new(&key));
-            self.stats.expired += 1;
+            self.expired(Key::new(&key));
         }
         None
     }
@@ -377,21 +420,11 @@ impl Db {
         }
     }
 
-    /// Empties a slot. Costs what it holds, and so does dropping the result.
-    pub fn clear_slot(&mut self, slot: SlotId) -> Garbage {
-        let Some(old) = self.slots.get_mut(slot.index()).map(std::mem::take) else {
-            return Garbage { _slots: Vec::new(), keys: 0 };
-        };
-        let (keys, mut bytes) = (old.len(), 0);
-        old.tables(&mut |table| bytes += table.records().map(RecordRef::size).sum::<usize>());
-        self.count_removed(slot.index(), keys, bytes);
-        Garbage { _slots: vec![old], keys }
-    }
-
     /// Empties the database; its counters go on.
     pub fn clear(&mut self) -> Garbage {
         self.groups = Vec::new();
         self.record_bytes = 0;
+        self.changes.count += self.len as u64;
         Garbage { _slots: std::mem::take(&mut self.slots), keys: std::mem::take(&mut self.len) }
     }
 

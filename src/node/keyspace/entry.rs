@@ -1,10 +1,13 @@
 //! One existing key that a command changes.
 
+use bytes::Bytes;
+
 use super::{
-    record::{Record, RecordRef, Value},
+    changes::{Change, Changes},
+    record::{LARGE, Record, RecordRef, Value},
     table::Table,
 };
-use crate::time::Millis;
+use crate::{node::object::Object, time::Millis};
 
 /// An existing key: its value and expiry may change, its presence not.
 #[derive(Debug)]
@@ -13,11 +16,21 @@ pub struct Entry<'a> {
     at: usize,
     /// Bytes of all records of the database.
     bytes: &'a mut usize,
+    changes: &'a mut Changes,
 }
 
 impl<'a> Entry<'a> {
-    pub(super) fn new(table: &'a mut Table, at: usize, bytes: &'a mut usize) -> Self {
-        Self { table, at, bytes }
+    pub(super) fn new(
+        table: &'a mut Table,
+        at: usize,
+        bytes: &'a mut usize,
+        changes: &'a mut Changes,
+    ) -> Self {
+        Self { table, at, bytes, changes }
+    }
+
+    fn report(&mut self, change: Change) {
+        self.changes.report(change, self.table.at(self.at).key());
     }
 
     /// Looks at it.
@@ -26,10 +39,10 @@ impl<'a> Entry<'a> {
         self.table.at(self.at)
     }
 
-    /// The value.
+    /// The value, if it is a string.
     #[must_use]
-    pub fn value(&self) -> Value<'_> {
-        self.record().value()
+    pub fn string(&self) -> Option<Value<'_>> {
+        self.record().string()
     }
 
     /// When it expires.
@@ -40,6 +53,11 @@ impl<'a> Entry<'a> {
 
     /// Gives it another value; its expiry stays.
     pub fn set_value(&mut self, value: Value<'_>) {
+        self.replace_value(value);
+        self.report(Change::Written);
+    }
+
+    fn replace_value(&mut self, value: Value<'_>) {
         if !self.table.at_mut(self.at).overwrite(value) {
             let old = self.record();
             let record = Record::new(old.key(), value, old.expiry(), old.age());
@@ -50,16 +68,22 @@ impl<'a> Entry<'a> {
     /// Gives it another value and expiry.
     pub fn set(&mut self, value: Value<'_>, expiry: Option<Millis>) {
         if self.expiry().is_some() == expiry.is_some() && self.table.at_mut(self.at).overwrite(value) {
-            self.set_expiry(expiry);
+            self.replace_expiry(expiry);
         } else {
             let old = self.record();
             let record = Record::new(old.key(), value, expiry, old.age());
             self.counted(|table, at| drop(table.replace(at, record)));
         }
+        self.report(Change::Written);
     }
 
     /// Changes when it expires.
     pub fn set_expiry(&mut self, expiry: Option<Millis>) {
+        self.replace_expiry(expiry);
+        self.report(Change::ExpiryChanged);
+    }
+
+    fn replace_expiry(&mut self, expiry: Option<Millis>) {
         if self.expiry().is_some() == expiry.is_some() {
             self.table.set_expiry(self.at, expiry);
         } else {
@@ -79,14 +103,60 @@ impl<'a> Entry<'a> {
         self.table.at_mut(self.at).set_age(age);
     }
 
-    /// Edits the value as a string of `len` bytes: cut, or filled up with zero bytes. Growing often costs O(1) per byte.
+    /// Edits a string, as one of `len` bytes: cut, or filled up with zero bytes. Growing often costs O(1) per byte. A large string is
+    /// edited where it is, unless a reply that is on its way has a part in it: then it is copied once.
+    ///
+    /// # Panics
+    /// If the value is not a string.
     pub fn edit(&mut self, len: usize, change: impl FnOnce(&mut [u8])) {
-        if let Value::Int(number) = self.value() {
-            self.set_value(Value::Bytes(itoa::Buffer::new().format(number).as_bytes()));
+        let held = match self.string().expect("only strings are edited") {
+            Value::Int(number) => {
+                self.replace_value(Value::Bytes(itoa::Buffer::new().format(number).as_bytes()));
+                None
+            }
+            Value::Bytes(bytes) if len >= LARGE => Some(bytes.to_vec()),
+            Value::Bytes(_) => None,
+            Value::Shared(_) => Some(self.take_large()),
+        };
+        match held {
+            Some(bytes) => self.edit_large(bytes, len, change),
+            None => self.edit_in_block(len, change),
         }
+        self.report(Change::Written);
+    }
+
+    /// The bytes of a large string, which the record does without from here on.
+    fn take_large(&mut self) -> Vec<u8> {
+        let mut taken = Bytes::new();
+        self.counted(|table, at| {
+            if let Some(Object::String(bytes)) = table.at_mut(at).object() {
+                taken = std::mem::take(bytes);
+            }
+        });
+        match taken.try_into_mut() {
+            Ok(bytes) => bytes.into(),
+            Err(shared) => shared.to_vec(),
+        }
+    }
+
+    fn edit_large(&mut self, mut bytes: Vec<u8>, len: usize, change: impl FnOnce(&mut [u8])) {
+        if bytes.capacity() < len {
+            // A mebibyte at a time, as in Redis; the system moves pages then, not bytes.
+            bytes.reserve_exact(len + (len / 2).min(1 << 20) - bytes.len());
+        }
+        bytes.resize(len, 0);
+        change(&mut bytes);
+        let value = Bytes::from(bytes);
         let old = self.record();
-        let cut = match old.value() {
-            Value::Bytes(bytes) if len < bytes.len() => {
+        let mut record = Record::new(old.key(), Value::Shared(&value), old.expiry(), old.age());
+        record.as_mut().set_edited();
+        self.counted(|table, at| drop(table.replace(at, record)));
+    }
+
+    fn edit_in_block(&mut self, len: usize, change: impl FnOnce(&mut [u8])) {
+        let old = self.record();
+        let cut = match old.string() {
+            Some(Value::Bytes(bytes)) if len < bytes.len() => {
                 Some(Record::new(old.key(), Value::Bytes(&bytes[..len]), old.expiry(), old.age()))
             }
             _ => None,

@@ -10,7 +10,7 @@
 
 use std::ops::ControlFlow;
 
-use super::Keyspace;
+use super::{Db, Keyspace, changes::Change};
 use crate::time::Millis;
 
 /// Slots looked at cost little beside records.
@@ -42,7 +42,8 @@ impl Keyspace {
         let position = &mut self.expire;
         while let Some(db) = self.databases.get_mut(position.database) {
             while position.slot < db.slots.len() && !db.is_empty() {
-                let slot = &mut db.slots[position.slot];
+                let Db { slots, changes, .. } = db;
+                let slot = &mut slots[position.slot];
                 let (before, mut bytes) = (slot.len(), 0);
                 let stopped = slot.sweep(position.hash, &mut |table| {
                     if left == 0 {
@@ -51,7 +52,8 @@ impl Keyspace {
                     left -= 1;
                     if table.next_expiry() < now {
                         left = left.saturating_sub(table.len() * SLOTS_PER_UNIT);
-                        bytes += table.remove_expired(now);
+                        bytes += table
+                            .remove_expired(now, &mut |record| changes.report(Change::Expired, record.key()));
                     }
                     ControlFlow::Continue(())
                 });

@@ -3,13 +3,14 @@
 //! In reading order: [`record`] is a key with its value in one heap block; `word` a tagged pointer to one; `table` a small
 //! hash table of words in the order of their hash; `slot` a table, or a tree of them once a slot is large; [`db`] sixteen
 //! thousand slots and what commands do with them; [`scan`] cursors; [`expire`] the cycle that removes what
-//! nobody asks for any more; [`aging`] last use and frequency; [`key`] where a key belongs.
+//! nobody asks for any more; [`aging`] last use and frequency; [`types`] values asked for by type; [`changes`] what happened to keys, for those who listen; [`key`] where a key belongs.
 //!
 //! Invariants: no table holds more than some thousand records, so no operation on one key takes longer than a
 //! rebuild of that many; what costs time in proportion to something is said where it is declared. `unsafe` is in `record`,
 //! `word` and `prefetch` alone.
 
 pub mod aging;
+pub mod changes;
 pub mod db;
 pub mod entry;
 pub mod expire;
@@ -21,14 +22,17 @@ mod slot;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod types;
 mod word;
 
 pub use aging::Aging;
+pub use changes::{Change, EventClass};
 pub use db::{Access, Db, Garbage, Stats, Ttl};
 pub use entry::Entry;
 pub use key::{Key, Place};
-pub use record::{Record, RecordRef, Value};
+pub use record::{Content, LARGE, Record, RecordRef, Value};
 pub use scan::Cursor;
+pub use types::{Collection, Guard, WrongType, type_name};
 
 use crate::time::Millis;
 
@@ -38,6 +42,7 @@ pub struct Keyspace {
     databases: Vec<Db>,
     aging: Aging,
     expire: expire::Position,
+    listening: bool,
 }
 
 impl Default for Keyspace {
@@ -51,7 +56,7 @@ impl Keyspace {
     #[must_use]
     pub fn new(databases: usize) -> Self {
         let databases = (0..databases).map(|_| Db::default()).collect();
-        Self { databases, aging: Aging::default(), expire: expire::Position::default() }
+        Self { databases, aging: Aging::default(), expire: expire::Position::default(), listening: false }
     }
 
     /// How many databases there are.
@@ -130,6 +135,31 @@ impl Keyspace {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.databases.iter().map(Db::stats).sum()
+    }
+
+    /// Whether somebody wants to know what happens to keys; [`Keyspace::drain_changes`] tells then.
+    pub fn listen(&mut self, listening: bool) {
+        self.listening = listening;
+        self.databases.iter_mut().for_each(|db| db.changes.listen(listening));
+    }
+
+    /// Something happened that [`Keyspace::drain_changes`] would tell.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.listening && self.databases.iter().any(|db| !db.changes.is_empty())
+    }
+
+    /// Shows what happened to keys, in order for each database, and forgets it.
+    pub fn drain_changes(&mut self, visit: &mut dyn FnMut(usize, Change, &[u8])) {
+        for (index, db) in self.databases.iter_mut().enumerate() {
+            db.changes.drain(&mut |change, key| visit(index, change, key));
+        }
+    }
+
+    /// Changes of keys since the start.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.databases.iter().map(|db| db.changes.count).sum()
     }
 
     /// Begins to fetch the memory of these keys, all at once rather than one miss after the other. Worth it for a batch of

@@ -3,11 +3,14 @@
 //! A key of 16 bytes with a value of 64 takes 88 bytes, which malloc serves from a chunk of 96. Blocks are rounded up to
 //! what malloc would hand out anyway; the difference is spare room for the value to grow or be overwritten in place.
 //!
+//! A value that is large, or that is no string, is an [`Object`] of its own; the block holds its pointer then.
+//!
 //! All reading and writing of raw memory is here and in `shape`; [`word`](super::word) keeps records in tables, and
 //! nothing outside these two modules sees a pointer. The invariant that every `SAFETY` comment leans on:
 //!
 //! > The pointer of a `Record` comes from one `alloc` of `Shape::read(ptr).layout()` bytes, all header fields and the
 //! > first `expiry + key + value length` bytes after them are initialised, and whoever holds the `Record` owns the block.
+//! > With the flag `BOXED` the value is the eight bytes of a pointer from `Box::into_raw`, and the record owns that box too.
 
 mod shape;
 #[cfg(test)]
@@ -20,19 +23,38 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use self::shape::{EDITED, EXPIRES, INT, LONG, LONG_HEADER, SHORT_HEADER, Shape};
-use crate::time::Millis;
+use bytes::Bytes;
+
+use self::shape::{BOXED, EDITED, EXPIRES, INT, LONG, LONG_HEADER, SHORT_HEADER, Shape};
+use crate::{
+    node::object::{List, Object},
+    time::Millis,
+};
 
 /// Bits of a record's age, see [`aging`](super::aging).
 pub const AGE_BITS: u32 = 24;
 
-/// A value as commands see it.
+/// Strings of so many bytes or more are objects of their own, which replies share.
+pub const LARGE: usize = 64 << 10;
+
+/// A string as commands see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
     /// A string that is the canonical decimal of this number, kept as the number.
     Int(i64),
     /// Any other string.
     Bytes(&'a [u8]),
+    /// A large one, in memory that others may keep too.
+    Shared(&'a Bytes),
+}
+
+/// A value of any type.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// A string.
+    String(Value<'a>),
+    /// A list.
+    List(&'a List),
 }
 
 impl<'a> Value<'a> {
@@ -48,11 +70,41 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Bytes it takes in a record.
-    fn stored_len(self) -> usize {
+    /// The object that a large string becomes.
+    fn large(self) -> Option<Object> {
         match self {
-            Self::Int(_) => size_of::<i64>(),
-            Self::Bytes(bytes) => bytes.len(),
+            Self::Bytes(bytes) if bytes.len() >= LARGE => Some(Object::String(Bytes::copy_from_slice(bytes))),
+            Self::Shared(bytes) if bytes.len() >= LARGE => Some(Object::String(bytes.clone())),
+            Self::Int(_) | Self::Bytes(_) | Self::Shared(_) => None,
+        }
+    }
+
+    /// What goes into the block of a record.
+    fn stored(&self) -> Stored<'_> {
+        match self {
+            Self::Int(number) => Stored { flags: INT, bytes: StoredBytes::Word(number.to_ne_bytes()) },
+            Self::Bytes(bytes) => Stored { flags: 0, bytes: StoredBytes::Slice(bytes) },
+            Self::Shared(bytes) => Stored { flags: 0, bytes: StoredBytes::Slice(bytes) },
+        }
+    }
+}
+
+/// The bytes of a value in a block, and the flags that say what they are.
+struct Stored<'a> {
+    flags: u8,
+    bytes: StoredBytes<'a>,
+}
+
+enum StoredBytes<'a> {
+    Word([u8; 8]),
+    Slice(&'a [u8]),
+}
+
+impl Stored<'_> {
+    fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            StoredBytes::Word(word) => word,
+            StoredBytes::Slice(slice) => slice,
         }
     }
 }
@@ -85,21 +137,29 @@ impl Record {
     /// If the key is 4 GiB or longer; requests are limited far below.
     #[must_use]
     pub fn new(key: &[u8], value: Value<'_>, expiry: Option<Millis>, age: u32) -> Self {
-        Self::with_capacity(key, value, value.stored_len(), expiry, age)
+        match value.large() {
+            Some(object) => Self::of_object(key, Box::new(object), expiry, age),
+            None => Self::build(key, &value.stored(), 0, expiry, age),
+        }
     }
 
-    /// A record whose value has room to grow to `capacity` bytes.
-    fn with_capacity(
-        key: &[u8],
-        value: Value<'_>,
-        capacity: usize,
-        expiry: Option<Millis>,
-        age: u32,
-    ) -> Self {
+    /// A record whose value is an object.
+    ///
+    /// # Panics
+    /// As [`Record::new`].
+    #[must_use]
+    pub fn of_object(key: &[u8], object: Box<Object>, expiry: Option<Millis>, age: u32) -> Self {
+        let pointer = Box::into_raw(object).expose_provenance();
+        let stored = Stored { flags: BOXED, bytes: StoredBytes::Word(pointer.to_ne_bytes()) };
+        Self::build(key, &stored, 0, expiry, age)
+    }
+
+    /// A record with this in its block, and room for the value to grow to `capacity` bytes.
+    fn build(key: &[u8], stored: &Stored<'_>, capacity: usize, expiry: Option<Millis>, age: u32) -> Self {
         assert!(u32::try_from(key.len()).is_ok(), "a key of {} bytes", key.len());
-        let flags =
-            if expiry.is_some() { EXPIRES } else { 0 } | if matches!(value, Value::Int(_)) { INT } else { 0 };
-        let shape = Shape::plan(flags, key.len(), value.stored_len(), capacity);
+        let value = stored.bytes();
+        let flags = if expiry.is_some() { EXPIRES } else { 0 } | stored.flags;
+        let shape = Shape::plan(flags, key.len(), value.len(), capacity.max(value.len()));
         let layout = shape.layout();
         // SAFETY: the layout has at least 24 bytes.
         let Some(block) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
@@ -112,7 +172,7 @@ impl Record {
                 at.add(shape.header()).cast::<i64>().write_unaligned(expiry.0);
             }
             ptr::copy_nonoverlapping(key.as_ptr(), at.add(shape.key_at()), key.len());
-            write_value(at.add(shape.value_at()), value);
+            ptr::copy_nonoverlapping(value.as_ptr(), at.add(shape.value_at()), value.len());
             write_age(at, age);
         }
         Self(block)
@@ -140,33 +200,45 @@ impl Record {
             }
             return self;
         }
-        old.copy_with(old.key(), expiry)
+        self.moved(None, expiry)
     }
 
     /// The same value under another key.
     #[must_use]
     pub fn with_key(self, key: &[u8]) -> Self {
-        self.as_ref().to_record_as(key)
+        let expiry = self.as_ref().expiry();
+        self.moved(Some(key), expiry)
+    }
+
+    /// What is here, in another block: an object goes over, it is not copied.
+    fn moved(mut self, key: Option<&[u8]>, expiry: Option<Millis>) -> Self {
+        let old = self.as_ref();
+        let shape = old.shape();
+        let stored = Stored {
+            flags: shape.flags & (INT | EDITED | BOXED),
+            bytes: StoredBytes::Slice(old.slice(shape.value_at(), shape.value_len)),
+        };
+        let new = Self::build(key.unwrap_or(old.key()), &stored, 0, expiry, old.age());
+        self.as_mut().disown_object();
+        new
     }
 
     /// The same string with room for `len` bytes, no fewer than it has, and up to a half more; its length stays.
+    ///
+    /// # Panics
+    /// If the value is not a string in the block.
     #[must_use]
     pub fn grown(self, len: usize) -> Self {
         let old = self.as_ref();
-        let Value::Bytes(bytes) = old.value() else {
-            unreachable!("numbers have no spare room to grow into")
-        };
-        // A half more makes appending cost O(1) per byte; a large string takes a mebibyte at a time, as in Redis.
-        let capacity = len + (len / 2).min(1 << 20);
-        debug_assert!(len >= bytes.len(), "growing does not cut");
         let shape = old.shape();
+        assert!(shape.flags & (INT | BOXED) == 0, "only bytes in the block have room to grow into");
+        // A half more makes appending cost O(1) per byte.
+        let capacity = len + len / 2;
+        debug_assert!(len >= shape.value_len, "growing does not cut");
         if shape.flags & LONG == 0 {
-            let mut new =
-                Self::with_capacity(old.key(), Value::Bytes(bytes), capacity, old.expiry(), old.age());
-            if old.is_edited() {
-                new.as_mut().set_edited();
-            }
-            return new;
+            let bytes = StoredBytes::Slice(old.slice(shape.value_at(), shape.value_len));
+            let stored = Stored { flags: shape.flags & EDITED, bytes };
+            return Self::build(old.key(), &stored, capacity, old.expiry(), old.age());
         }
         let new_shape = Shape { capacity, ..shape };
         let layout = new_shape.layout();
@@ -200,22 +272,13 @@ impl Record {
 #[expect(unsafe_code, reason = "frees the block")]
 impl Drop for Record {
     fn drop(&mut self) {
-        // SAFETY: the block was allocated with this layout, and its owner is going away.
-        unsafe { dealloc(self.0.as_ptr(), self.as_ref().shape().layout()) }
-    }
-}
-
-/// # Safety
-/// `at` has room for the value.
-#[expect(unsafe_code, reason = "writes into a block this module laid out")]
-unsafe fn write_value(at: *mut u8, value: Value<'_>) {
-    // SAFETY: the caller's.
-    unsafe {
-        match value {
-            Value::Int(number) => at.cast::<i64>().write_unaligned(number),
-            // Bytes may come from the record itself only through a `&mut`, which their lifetime excludes.
-            Value::Bytes(bytes) => ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len()),
+        let shape = self.as_ref().shape();
+        if let Some(object) = self.as_ref().object_address() {
+            // SAFETY: the pointer is that of a box this record owns, and the record is going away.
+            drop(unsafe { Box::from_raw(object) });
         }
+        // SAFETY: the block was allocated with this layout, and its owner is going away.
+        unsafe { dealloc(self.0.as_ptr(), shape.layout()) }
     }
 }
 
@@ -255,7 +318,24 @@ impl<'a> RecordRef<'a> {
 
     /// The value.
     #[must_use]
-    pub fn value(self) -> Value<'a> {
+    pub fn content(self) -> Content<'a> {
+        match self.object() {
+            None => Content::String(self.value_in_block()),
+            Some(Object::String(bytes)) => Content::String(Value::Shared(bytes)),
+            Some(Object::List(list)) => Content::List(list),
+        }
+    }
+
+    /// The value, if it is a string.
+    #[must_use]
+    pub fn string(self) -> Option<Value<'a>> {
+        match self.content() {
+            Content::String(value) => Some(value),
+            Content::List(_) => None,
+        }
+    }
+
+    fn value_in_block(self) -> Value<'a> {
         let shape = self.shape();
         let bytes = self.slice(shape.value_at(), shape.value_len);
         if shape.flags & INT == 0 {
@@ -263,6 +343,23 @@ impl<'a> RecordRef<'a> {
         } else {
             Value::Int(i64::from_ne_bytes(bytes.try_into().expect("numbers take eight bytes")))
         }
+    }
+
+    /// The value, if it is an object of its own.
+    #[must_use]
+    pub fn object(self) -> Option<&'a Object> {
+        // SAFETY: the record owns the object, and nobody changes or frees the record for `'a`.
+        self.object_address().map(|object| unsafe { &*object })
+    }
+
+    fn object_address(self) -> Option<*mut Object> {
+        let shape = self.shape();
+        if shape.flags & BOXED == 0 {
+            return None;
+        }
+        let bytes = self.slice(shape.value_at(), shape.value_len);
+        let address = usize::from_ne_bytes(bytes.try_into().expect("pointers take eight bytes"));
+        Some(ptr::with_exposed_provenance_mut(address))
     }
 
     /// When it expires.
@@ -297,21 +394,21 @@ impl<'a> RecordRef<'a> {
     /// A copy under another key.
     #[must_use]
     pub fn to_record_as(self, key: &[u8]) -> Record {
-        self.copy_with(key, self.expiry())
-    }
-
-    fn copy_with(self, key: &[u8], expiry: Option<Millis>) -> Record {
-        let mut copy = Record::new(key, self.value(), expiry, self.age());
+        let expiry = self.expiry();
+        let mut copy = match self.object() {
+            Some(object) => Record::of_object(key, Box::new(object.clone()), expiry, self.age()),
+            None => Record::build(key, &self.value_in_block().stored(), 0, expiry, self.age()),
+        };
         if self.is_edited() {
             copy.as_mut().set_edited();
         }
         copy
     }
 
-    /// Bytes of the block.
+    /// Bytes of the block, and of what it points to.
     #[must_use]
     pub fn size(self) -> usize {
-        self.shape().size()
+        self.shape().size() + self.object().map_or(0, Object::bytes)
     }
 }
 
@@ -352,32 +449,59 @@ impl<'a> RecordMut<'a> {
         unsafe { *self.0.as_ptr() |= EDITED }
     }
 
-    /// Replaces the value if the block fits it: large enough, and not so large that memory would be wasted.
+    /// Puts a string in place of one in the block, if that fits it: large enough, and not so large that memory would be wasted.
     #[must_use]
     pub fn overwrite(&mut self, value: Value<'_>) -> bool {
         let shape = self.as_ref().shape();
-        let len = value.stored_len();
+        let stored = value.stored();
+        let len = stored.bytes().len();
+        if shape.flags & BOXED != 0 || len >= LARGE {
+            return false;
+        }
         let Some(new) = shape.with_value_len(len).filter(|shape| shape.capacity - len <= 16 + len / 8) else {
             return false;
         };
-        let flags = new.flags & !(INT | EDITED) | if matches!(value, Value::Int(_)) { INT } else { 0 };
+        let flags = new.flags & !(INT | EDITED) | stored.flags;
         // SAFETY: the value fits the capacity, which is within the block; `len` bytes are written before the header
         // says so. The value cannot be this record's own bytes: `self` is borrowed exclusively.
         unsafe {
-            write_value(self.0.as_ptr().add(shape.value_at()), value);
-            Shape { flags, ..new }.write(self.0.as_ptr());
+            let at = self.0.as_ptr();
+            ptr::copy_nonoverlapping(stored.bytes().as_ptr(), at.add(shape.value_at()), len);
+            Shape { flags, ..new }.write(at);
         }
         true
+    }
+
+    /// The object, to be changed.
+    #[must_use]
+    pub fn object(&mut self) -> Option<&mut Object> {
+        let object = self.as_ref().object_address()?;
+        // SAFETY: the record owns the object, and this borrow of the record is the only one.
+        Some(unsafe { &mut *object })
+    }
+
+    /// The same, for as long as the record is borrowed.
+    #[must_use]
+    pub fn into_object(self) -> Option<&'a mut Object> {
+        let object = self.as_ref().object_address()?;
+        // SAFETY: the record owns the object, and it was borrowed exclusively for `'a`.
+        Some(unsafe { &mut *object })
+    }
+
+    /// The object has another owner now; what is left is a string of eight bytes.
+    fn disown_object(&mut self) {
+        // SAFETY: the first byte is the flags.
+        unsafe { *self.0.as_ptr() &= !BOXED }
     }
 
     /// Makes the string `len` bytes long, new ones zero, if the block allows it.
     ///
     /// # Panics
-    /// If the value is a number.
+    /// If the value is not a string of bytes in the block.
     #[must_use]
     pub fn resize(&mut self, len: usize) -> bool {
         let shape = self.as_ref().shape();
-        assert!(shape.flags & INT == 0, "numbers are not resized");
+        assert!(shape.flags & (INT | BOXED) == 0, "only bytes in the block are resized");
         let Some(new) = shape.with_value_len(len) else { return false };
         // SAFETY: `len` is within the capacity; new bytes are initialised before the header says so.
         unsafe {
@@ -390,14 +514,14 @@ impl<'a> RecordMut<'a> {
         true
     }
 
-    /// The bytes of a string, to be changed.
+    /// The bytes of a string in the block, to be changed.
     ///
     /// # Panics
-    /// If the value is a number.
+    /// If the value is not a string of bytes in the block.
     #[must_use]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         let shape = self.as_ref().shape();
-        assert!(shape.flags & INT == 0, "numbers have no bytes");
+        assert!(shape.flags & (INT | BOXED) == 0, "only bytes in the block are changed as such");
         // SAFETY: the value's range is initialised and only this borrow reaches it.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(shape.value_at()), shape.value_len) }
     }
@@ -413,7 +537,7 @@ impl fmt::Debug for RecordRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
             .field("key", &self.key().escape_ascii().to_string())
-            .field("value", &self.value())
+            .field("value", &self.content())
             .field("expiry", &self.expiry())
             .finish_non_exhaustive()
     }

@@ -286,15 +286,17 @@ impl Table {
     }
 
     /// Takes out what has expired at `now` (a key still lives in the millisecond of its expiry) and learns when the next
-    /// record does. Returns the bytes of the records it dropped.
-    pub(super) fn remove_expired(&mut self, now: Millis) -> usize {
+    /// record does. Shows what it removes, and returns the bytes of that.
+    pub(super) fn remove_expired(&mut self, now: Millis, show: &mut dyn FnMut(RecordRef<'_>)) -> usize {
         let (mut at, mut bytes) = (0, 0);
         let mut next_expiry = i64::MAX;
         while at < self.cells.len() {
             match self.cells[at].record().and_then(RecordRef::expiry) {
                 Some(expiry) if expiry < now => {
                     let cells = self.cells.len();
-                    bytes += self.remove(at).as_ref().size();
+                    let record = self.remove(at);
+                    bytes += record.as_ref().size();
+                    show(record.as_ref());
                     if self.cells.len() != cells {
                         // The ring was rebuilt smaller: begin again, the rest is soon done.
                         (at, next_expiry) = (0, i64::MAX);
@@ -397,7 +399,14 @@ mod tests {
             walked.sort_unstable();
             let expected: Vec<u32> = model.keys().copied().filter(|&key| tag(key) >= from).collect();
             prop_assert_eq!(walked, expected);
-            table.remove_expired(Millis(now));
+            let mut shown = Vec::new();
+            table.remove_expired(Millis(now), &mut |record| {
+                shown.push(u32::from_le_bytes(record.key().try_into().unwrap()));
+            });
+            shown.sort_unstable();
+            let gone: Vec<u32> =
+                model.keys().copied().filter(|&key| key % 3 == 0 && i64::from(key) < now).collect();
+            prop_assert_eq!(shown, gone);
             table.check();
             let left: Vec<u32> =
                 model.keys().copied().filter(|&key| key % 3 != 0 || i64::from(key) >= now).collect();

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use proptest::prelude::*;
 
 use super::*;
-use crate::slot::SlotId;
 
 /// A database as anybody would write it down.
 #[derive(Default)]
@@ -29,7 +28,6 @@ enum Step {
     Read(u8),
     Wait(u16),
     Cycle(u16),
-    ClearSlot(u8),
     Random,
     Clear,
 }
@@ -54,7 +52,6 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<u8>().prop_map(Step::Read),
         2 => any::<u16>().prop_map(Step::Wait),
         1 => any::<u16>().prop_map(Step::Cycle),
-        1 => any::<u8>().prop_map(Step::ClearSlot),
         1 => Just(Step::Random),
         1 => Just(Step::Clear),
     ]
@@ -69,6 +66,7 @@ fn text(value: Value<'_>) -> Vec<u8> {
     match value {
         Value::Int(number) => number.to_string().into_bytes(),
         Value::Bytes(bytes) => bytes.to_vec(),
+        Value::Shared(bytes) => bytes.to_vec(),
     }
 }
 
@@ -94,7 +92,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             }
             Step::Append(key, more) => {
                 if let Some(mut entry) = db.write(Key::new(&name(key)), access) {
-                    let old = text(entry.value()).len();
+                    let old = text(entry.string().expect("all are strings")).len();
                     entry.edit(old + more.len(), |bytes| bytes[old..].copy_from_slice(&more));
                 }
                 if model.live(&name(key), now).is_some() {
@@ -121,7 +119,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Remove(key) => {
                 let removed = db.remove(Key::new(&name(key)), now);
                 prop_assert_eq!(
-                    removed.map(|record| text(record.as_ref().value())),
+                    removed.map(|record| text(record.as_ref().string().expect("all are strings"))),
                     model.live(&name(key), now).map(|(value, _)| value.clone())
                 );
                 model.0.remove(&name(key));
@@ -139,7 +137,10 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Read(key) => {
                 let read = db.read(Key::new(&name(key)), access);
                 prop_assert_eq!(
-                    read.map(|record| (text(record.value()), record.expiry().map(|expiry| expiry.0))),
+                    read.map(|record| (
+                        text(record.string().expect("all are strings")),
+                        record.expiry().map(|expiry| expiry.0)
+                    )),
                     model.live(&name(key), now).cloned()
                 );
             }
@@ -152,13 +153,6 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                     model.0.retain(|_, (_, expiry)| expiry.is_none_or(|expiry| expiry >= now.0));
                     prop_assert_eq!(keyspace.db(1).len(), model.0.len());
                 }
-            }
-            Step::ClearSlot(key) => {
-                let slot = SlotId::of_key(&name(key));
-                let held = db.slot_len(slot);
-                prop_assert_eq!(db.clear_slot(slot).keys, held);
-                prop_assert_eq!(db.slot_len(slot), 0);
-                model.0.retain(|key, _| SlotId::of_key(key) != slot);
             }
             Step::Random => {
                 let key = db.random(now);
@@ -175,7 +169,10 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         let (mut records, mut bytes) = (BTreeMap::new(), 0);
         db.for_each(&mut |record| {
             bytes += record.size() + 8;
-            records.insert(record.key().to_vec(), (text(record.value()), record.expiry().map(|at| at.0)));
+            records.insert(
+                record.key().to_vec(),
+                (text(record.string().expect("all are strings")), record.expiry().map(|at| at.0)),
+            );
         });
         prop_assert_eq!(records.len(), db.len());
         prop_assert_eq!(db.record_bytes(), bytes);

@@ -50,6 +50,12 @@ impl<'a> Element<'a> {
         self.with(<[u8]>::to_vec)
     }
 
+    /// Bytes of its text.
+    #[must_use]
+    pub fn text_len(self) -> usize {
+        self.with(<[u8]>::len)
+    }
+
     /// Bytes it takes in a pack.
     #[must_use]
     pub fn size(self) -> usize {

@@ -12,7 +12,7 @@ pub use listpack::Element;
 use bytes::Bytes;
 
 /// A value outside of its key's block.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Object {
     /// A large string, which replies may share.
     String(Bytes),

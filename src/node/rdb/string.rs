@@ -18,18 +18,19 @@ pub fn write(out: &mut Vec<u8>, value: Value<'_>) {
     match value {
         Value::Int(number) if write_integer(out, number) => {}
         Value::Int(number) => write_plain(out, itoa::Buffer::new().format(number).as_bytes()),
-        Value::Bytes(bytes) => {
-            let integer = if bytes.len() <= INTEGER_TEXT_MAX {
-                crate::protocol::number::parse_i64(bytes)
-            } else {
-                None
-            };
-            if integer.is_some_and(|number| write_integer(out, number)) || write_compressed(out, bytes) {
-                return;
-            }
-            write_plain(out, bytes);
-        }
+        Value::Shared(bytes) => write_bytes(out, bytes),
+        Value::Bytes(bytes) => write_bytes(out, bytes),
     }
+}
+
+/// Appends a string in the shortest of its forms.
+pub fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    let integer =
+        if bytes.len() <= INTEGER_TEXT_MAX { crate::protocol::number::parse_i64(bytes) } else { None };
+    if integer.is_some_and(|number| write_integer(out, number)) || write_compressed(out, bytes) {
+        return;
+    }
+    write_plain(out, bytes);
 }
 
 fn write_plain(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -66,7 +67,7 @@ fn write_compressed(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
 }
 
 /// A length in 6, 14, 32 or 64 bits, big endian.
-fn write_length(out: &mut Vec<u8>, length: usize) {
+pub(super) fn write_length(out: &mut Vec<u8>, length: usize) {
     match length {
         0..=0x3F => out.push(length as u8),
         0x40..=0x3FFF => out.extend_from_slice(&(0x4000 | length as u16).to_be_bytes()),
@@ -83,7 +84,7 @@ fn write_length(out: &mut Vec<u8>, length: usize) {
     }
 }
 
-fn read_length(input: &[u8]) -> Option<(usize, &[u8])> {
+pub(super) fn read_length(input: &[u8]) -> Option<(usize, &[u8])> {
     let (&first, rest) = input.split_first()?;
     Some(match (first >> 6, first) {
         (0, _) => (usize::from(first), rest),

@@ -82,3 +82,49 @@ fn payloads_of_both_are_read_by_both() {
     }
     differences.none();
 }
+
+/// The same for lists, short and long, with packs of all sizes; where both were made alike the payload is the same too.
+#[test]
+fn lists_of_both_are_read_by_both() {
+    let Some(redis) = redis_server() else { return };
+    let node = node("differential");
+    let mut peers =
+        [Peer::connect(&node.address(), Version::Resp2), Peer::connect(&redis.address(), Version::Resp2)];
+    let mut differences = Differences::default();
+    for (fill, count, len) in [
+        ("-2", 1, 3),
+        ("-2", 70_000, 1),
+        ("-2", 5000, 20),
+        ("3", 100, 5),
+        ("-5", 3000, 300),
+        ("-1", 50, 9000),
+        ("1", 9, 64),
+    ] {
+        for peer in &mut peers {
+            peer.call(&["DEL", "k"]);
+            peer.call(&["CONFIG", "SET", "list-max-listpack-size", fill]);
+            let elements: Vec<Vec<u8>> = (0..count)
+                .map(|at| if at % 3 == 0 { at.to_string().into() } else { vec![b'a' + (at % 26) as u8; len] })
+                .collect();
+            for elements in elements.chunks(1000) {
+                let mut request = vec![b"RPUSH".to_vec(), b"k".into()];
+                request.extend_from_slice(elements);
+                peer.call(&request);
+            }
+        }
+        let what = format!("{count} elements of {len} bytes, list-max-listpack-size {fill}");
+        let dumps = [0, 1].map(|from| peers[from].value(&["DUMP", "k"]));
+        differences.compare(&format!("DUMP of {what}"), &dumps[0], &dumps[1]);
+        for (from, to) in [(0, 1), (1, 0)] {
+            let Value::Bulk(payload) = &dumps[from] else { panic!("DUMP gives bytes") };
+            let request =
+                [b"RESTORE".to_vec(), b"copy".into(), b"0".into(), payload.to_vec(), b"REPLACE".into()];
+            let restored = peers[to].value(&request);
+            differences.compare(&what, &restored, &Value::Simple("OK".into()));
+            let [got, expected] =
+                [(to, "copy"), (from, "k")].map(|(peer, key)| peers[peer].value(&["LRANGE", key, "0", "-1"]));
+            differences.compare(&what, &got, &expected);
+        }
+    }
+    differences.none();
+}

@@ -26,6 +26,7 @@ const FILES: &[(&str, &str)] = &[
     ("command-errors", include_str!("cases/command-errors.txt")),
     ("many-keys", include_str!("cases/many-keys.txt")),
     ("lcs", include_str!("cases/lcs.txt")),
+    ("lists", include_str!("cases/lists.txt")),
 ];
 
 /// One of ours, and redis-server.
@@ -223,13 +224,21 @@ fn related(history: &[String], last: &[Vec<u8>]) -> String {
     history.iter().filter(about).cloned().collect::<Vec<_>>().join("\n        ")
 }
 
-/// What redis-server makes of a few strings.
+/// What redis-server makes of a few strings and lists.
 fn payloads(redis: &mut Peer) -> Vec<Vec<u8>> {
     let long = "abc ".repeat(100);
-    ["", "1", "-200", "70000", "12345678901234567", "text", long.as_str()]
-        .iter()
-        .map(|value| {
-            redis.call(&["SET", "payload", value]);
+    let strings = ["", "1", "-200", "70000", "12345678901234567", "text", long.as_str()];
+    let lists = ["1", "a b c", "1 -1 300 70000 5000000000 text", long.as_str()];
+    let requests =
+        strings.iter().map(|value| vec!["SET", "payload", value]).chain(lists.iter().map(|values| {
+            let mut request = vec!["RPUSH", "payload"];
+            request.extend(values.split_ascii_whitespace());
+            request
+        }));
+    requests
+        .map(|request| {
+            redis.call(&["DEL", "payload"]);
+            redis.call(&request);
             let Value::Bulk(payload) = redis.value(&["DUMP", "payload"]) else { panic!("DUMP gives bytes") };
             payload.to_vec()
         })

@@ -16,6 +16,8 @@ pub(super) const EXPIRES: u8 = 2;
 pub(super) const INT: u8 = 4;
 /// The string was edited in place, which Redis shows as encoding `raw` whatever its length.
 pub(super) const EDITED: u8 = 8;
+/// The value is the pointer of a boxed [`Object`](crate::node::object::Object) that the record owns.
+pub(super) const BOXED: u8 = 16;
 
 pub(super) const SHORT_HEADER: usize = 8;
 pub(super) const LONG_HEADER: usize = 24;

@@ -40,10 +40,12 @@ impl Chunk {
         &self.pack
     }
 
-    /// Whether one more element may be here. The first may always: it has to be somewhere.
+    /// Whether one more element may be here. The first may always: it has to be somewhere. What it adds is estimated as Redis
+    /// does, so that both make the same chunks of the same elements.
     pub(super) fn has_room(&self, element: Element<'_>, fill: Fill) -> bool {
-        let (bytes, added) = (self.pack.as_bytes().len(), element.size());
-        listpack::fits(bytes, added) && (self.len == 0 || fill.allows(self.len + 1, bytes + added))
+        const ESTIMATE: usize = 8;
+        let (bytes, added) = (self.pack.as_bytes().len(), element.text_len());
+        listpack::fits(bytes, added) && (self.len == 0 || fill.allows(self.len + 1, bytes + added + ESTIMATE))
     }
 
     fn position(&self, index: usize) -> usize {

@@ -67,6 +67,13 @@ enum Form {
     Large(Box<Groups>),
 }
 
+impl PartialEq for List {
+    /// The same elements, however they are kept.
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter(0, End::Right).eq(other.iter(0, End::Right))
+    }
+}
+
 impl Default for List {
     fn default() -> Self {
         Self(Form::Packed(Chunk::default()))

@@ -1,0 +1,84 @@
+//! What happened to keys, told by the keyspace itself, so that no handler can forget it. With nobody listening it costs a counter and a
+//! branch.
+
+/// What happened to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was not there before; [`Change::Written`] follows.
+    Created,
+    /// Its value is another now.
+    Written,
+    /// It expires at another time, or no longer, and its value is the same.
+    ExpiryChanged,
+    /// A command took it away.
+    Removed,
+    /// Its time had come.
+    Expired,
+    /// Nothing by itself: a name for what a command did, of a class that `notify-keyspace-events` knows.
+    Event(EventClass, &'static str),
+}
+
+/// Classes of named events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the documentation")]
+pub enum EventClass {
+    Generic,
+    String,
+    List,
+}
+
+/// What happened since it was last taken.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    listening: bool,
+    /// Changes since the start, as `rdb_changes_since_last_save` counts them.
+    pub(super) count: u64,
+    items: Vec<(Change, usize)>,
+    /// The keys of the items, one behind the other; an item has where its key ends.
+    keys: Vec<u8>,
+}
+
+impl Changes {
+    /// Whether to keep what is reported.
+    pub(super) fn listen(&mut self, listening: bool) {
+        self.listening = listening;
+        if !listening {
+            (self.items, self.keys) = (Vec::new(), Vec::new());
+        }
+    }
+
+    /// Notes a change of a key.
+    #[inline]
+    pub(super) fn report(&mut self, change: Change, key: &[u8]) {
+        self.count += 1;
+        self.note(change, key);
+    }
+
+    /// Notes what is no change of its own.
+    #[inline]
+    pub(super) fn note(&mut self, change: Change, key: &[u8]) {
+        if self.listening {
+            self.keep(change, key);
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, change: Change, key: &[u8]) {
+        self.keys.extend_from_slice(key);
+        self.items.push((change, self.keys.len()));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Shows everything in the order in which it happened, and forgets it.
+    pub(super) fn drain(&mut self, visit: &mut dyn FnMut(Change, &[u8])) {
+        let mut start = 0;
+        for (change, end) in self.items.drain(..) {
+            visit(change, &self.keys[start..end]);
+            start = end;
+        }
+        self.keys.clear();
+    }
+}

@@ -1,0 +1,194 @@
+//! Values asked for by their type, so that `WRONGTYPE` comes from one place.
+
+use std::{
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
+
+use super::{
+    changes::Change,
+    db::{Access, Db},
+    entry::Entry,
+    key::Key,
+    record::{Content, Record, RecordRef, Value},
+};
+use crate::node::object::{List, Object};
+
+/// The key holds a value of another type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+pub struct WrongType;
+
+/// What `TYPE` calls a value.
+#[must_use]
+pub fn type_name(content: Content<'_>) -> &'static str {
+    match content {
+        Content::String(_) => "string",
+        Content::List(_) => "list",
+    }
+}
+
+/// A value that is a collection of its own.
+pub trait Collection: Default {
+    /// It, if it is of this type.
+    fn of(object: &Object) -> Option<&Self>;
+    /// It, if it is of this type, to be changed.
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+    /// As it is kept.
+    fn into_object(self) -> Object;
+    /// Such a collection is not kept.
+    fn is_empty(&self) -> bool;
+}
+
+impl Collection for List {
+    fn of(object: &Object) -> Option<&Self> {
+        match object {
+            Object::List(list) => Some(list),
+            Object::String(_) => None,
+        }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        match object {
+            Object::List(list) => Some(list),
+            Object::String(_) => None,
+        }
+    }
+
+    fn into_object(self) -> Object {
+        Object::List(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        List::is_empty(self)
+    }
+}
+
+fn collection<C: Collection>(record: RecordRef<'_>) -> Result<&C, WrongType> {
+    record.object().and_then(C::of).ok_or(WrongType)
+}
+
+impl Db {
+    /// Looks a string up to read it: counted as hit or miss, and as use.
+    ///
+    /// # Errors
+    /// The key holds something else.
+    pub fn read_string(&mut self, key: Key<'_>, access: Access) -> Result<Option<Value<'_>>, WrongType> {
+        self.read(key, access).map(|record| record.string().ok_or(WrongType)).transpose()
+    }
+
+    /// Looks a string up to change it: counted as use.
+    ///
+    /// # Errors
+    /// The key holds something else.
+    pub fn write_string(&mut self, key: Key<'_>, access: Access) -> Result<Option<Entry<'_>>, WrongType> {
+        match self.write(key, access) {
+            Some(entry) if entry.string().is_none() => Err(WrongType),
+            entry => Ok(entry),
+        }
+    }
+
+    /// Looks a collection up to read it: counted as hit or miss, and as use.
+    ///
+    /// # Errors
+    /// The key holds something else.
+    pub fn read_collection<C: Collection>(
+        &mut self,
+        key: Key<'_>,
+        access: Access,
+    ) -> Result<Option<&C>, WrongType> {
+        self.read(key, access).map(collection::<C>).transpose()
+    }
+
+    /// Looks a collection up to change it: counted as use.
+    ///
+    /// # Errors
+    /// The key holds something else.
+    pub fn write_collection<'a, C: Collection>(
+        &'a mut self,
+        key: Key<'a>,
+        access: Access,
+    ) -> Result<Option<Guard<'a, C>>, WrongType> {
+        self.find_to_write(key, access).map(|at| self.guard(key, at, false)).transpose()
+    }
+
+    /// The same, and an empty one where there is none.
+    ///
+    /// # Errors
+    /// The key holds something else.
+    pub fn get_or_create<'a, C: Collection>(
+        &'a mut self,
+        key: Key<'a>,
+        access: Access,
+    ) -> Result<Guard<'a, C>, WrongType> {
+        if let Some(at) = self.find_to_write(key, access) {
+            return self.guard(key, at, false);
+        }
+        let object = Box::new(C::default().into_object());
+        self.add(key.place, Record::of_object(key.bytes, object, None, access.aging.initial(access.now)));
+        let at = self.find_to_write(key, access).expect("added a moment ago");
+        self.guard(key, at, true)
+    }
+
+    fn guard<'a, C: Collection>(
+        &'a mut self,
+        key: Key<'a>,
+        at: usize,
+        created: bool,
+    ) -> Result<Guard<'a, C>, WrongType> {
+        let record = self.record_at(key.place, at);
+        collection::<C>(record)?;
+        let before = record.size();
+        Ok(Guard { db: self, key, at, before, changed: false, created, of: PhantomData })
+    }
+}
+
+/// A collection that a command works on. When it is done, what was changed is counted and reported, and an empty collection is removed.
+#[derive(Debug)]
+pub struct Guard<'a, C: Collection> {
+    db: &'a mut Db,
+    key: Key<'a>,
+    /// The cell, which stays the same while the guard has the database.
+    at: usize,
+    /// Bytes before.
+    before: usize,
+    changed: bool,
+    created: bool,
+    of: PhantomData<C>,
+}
+
+impl<C: Collection> Deref for Guard<'_, C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        let record = self.db.record_at(self.key.place, self.at);
+        collection(record).expect("its type was seen when the guard was made")
+    }
+}
+
+impl<C: Collection> DerefMut for Guard<'_, C> {
+    fn deref_mut(&mut self) -> &mut C {
+        self.changed = true;
+        let object = self.db.object_at(self.key.place, self.at);
+        object.and_then(C::of_mut).expect("its type was seen when the guard was made")
+    }
+}
+
+impl<C: Collection> Drop for Guard<'_, C> {
+    fn drop(&mut self) {
+        let empty = self.is_empty();
+        let after = self.db.record_at(self.key.place, self.at).size();
+        self.db.recount(self.before, after);
+        if empty {
+            drop(self.db.take(self.key));
+            if !self.created {
+                self.db.changes.report(Change::Removed, self.key.bytes);
+            }
+        } else if self.created {
+            self.db.changes.note(Change::Created, self.key.bytes);
+            self.db.changes.report(Change::Written, self.key.bytes);
+        } else if self.changed {
+            self.db.changes.report(Change::Written, self.key.bytes);
+        }
+    }
+}

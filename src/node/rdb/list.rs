@@ -1,0 +1,201 @@
+//! Lists as Redis serialises them. Written in the form of 7.0, a quicklist of listpacks; read in all older ones too.
+
+use super::string;
+use crate::node::object::{
+    Element, List,
+    list::{End, Fill},
+    listpack::Listpack,
+};
+
+/// A quicklist's node that is one element without a pack around it.
+const PLAIN: usize = 1;
+const PACKED: usize = 2;
+
+/// Appends a list.
+pub(super) fn write(out: &mut Vec<u8>, list: &List) {
+    string::write_length(out, list.packs().count());
+    for pack in list.packs() {
+        string::write_length(out, PACKED);
+        string::write_bytes(out, pack.as_bytes());
+    }
+}
+
+/// A quicklist of listpacks: what [`write`] writes, or redis-server since 7.0.
+pub(super) fn read_quicklist(input: &[u8]) -> Option<(List, &[u8])> {
+    let (count, mut rest) = string::read_length(input)?;
+    let mut packs = Vec::new();
+    for _ in 0..count {
+        let (container, behind) = string::read_length(rest)?;
+        let (node, behind) = string::read(behind)?;
+        packs.push(match container {
+            PACKED => Listpack::from_bytes(node.into_owned()).ok()?,
+            PLAIN => {
+                let mut pack = Listpack::default();
+                pack.insert(pack.end(), Element::of(&node));
+                pack
+            }
+            _ => return None,
+        });
+        rest = behind;
+    }
+    not_empty(List::of_packs(packs), rest)
+}
+
+/// Elements one after the other, each a string: from before 2.0, or anybody who writes simple payloads.
+pub(super) fn read_elements(input: &[u8]) -> Option<(List, &[u8])> {
+    let (count, mut rest) = string::read_length(input)?;
+    let mut list = List::default();
+    for _ in 0..count {
+        let (element, behind) = string::read(rest)?;
+        list.push(End::Right, &element, Fill::default());
+        rest = behind;
+    }
+    not_empty(list, rest)
+}
+
+/// One ziplist, from before 3.2.
+pub(super) fn read_ziplist(input: &[u8]) -> Option<(List, &[u8])> {
+    let (bytes, rest) = string::read(input)?;
+    let mut list = List::default();
+    push_ziplist(&mut list, &bytes)?;
+    not_empty(list, rest)
+}
+
+/// A quicklist of ziplists, from before 7.0.
+pub(super) fn read_quicklist_of_ziplists(input: &[u8]) -> Option<(List, &[u8])> {
+    let (count, mut rest) = string::read_length(input)?;
+    let mut list = List::default();
+    for _ in 0..count {
+        let (bytes, behind) = string::read(rest)?;
+        push_ziplist(&mut list, &bytes)?;
+        rest = behind;
+    }
+    not_empty(list, rest)
+}
+
+/// An empty list is no key.
+fn not_empty(list: List, rest: &[u8]) -> Option<(List, &[u8])> {
+    (!list.is_empty()).then_some((list, rest))
+}
+
+/// Adds the elements of a ziplist:
+///
+/// ```text
+/// | bytes u32 | place of the last u32 | elements u16 | entry … | 0xFF |
+/// entry: | length of the one before: 1 byte, or 0xFE and 4 | kind and length or number | bytes |
+/// ```
+fn push_ziplist(list: &mut List, ziplist: &[u8]) -> Option<()> {
+    const HEADER: usize = 10;
+    let total = u32::from_le_bytes(ziplist.get(..4)?.try_into().ok()?);
+    if usize::try_from(total) != Ok(ziplist.len()) {
+        return None;
+    }
+    let mut rest = ziplist.get(HEADER..)?;
+    loop {
+        let (&first, mut behind) = rest.split_first()?;
+        if first == 0xFF {
+            return behind.is_empty().then_some(());
+        }
+        if first == 0xFE {
+            behind = behind.get(4..)?;
+        }
+        let (element, behind) = ziplist_element(behind)?;
+        element.with(|bytes| list.push(End::Right, bytes, Fill::default()));
+        rest = behind;
+    }
+}
+
+fn ziplist_element(entry: &[u8]) -> Option<(Element<'_>, &[u8])> {
+    let (&kind, rest) = entry.split_first()?;
+    let text = |len: usize, rest: &'_ [u8]| -> Option<(usize, usize)> {
+        (rest.len() >= len).then_some((entry.len() - rest.len(), len))
+    };
+    let (start, len) = match kind >> 6 {
+        0 => text(usize::from(kind & 0x3F), rest)?,
+        1 => text(usize::from(kind & 0x3F) << 8 | usize::from(*rest.first()?), rest.get(1..)?)?,
+        2 => {
+            let (len, rest) = rest.split_first_chunk::<4>()?;
+            text(usize::try_from(u32::from_be_bytes(*len)).ok()?, rest)?
+        }
+        _ => {
+            let bytes = match kind {
+                0xC0 => 2,
+                0xD0 => 4,
+                0xE0 => 8,
+                0xF0 => 3,
+                0xFE => 1,
+                0xF1..=0xFD => return Some((Element::Int(i64::from(kind & 0x0F) - 1), rest)),
+                _ => return None,
+            };
+            let (number, rest) = rest.split_at_checked(bytes)?;
+            let mut whole = if number.last()? & 0x80 == 0 { [0; 8] } else { [0xFF; 8] };
+            whole[..bytes].copy_from_slice(number);
+            return Some((Element::Int(i64::from_le_bytes(whole)), rest));
+        }
+    };
+    Some((Element::Bytes(&entry[start..start + len]), &entry[start + len..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elements(list: &List) -> Vec<String> {
+        list.iter(0, End::Right).map(|element| element.to_vec().escape_ascii().to_string()).collect()
+    }
+
+    #[test]
+    fn ziplists_of_old_servers_are_read() {
+        // What redis-server 6.2 has for RPUSH l a 5 -7 1000 100000 5000000000 "" and 70 times x.
+        let mut entries = Vec::new();
+        for entry in [
+            &b"\x00\x01a"[..],
+            b"\x03\xf6",
+            b"\x02\xfe\xf9",
+            b"\x03\xc0\xe8\x03",
+            b"\x04\xf0\xa0\x86\x01",
+            b"\x05\xe0\x00\xf2\x05\x2a\x01\x00\x00\x00",
+            b"\x0a\x00",
+            b"\x02\x40\x46",
+        ] {
+            entries.extend_from_slice(entry);
+        }
+        entries.extend_from_slice(&[b'x'; 70]);
+        let total = u32::try_from(10 + entries.len() + 1).unwrap();
+        let mut ziplist = total.to_le_bytes().to_vec();
+        ziplist.extend_from_slice(&[0, 0, 0, 0, 8, 0]);
+        ziplist.extend_from_slice(&entries);
+        ziplist.push(0xFF);
+        let mut input = Vec::new();
+        string::write_bytes(&mut input, &ziplist);
+        let (list, rest) = read_ziplist(&input).expect("a ziplist");
+        assert!(rest.is_empty());
+        let long = "x".repeat(70);
+        assert_eq!(elements(&list), ["a", "5", "-7", "1000", "100000", "5000000000", "", &long]);
+        let mut quicklist = vec![2];
+        quicklist.extend_from_slice(&input);
+        quicklist.extend_from_slice(&input);
+        assert_eq!(read_quicklist_of_ziplists(&quicklist).expect("two of them").0.len(), 16);
+        for cut in 0..ziplist.len() {
+            assert!(push_ziplist(&mut List::default(), &ziplist[..cut]).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut list = List::default();
+        for number in 0..5000 {
+            list.push(End::Right, format!("element {number}").as_bytes(), Fill::default());
+        }
+        let mut out = Vec::new();
+        write(&mut out, &list);
+        let (read, rest) = read_quicklist(&out).expect("just written");
+        assert!(rest.is_empty());
+        assert_eq!(elements(&read), elements(&list));
+        assert!(read_quicklist(&[0]).is_none(), "an empty list");
+        let mut plain = vec![1, 1];
+        string::write_bytes(&mut plain, b"plain");
+        assert_eq!(elements(&read_quicklist(&plain).expect("a plain node").0), ["plain"]);
+        assert_eq!(elements(&read_elements(b"\x02\x01a\x01b").expect("two elements").0), ["a", "b"]);
+    }
+}

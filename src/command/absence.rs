@@ -11,11 +11,11 @@ pub(super) fn absence(spec: &Spec) -> &'static str {
         | Group::SortedSet
         | Group::Stream
         | Group::Geo
-        | Group::Hyperloglog => "it keeps only strings so far",
+        | Group::Hyperloglog => "it keeps only strings and lists so far",
         Group::Bitmap => "it has no operations on bits yet",
         Group::Cluster => "nodes know nothing of each other; proxies share out the slots",
         Group::Pubsub => "it has no channels yet",
-        Group::Transactions => "it has no transactions yet",
+        Group::Transactions => "not yet",
         Group::Scripting => "it runs no scripts yet",
         Group::String | Group::Generic | Group::Connection | Group::Server => of_the_server(spec),
     }
@@ -24,11 +24,10 @@ pub(super) fn absence(spec: &Spec) -> &'static str {
 fn of_the_server(spec: &Spec) -> &'static str {
     match spec.name.split('|').next().unwrap_or_default() {
         _ if spec.internal => "it is for Redis's own use",
-        "sort" | "sort_ro" => "it keeps only strings so far",
+        "sort" | "sort_ro" => "it does not sort yet",
         "migrate" => "moving keys is the cluster's work: `add` and `remove` in the console",
         "monitor" => "it does not show commands to other connections yet",
         "client" if spec.name.ends_with("pause") => "it cannot hold its clients yet",
-        "client" if spec.name.ends_with("unblock") => "no command of it waits",
         "client" => "it does not tell clients what changed yet",
         "save" | "bgsave" | "bgrewriteaof" | "lastsave" => "it has no persistence yet",
         "sync" | "psync" | "replicaof" | "slaveof" | "failover" | "wait" | "replconf" => {

@@ -130,6 +130,8 @@ pub trait Endpoint {
     fn needs_password(&self) -> bool;
     /// Logs in, if the password is right.
     fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool;
+    /// Forgets what was queued and watched, where transactions are kept.
+    fn end_transaction(&mut self) {}
     /// As it was when it connected.
     fn log_out(&mut self);
     /// Whether there is a user of this name.
@@ -287,6 +289,7 @@ pub(crate) fn hello(endpoint: &mut dyn Endpoint, request: &Request<'_>, reply: &
 }
 
 pub(crate) fn reset(endpoint: &mut dyn Endpoint, _: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
+    endpoint.end_transaction();
     endpoint.select(0);
     if !endpoint.answers_all() {
         endpoint.set_version(Version::Resp2);

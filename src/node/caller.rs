@@ -5,8 +5,15 @@ use std::sync::Arc;
 
 use super::{
     acl::{Acl, User},
-    clients::{Client, Clients},
+    clients::{CHANGED, Client, Clients, MULTI},
+    keyspace::{Access, Db, Key},
+    object::{
+        List,
+        list::{End, Fill},
+    },
     state::NodeState,
+    store::Store,
+    transaction::Transaction,
 };
 use crate::{connection::Replies, protocol::Version, server::Peer, time::Millis};
 
@@ -18,6 +25,29 @@ pub enum Origin {
     Client,
     /// A client queued it, and `EXEC` runs it.
     Transaction,
+    /// A client waited in it for a key, which has something now.
+    Unblocked,
+}
+
+/// What a client that waited was handed, until it is known to have got it.
+#[derive(Debug)]
+pub struct Served {
+    /// From which list of its database.
+    pub key: Box<[u8]>,
+    /// From which end of it.
+    pub end: End,
+    /// In the order in which they were taken.
+    pub elements: Vec<Vec<u8>>,
+}
+
+impl Served {
+    /// The client is gone: it is as if it had not been served.
+    pub(super) fn give_back(self, db: &mut Db, access: Access, fill: Fill) {
+        // Whoever put a value of another type there meanwhile has taken the place of the list.
+        if let Ok(mut list) = db.get_or_create::<List>(Key::new(&self.key), access) {
+            self.elements.iter().rev().for_each(|element| list.push(self.end, element, fill));
+        }
+    }
 }
 
 /// See the module.
@@ -39,6 +69,12 @@ pub struct Caller {
     pub answers_all: bool,
     /// Who runs the command.
     pub origin: Origin,
+    /// The key for which the command was woken, see [`Origin::Unblocked`].
+    pub woken_by: Option<Box<[u8]>>,
+    /// What the command took, see [`Origin::Unblocked`].
+    pub served: Option<Served>,
+    /// After `MULTI`: what is queued.
+    pub transaction: Option<Box<Transaction>>,
     /// What others see of it.
     pub client: Arc<Client>,
 }
@@ -60,7 +96,31 @@ impl Caller {
             replies: Replies::On,
             answers_all: false,
             origin: Origin::Client,
+            woken_by: None,
+            served: None,
+            transaction: None,
             client,
+        }
+    }
+
+    /// The transaction is over, and with it what was watched.
+    pub fn end_transaction(&mut self, store: &mut Store) -> Option<Box<Transaction>> {
+        store.unwatch(&self.client);
+        self.client.set_flag(MULTI | CHANGED, false);
+        self.client.set_queued(None, 0);
+        self.transaction.take()
+    }
+
+    /// The same caller, for a command that waits while its connection does.
+    #[must_use]
+    pub fn waiting(&self) -> Self {
+        Self {
+            user: Arc::clone(&self.user),
+            client: Arc::clone(&self.client),
+            woken_by: None,
+            served: None,
+            transaction: None,
+            ..*self
         }
     }
 

@@ -15,6 +15,7 @@ use futures::task::AtomicWaker;
 
 use super::{
     acl::User,
+    caller::Served,
     outbox::{Class, Lag, Limits},
 };
 use crate::{
@@ -51,6 +52,12 @@ pub struct Client {
     messages: AtomicUsize,
     outbox: Mutex<Outbox>,
     in_registry: AtomicBool,
+    /// The store keeps something for it.
+    in_store: AtomicBool,
+    /// Commands that wait for `EXEC`, -1 outside of a transaction, and bytes they take.
+    queued: AtomicI64,
+    queue_memory: AtomicUsize,
+    served: Mutex<Option<(usize, Served)>>,
     labels: Mutex<Labels>,
 }
 
@@ -91,6 +98,25 @@ pub const NO_EVICT: u32 = 1;
 pub const NO_TOUCH: u32 = 2;
 /// The connection closes after its replies were sent.
 pub const CLOSING: u32 = 4;
+/// Between `MULTI` and `EXEC`.
+pub const MULTI: u32 = 8;
+/// Waits in a command.
+pub const BLOCKED: u32 = 16;
+/// A key that it watches has changed.
+pub const CHANGED: u32 = 32;
+
+/// The letters of flags, in the order in which Redis shows them.
+const LETTERS: &[(u32, char)] = &[
+    (MULTI, 'x'),
+    (BLOCKED, 'b'),
+    (CHANGED, 'd'),
+    (CLOSING, 'c'),
+    (KILLED, 'A'),
+    (NO_EVICT, 'e'),
+    (NO_TOUCH, 'T'),
+];
+/// Told by the signal, not kept as a flag.
+const KILLED: u32 = 1 << 31;
 
 const NO_COMMAND: u16 = u16::MAX;
 
@@ -186,6 +212,38 @@ impl Client {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The store keeps something for it that is to be forgotten with it.
+    pub fn note_in_store(&self) {
+        self.in_store.store(true, Ordering::Relaxed);
+    }
+
+    /// See [`Client::note_in_store`].
+    #[must_use]
+    pub fn is_in_store(&self) -> bool {
+        self.in_store.load(Ordering::Relaxed)
+    }
+
+    /// How many commands wait for `EXEC`, and bytes that they take; `None` outside of a transaction.
+    pub fn set_queued(&self, count: Option<usize>, memory: usize) {
+        self.queued
+            .store(count.map_or(-1, |count| i64::try_from(count).unwrap_or(i64::MAX)), Ordering::Relaxed);
+        self.queue_memory.store(memory, Ordering::Relaxed);
+    }
+
+    /// What was taken from a list of a database for this client while it waited, until it is known to have been told.
+    pub fn set_served(&self, served: Option<(usize, Served)>) {
+        *self.served() = served;
+    }
+
+    /// Takes that, to give it back or to forget it.
+    pub fn take_served(&self) -> Option<(usize, Served)> {
+        self.served().take()
+    }
+
+    fn served(&self) -> MutexGuard<'_, Option<(usize, Served)>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// After `SELECT`.
     pub fn set_database(&self, database: usize) {
         self.database.store(u8::try_from(database).unwrap_or(u8::MAX), Ordering::Relaxed);
@@ -226,6 +284,7 @@ impl Client {
         self.query.load(Ordering::Relaxed)
             + self.query_free.load(Ordering::Relaxed)
             + self.waiting()
+            + self.queue_memory.load(Ordering::Relaxed)
             + labels
             + size_of::<Self>()
     }
@@ -234,22 +293,19 @@ impl Client {
     #[must_use]
     pub fn describe(&self, now: Millis) -> Vec<u8> {
         let flags = self.flags.load(Ordering::Relaxed);
-        let mut letters = String::new();
-        if flags & CLOSING != 0 || self.signal() == Signal::Drain {
-            letters.push('c');
-        }
-        if self.signal() == Signal::Kill {
-            letters.push('A');
-        }
-        if flags & NO_EVICT != 0 {
-            letters.push('e');
-        }
-        if flags & NO_TOUCH != 0 {
-            letters.push('T');
-        }
+        let flags = flags
+            | match self.signal() {
+                Signal::None => 0,
+                Signal::Drain => CLOSING,
+                Signal::Kill => KILLED,
+            };
+        let mut letters: String =
+            LETTERS.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, letter)| letter).collect();
         if letters.is_empty() {
             letters.push('N');
         }
+        let multi = self.queued.load(Ordering::Relaxed);
+        let multi_memory = self.queue_memory.load(Ordering::Relaxed);
         let (query, query_free) =
             (self.query.load(Ordering::Relaxed), self.query_free.load(Ordering::Relaxed));
         let output = self.waiting();
@@ -263,8 +319,8 @@ impl Client {
         line.extend_from_slice(&labels.name);
         line.extend_from_slice(
             format!(
-                " age={} idle={} flags={letters} db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={query} \
-                 qbuf-free={query_free} argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} \
+                " age={} idle={} flags={letters} db={} sub=0 psub=0 ssub=0 multi={multi} qbuf={query} \
+                 qbuf-free={query_free} argv-mem=0 multi-mem={multi_memory} rbs=0 rbp=0 obl={output} oll=0 omem={output} \
                  tot-mem={memory} events={} cmd={command} user=",
                 (now.0 - self.created.0).max(0) / 1000,
                 (now.0 - self.active.load(Ordering::Relaxed)).max(0) / 1000,
@@ -316,6 +372,10 @@ impl Clients {
             messages: AtomicUsize::new(0),
             outbox: Mutex::default(),
             in_registry: AtomicBool::new(false),
+            in_store: AtomicBool::new(false),
+            queued: AtomicI64::new(-1),
+            queue_memory: AtomicUsize::new(0),
+            served: Mutex::default(),
             labels: Mutex::new(Labels {
                 name: Vec::new(),
                 library: Vec::new(),

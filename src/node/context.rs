@@ -1,8 +1,11 @@
 //! What a command gets to work with, and how it fails.
 
+use std::time::Duration;
+
 use crate::{
     node::{
         caller::Caller,
+        commands::table::Row,
         keyspace::{Place, WrongType},
         state::NodeState,
         store::Store,
@@ -24,6 +27,8 @@ pub struct Context<'a> {
     pub now: Millis,
     /// The place of argument 1, if the batch computed it before the store was locked.
     pub place: Option<Place>,
+    /// The command's row.
+    pub row: &'static Row,
     /// What follows for whoever asked.
     pub flow: Flow,
     /// Where the reply goes.
@@ -37,6 +42,8 @@ pub enum Flow {
     Replied,
     /// Nothing: the connection closes once the replies are sent.
     Close,
+    /// Nothing yet: the client waits, at most so long. No reply was written.
+    Blocked(Option<Duration>),
     /// The same command again, with room for so many more bytes; nothing was written or changed.
     Room(usize),
 }

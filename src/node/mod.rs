@@ -5,6 +5,7 @@
 //! There is no global state: a process may run several nodes.
 
 pub mod acl;
+pub mod blocked;
 pub mod caller;
 pub mod clients;
 pub mod commands;
@@ -24,6 +25,8 @@ pub mod rdb;
 pub mod state;
 pub mod stats;
 pub mod store;
+pub mod transaction;
+pub mod watch;
 
 use std::{
     net::SocketAddr,
@@ -42,6 +45,7 @@ use self::{
 use crate::{
     id::NodeId,
     server::{self, BindError, Life, ListenAddress, Running, StartError},
+    time::Millis,
 };
 
 /// How to start a node.
@@ -86,8 +90,11 @@ impl Node {
     }
 
     /// A client is gone.
-    fn forget(&self, client: &Client) {
+    fn forget(&self, client: &Arc<Client>) {
         self.state.clients.remove(client);
+        if client.is_in_store() {
+            self.store().forget(client, &self.state, Millis::now());
+        }
     }
 }
 

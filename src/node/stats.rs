@@ -95,6 +95,14 @@ impl Stats {
         &self.commands[usize::from(spec.index)]
     }
 
+    /// A command was called once, and took so long.
+    pub fn ran(&self, spec: &Spec, took: Duration) {
+        let stats = self.command(spec);
+        stats.calls.add(1);
+        stats.nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        self.processed.add(1);
+    }
+
     /// Of all commands that were ever called or refused.
     pub fn commands(&self) -> impl Iterator<Item = (&'static Spec, &CommandStats)> {
         TABLE.iter().zip(&self.commands).filter(|(_, stats)| {

@@ -1,18 +1,128 @@
 //! What the one lock of a node guards: the data, and whatever must change together with it.
 
-use super::keyspace::Keyspace;
+use std::sync::Arc;
+
+use super::{
+    blocked::{Blocked, Waiter},
+    caller::Caller,
+    clients::{BLOCKED, CHANGED, Client},
+    commands::table::Row,
+    keyspace::{Change, Key, Keyspace},
+    state::NodeState,
+    watch::Watched,
+};
+use crate::{protocol::Args, time::Millis};
 
 /// See the module. Each part is a pure structure with its own module; who holds the lock runs alone.
 #[derive(Debug)]
 pub struct Store {
     /// Keys and values.
     pub keyspace: Keyspace,
+    /// Keys that transactions depend on.
+    pub watched: Watched,
+    /// Clients that wait for keys.
+    pub blocked: Blocked,
 }
 
 impl Store {
     /// Empty, with so many databases.
     #[must_use]
     pub fn new(databases: usize) -> Self {
-        Self { keyspace: Keyspace::new(databases) }
+        Self { keyspace: Keyspace::new(databases), watched: Watched::default(), blocked: Blocked::default() }
+    }
+
+    /// Whether somebody has to hear of changes.
+    fn is_heard(&self) -> bool {
+        !self.watched.is_empty() || !self.blocked.is_empty()
+    }
+
+    /// After somebody began or ceased to want to know of changes.
+    fn listen(&mut self) {
+        let heard = self.is_heard();
+        self.keyspace.listen(heard);
+    }
+
+    /// A client watches a key.
+    pub fn watch(&mut self, client: &Client, database: usize, key: &[u8]) {
+        client.note_in_store();
+        self.watched.add(client.id, database, key);
+        self.listen();
+    }
+
+    /// A client watches nothing any more.
+    pub fn unwatch(&mut self, client: &Client) {
+        self.watched.remove(client.id);
+        self.listen();
+    }
+
+    /// A client waits for one of these keys.
+    pub fn block<'k>(
+        &mut self,
+        caller: Caller,
+        row: &'static Row,
+        args: Args,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) {
+        caller.client.note_in_store();
+        caller.client.set_flag(BLOCKED, true);
+        self.blocked.add(caller, row, args, keys);
+        self.listen();
+    }
+
+    /// A client waits no longer. Says in what it did, if it did.
+    pub(super) fn end_waiting(&mut self, client: &Client) -> Option<Waiter> {
+        let waiter = self.blocked.remove(client.id)?;
+        client.set_flag(BLOCKED, false);
+        self.listen();
+        Some(waiter)
+    }
+
+    /// A client is gone: nothing is kept for it, and what it was handed but could not be told of is back.
+    pub(super) fn forget(&mut self, client: &Arc<Client>, node: &NodeState, now: Millis) {
+        self.unwatch(client);
+        self.end_waiting(client);
+        if let Some((database, served)) = client.take_served() {
+            let access = self.keyspace.access(now, false);
+            served.give_back(self.keyspace.db_mut(database), access, node.config.list_fill());
+            self.settle(node, now);
+        }
+    }
+
+    /// Tells everybody who has to hear of it what happened to keys.
+    pub fn note_changes(&mut self, node: &NodeState, _now: Millis) {
+        if !self.keyspace.has_changes() {
+            return;
+        }
+        let Self { keyspace, watched, blocked } = self;
+        keyspace.drain_changes(&mut |database, change, key| {
+            match change {
+                Change::Created | Change::Event(..) => return,
+                Change::Written => blocked.touch(database, key),
+                Change::ExpiryChanged | Change::Removed | Change::Expired => {}
+            }
+            for &client in watched.touch(database, key) {
+                if let Some(client) = node.clients.get(client) {
+                    client.set_flag(CHANGED, true);
+                }
+            }
+        });
+    }
+
+    /// Before a database is emptied or changes place: its watched keys that exist, here or in the other, will have changed.
+    pub fn touch_watched(&mut self, database: usize, other: Option<usize>, node: &NodeState, now: Millis) {
+        for key in self.watched.in_database(database) {
+            let exists = |keyspace: &mut Keyspace, database: usize| {
+                keyspace.db_mut(database).contains(Key::new(&key), now)
+            };
+            if exists(&mut self.keyspace, database)
+                || other.is_some_and(|other| exists(&mut self.keyspace, other))
+            {
+                for &client in self.watched.touch(database, &key) {
+                    if let Some(client) = node.clients.get(client) {
+                        client.set_flag(CHANGED, true);
+                    }
+                }
+            }
+        }
     }
 }

@@ -95,6 +95,16 @@ impl Extended {
         (magnitude != Magnitude::Infinite).then_some(Self { negative, magnitude })
     }
 
+    /// The nearest number of 64 bits, or an infinity.
+    #[must_use]
+    pub fn to_f64(self) -> f64 {
+        let magnitude = match self.magnitude {
+            Magnitude::Finite { mantissa, exponent } => mantissa as f64 * 2_f64.powi(exponent),
+            Magnitude::Infinite => f64::INFINITY,
+        };
+        if self.negative { -magnitude } else { magnitude }
+    }
+
     /// Neither of the infinities.
     #[must_use]
     pub fn is_finite(self) -> bool {

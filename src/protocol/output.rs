@@ -58,11 +58,18 @@ impl Output {
         self.pieces.len = 0;
     }
 
-    /// Makes room for so many bytes, and has the system find the memory now rather than at the first write to each page.
-    pub fn reserve_touched(&mut self, room: usize) {
-        let len = self.bytes.len();
-        self.bytes.resize(len + room, 1);
-        self.bytes.truncate(len);
+    /// Makes room for so many bytes.
+    pub fn reserve(&mut self, room: usize) {
+        self.bytes.reserve(room);
+    }
+
+    /// Has the system find the memory for the bytes `from` to `to` of the room now, rather than at the first write to each page.
+    pub fn touch(&mut self, from: usize, to: usize) {
+        const PAGE: usize = 4096;
+        let room = self.bytes.spare_capacity_mut();
+        for page in room[from..to.max(from)].iter_mut().step_by(PAGE) {
+            page.write(0);
+        }
     }
 
     /// Writes replies to its end.
@@ -155,7 +162,9 @@ mod tests {
         let missing = encoder.room_missing();
         assert!(missing > 90);
         encoder.truncate(mark);
-        output.reserve_touched(100 + missing);
+        output.reserve(100 + missing);
+        output.touch(0, 100);
+        output.touch(100, 100 + missing);
         assert!(output.is_empty() && output.capacity() >= 190);
     }
 

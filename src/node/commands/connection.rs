@@ -9,6 +9,7 @@ use crate::{
         clients::{NO_EVICT, NO_TOUCH, Signal},
         context::{CommandError, Context, Flow, Handler},
         state::NodeState,
+        store::Store,
     },
     protocol::{Request, Version},
     time::Millis,
@@ -45,8 +46,14 @@ pub(super) const HANDLERS: &[(&str, Handler)] = handlers![
 
 fn run(context: &mut Context<'_>, request: Request<'_>, command: Command) -> Outcome {
     let databases = context.store.keyspace.databases();
-    let mut here =
-        Here { caller: context.caller, node: context.node, now: context.now, databases, closes: false };
+    let mut here = Here {
+        caller: context.caller,
+        store: context.store,
+        node: context.node,
+        now: context.now,
+        databases,
+        closes: false,
+    };
     let outcome = command(&mut here, &request, &mut context.reply);
     if here.closes {
         context.flow = Flow::Close;
@@ -57,6 +64,7 @@ fn run(context: &mut Context<'_>, request: Request<'_>, command: Command) -> Out
 /// A connection, and the node it is to.
 struct Here<'a> {
     caller: &'a mut Caller,
+    store: &'a mut Store,
     node: &'a NodeState,
     now: Millis,
     databases: usize,
@@ -80,6 +88,10 @@ impl Endpoint for Here<'_> {
     fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool {
         let user = self.node.acl.log_in(user, password);
         user.map(|user| self.caller.log_in(user)).is_some()
+    }
+
+    fn end_transaction(&mut self) {
+        self.caller.end_transaction(self.store);
     }
 
     fn log_out(&mut self) {

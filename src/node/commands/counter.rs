@@ -4,7 +4,7 @@ use super::support::{Outcome, integer, with_bytes};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{EventClass, Ttl, Value},
+        keyspace::{Entry, EventClass, Ttl, Value},
     },
     protocol::{Request, extended::Extended},
 };
@@ -60,7 +60,7 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let float = |text: &[u8]| Extended::parse(text).ok_or(CommandError::NotFloat);
     let (db, reply) = ctx.db_and_reply();
     let mut entry = db.write_string(key, access)?;
-    let value = match entry.as_ref().and_then(|entry| entry.string()) {
+    let value = match entry.as_ref().and_then(Entry::string) {
         Some(Value::Int(number)) => Extended::from(number),
         Some(value) => with_bytes(value, float)?,
         None => Extended::from(0),

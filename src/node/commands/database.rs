@@ -41,6 +41,7 @@ fn drop_aside(garbage: Vec<Garbage>) {
 
 fn flushdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     check_mode(request)?;
+    ctx.store.touch_watched(ctx.caller.database, None, ctx.node, ctx.now);
     drop_aside(vec![ctx.db().clear()]);
     ctx.reply.ok();
     Ok(())
@@ -48,6 +49,9 @@ fn flushdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 
 fn flushall(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     check_mode(request)?;
+    for database in 0..ctx.store.keyspace.databases() {
+        ctx.store.touch_watched(database, None, ctx.node, ctx.now);
+    }
     drop_aside(ctx.store.keyspace.clear());
     ctx.reply.ok();
     Ok(())
@@ -61,7 +65,10 @@ fn swapdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (Some(first), Some(second)) = (existing(first), existing(second)) else {
         return Err(CommandError::other("ERR DB index is out of range"));
     };
+    ctx.store.touch_watched(first, Some(second), ctx.node, ctx.now);
+    ctx.store.touch_watched(second, Some(first), ctx.node, ctx.now);
     ctx.store.keyspace.swap(first, second);
+    ctx.store.blocked.touch_all();
     ctx.reply.ok();
     Ok(())
 }

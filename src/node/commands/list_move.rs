@@ -9,7 +9,7 @@ use crate::{
         context::{CommandError, Context, Handler},
         keyspace::{Access, Db, EventClass, Key},
         object::{
-            List,
+            Element, List,
             list::{End, Fill},
         },
     },
@@ -131,7 +131,7 @@ impl Multi {
         Ok(Self { first, end_of_keys, end, count: count.unwrap_or(1) })
     }
 
-    /// Takes from one list and replies with its key and the elements; `false` if it has none.
+    /// Takes from one list and replies with its key and the elements, which `also` is shown; `false` if it has none.
     pub(super) fn take(
         db: &mut Db,
         key: Key<'_>,
@@ -139,6 +139,7 @@ impl Multi {
         end: End,
         count: usize,
         reply: &mut Encoder<'_>,
+        mut also: impl FnMut(Element<'_>),
     ) -> Result<bool, CommandError> {
         let Some(mut list) = db.write_collection::<List>(key, access)? else { return Ok(false) };
         let held = &mut *list;
@@ -147,7 +148,10 @@ impl Multi {
         reply.bulk(key.bytes);
         reply.array(taken);
         for _ in 0..taken {
-            held.pop(end, |element| reply_element(reply, element));
+            held.pop(end, |element| {
+                reply_element(reply, element);
+                also(element);
+            });
         }
         drop(list);
         took(db, key, end, access);
@@ -160,7 +164,7 @@ fn lmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let access = ctx.access();
     let (db, reply) = ctx.db_and_reply();
     for index in what.first..what.end_of_keys {
-        if Multi::take(db, Key::new(request.arg(index)), access, what.end, what.count, reply)? {
+        if Multi::take(db, Key::new(request.arg(index)), access, what.end, what.count, reply, |_| ())? {
             return Ok(());
         }
     }

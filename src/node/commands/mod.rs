@@ -1,6 +1,7 @@
 //! The commands, one file per family: arguments in, store changed, one reply out. [`table`] collects them.
 
 mod acl;
+mod blocking;
 mod command;
 mod connection;
 mod counter;
@@ -23,5 +24,6 @@ mod string;
 mod string_range;
 mod support;
 pub mod table;
+mod transaction;
 
 pub(crate) use server::aging;

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    acl, command, connection, counter, database, debug, dump, expire, info, key, lcs, list, list_move,
-    list_search, object, scan, server, string, string_range,
+    acl, blocking, command, connection, counter, database, debug, dump, expire, info, key, lcs, list,
+    list_move, list_search, object, scan, server, string, string_range, transaction,
 };
 use crate::{
     command::{Spec, TABLE},
@@ -26,6 +26,7 @@ pub struct Row {
 pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
     [
         acl::HANDLERS,
+        blocking::HANDLERS,
         command::HANDLERS,
         connection::HANDLERS,
         counter::HANDLERS,
@@ -44,6 +45,7 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         server::HANDLERS,
         string::HANDLERS,
         string_range::HANDLERS,
+        transaction::HANDLERS,
     ]
     .into_iter()
     .flatten()

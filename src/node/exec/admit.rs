@@ -5,14 +5,43 @@ use crate::{
     node::{caller::Caller, state::NodeState},
 };
 
+/// What is to be done with a command that may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Run it.
+    Run,
+    /// Keep it for `EXEC`.
+    Queue,
+}
+
+/// Commands that are never queued.
+const NOT_QUEUED: [&str; 6] = ["discard", "exec", "multi", "quit", "reset", "watch"];
+
 /// Lets a command pass, or says why not.
 ///
 /// # Errors
 /// The error to answer, its code first.
-pub(super) fn admit(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<(), String> {
-    if caller.authenticated && caller.user.may_do_all() {
-        return Ok(());
+pub(super) fn admit(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<Admission, String> {
+    let in_transaction = caller.transaction.is_some();
+    if caller.authenticated && caller.user.may_do_all() && !in_transaction {
+        return Ok(Admission::Run);
     }
+    if !caller.authenticated && node.acl.login_required() && !spec.flags.has(Flags::NO_AUTH) {
+        return Err("NOAUTH Authentication required.".into());
+    }
+    if in_transaction && spec.flags.has(Flags::NO_MULTI) {
+        return Err("ERR Command not allowed inside a transaction".into());
+    }
+    may_run(spec, caller, node)?;
+    let queued = in_transaction && !NOT_QUEUED.contains(&spec.name);
+    Ok(if queued { Admission::Queue } else { Admission::Run })
+}
+
+/// Whether the caller's rights allow a command.
+///
+/// # Errors
+/// The error to answer, its code first.
+pub(in crate::node) fn may_run(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<(), String> {
     if spec.flags.has(Flags::NO_AUTH) {
         return Ok(());
     }

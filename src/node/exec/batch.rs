@@ -3,7 +3,14 @@
 //! Before the store is locked a batch becomes a [`Plan`]: rows of the command table and places of keys. With the lock held it is
 //! run, and nothing waits.
 
-use super::{Stage, admit::admit, call, timer::Timer};
+use super::{
+    Stage,
+    admit::{Admission, admit},
+    call,
+    timer::Timer,
+};
+use std::time::Duration;
+
 use crate::{
     command::{ResolveError, Spec, TABLE, resolve},
     connection::Replies,
@@ -13,7 +20,7 @@ use crate::{
         context::Flow,
         keyspace::Place,
     },
-    protocol::{Encoder, Output, Request},
+    protocol::{Args, Encoder, Output, Request},
 };
 
 /// Replies after which a batch is sent before it goes on: a client that does not read them must not make the node keep
@@ -49,6 +56,8 @@ pub(in crate::node) enum Stop {
     Replies,
     /// The next command needs room for so many more bytes of reply before it can run.
     Room(usize),
+    /// The last command waits for somebody else, at most so long; the others after it.
+    Blocked(Option<Duration>),
     /// The connection is to be closed once the replies are sent; what is left does not run.
     Close,
 }
@@ -128,8 +137,10 @@ impl Stage<'_> {
                     return (done, Stop::Room(room));
                 }
                 done += 1;
-                if flow == Flow::Close {
-                    return (done, Stop::Close);
+                match flow {
+                    Flow::Replied | Flow::Room(_) => {}
+                    Flow::Blocked(limit) => return (done, Stop::Blocked(limit)),
+                    Flow::Close => return (done, Stop::Close),
                 }
             }
         }
@@ -142,19 +153,22 @@ impl Stage<'_> {
         let start = reply.mark();
         let flow = match &step.found {
             Ok(row) => match admit(row.spec, self.caller, self.node) {
-                Ok(()) => {
+                Ok(Admission::Run) => {
                     timer.switch(self.node, Some(row.spec));
                     let flow = call(self, row, request, step.place, room, reply.reborrow());
                     if !matches!(flow, Flow::Room(_)) {
                         timer.count();
+                        self.store.settle(self.node, self.now);
                     }
                     flow
                 }
+                Ok(Admission::Queue) => self.queue(row, &request, &mut reply),
                 Err(text) => self.refuse(Some(row.spec), text.as_bytes(), &mut reply),
             },
             Err(Refusal { spec, error }) => self.refuse(*spec, &error.text(), &mut reply),
         };
-        if self.caller.replies != Replies::On && !matches!(flow, Flow::Room(_)) {
+        // Of a client that waits this is decided when it is answered.
+        if self.caller.replies != Replies::On && !matches!(flow, Flow::Room(_) | Flow::Blocked(_)) {
             // `CLIENT REPLY OFF` and `SKIP`.
             let (hidden, next) = self.caller.replies.after();
             if hidden {
@@ -165,9 +179,26 @@ impl Stage<'_> {
         flow
     }
 
-    fn refuse(&self, spec: Option<&'static Spec>, text: &[u8], reply: &mut Encoder<'_>) -> Flow {
+    fn queue(&mut self, row: &'static Row, request: &Request<'_>, reply: &mut Encoder<'_>) -> Flow {
+        if let Some(transaction) = &mut self.caller.transaction {
+            transaction.queue(row, Args::from(request));
+            self.caller.client.set_queued(Some(transaction.len()), transaction.memory());
+        }
+        reply.simple("QUEUED");
+        Flow::Replied
+    }
+
+    fn refuse(&mut self, spec: Option<&'static Spec>, text: &[u8], reply: &mut Encoder<'_>) -> Flow {
         if let Some(spec) = spec {
             self.node.stats.command(spec).rejected.add(1);
+        }
+        match &mut self.caller.transaction {
+            // Whatever is wrong with EXEC, the transaction is over.
+            Some(_) if spec.is_some_and(|spec| spec.name == "exec") => {
+                self.caller.end_transaction(self.store);
+            }
+            Some(transaction) => transaction.abort(),
+            None => {}
         }
         self.node.stats.error(text);
         reply.error(text);

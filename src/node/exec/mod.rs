@@ -1,8 +1,10 @@
 //! The one door to commands: [`call`] runs one on the store, whoever asks. Batches of a connection ([`batch`]), transactions and gRPC
-//! come through it; [`admit`] says before it who may run what. Not here: sockets, and what commands do.
+//! come through it; [`admit`] says before it who may run what, and
+//! [`settle`] what follows. Not here: sockets, and what commands do.
 
-mod admit;
+pub(super) mod admit;
 pub(super) mod batch;
+mod settle;
 mod timer;
 
 use super::{
@@ -42,7 +44,7 @@ pub struct Stage<'a> {
 /// first.
 pub fn call(
     stage: &mut Stage<'_>,
-    row: &Row,
+    row: &'static Row,
     request: Request<'_>,
     place: Option<Place>,
     room: usize,
@@ -59,6 +61,7 @@ pub fn call(
         node: stage.node,
         now: stage.now,
         place,
+        row,
         flow: Flow::Replied,
         reply,
     };
@@ -74,9 +77,10 @@ pub fn call(
         return Flow::Replied;
     }
     if reply.room_missing() > 0 {
-        let missing = reply.room_missing();
+        // The whole reply, which was written in part.
+        let room = reply.since(start).len() + reply.room_missing();
         reply.truncate(start);
-        return Flow::Room(missing);
+        return Flow::Room(room);
     }
     if let [b'-', error @ ..] = reply.since(start) {
         stats.command(row.spec).failed.add(1);

@@ -6,16 +6,17 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::poll_fn,
+    future::{Future as _, poll_fn},
     io,
     pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::BufMut as _;
-use tokio::{io::AsyncWrite as _, net::TcpStream};
+use tokio::{io::AsyncWrite as _, net::TcpStream, time::Sleep};
 use tokio_util::io::poll_read_buf;
 
 use super::{
@@ -80,6 +81,12 @@ struct Connection {
     caller: Caller,
     /// Nothing more is executed; it closes once its replies are sent.
     closing: bool,
+    /// The last command waits.
+    blocked: Option<Waiting>,
+    /// What it was served with is on its way to the client.
+    handing_over: bool,
+    /// For a reply that is too long for the worker's buffer.
+    room: Option<Room>,
     /// Input that waits for the rest of a request, or for the client to read its replies.
     waiting: Option<Box<Input>>,
     /// Replies the client has not taken yet, and how much of them it has.
@@ -93,6 +100,48 @@ struct Connection {
     watched: bool,
     /// Bytes read and written in this turn.
     moved: usize,
+}
+
+/// For how long a command waits at most.
+#[derive(Default)]
+struct Waiting(Option<Pin<Box<Sleep>>>);
+
+impl Waiting {
+    fn at_most(limit: Option<Duration>) -> Self {
+        Self(limit.map(|limit| Box::pin(tokio::time::sleep(limit))))
+    }
+
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.0.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
+    }
+}
+
+/// Memory for a long reply, found before the lock is taken for it, some at a time: to find it all takes the system longer than to
+/// write the reply.
+struct Room {
+    output: Output,
+    /// Bytes that are needed, and how many of them are there.
+    needed: usize,
+    found: usize,
+}
+
+impl Room {
+    fn new(needed: usize) -> Self {
+        let mut output = Output::default();
+        output.reserve(needed);
+        Self { output, needed, found: 0 }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.found == self.needed
+    }
+
+    /// Finds more; says how much.
+    fn find_more(&mut self) -> usize {
+        let to = self.needed.min(self.found + TURN);
+        self.output.touch(self.found, to);
+        to - std::mem::replace(&mut self.found, to)
+    }
 }
 
 /// A client's place in the list, left when its connection ends in whatever way.
@@ -125,6 +174,9 @@ pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: 
         stream,
         caller,
         closing: false,
+        blocked: None,
+        handing_over: false,
+        room: None,
         waiting: None,
         unsent: Output::default(),
         sent: 0,
@@ -162,12 +214,36 @@ impl Connection {
                 closing: self.closing,
                 unsent: !self.unsent.is_empty(),
                 outbox: self.caller.client.has_messages(),
+                blocked: self.blocked.is_some(),
+                cramped: self.room.as_ref().is_some_and(|room| !room.is_complete()),
                 runnable: self.waiting.as_ref().is_some_and(|input| input.is_runnable()),
             };
             match situation.step() {
                 Step::End => return Poll::Ready(Ok(End::Close)),
                 Step::Send => ready!(self.poll_send(cx))?,
-                Step::Collect => self.collect(cx)?,
+                Step::Collect => {
+                    if self.blocked.is_some() && self.is_gone(cx)? {
+                        return Poll::Ready(Ok(End::Close));
+                    }
+                    self.collect(cx)?;
+                }
+                Step::Wait => {
+                    if self.blocked.as_mut().is_some_and(|waiting| waiting.is_over(cx)) {
+                        let node = &self.worker.node;
+                        node.store().time_out(&self.caller.client, &node.state, Millis::now());
+                        // Either that is answered now, or it was served a moment ago.
+                        self.blocked = Some(Waiting::default());
+                    } else if self.is_gone(cx)? {
+                        return Poll::Ready(Ok(End::Close));
+                    } else if !self.caller.client.has_messages() {
+                        return Poll::Pending;
+                    }
+                }
+                Step::MakeRoom => {
+                    if let Some(room) = &mut self.room {
+                        self.moved += room.find_more();
+                    }
+                }
                 Step::Work | Step::Read => {
                     if let Some(end) = ready!(self.poll_receive_and_work(cx))? {
                         return Poll::Ready(Ok(end));
@@ -234,7 +310,32 @@ impl Connection {
             }
         }
         (self.unsent, self.sent) = (Output::default(), 0);
+        self.handed_over();
         Poll::Ready(Ok(()))
+    }
+
+    /// The kernel has everything: what a waiting command was served with is the client's.
+    fn handed_over(&mut self) {
+        if std::mem::take(&mut self.handing_over) {
+            self.caller.client.take_served();
+        }
+    }
+
+    /// Reads what a client sends while its command waits, and says whether it has gone.
+    fn is_gone(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        let mut input = self.waiting.take().unwrap_or_default();
+        let limit = self.worker.node.state.config.limits().query_buffer;
+        let gone = loop {
+            match self.poll_receive(&mut input, cx) {
+                Poll::Ready(Ok(0)) => break Ok(true),
+                Poll::Ready(Ok(_)) if input.bytes.len() > limit => break Ok(true),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => break Err(error),
+                Poll::Pending => break Ok(false),
+            }
+        };
+        self.keep(input, true);
+        gone
     }
 
     /// Sends what others have for the client. The lock is what makes it come before whatever runs after.
@@ -242,8 +343,12 @@ impl Connection {
         let worker = Rc::clone(&self.worker);
         let mut output = worker.output.borrow_mut();
         {
-            let _store = worker.node.store();
+            let store = worker.node.store();
             self.caller.client.take_messages(&mut output.encoder(self.caller.version));
+            if self.blocked.is_some() && !store.blocked.is_waiting(self.caller.client.id) {
+                self.blocked = None;
+                self.handing_over = true;
+            }
         }
         self.write(&mut output, cx)
     }
@@ -275,22 +380,21 @@ impl Connection {
             }
             input.parse(&limits);
         }
-        let mut output = worker.output.borrow_mut();
-        while input.has_requests() {
-            match self.run(node, input, &mut output) {
-                // Without the lock: it is the system that takes its time.
-                Stop::Room(room) => output.reserve_touched(room),
-                Stop::Close => {
-                    self.closing = true;
-                    break;
-                }
-                Stop::End | Stop::Replies => break,
+        let mut shared = worker.output.borrow_mut();
+        let mut own = self.room.take().map(|room| room.output);
+        let output = own.as_mut().unwrap_or(&mut shared);
+        if input.has_requests() {
+            match self.run(node, input, output) {
+                Stop::Room(needed) => self.room = Some(Room::new(needed)),
+                Stop::Close => self.closing = true,
+                Stop::Blocked(limit) => self.blocked = Some(Waiting::at_most(limit)),
+                Stop::End | Stop::Replies => {}
             }
         }
-        if !input.has_requests() && !self.closing {
-            self.after_batch(input, limits.query_buffer, &mut output);
+        if !input.has_requests() && !self.closing && self.blocked.is_none() {
+            self.after_batch(input, limits.query_buffer, output);
         }
-        self.write(&mut output, cx)
+        self.write(output, cx)
     }
 
     fn run(&mut self, node: &Node, input: &mut Input, output: &mut Output) -> Stop {
@@ -366,6 +470,7 @@ impl Connection {
 
     fn write_once(&mut self, output: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
         if output.is_empty() {
+            self.handed_over();
             return Ok(());
         }
         let offered = output.piece(0);
@@ -382,6 +487,8 @@ impl Connection {
                 (Output::from(output.copy_from(written)), 0)
             };
             self.caller.client.set_unsent(self.unsent.len() - self.sent);
+        } else {
+            self.handed_over();
         }
         Ok(())
     }

@@ -52,8 +52,9 @@ impl GrpcSession {
             let stop =
                 self.run_locked(&mut node.store(), &commands[replies.len()..], &mut output, &mut replies);
             match stop {
-                Stop::End | Stop::Replies => {}
-                Stop::Room(room) => output.reserve_touched(room),
+                // A command of a gRPC caller never waits.
+                Stop::End | Stop::Replies | Stop::Blocked(_) => {}
+                Stop::Room(room) => make_room(&mut output, room),
                 Stop::Close => self.closing = true,
             }
         }
@@ -100,7 +101,7 @@ impl GrpcSession {
             while let Stop::Room(room) =
                 self.run_locked(&mut store, std::slice::from_ref(&words), &mut output, &mut replies)
             {
-                output.reserve_touched(room);
+                make_room(&mut output, room);
             }
             replies.pop().unwrap_or_else(closed)
         };
@@ -110,6 +111,12 @@ impl GrpcSession {
             other => other,
         }
     }
+}
+
+/// Without the lock: it is the system that takes its time.
+fn make_room(output: &mut Output, room: usize) {
+    output.reserve(room);
+    output.touch(0, room);
 }
 
 fn closed() -> Value {

@@ -13,6 +13,10 @@ pub(super) struct Situation {
     pub(super) unsent: bool,
     /// Messages that others have for the client.
     pub(super) outbox: bool,
+    /// The last command waits for somebody else.
+    pub(super) blocked: bool,
+    /// The next command needs room for its reply that is not there yet.
+    pub(super) cramped: bool,
     /// Input that can be worked on without reading.
     pub(super) runnable: bool,
 }
@@ -26,8 +30,12 @@ pub(super) enum Step {
     Send,
     /// Fetch the messages.
     Collect,
+    /// Find more memory for the next reply.
+    MakeRoom,
     /// Parse and run.
     Work,
+    /// Wait for whoever ends the waiting of the last command, or for the client to go.
+    Wait,
     /// Wait for the client.
     Read,
 }
@@ -47,7 +55,15 @@ impl Situation {
         if self.closing || self.signal == Signal::Drain {
             return Step::End;
         }
-        if self.runnable { Step::Work } else { Step::Read }
+        if self.blocked {
+            Step::Wait
+        } else if self.cramped {
+            Step::MakeRoom
+        } else if self.runnable {
+            Step::Work
+        } else {
+            Step::Read
+        }
     }
 }
 
@@ -55,14 +71,22 @@ impl Situation {
 mod tests {
     use super::*;
 
-    const QUIET: Situation =
-        Situation { signal: Signal::None, closing: false, unsent: false, outbox: false, runnable: false };
+    const QUIET: Situation = Situation {
+        signal: Signal::None,
+        closing: false,
+        unsent: false,
+        outbox: false,
+        blocked: false,
+        cramped: false,
+        runnable: false,
+    };
 
     #[test]
     fn what_is_answered_is_sent_before_anything_else_is_read_or_run() {
         assert_eq!(QUIET.step(), Step::Read);
         assert_eq!(Situation { runnable: true, ..QUIET }.step(), Step::Work);
         assert_eq!(Situation { outbox: true, runnable: true, ..QUIET }.step(), Step::Collect);
+        assert_eq!(Situation { cramped: true, runnable: true, ..QUIET }.step(), Step::MakeRoom);
         assert_eq!(Situation { unsent: true, outbox: true, runnable: true, ..QUIET }.step(), Step::Send);
     }
 
@@ -79,9 +103,17 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_a_command_that_waits_waits_too() {
+        let blocked = Situation { blocked: true, runnable: true, ..QUIET };
+        assert_eq!(blocked.step(), Step::Wait);
+        assert_eq!(Situation { outbox: true, ..blocked }.step(), Step::Collect);
+        assert_eq!(Situation { unsent: true, ..blocked }.step(), Step::Send);
+        assert_eq!(Situation { signal: Signal::Drain, ..blocked }.step(), Step::End);
+    }
+
+    #[test]
     fn a_killed_connection_says_nothing() {
-        let killed =
-            Situation { signal: Signal::Kill, closing: false, unsent: true, outbox: true, runnable: true };
+        let killed = Situation { signal: Signal::Kill, unsent: true, outbox: true, runnable: true, ..QUIET };
         assert_eq!(killed.step(), Step::End);
     }
 }

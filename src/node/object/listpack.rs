@@ -46,7 +46,7 @@ impl<'a> Element<'a> {
 
     /// Its bytes.
     #[must_use]
-    pub fn to_vec(self) -> Vec<u8> {
+    pub fn to_vec(&self) -> Vec<u8> {
         self.with(<[u8]>::to_vec)
     }
 

@@ -85,6 +85,12 @@ pub(super) fn agree(request: &[Vec<u8>], ours: &[u8], theirs: &[u8], more: &[Exc
     }
 }
 
+/// Whether a command's reply inside of that of `EXEC` is the same, byte for byte.
+pub(super) fn is_exact(spec: &Spec) -> bool {
+    // The number of keys includes expired ones that nobody has looked at.
+    spec.name != "dbsize" && RULES.iter().all(|(name, ..)| *name != spec.name)
+}
+
 fn sorted<T: std::fmt::Debug>(elements: &[T]) -> Vec<String> {
     let mut shown: Vec<_> = elements.iter().map(|element| format!("{element:?}")).collect();
     shown.sort_unstable();

@@ -12,7 +12,7 @@ use redis_cluster::{
 };
 
 use super::{
-    compare::{Exception, agree, spec},
+    compare::{Exception, agree, is_exact, spec},
     peer::{Differences, Peer, cases, decode, shown},
     random::{Chance, Pools, request},
 };
@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("many-keys", include_str!("cases/many-keys.txt")),
     ("lcs", include_str!("cases/lcs.txt")),
     ("lists", include_str!("cases/lists.txt")),
+    ("transactions", include_str!("cases/transactions.txt")),
 ];
 
 /// One of ours, and redis-server.
@@ -47,6 +48,11 @@ pub(super) struct Pair<'a> {
 const NOT_BY_CHANCE: &[(&str, &str)] = &[
     ("acl", "users are configured, not compared"),
     ("auth", "there is no password; chosen cases"),
+    ("blmove", "waits; chosen cases"),
+    ("blmpop", "waits; chosen cases"),
+    ("blpop", "waits; chosen cases"),
+    ("brpop", "waits; chosen cases"),
+    ("brpoplpush", "waits; chosen cases"),
     ("client", "names and kills connections; chosen cases"),
     ("config", "settings are each server's own; chosen cases"),
     ("debug", "internals"),
@@ -157,10 +163,13 @@ impl Pair<'_> {
             let looked_at: Vec<_> = pools.keys.iter().chain(&one_slot.keys[1..]).collect();
             for round in 0..rounds {
                 for peer in &mut peers {
+                    // A transaction may be open.
+                    peer.call(&["DISCARD"]);
                     peer.call(&["SELECT", "0"]);
                     peer.call(&["FLUSHALL"]);
                 }
                 let mut history = Vec::new();
+                let mut in_transaction = false;
                 for step in 0..REQUESTS {
                     // Towards the end, what is there is looked at.
                     let request = match REQUESTS - step {
@@ -168,7 +177,15 @@ impl Pair<'_> {
                             vec![b"GET".to_vec(), looked_at[left - 1].clone()]
                         }
                         _ => {
-                            let spec = *chance.pick(specs.as_slice());
+                            let mut spec = *chance.pick(specs.as_slice());
+                            while in_transaction && !is_exact(spec) {
+                                spec = *chance.pick(specs.as_slice());
+                            }
+                            in_transaction = match spec.name {
+                                "multi" => true,
+                                "exec" | "discard" => false,
+                                _ => in_transaction,
+                            };
                             let any = (self.together)(spec) || chance.one_in(4);
                             request(spec, if any { &pools } else { &one_slot }, &mut chance)
                         }

@@ -13,14 +13,14 @@ fn check(list: &List, model: &Model) {
         groups.check();
     }
     assert_eq!(list.len(), model.len());
-    let forward: Vec<_> = list.iter(0, End::Right).map(Element::to_vec).collect();
+    let forward: Vec<_> = list.iter(0, End::Right).map(|element| element.to_vec()).collect();
     assert!(forward.iter().eq(model), "{forward:?} is not {model:?}");
     if let Some(last) = model.len().checked_sub(1) {
-        let backward: Vec<_> = list.iter(last, End::Left).map(Element::to_vec).collect();
+        let backward: Vec<_> = list.iter(last, End::Left).map(|element| element.to_vec()).collect();
         assert!(backward.iter().eq(model.iter().rev()));
     }
     for index in [0, model.len() / 3, model.len() / 2, model.len().saturating_sub(1), model.len()] {
-        assert_eq!(list.get(index).map(Element::to_vec).as_ref(), model.get(index));
+        assert_eq!(list.get(index).map(|element| element.to_vec()).as_ref(), model.get(index));
     }
 }
 

@@ -1,0 +1,185 @@
+//! Commands that wait for an element when there is none. A client that waits is in [`crate::node::blocked`]; what runs here for it later
+//! is the same command again, on the key that got something.
+
+use std::time::Duration;
+
+use super::{
+    list::took,
+    list_move::{Move, Multi, end},
+    support::{Outcome, reply_element},
+};
+use crate::{
+    node::{
+        caller::{Origin, Served},
+        context::{CommandError, Context, Flow, Handler},
+        keyspace::{Key, WrongType},
+        object::{List, list::End},
+    },
+    protocol::{Args, Request, extended::Extended, number::parse_i64},
+    time::Millis,
+};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("blmove", blmove),
+    ("blmpop", blmpop),
+    ("blpop", blpop),
+    ("brpop", brpop),
+    ("brpoplpush", brpoplpush),
+    ("client|unblock", unblock),
+];
+
+/// Seconds with a fraction; 0 is for ever.
+fn timeout(argument: &[u8], now: Millis) -> Result<Option<Duration>, CommandError> {
+    /// Redis turns what is more into the smallest number there is.
+    const MOST: f64 = 9_223_372_036_854_775_808.0;
+    let seconds = Extended::parse(argument)
+        .ok_or(CommandError::other("ERR timeout is not a float or out of range"))?
+        .to_f64();
+    let millis = (seconds * 1000.0).ceil();
+    if millis < 0.0 || millis >= MOST {
+        return Err(CommandError::other("ERR timeout is negative"));
+    }
+    Duration::try_from_secs_f64(millis / 1000.0)
+        .ok()
+        .filter(|timeout| {
+            i64::try_from(timeout.as_millis()).is_ok_and(|millis| now.0.checked_add(millis).is_some())
+        })
+        .map(|timeout| (!timeout.is_zero()).then_some(timeout))
+        .ok_or(CommandError::other("ERR timeout is out of range"))
+}
+
+/// What a command says that finds nothing and may not wait.
+#[derive(Clone, Copy)]
+enum Nothing {
+    /// No value.
+    Null,
+    /// No array.
+    NullArray,
+}
+
+/// Nothing to take now: the client waits, unless it is one that never does.
+fn wait<'k>(
+    ctx: &mut Context<'_>,
+    request: Request<'_>,
+    timeout: Option<Duration>,
+    nothing: Nothing,
+    keys: impl Iterator<Item = &'k [u8]>,
+) -> Outcome {
+    match ctx.caller.origin {
+        // It goes on waiting where it is.
+        Origin::Unblocked => ctx.flow = Flow::Blocked(None),
+        Origin::Client if !ctx.caller.answers_all => {
+            ctx.flow = Flow::Blocked(timeout);
+            let (caller, row) = (ctx.caller.waiting(), ctx.row);
+            ctx.store.block(caller, row, Args::from(&request), keys);
+        }
+        Origin::Client | Origin::Transaction => match nothing {
+            Nothing::Null => ctx.reply.null(),
+            Nothing::NullArray => ctx.reply.null_array(),
+        },
+    }
+    Ok(())
+}
+
+/// Whether a key is to be looked at: all are, until one of them got something.
+fn is_meant(ctx: &Context<'_>, key: &[u8]) -> bool {
+    ctx.caller.woken_by.as_ref().is_none_or(|woken_by| **woken_by == *key)
+}
+
+fn blpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    pop(ctx, request, End::Left)
+}
+
+fn brpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    pop(ctx, request, End::Right)
+}
+
+fn pop(ctx: &mut Context<'_>, request: Request<'_>, end: End) -> Outcome {
+    let last = request.len() - 1;
+    let timeout = timeout(request.arg(last), ctx.now)?;
+    let access = ctx.access();
+    let keys = || (1..last).map(|index| request.arg(index));
+    for key in keys().filter(|key| is_meant(ctx, key)).map(Key::new).collect::<Vec<_>>() {
+        let unblocked = ctx.caller.origin == Origin::Unblocked;
+        let (db, reply) = ctx.db_and_reply();
+        let mut list = match db.write_collection::<List>(key, access) {
+            Ok(Some(list)) => list,
+            Ok(None) => continue,
+            Err(WrongType) if unblocked => continue,
+            Err(error) => return Err(error.into()),
+        };
+        reply.array(2);
+        reply.bulk(key.bytes);
+        let mut taken = Vec::new();
+        list.pop(end, |element| {
+            reply_element(reply, element);
+            taken.push(element.to_vec());
+        });
+        drop(list);
+        took(db, key, end, access);
+        ctx.caller.served = Some(Served { key: key.bytes.into(), end, elements: taken });
+        return Ok(());
+    }
+    wait(ctx, request, timeout, Nothing::NullArray, keys())
+}
+
+fn blmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let timeout = timeout(request.arg(1), ctx.now)?;
+    let what = Multi::parse(request, 2)?;
+    let access = ctx.access();
+    let keys = || (what.first..what.end_of_keys).map(|index| request.arg(index));
+    for key in keys().filter(|key| is_meant(ctx, key)).map(Key::new).collect::<Vec<_>>() {
+        let (db, reply) = ctx.db_and_reply();
+        let mut taken = Vec::new();
+        match Multi::take(db, key, access, what.end, what.count, reply, |element| {
+            taken.push(element.to_vec())
+        }) {
+            Ok(true) => {
+                ctx.caller.served = Some(Served { key: key.bytes.into(), end: what.end, elements: taken });
+                return Ok(());
+            }
+            Ok(false) => {}
+            Err(CommandError::WrongType(_)) if ctx.caller.origin == Origin::Unblocked => {}
+            Err(error) => return Err(error),
+        }
+    }
+    wait(ctx, request, timeout, Nothing::NullArray, keys())
+}
+
+fn blmove(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let ends = Move { from: end(request.arg(3))?, to: end(request.arg(4))? };
+    let timeout = timeout(request.arg(5), ctx.now)?;
+    run_move(ctx, request, ends, timeout)
+}
+
+fn brpoplpush(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let timeout = timeout(request.arg(3), ctx.now)?;
+    run_move(ctx, request, Move { from: End::Right, to: End::Left }, timeout)
+}
+
+fn run_move(ctx: &mut Context<'_>, request: Request<'_>, ends: Move, timeout: Option<Duration>) -> Outcome {
+    let (source, target) = (Key::new(request.arg(1)), Key::new(request.arg(2)));
+    let (access, fill) = (ctx.access(), ctx.node.config.list_fill());
+    let unblocked = ctx.caller.origin == Origin::Unblocked;
+    let (db, reply) = ctx.db_and_reply();
+    let source_is_other = unblocked && matches!(db.write_collection::<List>(source, access), Err(WrongType));
+    if !source_is_other && let Some(element) = ends.run(db, source, target, access, fill)? {
+        reply.bulk(element);
+        return Ok(());
+    }
+    wait(ctx, request, timeout, Nothing::Null, std::iter::once(source.bytes))
+}
+
+fn unblock(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let with_error = match request.get(3).map(<[u8]>::to_ascii_lowercase).as_deref() {
+        None | Some(b"timeout") => false,
+        Some(b"error") => true,
+        Some(_) => {
+            return Err(CommandError::other("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+        }
+    };
+    let id = parse_i64(request.arg(2)).ok_or(CommandError::NotInteger)?;
+    let unblocked = u64::try_from(id).is_ok_and(|id| ctx.store.unblock(id, with_error, ctx.node, ctx.now));
+    ctx.reply.integer(i64::from(unblocked));
+    Ok(())
+}

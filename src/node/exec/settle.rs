@@ -1,0 +1,98 @@
+//! What follows a command, a transaction, or anything else that changed keys, before anybody else runs: those who watch are marked, and
+//! those who wait are served.
+
+use super::{Stage, call};
+use crate::{
+    node::{
+        blocked::Waiter,
+        caller::Origin,
+        clients::{Client, Signal},
+        context::Flow,
+        state::NodeState,
+        store::Store,
+    },
+    protocol::{Encoder, Output},
+    time::Millis,
+};
+
+impl Store {
+    /// See the module. Costs a branch when nobody is waiting for anything.
+    pub fn settle(&mut self, node: &NodeState, now: Millis) {
+        self.note_changes(node, now);
+        while let Some((_, key, clients)) = self.blocked.next_ready() {
+            for client in clients {
+                self.serve(client, &key, node, now);
+            }
+        }
+    }
+
+    /// Runs what a client waits in, on the key that got something. It goes on waiting if there is nothing for it after all.
+    fn serve(&mut self, client: u64, key: &[u8], node: &NodeState, now: Millis) {
+        let is_alive = |waiter: &Waiter| waiter.caller.client.signal() != Signal::Kill;
+        let Some(client) = self
+            .blocked
+            .waiter(client)
+            .filter(|waiter| is_alive(waiter))
+            .map(|waiter| waiter.caller.client.clone())
+        else {
+            return;
+        };
+        let Some(mut waiter) = self.blocked.suspend(client.id) else { return };
+        waiter.caller.origin = Origin::Unblocked;
+        waiter.caller.woken_by = Some(key.into());
+        let mut output = Output::default();
+        let request = waiter.args.request().expect("what a client waits in has a name");
+        let mut stage = Stage { store: self, caller: &mut waiter.caller, node, now };
+        let reply = output.encoder(stage.caller.version);
+        let flow = call(&mut stage, waiter.row, request, None, usize::MAX, reply);
+        if matches!(flow, Flow::Blocked(_)) {
+            self.blocked.resume(waiter);
+            return;
+        }
+        let served = waiter.caller.served.take().map(|served| (waiter.caller.database, served));
+        self.blocked.resume(waiter);
+        self.finish_waiting(&client, &output.copy_from(0), node, now);
+        client.set_served(served);
+        // What it did may be what others wait for.
+        self.note_changes(node, now);
+    }
+
+    /// Tells a client the end of its waiting.
+    fn finish_waiting(&mut self, client: &Client, reply: &[u8], node: &NodeState, now: Millis) {
+        let Some(mut waiter) = self.end_waiting(client) else { return };
+        let (hidden, _) = waiter.caller.replies.after();
+        client.deliver(if hidden { b"" } else { reply }, &node.config.output_limits(), now);
+        waiter.caller.woken_by = None;
+    }
+
+    /// A client has waited for as long as it wanted to. `false` if it was served meanwhile.
+    pub(in crate::node) fn time_out(&mut self, client: &Client, node: &NodeState, now: Millis) -> bool {
+        let mut reply = Vec::new();
+        let Some(waiter) = self.blocked.waiter(client.id) else { return false };
+        // Also from a command that would have given one value, as in Redis 7.0.
+        Encoder::new(&mut reply, waiter.caller.version).null_array();
+        self.finish_waiting(client, &reply, node, now);
+        true
+    }
+
+    /// `CLIENT UNBLOCK`. `false` if no such client waits.
+    pub(in crate::node) fn unblock(
+        &mut self,
+        client: u64,
+        with_error: bool,
+        node: &NodeState,
+        now: Millis,
+    ) -> bool {
+        let Some(waiter) = self.blocked.waiter(client) else { return false };
+        let client = waiter.caller.client.clone();
+        if !with_error {
+            return self.time_out(&client, node, now);
+        }
+        let mut reply = Vec::new();
+        let text = "UNBLOCKED client unblocked via CLIENT UNBLOCK";
+        Encoder::new(&mut reply, waiter.caller.version).error(text);
+        node.stats.error(text.as_bytes());
+        self.finish_waiting(&client, &reply, node, now);
+        true
+    }
+}

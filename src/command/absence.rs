@@ -14,7 +14,7 @@ pub(super) fn absence(spec: &Spec) -> &'static str {
         | Group::Hyperloglog => "it keeps only strings and lists so far",
         Group::Bitmap => "it has no operations on bits yet",
         Group::Cluster => "nodes know nothing of each other; proxies share out the slots",
-        Group::Pubsub => "it has no channels yet",
+        Group::Pubsub => "not yet",
         Group::Transactions => "not yet",
         Group::Scripting => "it runs no scripts yet",
         Group::String | Group::Generic | Group::Connection | Group::Server => of_the_server(spec),

@@ -91,11 +91,28 @@ pub(crate) fn info(endpoint: &mut dyn Endpoint, _: &Request<'_>, reply: &mut Enc
     Ok(())
 }
 
-/// The kinds that `TYPE` knows; all clients are normal ones.
-fn is_normal_type(word: &[u8]) -> Result<bool, Refusal> {
+/// The kinds of clients that `TYPE` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Asks and is answered.
+    Normal,
+    /// Has subscriptions.
+    PubSub,
+    /// A replica or a master: there are none.
+    Replication,
+}
+
+impl Kind {
+    fn fits(self, client: &Listed) -> bool {
+        self == if client.subscribed { Self::PubSub } else { Self::Normal }
+    }
+}
+
+fn kind(word: &[u8]) -> Result<Kind, Refusal> {
     match word.to_ascii_lowercase().as_slice() {
-        b"normal" => Ok(true),
-        b"slave" | b"replica" | b"pubsub" | b"master" => Ok(false),
+        b"normal" => Ok(Kind::Normal),
+        b"pubsub" => Ok(Kind::PubSub),
+        b"slave" | b"replica" | b"master" => Ok(Kind::Replication),
         _ => {
             let word = String::from_utf8_lossy(word);
             Err(Refusal::new(format!("ERR Unknown client type '{word}'")))
@@ -109,11 +126,8 @@ pub(crate) fn list(endpoint: &mut dyn Endpoint, request: &Request<'_>, reply: &m
     let chosen: Vec<u64> = match (option.as_deref(), request.len()) {
         (None, _) => all(),
         (Some(b"type"), 4) => {
-            if is_normal_type(request.arg(3))? {
-                all()
-            } else {
-                Vec::new()
-            }
+            let kind = kind(request.arg(3))?;
+            endpoint.listed().into_iter().filter(|client| kind.fits(client)).map(|client| client.id).collect()
         }
         (Some(b"id"), 4..) => {
             let mut chosen = Vec::new();
@@ -141,12 +155,12 @@ struct Filter<'a> {
     address: Option<&'a [u8]>,
     local: Option<&'a [u8]>,
     user: Option<&'a [u8]>,
-    other_type: bool,
+    kind: Option<Kind>,
 }
 
 impl Filter<'_> {
     fn fits(&self, client: &Listed) -> bool {
-        !self.other_type
+        self.kind.is_none_or(|kind| kind.fits(client))
             && self.id.is_none_or(|id| client.id == id)
             && self.address.is_none_or(|address| client.remote.as_bytes() == address)
             && self.local.is_none_or(|local| client.local.as_bytes() == local)
@@ -174,7 +188,7 @@ pub(crate) fn kill(endpoint: &mut dyn Endpoint, request: &Request<'_>, reply: &m
                     .ok_or(Refusal::new("ERR client-id should be greater than 0"))?;
                 filter.id = Some(id);
             }
-            b"type" => filter.other_type = !is_normal_type(value)?,
+            b"type" => filter.kind = Some(kind(value)?),
             b"addr" => filter.address = Some(value),
             b"laddr" => filter.local = Some(value),
             b"user" => {

@@ -118,6 +118,8 @@ pub struct Listed {
     pub local: String,
     /// Who it is.
     pub user: Vec<u8>,
+    /// It has subscriptions.
+    pub subscribed: bool,
 }
 
 /// One connection, and what its daemon has to be asked about it.
@@ -130,8 +132,12 @@ pub trait Endpoint {
     fn needs_password(&self) -> bool;
     /// Logs in, if the password is right.
     fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool;
-    /// Forgets what was queued and watched, where transactions are kept.
-    fn end_transaction(&mut self) {}
+    /// Ends transactions and subscriptions, where there are any.
+    fn end_all(&mut self) {}
+    /// Whether it has subscriptions.
+    fn is_subscribed(&self) -> bool {
+        false
+    }
     /// As it was when it connected.
     fn log_out(&mut self);
     /// Whether there is a user of this name.
@@ -166,8 +172,14 @@ pub trait Endpoint {
     fn kill(&mut self, id: u64);
 }
 
-pub(crate) fn ping(_: &mut dyn Endpoint, request: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
+pub(crate) fn ping(endpoint: &mut dyn Endpoint, request: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
     match request.len() {
+        1 | 2 if endpoint.is_subscribed() && endpoint.version() == Version::Resp2 => {
+            // It has to look like what else comes on such a connection.
+            reply.array(2);
+            reply.bulk("pong");
+            reply.bulk(request.get(1).unwrap_or_default());
+        }
         1 => reply.simple("PONG"),
         2 => reply.bulk(request.arg(1)),
         _ => return Err(Refusal::new("ERR wrong number of arguments for 'ping' command")),
@@ -289,7 +301,7 @@ pub(crate) fn hello(endpoint: &mut dyn Endpoint, request: &Request<'_>, reply: &
 }
 
 pub(crate) fn reset(endpoint: &mut dyn Endpoint, _: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
-    endpoint.end_transaction();
+    endpoint.end_all();
     endpoint.select(0);
     if !endpoint.answers_all() {
         endpoint.set_version(Version::Resp2);

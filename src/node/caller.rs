@@ -63,6 +63,8 @@ pub struct Caller {
     pub authenticated: bool,
     /// `CLIENT NO-TOUCH`: reading leaves access times alone.
     pub no_touch: bool,
+    /// Has subscriptions, which leaves little else to a client of RESP2.
+    pub subscribed: bool,
     /// `CLIENT REPLY`.
     pub replies: Replies,
     /// Every command must be answered, and in RESP3: it is a gRPC caller's.
@@ -93,6 +95,7 @@ impl Caller {
             user: Arc::clone(acl.default_user()),
             authenticated: !acl.login_required(),
             no_touch: false,
+            subscribed: false,
             replies: Replies::On,
             answers_all: false,
             origin: Origin::Client,

@@ -39,6 +39,8 @@ pub struct Client {
     pub created: Millis,
     signal: AtomicU8,
     waker: AtomicWaker,
+    /// The waker is not there, or may not be.
+    unwatched: AtomicBool,
     active: AtomicI64,
     command: AtomicU16,
     database: AtomicU8,
@@ -57,6 +59,8 @@ pub struct Client {
     /// Commands that wait for `EXEC`, -1 outside of a transaction, and bytes they take.
     queued: AtomicI64,
     queue_memory: AtomicUsize,
+    /// Channels, patterns, shard channels.
+    subscriptions: [AtomicUsize; 3],
     served: Mutex<Option<(usize, Served)>>,
     labels: Mutex<Labels>,
 }
@@ -104,9 +108,12 @@ pub const MULTI: u32 = 8;
 pub const BLOCKED: u32 = 16;
 /// A key that it watches has changed.
 pub const CHANGED: u32 = 32;
+/// Has subscriptions.
+pub const PUBSUB: u32 = 64;
 
 /// The letters of flags, in the order in which Redis shows them.
 const LETTERS: &[(u32, char)] = &[
+    (PUBSUB, 'P'),
     (MULTI, 'x'),
     (BLOCKED, 'b'),
     (CHANGED, 'd'),
@@ -134,12 +141,20 @@ impl Client {
     /// Asks it to end; the stronger signal stays.
     pub fn send(&self, signal: Signal) {
         self.signal.fetch_max(signal as u8, Ordering::AcqRel);
-        self.waker.wake();
+        self.wake();
     }
 
-    /// Whom to wake when it is asked something.
+    /// Whom to wake when something is delivered or asked. To be called before looking for either, each time: waking takes the waker.
     pub fn watch(&self, waker: &Waker) {
-        self.waker.register(waker);
+        if self.unwatched.load(Ordering::Acquire) {
+            self.unwatched.store(false, Ordering::Release);
+            self.waker.register(waker);
+        }
+    }
+
+    fn wake(&self) {
+        self.unwatched.store(true, Ordering::Release);
+        self.waker.wake();
     }
 
     /// At a batch: what the connection does. Its input is in a buffer of the worker now.
@@ -178,7 +193,7 @@ impl Client {
             self.messages.store(outbox.bytes.len(), Ordering::Release);
         }
         self.check_lag(limits, now);
-        self.waker.wake();
+        self.wake();
     }
 
     /// Closes it if it lets more wait than its class may.
@@ -190,8 +205,30 @@ impl Client {
         }
     }
 
-    fn class(&self) -> Class {
-        Class::Normal
+    /// What limits its output, and `TYPE` of `CLIENT LIST`.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        if self.has_flag(PUBSUB) { Class::PubSub } else { Class::Normal }
+    }
+
+    /// Whether one of the flag constants of this module is set.
+    #[must_use]
+    pub fn has_flag(&self, flag: u32) -> bool {
+        self.flags.load(Ordering::Relaxed) & flag != 0
+    }
+
+    /// How many channels, patterns and shard channels it is subscribed to.
+    pub fn set_subscriptions(&self, counts: [usize; 3]) {
+        for (known, count) in self.subscriptions.iter().zip(counts) {
+            known.store(count, Ordering::Relaxed);
+        }
+        self.set_flag(PUBSUB, counts.iter().any(|&count| count > 0));
+    }
+
+    /// What it is answered in.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        if self.version.load(Ordering::Relaxed) == 3 { Version::Resp3 } else { Version::Resp2 }
     }
 
     /// Whether something was delivered that it has not been sent.
@@ -304,6 +341,8 @@ impl Client {
         if letters.is_empty() {
             letters.push('N');
         }
+        let [channels, patterns, shards] =
+            self.subscriptions.each_ref().map(|count| count.load(Ordering::Relaxed));
         let multi = self.queued.load(Ordering::Relaxed);
         let multi_memory = self.queue_memory.load(Ordering::Relaxed);
         let (query, query_free) =
@@ -319,7 +358,7 @@ impl Client {
         line.extend_from_slice(&labels.name);
         line.extend_from_slice(
             format!(
-                " age={} idle={} flags={letters} db={} sub=0 psub=0 ssub=0 multi={multi} qbuf={query} \
+                " age={} idle={} flags={letters} db={} sub={channels} psub={patterns} ssub={shards} multi={multi} qbuf={query} \
                  qbuf-free={query_free} argv-mem=0 multi-mem={multi_memory} rbs=0 rbp=0 obl={output} oll=0 omem={output} \
                  tot-mem={memory} events={} cmd={command} user=",
                 (now.0 - self.created.0).max(0) / 1000,
@@ -361,6 +400,7 @@ impl Clients {
             created: now,
             signal: AtomicU8::new(0),
             waker: AtomicWaker::new(),
+            unwatched: AtomicBool::new(true),
             active: AtomicI64::new(now.0),
             command: AtomicU16::new(NO_COMMAND),
             database: AtomicU8::new(0),
@@ -375,6 +415,7 @@ impl Clients {
             in_store: AtomicBool::new(false),
             queued: AtomicI64::new(-1),
             queue_memory: AtomicUsize::new(0),
+            subscriptions: [const { AtomicUsize::new(0) }; 3],
             served: Mutex::default(),
             labels: Mutex::new(Labels {
                 name: Vec::new(),

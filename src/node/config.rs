@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{object::list::Fill, outbox};
+use super::{object::list::Fill, outbox, pubsub::events::Wanted};
 use crate::protocol::{
     Limits,
     number::{parse_i64, parse_memory},
@@ -28,6 +28,8 @@ enum Kind {
         max: i64,
     },
     Choice(&'static [&'static str]),
+    /// Letters of [`Wanted`].
+    Events,
     /// Some of the classes of [`outbox::Limits`].
     OutputLimits,
     Text,
@@ -119,7 +121,7 @@ const PARAMETERS: &[Parameter] = &[
     settable("maxclients", Kind::Integer { min: 1, max: u32::MAX as i64 }, "10000"),
     only("maxmemory", Kind::Memory { min: 0, max: i64::MAX }, "0", "this server does not evict keys yet"),
     settable("maxmemory-policy", Kind::Choice(POLICIES), "noeviction"),
-    only("notify-keyspace-events", Kind::Text, "", "this server has no channels yet"),
+    settable("notify-keyspace-events", Kind::Events, ""),
     fixed("port", "0"),
     fixed("protected-mode", "no"),
     settable("proto-max-bulk-len", Kind::Memory { min: 1 << 20, max: i64::MAX }, "536870912"),
@@ -153,6 +155,14 @@ fn put(values: &mut [String], index: usize, value: String) {
 }
 
 impl Parameter {
+    /// A value as it is shown.
+    fn shown(&self, value: &str) -> String {
+        match self.kind {
+            Kind::Events => Wanted::parse(value.as_bytes()).unwrap_or_default().shown(),
+            _ => value.to_owned(),
+        }
+    }
+
     /// The value as it is kept after `current`, or what is wrong with it in Redis's words.
     fn parse(&self, value: &[u8], current: &str) -> Result<String, String> {
         let text = || String::from_utf8_lossy(value).into_owned();
@@ -187,6 +197,9 @@ impl Parameter {
                 .find(|choice| choice.as_bytes().eq_ignore_ascii_case(value))
                 .map(|&choice| choice.to_owned())
                 .ok_or_else(|| format!("argument(s) must be one of the following: {}", choices.join(", "))),
+            Kind::Events => Wanted::parse(value)
+                .map(Wanted::letters)
+                .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned()),
             Kind::OutputLimits => {
                 let current = outbox::Limits::default().updated(current.as_bytes())?;
                 Ok(current.updated(value)?.to_string())
@@ -249,7 +262,7 @@ impl Config {
             .iter()
             .zip(values.iter())
             .filter(|(parameter, _)| fits(parameter.name))
-            .map(|(parameter, value)| (parameter.name, value.clone()))
+            .map(|(parameter, value)| (parameter.name, parameter.shown(value)))
             .collect()
     }
 
@@ -361,6 +374,12 @@ impl Config {
     #[must_use]
     pub fn list_fill(&self) -> Fill {
         Fill::new(i32::try_from(self.hot.list_fill.load(Relaxed)).unwrap_or_default())
+    }
+
+    /// `notify-keyspace-events`.
+    #[must_use]
+    pub fn events(&self) -> Wanted {
+        Wanted::parse(self.get("notify-keyspace-events").unwrap_or_default().as_bytes()).unwrap_or_default()
     }
 
     /// `client-output-buffer-limit`.

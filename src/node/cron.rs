@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Node, clients::Signal};
+use super::{
+    Node,
+    clients::{BLOCKED, PUBSUB, Signal},
+};
 use crate::time::Millis;
 
 /// Between looks for idle clients, and at how much memory is used.
@@ -47,7 +50,15 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
     let deadline = Instant::now() + node.state.config.tick() / 4;
     let budget = EXPIRE_BUDGET * usize::try_from(node.state.config.expire_effort()).unwrap_or(1);
     loop {
-        let cycle = node.store().keyspace.expire_cycle(clock(), budget);
+        let cycle = {
+            let (mut store, now) = (node.store(), clock());
+            let cycle = store.keyspace.expire_cycle(now, budget);
+            store.settle(&node.state, now);
+            if let Some(garbage) = store.keyspace.take_garbage() {
+                node.state.freer.free(garbage);
+            }
+            cycle
+        };
         if !cycle.unfinished || Instant::now() >= deadline {
             return;
         }
@@ -62,6 +73,10 @@ fn close_idle(node: &Node, now: Millis) {
         return;
     }
     for client in node.state.clients.all() {
+        // Who waits or listens has good reason to be silent.
+        if client.has_flag(BLOCKED | PUBSUB) {
+            continue;
+        }
         if now.0 - client.last_active().0 > timeout {
             tracing::debug!(client = %client.peer.remote, "closed: idle");
             client.send(Signal::Kill);

@@ -15,12 +15,14 @@ mod cron;
 mod daemon;
 mod exclusive;
 pub mod exec;
+pub mod free;
 pub mod keyspace;
 mod metrics;
 mod net;
 pub mod object;
 pub mod outbox;
 pub(crate) mod process;
+pub mod pubsub;
 pub mod rdb;
 pub mod state;
 pub mod stats;
@@ -70,6 +72,9 @@ pub enum RunError {
     /// A parameter does not take its value.
     #[error("{0}")]
     Parameter(String),
+    /// The system refused the thread that frees memory.
+    #[error("cannot start the thread that frees memory: {0}")]
+    Thread(std::io::Error),
     /// The system refused threads.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -125,9 +130,11 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
         config.preset(name, &value).map_err(RunError::Parameter)?;
     }
     let life = Life::default();
-    let state = NodeState::new(options.id.clone(), config, life.stop_token().clone());
+    let state =
+        NodeState::new(options.id.clone(), config, life.stop_token().clone()).map_err(RunError::Thread)?;
     let mut store = Store::new(DATABASES);
     store.keyspace.set_aging(commands::aging(&state.config));
+    store.set_events(state.config.events());
     let node = Arc::new(Node { state, store: Exclusive::new(store) });
     let name = format!("node-{}", options.id);
     let running = server::start(&name, &node, listeners, options.workers, life)?;

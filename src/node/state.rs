@@ -14,6 +14,7 @@ use super::{
     acl::Acl,
     clients::Clients,
     config::Config,
+    free::Freer,
     keyspace::{self, Keyspace},
     stats::Stats,
 };
@@ -46,6 +47,8 @@ pub struct NodeState {
     /// Counters of the keyspace at the last `CONFIG RESETSTAT`: it goes on counting.
     keyspace_base: Mutex<keyspace::Stats>,
     peak_memory: AtomicU64,
+    /// Frees what takes long.
+    pub freer: Freer,
     /// Connections of all protocols.
     pub connections: ConnectionCounters,
     /// Cancelled to end the node.
@@ -54,11 +57,14 @@ pub struct NodeState {
 
 impl NodeState {
     /// Of a node that starts now.
-    #[must_use]
-    pub fn new(id: NodeId, config: Config, stop: CancellationToken) -> Self {
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn new(id: NodeId, config: Config, stop: CancellationToken) -> std::io::Result<Self> {
         let acl = Acl::default();
         acl.set_default_password(config.get("requirepass").unwrap_or_default().as_bytes());
-        Self {
+        Ok(Self {
+            freer: Freer::start(&format!("node-{id}"))?,
             id,
             run_id: crate::server::run_id(),
             started: Millis::now(),
@@ -71,7 +77,7 @@ impl NodeState {
             peak_memory: AtomicU64::new(0),
             connections: ConnectionCounters::default(),
             stop,
-        }
+        })
     }
 
     /// `used_memory`: bytes of the data, and of what clients have sent and not yet read. Looks at every slot and client, some
@@ -113,6 +119,6 @@ impl Default for NodeState {
     /// Of a node that nobody serves, for tests.
     fn default() -> Self {
         let id = "test".parse().unwrap_or_else(|_| unreachable!("a valid id"));
-        Self::new(id, Config::default(), CancellationToken::new())
+        Self::new(id, Config::default(), CancellationToken::new()).expect("a thread")
     }
 }

@@ -7,7 +7,8 @@ use super::{
     caller::Caller,
     clients::{BLOCKED, CHANGED, Client},
     commands::table::Row,
-    keyspace::{Change, Key, Keyspace},
+    keyspace::{Change, EventClass, Key, Keyspace},
+    pubsub::{Channels, Kind, events::Wanted},
     state::NodeState,
     watch::Watched,
 };
@@ -22,24 +23,66 @@ pub struct Store {
     pub watched: Watched,
     /// Clients that wait for keys.
     pub blocked: Blocked,
+    /// Subscriptions.
+    pub channels: Channels,
+    /// Which events of keys become messages.
+    events: Wanted,
 }
 
 impl Store {
     /// Empty, with so many databases.
     #[must_use]
     pub fn new(databases: usize) -> Self {
-        Self { keyspace: Keyspace::new(databases), watched: Watched::default(), blocked: Blocked::default() }
+        Self {
+            keyspace: Keyspace::new(databases),
+            watched: Watched::default(),
+            blocked: Blocked::default(),
+            channels: Channels::default(),
+            events: Wanted::default(),
+        }
     }
 
     /// Whether somebody has to hear of changes.
     fn is_heard(&self) -> bool {
-        !self.watched.is_empty() || !self.blocked.is_empty()
+        !self.watched.is_empty() || !self.blocked.is_empty() || !self.events.is_nothing()
     }
 
     /// After somebody began or ceased to want to know of changes.
     fn listen(&mut self) {
         let heard = self.is_heard();
         self.keyspace.listen(heard);
+    }
+
+    /// After `notify-keyspace-events` was set.
+    pub fn set_events(&mut self, events: Wanted) {
+        self.events = events;
+        self.listen();
+    }
+
+    /// A client subscribes.
+    pub fn subscribe(&mut self, kind: Kind, caller: &mut Caller, name: &[u8]) {
+        caller.client.note_in_store();
+        self.channels.subscribe(kind, &caller.client, name);
+        self.count_subscriptions(caller);
+    }
+
+    /// A client ends a subscription.
+    pub fn unsubscribe(&mut self, kind: Kind, caller: &mut Caller, name: &[u8]) {
+        self.channels.unsubscribe(kind, caller.client.id, name);
+        self.count_subscriptions(caller);
+    }
+
+    /// A client ends all its subscriptions.
+    pub fn unsubscribe_all(&mut self, caller: &mut Caller) {
+        self.channels.remove(caller.client.id);
+        self.count_subscriptions(caller);
+    }
+
+    fn count_subscriptions(&self, caller: &mut Caller) {
+        let counts = [Kind::Channel, Kind::Pattern, Kind::Shard]
+            .map(|kind| self.channels.count(kind, caller.client.id));
+        caller.client.set_subscriptions(counts);
+        caller.subscribed = counts.iter().any(|&count| count > 0);
     }
 
     /// A client watches a key.
@@ -79,6 +122,7 @@ impl Store {
 
     /// A client is gone: nothing is kept for it, and what it was handed but could not be told of is back.
     pub(super) fn forget(&mut self, client: &Arc<Client>, node: &NodeState, now: Millis) {
+        self.channels.remove(client.id);
         self.unwatch(client);
         self.end_waiting(client);
         if let Some((database, served)) = client.take_served() {
@@ -89,12 +133,26 @@ impl Store {
     }
 
     /// Tells everybody who has to hear of it what happened to keys.
-    pub fn note_changes(&mut self, node: &NodeState, _now: Millis) {
+    pub fn note_changes(&mut self, node: &NodeState, now: Millis) {
         if !self.keyspace.has_changes() {
             return;
         }
-        let Self { keyspace, watched, blocked } = self;
+        let limits = node.config.output_limits();
+        let Self { keyspace, watched, blocked, channels, events } = self;
         keyspace.drain_changes(&mut |database, change, key| {
+            let event = match change {
+                Change::Event(class, name) => Some((class, name)),
+                Change::Created => Some((EventClass::New, "new")),
+                Change::Expired => Some((EventClass::Expired, "expired")),
+                Change::Written | Change::ExpiryChanged | Change::Removed => None,
+            };
+            if let Some((class, name)) = event {
+                events.messages(database, class, name, key, &mut |channel, payload| {
+                    channels.publish(channel, payload, &mut |client, message| {
+                        client.deliver(message, &limits, now);
+                    });
+                });
+            }
             match change {
                 Change::Created | Change::Event(..) => return,
                 Change::Written => blocked.touch(database, key),

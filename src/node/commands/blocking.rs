@@ -36,7 +36,7 @@ fn timeout(argument: &[u8], now: Millis) -> Result<Option<Duration>, CommandErro
         .ok_or(CommandError::other("ERR timeout is not a float or out of range"))?
         .to_f64();
     let millis = (seconds * 1000.0).ceil();
-    if millis < 0.0 || millis >= MOST {
+    if !(0.0..MOST).contains(&millis) {
         return Err(CommandError::other("ERR timeout is negative"));
     }
     Duration::try_from_secs_f64(millis / 1000.0)
@@ -132,7 +132,7 @@ fn blmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         let (db, reply) = ctx.db_and_reply();
         let mut taken = Vec::new();
         match Multi::take(db, key, access, what.end, what.count, reply, |element| {
-            taken.push(element.to_vec())
+            taken.push(element.to_vec());
         }) {
             Ok(true) => {
                 ctx.caller.served = Some(Served { key: key.bytes.into(), end: what.end, elements: taken });

@@ -8,6 +8,7 @@ use crate::{
         caller::Caller,
         clients::{NO_EVICT, NO_TOUCH, Signal},
         context::{CommandError, Context, Flow, Handler},
+        outbox::Class,
         state::NodeState,
         store::Store,
     },
@@ -90,8 +91,13 @@ impl Endpoint for Here<'_> {
         user.map(|user| self.caller.log_in(user)).is_some()
     }
 
-    fn end_transaction(&mut self) {
+    fn end_all(&mut self) {
         self.caller.end_transaction(self.store);
+        self.store.unsubscribe_all(self.caller);
+    }
+
+    fn is_subscribed(&self) -> bool {
+        self.caller.subscribed
     }
 
     fn log_out(&mut self) {
@@ -170,6 +176,7 @@ impl Endpoint for Here<'_> {
                 remote: client.peer.remote.to_string(),
                 local: client.peer.local.to_string(),
                 user: client.labels().user.name().to_vec(),
+                subscribed: client.class() == Class::PubSub,
             })
             .collect()
     }

@@ -2,10 +2,7 @@
 
 use super::support::{Outcome, int_or, is_word};
 use crate::{
-    node::{
-        context::{CommandError, Context, Handler},
-        keyspace::Garbage,
-    },
+    node::context::{CommandError, Context, Handler},
     protocol::Request,
 };
 
@@ -27,22 +24,11 @@ fn check_mode(request: Request<'_>) -> Outcome {
     }
 }
 
-/// Drops what was in databases on a thread of its own, so that no client waits until millions of keys are freed.
-fn drop_aside(garbage: Vec<Garbage>) {
-    /// So few are freed faster than a thread starts.
-    const FEW: usize = 1000;
-    if garbage.iter().map(|garbage| garbage.keys).sum::<usize>() > FEW {
-        // Without a thread the closure is dropped right here, and the garbage with it: later, but done.
-        if let Err(error) = std::thread::Builder::new().name("flush".into()).spawn(move || drop(garbage)) {
-            tracing::warn!(%error, "no thread to free a flushed database with, it was freed at once");
-        }
-    }
-}
-
 fn flushdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     check_mode(request)?;
     ctx.store.touch_watched(ctx.caller.database, None, ctx.node, ctx.now);
-    drop_aside(vec![ctx.db().clear()]);
+    let garbage = ctx.db().clear();
+    ctx.node.freer.free(garbage);
     ctx.reply.ok();
     Ok(())
 }
@@ -52,7 +38,7 @@ fn flushall(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     for database in 0..ctx.store.keyspace.databases() {
         ctx.store.touch_watched(database, None, ctx.node, ctx.now);
     }
-    drop_aside(ctx.store.keyspace.clear());
+    ctx.node.freer.free(ctx.store.keyspace.clear());
     ctx.reply.ok();
     Ok(())
 }

@@ -87,7 +87,7 @@ fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         ttl => Some(Millis(access.now.0.saturating_add(ttl))),
     };
     if expiry.is_some_and(|expiry| expiry <= access.now) {
-        if db.remove(key, access.now).is_some() {
+        if db.delete(key, access.now) {
             db.event(EventClass::Generic, "del", key.bytes);
         }
     } else {

@@ -97,7 +97,7 @@ fn set_expiry(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, command: 
     let done = match db.write(key, access) {
         Some(mut entry) if conditions.hold(entry.expiry(), expiry) => {
             if expiry <= access.now {
-                db.remove(key, access.now);
+                db.delete(key, access.now);
                 db.event(EventClass::Generic, "del", key.bytes);
             } else {
                 entry.set_expiry(Some(expiry));

@@ -13,6 +13,7 @@ use crate::{
         context::{Context, Handler},
         keyspace::Db,
         process,
+        pubsub::Kind,
         state::VERSION,
     },
     protocol::Request,
@@ -146,7 +147,9 @@ fn clients(context: &Context<'_>, lines: &mut Lines<'_>) {
     let (input, output) = node.clients.largest_buffers();
     lines.field("client_recent_max_input_buffer", input);
     lines.field("client_recent_max_output_buffer", output);
-    lines.zeros(&["blocked_clients", "tracking_clients", "clients_in_timeout_table"]);
+    lines.field("blocked_clients", context.store.blocked.len());
+    lines.field("tracking_clients", 0);
+    lines.field("clients_in_timeout_table", context.store.blocked.len());
 }
 
 fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
@@ -178,11 +181,15 @@ fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("mem_clients_normal", node.clients.memory());
     lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     lines.field("mem_allocator", "libc");
-    lines.zeros(&["active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"]);
+    lines.zeros(&["active_defrag_running"]);
+    lines.field("lazyfree_pending_objects", node.freer.pending());
+    lines.field("lazyfreed_objects", node.freer.freed());
 }
 
 fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
-    lines.zeros(&["loading", "async_loading", "rdb_changes_since_last_save", "rdb_bgsave_in_progress"]);
+    lines.zeros(&["loading", "async_loading"]);
+    lines.field("rdb_changes_since_last_save", context.store.keyspace.changes());
+    lines.zeros(&["rdb_bgsave_in_progress"]);
     lines.field("rdb_last_save_time", context.node.started.seconds());
     lines.field("rdb_last_bgsave_status", "ok");
     lines.field("rdb_last_bgsave_time_sec", -1);
@@ -214,7 +221,11 @@ fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.zeros(&["expired_time_cap_reached_count", "evicted_keys", "evicted_clients"]);
     lines.field("keyspace_hits", keys.hits);
     lines.field("keyspace_misses", keys.misses);
-    lines.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec"]);
+    let channels = &context.store.channels;
+    lines.field("pubsub_channels", channels.active(Kind::Channel).count());
+    lines.field("pubsub_patterns", channels.patterns());
+    lines.field("pubsubshard_channels", channels.active(Kind::Shard).count());
+    lines.zeros(&["latest_fork_usec"]);
     lines.zeros(&["total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
     lines.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
     lines.zeros(&["unexpected_error_replies"]);

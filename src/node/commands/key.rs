@@ -22,13 +22,13 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("unlink", del),
 ];
 
-/// DEL, and UNLINK too: a record is one block, freeing it takes no longer for a large value than for a small one.
+/// DEL, and UNLINK too: values that take long to free are freed elsewhere in either case.
 fn del(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let now = ctx.now;
     let mut removed = 0;
     ctx.each_key(request, 1, |ctx, key, _| {
         let db = ctx.db();
-        if db.remove(key, now).is_some() {
+        if db.delete(key, now) {
             db.event(EventClass::Generic, "del", key.bytes);
             removed += 1;
         }

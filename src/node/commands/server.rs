@@ -104,6 +104,7 @@ fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
             "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => {
                 context.store.keyspace.set_aging(aging(config));
             }
+            "notify-keyspace-events" => context.store.set_events(config.events()),
             _ => {}
         }
     }

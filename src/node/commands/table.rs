@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::{
     acl, blocking, command, connection, counter, database, debug, dump, expire, info, key, lcs, list,
-    list_move, list_search, object, scan, server, string, string_range, transaction,
+    list_move, list_search, object, pubsub, scan, server, string, string_range, transaction,
 };
 use crate::{
     command::{Spec, TABLE},
@@ -41,6 +41,7 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         list_move::HANDLERS,
         list_search::HANDLERS,
         object::HANDLERS,
+        pubsub::HANDLERS,
         scan::HANDLERS,
         server::HANDLERS,
         string::HANDLERS,

@@ -3,6 +3,7 @@
 use crate::{
     command::{Flags, Spec},
     node::{caller::Caller, state::NodeState},
+    protocol::Version,
 };
 
 /// What is to be done with a command that may run.
@@ -17,13 +18,26 @@ pub(super) enum Admission {
 /// Commands that are never queued.
 const NOT_QUEUED: [&str; 6] = ["discard", "exec", "multi", "quit", "reset", "watch"];
 
+/// What a client of RESP2 with subscriptions may run: its connection carries nothing else.
+const OF_SUBSCRIBERS: [&str; 9] = [
+    "ping",
+    "psubscribe",
+    "punsubscribe",
+    "quit",
+    "reset",
+    "ssubscribe",
+    "subscribe",
+    "sunsubscribe",
+    "unsubscribe",
+];
+
 /// Lets a command pass, or says why not.
 ///
 /// # Errors
 /// The error to answer, its code first.
 pub(super) fn admit(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<Admission, String> {
     let in_transaction = caller.transaction.is_some();
-    if caller.authenticated && caller.user.may_do_all() && !in_transaction {
+    if caller.authenticated && caller.user.may_do_all() && !in_transaction && !caller.subscribed {
         return Ok(Admission::Run);
     }
     if !caller.authenticated && node.acl.login_required() && !spec.flags.has(Flags::NO_AUTH) {
@@ -33,6 +47,12 @@ pub(super) fn admit(spec: &'static Spec, caller: &Caller, node: &NodeState) -> R
         return Err("ERR Command not allowed inside a transaction".into());
     }
     may_run(spec, caller, node)?;
+    if caller.subscribed && caller.version == Version::Resp2 && !OF_SUBSCRIBERS.contains(&spec.name) {
+        return Err(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+            spec.name
+        ));
+    }
     let queued = in_transaction && !NOT_QUEUED.contains(&spec.name);
     Ok(if queued { Admission::Queue } else { Admission::Run })
 }

@@ -107,6 +107,9 @@ impl Stage<'_> {
         let mut timer = Timer::start();
         let done = self.run_timed(plan, request, &mut timer, out);
         timer.switch(self.node, None);
+        if let Some(garbage) = self.store.keyspace.take_garbage() {
+            self.node.freer.free(garbage);
+        }
         if done.1 == Stop::Close {
             self.caller.client.set_flag(CLOSING, true);
         }
@@ -168,10 +171,17 @@ impl Stage<'_> {
             Err(Refusal { spec, error }) => self.refuse(*spec, &error.text(), &mut reply),
         };
         // Of a client that waits this is decided when it is answered.
+        let pushes = step.found.as_ref().is_ok_and(|row| row.spec.name.ends_with("subscribe"));
+        if self.caller.client.has_messages() {
+            // Events of what it did itself are in front of the reply.
+            let mut own = Vec::new();
+            self.caller.client.take_messages(&mut Encoder::new(&mut own, self.caller.version));
+            reply.insert(start, &own);
+        }
         if self.caller.replies != Replies::On && !matches!(flow, Flow::Room(_) | Flow::Blocked(_)) {
             // `CLIENT REPLY OFF` and `SKIP`.
             let (hidden, next) = self.caller.replies.after();
-            if hidden {
+            if hidden && !pushes {
                 reply.truncate(start);
             }
             self.caller.replies = next;

@@ -25,6 +25,9 @@ pub enum EventClass {
     Generic,
     String,
     List,
+    Expired,
+    New,
+    Miss,
 }
 
 /// What happened since it was last taken.

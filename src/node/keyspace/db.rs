@@ -68,14 +68,45 @@ impl std::iter::Sum for Stats {
     }
 }
 
-/// What was in a database before it was cleared. Dropping it takes time in proportion: about a second for ten
-/// million keys, so not on a thread that serves clients.
-#[derive(Debug)]
+/// What was in databases. Dropping it takes time in proportion: about a second for ten million keys, and as long as the system
+/// takes for the memory of large values; so not on a thread that serves clients.
+#[derive(Debug, Default)]
 #[must_use = "drop it where it disturbs nobody"]
 pub struct Garbage {
-    _slots: Vec<Slot>,
-    /// How many keys there were.
-    pub keys: usize,
+    slots: Vec<Vec<Slot>>,
+    records: Vec<Record>,
+    keys: usize,
+}
+
+impl Garbage {
+    /// Keys and values in it.
+    #[must_use]
+    pub fn objects(&self) -> usize {
+        self.keys + self.records.len()
+    }
+
+    /// Adds other garbage.
+    pub fn add(&mut self, mut other: Self) {
+        self.slots.append(&mut other.slots);
+        self.records.append(&mut other.records);
+        self.keys += other.keys;
+    }
+}
+
+/// A value of so many bytes is not freed while others wait for the keyspace.
+const COSTLY: usize = 256 << 10;
+
+/// Old values that are not freed at once.
+#[derive(Debug, Default)]
+pub(super) struct Bin(Vec<Record>);
+
+impl Bin {
+    /// Frees a record, or keeps it for whoever has the time.
+    pub(super) fn discard(&mut self, record: Record) {
+        if record.as_ref().object().is_some_and(|object| object.bytes() >= COSTLY) {
+            self.0.push(record);
+        }
+    }
 }
 
 /// One database.
@@ -90,6 +121,7 @@ pub struct Db {
     record_bytes: usize,
     pub(super) stats: Stats,
     pub(super) changes: Changes,
+    pub(super) bin: Bin,
     random: Random,
 }
 
@@ -143,7 +175,7 @@ impl Db {
 
     /// Takes a key out whose time has come.
     fn expired(&mut self, key: Key<'_>) {
-        drop(self.take(key));
+        self.discard(key);
         self.stats.expired += 1;
         self.changes.report(Change::Expired, key.bytes);
     }
@@ -151,7 +183,7 @@ impl Db {
     /// A cell that [`Db::find`] found.
     fn entry(&mut self, place: Place, at: usize) -> Entry<'_> {
         let (table, _) = self.slots[place.slot.index()].table_mut(place.hash);
-        Entry::new(table, at, &mut self.record_bytes, &mut self.changes)
+        Entry::new(table, at, &mut self.record_bytes, &mut self.changes, &mut self.bin)
     }
 
     /// The record in a cell that was found.
@@ -191,6 +223,7 @@ impl Db {
     pub fn read(&mut self, key: Key<'_>, access: Access) -> Option<RecordRef<'_>> {
         let Some(at) = self.find(key, access.now) else {
             self.stats.misses += 1;
+            self.changes.note(Change::Event(EventClass::Miss, "keymiss"), key.bytes);
             return None;
         };
         self.stats.hits += 1;
@@ -253,7 +286,7 @@ impl Db {
     pub fn put(&mut self, record: Record) {
         let key = Key::new(record.as_ref().key());
         let place = key.place;
-        if self.take(key).is_none() {
+        if !self.discard(key) {
             self.changes.note(Change::Created, key.bytes);
         }
         self.changes.report(Change::Written, key.bytes);
@@ -271,6 +304,26 @@ impl Db {
         self.slots[slot].insert(place.hash, record);
         self.groups[slot / GROUP] += 1;
         self.len += 1;
+    }
+
+    /// Takes a key out for good; `false` if it was not there.
+    pub(super) fn discard(&mut self, key: Key<'_>) -> bool {
+        let Some(record) = self.take(key) else { return false };
+        self.bin.discard(record);
+        true
+    }
+
+    /// Takes out what was not freed because it takes long.
+    pub(super) fn empty_bin(&mut self) -> Option<Garbage> {
+        (!self.bin.0.is_empty())
+            .then(|| Garbage { records: std::mem::take(&mut self.bin.0), ..Garbage::default() })
+    }
+
+    /// Removes a key; `false` if it was not there or its time had come.
+    pub fn delete(&mut self, key: Key<'_>, now: Millis) -> bool {
+        let Some(record) = self.remove(key, now) else { return false };
+        self.bin.discard(record);
+        true
     }
 
     pub(super) fn take(&mut self, key: Key<'_>) -> Option<Record> {
@@ -425,7 +478,11 @@ impl Db {
         self.groups = Vec::new();
         self.record_bytes = 0;
         self.changes.count += self.len as u64;
-        Garbage { _slots: std::mem::take(&mut self.slots), keys: std::mem::take(&mut self.len) }
+        Garbage {
+            slots: vec![std::mem::take(&mut self.slots)],
+            records: std::mem::take(&mut self.bin.0),
+            keys: std::mem::take(&mut self.len),
+        }
     }
 
     /// Bytes of tables, without the records.

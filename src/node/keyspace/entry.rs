@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{
     changes::{Change, Changes},
+    db::Bin,
     record::{LARGE, Record, RecordRef, Value},
     table::Table,
 };
@@ -17,6 +18,8 @@ pub struct Entry<'a> {
     /// Bytes of all records of the database.
     bytes: &'a mut usize,
     changes: &'a mut Changes,
+    /// For values that are replaced.
+    bin: &'a mut Bin,
 }
 
 impl<'a> Entry<'a> {
@@ -25,8 +28,9 @@ impl<'a> Entry<'a> {
         at: usize,
         bytes: &'a mut usize,
         changes: &'a mut Changes,
+        bin: &'a mut Bin,
     ) -> Self {
-        Self { table, at, bytes, changes }
+        Self { table, at, bytes, changes, bin }
     }
 
     fn report(&mut self, change: Change) {
@@ -61,7 +65,7 @@ impl<'a> Entry<'a> {
         if !self.table.at_mut(self.at).overwrite(value) {
             let old = self.record();
             let record = Record::new(old.key(), value, old.expiry(), old.age());
-            self.counted(|table, at| drop(table.replace(at, record)));
+            self.replace(record);
         }
     }
 
@@ -72,7 +76,7 @@ impl<'a> Entry<'a> {
         } else {
             let old = self.record();
             let record = Record::new(old.key(), value, expiry, old.age());
-            self.counted(|table, at| drop(table.replace(at, record)));
+            self.replace(record);
         }
         self.report(Change::Written);
     }
@@ -88,6 +92,15 @@ impl<'a> Entry<'a> {
             self.table.set_expiry(self.at, expiry);
         } else {
             self.counted(|table, at| table.set_expiry(at, expiry));
+        }
+    }
+
+    /// Puts another record with the same key in its place.
+    fn replace(&mut self, record: Record) {
+        let mut old = None;
+        self.counted(|table, at| old = Some(table.replace(at, record)));
+        if let Some(old) = old {
+            self.bin.discard(old);
         }
     }
 
@@ -150,7 +163,7 @@ impl<'a> Entry<'a> {
         let old = self.record();
         let mut record = Record::new(old.key(), Value::Shared(&value), old.expiry(), old.age());
         record.as_mut().set_edited();
-        self.counted(|table, at| drop(table.replace(at, record)));
+        self.replace(record);
     }
 
     fn edit_in_block(&mut self, len: usize, change: impl FnOnce(&mut [u8])) {
@@ -162,7 +175,7 @@ impl<'a> Entry<'a> {
             _ => None,
         };
         if let Some(cut) = cut {
-            self.counted(|table, at| drop(table.replace(at, cut)));
+            self.replace(cut);
         } else if !self.table.at_mut(self.at).resize(len) {
             self.counted(|table, at| table.grow(at, len));
             let resized = self.table.at_mut(self.at).resize(len);

@@ -42,7 +42,7 @@ impl Keyspace {
         let position = &mut self.expire;
         while let Some(db) = self.databases.get_mut(position.database) {
             while position.slot < db.slots.len() && !db.is_empty() {
-                let Db { slots, changes, .. } = db;
+                let Db { slots, changes, bin, .. } = db;
                 let slot = &mut slots[position.slot];
                 let (before, mut bytes) = (slot.len(), 0);
                 let stopped = slot.sweep(position.hash, &mut |table| {
@@ -52,8 +52,10 @@ impl Keyspace {
                     left -= 1;
                     if table.next_expiry() < now {
                         left = left.saturating_sub(table.len() * SLOTS_PER_UNIT);
-                        bytes += table
-                            .remove_expired(now, &mut |record| changes.report(Change::Expired, record.key()));
+                        bytes += table.remove_expired(now, &mut |record| {
+                            changes.report(Change::Expired, record.as_ref().key());
+                            bin.discard(record);
+                        });
                     }
                     ControlFlow::Continue(())
                 });

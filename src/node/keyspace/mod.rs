@@ -103,9 +103,18 @@ impl Keyspace {
     }
 
     /// Empties all databases; the caller drops what was in them where it disturbs nobody.
-    #[must_use]
-    pub fn clear(&mut self) -> Vec<Garbage> {
-        self.databases.iter_mut().map(Db::clear).collect()
+    pub fn clear(&mut self) -> Garbage {
+        let mut all = Garbage::default();
+        self.databases.iter_mut().for_each(|db| all.add(db.clear()));
+        all
+    }
+
+    /// Takes out values that were overwritten or removed and take long to free, if there are any.
+    pub fn take_garbage(&mut self) -> Option<Garbage> {
+        let mut bins = self.databases.iter_mut().filter_map(Db::empty_bin);
+        let mut all = bins.next()?;
+        bins.for_each(|garbage| all.add(garbage));
+        Some(all)
     }
 
     /// LRU or LFU.

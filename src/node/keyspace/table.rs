@@ -286,8 +286,8 @@ impl Table {
     }
 
     /// Takes out what has expired at `now` (a key still lives in the millisecond of its expiry) and learns when the next
-    /// record does. Shows what it removes, and returns the bytes of that.
-    pub(super) fn remove_expired(&mut self, now: Millis, show: &mut dyn FnMut(RecordRef<'_>)) -> usize {
+    /// record does. Gives what it removes, and returns the bytes of that.
+    pub(super) fn remove_expired(&mut self, now: Millis, give: &mut dyn FnMut(Record)) -> usize {
         let (mut at, mut bytes) = (0, 0);
         let mut next_expiry = i64::MAX;
         while at < self.cells.len() {
@@ -296,7 +296,7 @@ impl Table {
                     let cells = self.cells.len();
                     let record = self.remove(at);
                     bytes += record.as_ref().size();
-                    show(record.as_ref());
+                    give(record);
                     if self.cells.len() != cells {
                         // The ring was rebuilt smaller: begin again, the rest is soon done.
                         (at, next_expiry) = (0, i64::MAX);
@@ -401,7 +401,7 @@ mod tests {
             prop_assert_eq!(walked, expected);
             let mut shown = Vec::new();
             table.remove_expired(Millis(now), &mut |record| {
-                shown.push(u32::from_le_bytes(record.key().try_into().unwrap()));
+                shown.push(u32::from_le_bytes(record.as_ref().key().try_into().unwrap()));
             });
             shown.sort_unstable();
             let gone: Vec<u32> =

@@ -180,7 +180,7 @@ impl<C: Collection> Drop for Guard<'_, C> {
         let after = self.db.record_at(self.key.place, self.at).size();
         self.db.recount(self.before, after);
         if empty {
-            drop(self.db.take(self.key));
+            self.db.discard(self.key);
             if !self.created {
                 self.db.changes.report(Change::Removed, self.key.bytes);
             }

@@ -27,7 +27,7 @@ use crate::{
     node::{
         Node,
         caller::Caller,
-        clients::{CLOSING, Client, Signal},
+        clients::{BLOCKED, CLOSING, Client, Signal},
         exec::{
             Stage,
             batch::{Plan, Stop},
@@ -97,7 +97,6 @@ struct Connection {
     read_bytes: u64,
     /// The first bytes were RESP.
     is_resp: bool,
-    watched: bool,
     /// Bytes read and written in this turn.
     moved: usize,
 }
@@ -183,7 +182,6 @@ pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: 
         reads: 0,
         read_bytes: 0,
         is_resp: false,
-        watched: false,
         moved: 0,
     };
     match poll_fn(|cx| connection.poll(cx)).await {
@@ -198,11 +196,7 @@ pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: 
 
 impl Connection {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<End>> {
-        if !self.watched {
-            // A task's waker stays the same for its life.
-            self.caller.client.watch(cx.waker());
-            self.watched = true;
-        }
+        self.caller.client.watch(cx.waker());
         self.moved = 0;
         loop {
             if self.moved >= TURN {
@@ -213,7 +207,7 @@ impl Connection {
                 signal: self.caller.client.signal(),
                 closing: self.closing,
                 unsent: !self.unsent.is_empty(),
-                outbox: self.caller.client.has_messages(),
+                outbox: self.has_news(),
                 blocked: self.blocked.is_some(),
                 cramped: self.room.as_ref().is_some_and(|room| !room.is_complete()),
                 runnable: self.waiting.as_ref().is_some_and(|input| input.is_runnable()),
@@ -235,7 +229,7 @@ impl Connection {
                         self.blocked = Some(Waiting::default());
                     } else if self.is_gone(cx)? {
                         return Poll::Ready(Ok(End::Close));
-                    } else if !self.caller.client.has_messages() {
+                    } else if !self.has_news() {
                         return Poll::Pending;
                     }
                 }
@@ -321,6 +315,12 @@ impl Connection {
         }
     }
 
+    /// Somebody has a message for the client, or the end of its waiting, which need not have a reply.
+    fn has_news(&self) -> bool {
+        let client = &self.caller.client;
+        client.has_messages() || (self.blocked.is_some() && !client.has_flag(BLOCKED))
+    }
+
     /// Reads what a client sends while its command waits, and says whether it has gone.
     fn is_gone(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let mut input = self.waiting.take().unwrap_or_default();
@@ -348,6 +348,7 @@ impl Connection {
             if self.blocked.is_some() && !store.blocked.is_waiting(self.caller.client.id) {
                 self.blocked = None;
                 self.handing_over = true;
+                self.caller.replies = self.caller.replies.after().1;
             }
         }
         self.write(&mut output, cx)

@@ -157,6 +157,7 @@ impl Endpoint for Here<'_> {
                 remote: info.address(),
                 local: info.local_address(),
                 user: DEFAULT.to_vec(),
+                subscribed: false,
             })
             .collect()
     }

@@ -32,6 +32,13 @@ const NO_LANE: u32 = u32::MAX;
 pub(super) const SPARE_LANES: usize = 2;
 /// A request of this size on its way keeps those behind it waiting for longer than another connection takes.
 const LARGE_REQUEST: usize = 256 << 10;
+/// What so many arguments ask for takes long, or its reply does, whatever they are.
+const MANY_ARGUMENTS: usize = 1000;
+
+/// Whether others should not have to wait behind a request.
+fn is_large(request: &Request<'_>) -> bool {
+    request.len() >= MANY_ARGUMENTS || request.raw().is_some_and(|raw| raw.len() >= LARGE_REQUEST)
+}
 /// How long it is remembered in which slots there are large values.
 const FORGET_LARGE: Duration = Duration::from_secs(600);
 
@@ -83,7 +90,7 @@ impl Worker {
         request: &Request<'_>,
         in_flight: usize,
     ) -> Result<(), Stall> {
-        let is_large = request.raw().is_some_and(|raw| raw.len() >= LARGE_REQUEST);
+        let is_large = is_large(request);
         let ordinary = self.clogged.len() - SPARE_LANES;
         if in_flight > 0 {
             return if is_large && client.lane != ordinary { Err(Stall::Drain) } else { Ok(()) };

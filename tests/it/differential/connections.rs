@@ -100,7 +100,7 @@ fn answer(server: &Server, requests: &[&str]) -> Vec<u8> {
 }
 
 /// The number of the connection in `HELLO` is each server's own.
-fn without_ids(answer: &[u8]) -> Vec<u8> {
+pub(super) fn without_ids(answer: &[u8]) -> Vec<u8> {
     const FIELD: &[u8] = b"$2\r\nid\r\n:";
     let mut kept = Vec::new();
     let mut rest = answer;

@@ -2,6 +2,7 @@
 
 mod compare;
 mod connections;
+mod conversations;
 mod node;
 mod patterns;
 mod peer;

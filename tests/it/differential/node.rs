@@ -114,7 +114,7 @@ fn lists_of_both_are_read_by_both() {
         }
         let what = format!("{count} elements of {len} bytes, list-max-listpack-size {fill}");
         let dumps = [0, 1].map(|from| peers[from].value(&["DUMP", "k"]));
-        differences.compare(&format!("DUMP of {what}"), &dumps[0], &dumps[1]);
+        differences.compare(format!("DUMP of {what}"), &dumps[0], &dumps[1]);
         for (from, to) in [(0, 1), (1, 0)] {
             let Value::Bulk(payload) = &dumps[from] else { panic!("DUMP gives bytes") };
             let request =

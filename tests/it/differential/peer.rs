@@ -32,9 +32,19 @@ impl Peer {
 
     /// The reply's bytes. What ends the connection counts as an empty reply.
     pub(super) fn call<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Vec<u8> {
+        self.send(arguments);
+        self.receive()
+    }
+
+    /// Sends a request and does not wait for the reply.
+    pub(super) fn send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) {
         let mut request = Vec::new();
         encode_command(&mut request, arguments);
         self.stream.write_all(&request).expect("the server takes the request");
+    }
+
+    /// What comes next; the end of the connection is empty.
+    pub(super) fn receive(&mut self) -> Vec<u8> {
         loop {
             if let Some((_, used)) = Value::decode(&self.input).expect("the reply is RESP") {
                 return self.input.drain(..used).collect();

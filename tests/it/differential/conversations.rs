@@ -1,0 +1,140 @@
+//! Several connections to a server, which send each other messages and wake each other: what each of them receives, in order. Node
+//! beside redis-server.
+
+use std::time::{Duration, Instant};
+
+use cluster_fixture::{Server, node, redis_server};
+use redis_cluster::protocol::{Value, Version, quote};
+
+use super::{
+    connections::without_ids,
+    peer::{Differences, Peer},
+};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const SCRIPTS: &[(&str, &str)] = &[
+    ("blocking", include_str!("conversations/blocking.txt")),
+    ("pubsub", include_str!("conversations/pubsub.txt")),
+    ("events", include_str!("conversations/events.txt")),
+];
+
+/// The connections of a script to one server, by their letters.
+struct Party<'a> {
+    server: &'a Server,
+    version: Version,
+    peers: Vec<(char, Peer)>,
+    control: Peer,
+}
+
+impl<'a> Party<'a> {
+    fn new(server: &'a Server, version: Version) -> Self {
+        let mut control = Peer::connect(&server.address(), Version::Resp2);
+        control.call(&["FLUSHALL"]);
+        control.call(&["CONFIG", "SET", "notify-keyspace-events", ""]);
+        Self { server, version, peers: Vec::new(), control }
+    }
+
+    fn peer(&mut self, name: char) -> &mut Peer {
+        if let Some(at) = self.peers.iter().position(|(known, _)| *known == name) {
+            return &mut self.peers[at].1;
+        }
+        self.peers.push((name, Peer::connect(&self.server.address(), self.version)));
+        &mut self.peers.last_mut().expect("just added").1
+    }
+
+    /// Waits until a field of INFO has this value.
+    fn wait_for(&mut self, field: &str, value: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Value::Bulk(info) = self.control.value(&["INFO"]) else { panic!("INFO gives text") };
+            let info = String::from_utf8_lossy(&info).into_owned();
+            let found = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+            if found == Some(value) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{field} is {found:?}, not {value}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Runs a script on both servers:
+///
+/// - `a> words` sends a command on connection `a` and compares the reply,
+/// - `a! words` sends it and goes on,
+/// - `a<` compares what comes next on `a`,
+/// - `a= ID` takes the number of connection `a` where later lines say `$a`,
+/// - `wait field value` waits until INFO says so.
+fn converse(
+    name: &str,
+    script: &str,
+    version: Version,
+    servers: [&Server; 2],
+    differences: &mut Differences,
+) {
+    let mut parties = servers.map(|server| Party::new(server, version));
+    let mut ids: Vec<(char, [String; 2])> = Vec::new();
+    for line in script.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+        eprintln!("{name} {version:?}: {line}");
+        if let Some(condition) = line.strip_prefix("wait ") {
+            let (field, value) = condition.split_once(' ').expect("a field and a value");
+            parties.iter_mut().for_each(|party| party.wait_for(field, value));
+            continue;
+        }
+        let mut letters = line.chars();
+        let (who, act) = (letters.next().expect("a connection"), letters.next().expect("an act"));
+        let words = quote::split(letters.as_str().trim().as_bytes()).expect("quotes match");
+        let said: Vec<Vec<u8>> = parties
+            .iter_mut()
+            .enumerate()
+            .map(|(at, party)| {
+                let words: Vec<Vec<u8>> = words
+                    .iter()
+                    .map(|word| match ids.iter().find(|(id, _)| *word == format!("${id}").as_bytes()) {
+                        Some((_, ids)) => ids[at].clone().into_bytes(),
+                        None => word.clone(),
+                    })
+                    .collect();
+                let peer = party.peer(who);
+                match act {
+                    '>' => peer.call(&words),
+                    '<' => peer.receive(),
+                    '=' => {
+                        let Value::Integer(id) = peer.value(&["CLIENT", "ID"]) else { panic!("no number") };
+                        id.to_string().into_bytes()
+                    }
+                    '!' => {
+                        peer.send(&words);
+                        Vec::new()
+                    }
+                    other => panic!("{other} is no act: {line}"),
+                }
+            })
+            .collect();
+        if act == '=' {
+            let texts = [0, 1].map(|at| String::from_utf8(said[at].clone()).expect("digits"));
+            ids.push((who, texts));
+        } else {
+            differences.compare(
+                format!("{name} {version:?}: {line}"),
+                &quote::repr(&without_ids(&said[0])),
+                &quote::repr(&without_ids(&said[1])),
+            );
+        }
+    }
+}
+
+#[test]
+fn a_node_says_the_same_to_each() {
+    let Some(redis) = redis_server() else { return };
+    let node = node("conversations");
+    let mut differences = Differences::default();
+    for version in [Version::Resp2, Version::Resp3] {
+        for (name, script) in SCRIPTS {
+            converse(name, script, version, [&node, &redis], &mut differences);
+        }
+    }
+    differences.none();
+}

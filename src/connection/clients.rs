@@ -18,21 +18,25 @@ pub(crate) fn getname(endpoint: &mut dyn Endpoint, _: &Request<'_>, reply: &mut 
     Ok(())
 }
 
-/// No client is tracked, so nothing is sent elsewhere.
-pub(crate) fn getredir(_: &mut dyn Endpoint, _: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
-    reply.integer(-1);
+pub(crate) fn getredir(endpoint: &mut dyn Endpoint, _: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
+    reply.integer(endpoint.tracking().map_or(-1, |tracking| tracking.redirect));
     Ok(())
 }
 
-pub(crate) fn trackinginfo(_: &mut dyn Endpoint, _: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
+pub(crate) fn trackinginfo(endpoint: &mut dyn Endpoint, _: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
+    let tracking = endpoint.tracking();
+    let (first, redirect) = tracking.as_ref().map_or(("off", -1), |tracking| ("on", tracking.redirect));
+    let tracking = tracking.unwrap_or_default();
     reply.map(3);
     reply.bulk("flags");
-    reply.set(1);
-    reply.bulk("off");
+    reply.set(1 + tracking.flags.len());
+    reply.bulk(first);
+    tracking.flags.iter().for_each(|flag| reply.bulk(flag));
     reply.bulk("redirect");
-    reply.integer(-1);
+    reply.integer(redirect);
     reply.bulk("prefixes");
-    reply.array(0);
+    reply.array(tracking.prefixes.len());
+    tracking.prefixes.iter().for_each(|prefix| reply.bulk(prefix));
     Ok(())
 }
 

@@ -122,6 +122,17 @@ pub struct Listed {
     pub subscribed: bool,
 }
 
+/// How a connection is told of changed keys.
+#[derive(Clone, Debug, Default)]
+pub struct Tracking {
+    /// As `CLIENT TRACKINGINFO` has them, `on` left out.
+    pub flags: Vec<&'static str>,
+    /// Who is told in its place; 0 for nobody.
+    pub redirect: i64,
+    /// Beginnings of keys.
+    pub prefixes: Vec<Vec<u8>>,
+}
+
 /// One connection, and what its daemon has to be asked about it.
 pub trait Endpoint {
     /// Its number.
@@ -134,6 +145,10 @@ pub trait Endpoint {
     fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool;
     /// Ends transactions and subscriptions, where there are any.
     fn end_all(&mut self) {}
+    /// Whether and how it is told of changed keys; `None` where nobody can be.
+    fn tracking(&self) -> Option<Tracking> {
+        None
+    }
     /// Whether it has subscriptions.
     fn is_subscribed(&self) -> bool {
         false

@@ -61,6 +61,8 @@ pub struct Client {
     queue_memory: AtomicUsize,
     /// Channels, patterns, shard channels.
     subscriptions: [AtomicUsize; 3],
+    /// Who is told of changed keys in its place: 0 itself, -1 nobody is told.
+    redirect: AtomicI64,
     served: Mutex<Option<(usize, Served)>>,
     labels: Mutex<Labels>,
 }
@@ -110,12 +112,21 @@ pub const BLOCKED: u32 = 16;
 pub const CHANGED: u32 = 32;
 /// Has subscriptions.
 pub const PUBSUB: u32 = 64;
+/// Is told of changed keys.
+pub const TRACKING: u32 = 128;
+/// Of keys by their beginnings.
+pub const BROADCAST: u32 = 256;
+/// Would be, if the client were there that is to be told instead.
+pub const BROKEN_REDIRECT: u32 = 512;
 
 /// The letters of flags, in the order in which Redis shows them.
 const LETTERS: &[(u32, char)] = &[
     (PUBSUB, 'P'),
     (MULTI, 'x'),
     (BLOCKED, 'b'),
+    (TRACKING, 't'),
+    (BROKEN_REDIRECT, 'R'),
+    (BROADCAST, 'B'),
     (CHANGED, 'd'),
     (CLOSING, 'c'),
     (KILLED, 'A'),
@@ -223,6 +234,12 @@ impl Client {
             known.store(count, Ordering::Relaxed);
         }
         self.set_flag(PUBSUB, counts.iter().any(|&count| count > 0));
+    }
+
+    /// Who is told of changed keys in its place, if it is told of any.
+    pub fn set_redirect(&self, redirect: Option<Option<ClientId>>) {
+        let shown = redirect.map_or(-1, |to| to.map_or(0, |to| i64::try_from(to).unwrap_or(i64::MAX)));
+        self.redirect.store(shown, Ordering::Relaxed);
     }
 
     /// What it is answered in.
@@ -370,7 +387,12 @@ impl Client {
         );
         line.extend_from_slice(labels.user.name());
         line.extend_from_slice(
-            format!(" redir=-1 resp={} lib-name=", self.version.load(Ordering::Relaxed)).as_bytes(),
+            format!(
+                " redir={} resp={} lib-name=",
+                self.redirect.load(Ordering::Relaxed),
+                self.version.load(Ordering::Relaxed)
+            )
+            .as_bytes(),
         );
         line.extend_from_slice(&labels.library);
         line.extend_from_slice(b" lib-ver=");
@@ -416,6 +438,7 @@ impl Clients {
             queued: AtomicI64::new(-1),
             queue_memory: AtomicUsize::new(0),
             subscriptions: [const { AtomicUsize::new(0) }; 3],
+            redirect: AtomicI64::new(-1),
             served: Mutex::default(),
             labels: Mutex::new(Labels {
                 name: Vec::new(),

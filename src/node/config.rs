@@ -133,6 +133,7 @@ const PARAMETERS: &[Parameter] = &[
     fixed("tcp-backlog", "4096"),
     settable("tcp-keepalive", Kind::Integer { min: 0, max: INT }, "300"),
     settable("timeout", Kind::Integer { min: 0, max: INT }, "0"),
+    settable("tracking-table-max-keys", Kind::Integer { min: 0, max: i64::MAX }, "1000000"),
     fixed("unixsocket", ""),
 ];
 
@@ -230,6 +231,7 @@ struct Hot {
     lfu_log_factor: AtomicI64,
     lfu_decay_time: AtomicI64,
     list_fill: AtomicI64,
+    tracked_keys: AtomicUsize,
     output: Mutex<outbox::Limits>,
 }
 
@@ -346,6 +348,7 @@ impl Config {
         hot.effort.store(number("active-expire-effort").unsigned_abs(), Relaxed);
         hot.lfu_log_factor.store(number("lfu-log-factor"), Relaxed);
         hot.lfu_decay_time.store(number("lfu-decay-time"), Relaxed);
+        hot.tracked_keys.store(size("tracking-table-max-keys"), Relaxed);
         hot.list_fill.store(number("list-max-listpack-size"), Relaxed);
         let policy = find(b"maxmemory-policy").map_or("", |index| &values[index]);
         hot.lfu.store(policy.ends_with("lfu"), Relaxed);
@@ -368,6 +371,12 @@ impl Config {
     #[must_use]
     pub fn max_string(&self) -> usize {
         self.hot.bulk.load(Relaxed)
+    }
+
+    /// `tracking-table-max-keys`; 0 is no limit.
+    #[must_use]
+    pub fn tracked_keys(&self) -> usize {
+        self.hot.tracked_keys.load(Relaxed)
     }
 
     /// `list-max-listpack-size`.

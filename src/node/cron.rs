@@ -53,7 +53,9 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
         let cycle = {
             let (mut store, now) = (node.store(), clock());
             let cycle = store.keyspace.expire_cycle(now, budget);
+            store.current = None;
             store.settle(&node.state, now);
+            store.broadcast(&node.state, now);
             if let Some(garbage) = store.keyspace.take_garbage() {
                 node.state.freer.free(garbage);
             }

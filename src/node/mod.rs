@@ -27,6 +27,7 @@ pub mod rdb;
 pub mod state;
 pub mod stats;
 pub mod store;
+pub mod tracking;
 pub mod transaction;
 pub mod watch;
 

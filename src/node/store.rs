@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{
     blocked::{Blocked, Waiter},
     caller::Caller,
-    clients::{BLOCKED, CHANGED, Client},
+    clients::{BLOCKED, CHANGED, Client, ClientId},
     commands::table::Row,
     keyspace::{Change, EventClass, Key, Keyspace},
     pubsub::{Channels, Kind, events::Wanted},
     state::NodeState,
+    tracking::{Options, Sending, Tracking},
     watch::Watched,
 };
 use crate::{protocol::Args, time::Millis};
@@ -25,8 +26,12 @@ pub struct Store {
     pub blocked: Blocked,
     /// Subscriptions.
     pub channels: Channels,
+    /// Who is told of changed keys.
+    pub tracking: Tracking,
     /// Which events of keys become messages.
     events: Wanted,
+    /// Whose command runs.
+    pub current: Option<ClientId>,
 }
 
 impl Store {
@@ -38,13 +43,18 @@ impl Store {
             watched: Watched::default(),
             blocked: Blocked::default(),
             channels: Channels::default(),
+            tracking: Tracking::default(),
             events: Wanted::default(),
+            current: None,
         }
     }
 
     /// Whether somebody has to hear of changes.
     fn is_heard(&self) -> bool {
-        !self.watched.is_empty() || !self.blocked.is_empty() || !self.events.is_nothing()
+        !self.watched.is_empty()
+            || !self.blocked.is_empty()
+            || !self.events.is_nothing()
+            || !self.tracking.is_empty()
     }
 
     /// After somebody began or ceased to want to know of changes.
@@ -57,6 +67,29 @@ impl Store {
     pub fn set_events(&mut self, events: Wanted) {
         self.events = events;
         self.listen();
+    }
+
+    /// A client asks to be told of changed keys.
+    pub fn track(&mut self, caller: &mut Caller, options: Options) {
+        caller.client.note_in_store();
+        caller.tracking = true;
+        self.tracking.enable(&caller.client, options);
+        self.listen();
+    }
+
+    /// A client asks no more.
+    pub fn untrack(&mut self, caller: &mut Caller) {
+        caller.tracking = false;
+        self.tracking.disable(caller.client.id);
+        self.listen();
+    }
+
+    /// Before a database is emptied.
+    pub fn tell_flushed(&mut self, node: &NodeState, now: Millis) {
+        if !self.tracking.is_empty() {
+            let limits = node.config.output_limits();
+            self.tracking.flushed(self.current, Sending { limits: &limits, now, others: &node.clients });
+        }
     }
 
     /// A client subscribes.
@@ -123,6 +156,7 @@ impl Store {
     /// A client is gone: nothing is kept for it, and what it was handed but could not be told of is back.
     pub(super) fn forget(&mut self, client: &Arc<Client>, node: &NodeState, now: Millis) {
         self.channels.remove(client.id);
+        self.tracking.disable(client.id);
         self.unwatch(client);
         self.end_waiting(client);
         if let Some((database, served)) = client.take_served() {
@@ -138,7 +172,8 @@ impl Store {
             return;
         }
         let limits = node.config.output_limits();
-        let Self { keyspace, watched, blocked, channels, events } = self;
+        let sending = Sending { limits: &limits, now, others: &node.clients };
+        let Self { keyspace, watched, blocked, channels, tracking, events, current } = self;
         keyspace.drain_changes(&mut |database, change, key| {
             let event = match change {
                 Change::Event(class, name) => Some((class, name)),
@@ -162,6 +197,10 @@ impl Store {
                 if let Some(client) = node.clients.get(client) {
                     client.set_flag(CHANGED, true);
                 }
+            }
+            if !tracking.is_empty() {
+                let by = current.filter(|_| change != Change::Expired);
+                tracking.changed(key, by, sending);
             }
         });
     }

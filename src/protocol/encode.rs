@@ -98,6 +98,20 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// Forgets what was written from `mark` to `end`.
+    pub fn remove(&mut self, mark: Mark, end: Mark) {
+        if end == self.mark() {
+            return self.truncate(mark);
+        }
+        self.out.drain(mark.bytes..end.bytes);
+        if let Some(pieces) = &mut self.pieces {
+            let removed = pieces.list.drain(mark.pieces..end.pieces);
+            pieces.len -= removed.map(|(_, bytes)| bytes.len()).sum::<usize>();
+            let shift = end.bytes - mark.bytes;
+            pieces.list[mark.pieces..].iter_mut().for_each(|(at, _)| *at -= shift);
+        }
+    }
+
     /// The bytes written since `mark`, large values that are shared left out: enough to tell what kind of reply it is.
     #[must_use]
     pub fn since(&self, mark: Mark) -> &[u8] {

@@ -20,3 +20,4 @@ mod node_http;
 mod peers;
 mod proxy;
 mod registry;
+mod tracking;

@@ -3,7 +3,7 @@
 
 use super::{help::help as help_lines, support::Outcome};
 use crate::{
-    connection::{self, Command, Endpoint, Label, Listed, Replies, Wish},
+    connection::{self, Command, Endpoint, Label, Listed, Replies, Tracking, Wish},
     node::{
         caller::Caller,
         clients::{NO_EVICT, NO_TOUCH, Signal},
@@ -94,6 +94,26 @@ impl Endpoint for Here<'_> {
     fn end_all(&mut self) {
         self.caller.end_transaction(self.store);
         self.store.unsubscribe_all(self.caller);
+        self.store.untrack(self.caller);
+    }
+
+    fn tracking(&self) -> Option<Tracking> {
+        let state = self.store.tracking.state(self.caller.client.id)?;
+        let options = state.options;
+        let flags = [
+            (options.broadcast, "bcast"),
+            (options.opt_in, "optin"),
+            (options.opt_in && state.caching, "caching-yes"),
+            (options.opt_out, "optout"),
+            (options.opt_out && state.caching, "caching-no"),
+            (options.no_loop, "noloop"),
+            (state.broken_redirect, "broken_redirect"),
+        ];
+        Some(Tracking {
+            flags: flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect(),
+            redirect: options.redirect.map_or(0, |id| i64::try_from(id).unwrap_or(i64::MAX)),
+            prefixes: options.prefixes.iter().map(|prefix| prefix.to_vec()).collect(),
+        })
     }
 
     fn is_subscribed(&self) -> bool {

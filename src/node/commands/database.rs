@@ -27,6 +27,7 @@ fn check_mode(request: Request<'_>) -> Outcome {
 fn flushdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     check_mode(request)?;
     ctx.store.touch_watched(ctx.caller.database, None, ctx.node, ctx.now);
+    ctx.store.tell_flushed(ctx.node, ctx.now);
     let garbage = ctx.db().clear();
     ctx.node.freer.free(garbage);
     ctx.reply.ok();
@@ -38,6 +39,7 @@ fn flushall(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     for database in 0..ctx.store.keyspace.databases() {
         ctx.store.touch_watched(database, None, ctx.node, ctx.now);
     }
+    ctx.store.tell_flushed(ctx.node, ctx.now);
     ctx.node.freer.free(ctx.store.keyspace.clear());
     ctx.reply.ok();
     Ok(())

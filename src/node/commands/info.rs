@@ -148,7 +148,7 @@ fn clients(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("client_recent_max_input_buffer", input);
     lines.field("client_recent_max_output_buffer", output);
     lines.field("blocked_clients", context.store.blocked.len());
-    lines.field("tracking_clients", 0);
+    lines.field("tracking_clients", context.store.tracking.clients());
     lines.field("clients_in_timeout_table", context.store.blocked.len());
 }
 
@@ -227,7 +227,10 @@ fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("pubsubshard_channels", channels.active(Kind::Shard).count());
     lines.zeros(&["latest_fork_usec"]);
     lines.zeros(&["total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
-    lines.zeros(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+    let [keys, items, prefixes] = context.store.tracking.totals();
+    lines.field("tracking_total_keys", keys);
+    lines.field("tracking_total_items", items);
+    lines.field("tracking_total_prefixes", prefixes);
     lines.zeros(&["unexpected_error_replies"]);
     lines.field("total_error_replies", stats.error_replies.get());
     lines.zeros(&["dump_payload_sanitizations"]);

@@ -25,6 +25,7 @@ mod string;
 mod string_range;
 mod support;
 pub mod table;
+mod tracking;
 mod transaction;
 
 pub(crate) use server::aging;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::{
     acl, blocking, command, connection, counter, database, debug, dump, expire, info, key, lcs, list,
-    list_move, list_search, object, pubsub, scan, server, string, string_range, transaction,
+    list_move, list_search, object, pubsub, scan, server, string, string_range, tracking, transaction,
 };
 use crate::{
     command::{Spec, TABLE},
@@ -46,6 +46,7 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         server::HANDLERS,
         string::HANDLERS,
         string_range::HANDLERS,
+        tracking::HANDLERS,
         transaction::HANDLERS,
     ]
     .into_iter()

@@ -73,6 +73,8 @@ fn exec(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
             Stage { store: &mut *ctx.store, caller: &mut *ctx.caller, node: ctx.node, now: ctx.now };
         let flow = exec::call(&mut stage, row, request, None, usize::MAX, reply);
         ctx.node.stats.ran(row.spec, since.elapsed());
+        // Whoever waits is served after all of them; whoever listens hears of each.
+        ctx.store.note_changes(ctx.node, ctx.now);
         if flow == Flow::Close {
             ctx.flow = flow;
         }

@@ -107,6 +107,10 @@ impl Stage<'_> {
         let mut timer = Timer::start();
         let done = self.run_timed(plan, request, &mut timer, out);
         timer.switch(self.node, None);
+        if self.store.tracking.has_broadcast() {
+            self.store.broadcast(self.node, self.now);
+            self.caller.client.take_messages(&mut out.encoder(self.caller.version));
+        }
         if let Some(garbage) = self.store.keyspace.take_garbage() {
             self.node.freer.free(garbage);
         }
@@ -158,6 +162,7 @@ impl Stage<'_> {
             Ok(row) => match admit(row.spec, self.caller, self.node) {
                 Ok(Admission::Run) => {
                     timer.switch(self.node, Some(row.spec));
+                    self.store.current = Some(self.caller.client.id);
                     let flow = call(self, row, request, step.place, room, reply.reborrow());
                     if !matches!(flow, Flow::Room(_)) {
                         timer.count();
@@ -178,11 +183,23 @@ impl Stage<'_> {
             self.caller.client.take_messages(&mut Encoder::new(&mut own, self.caller.version));
             reply.insert(start, &own);
         }
+        let replied = reply.mark();
+        if self.store.tracking.has_own() {
+            self.store.tell_own(self.caller.client.id, self.node, self.now);
+            self.caller.client.take_messages(&mut reply);
+        }
+        if self.caller.tracking && self.caller.transaction.is_none() {
+            // `CLIENT CACHING` is for one command, or one transaction.
+            let is_client = step.found.as_ref().is_ok_and(|row| row.spec.name.starts_with("client|"));
+            if !is_client {
+                self.store.tracking.set_caching(self.caller.client.id, false);
+            }
+        }
         if self.caller.replies != Replies::On && !matches!(flow, Flow::Room(_) | Flow::Blocked(_)) {
             // `CLIENT REPLY OFF` and `SKIP`.
             let (hidden, next) = self.caller.replies.after();
             if hidden && !pushes {
-                reply.truncate(start);
+                reply.remove(start, replied);
             }
             self.caller.replies = next;
         }

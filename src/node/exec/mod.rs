@@ -14,9 +14,10 @@ use super::{
     keyspace::Place,
     state::NodeState,
     store::Store,
+    tracking::Sending,
 };
 use crate::{
-    command::Flags,
+    command::{Flags, keys},
     protocol::{Encoder, Request},
     time::Millis,
 };
@@ -86,5 +87,23 @@ pub fn call(
         stats.command(row.spec).failed.add(1);
         stats.error(error);
     }
+    if stage.caller.tracking && row.spec.flags.has(Flags::READONLY) {
+        remember(stage, row, request);
+    }
     flow
+}
+
+/// A client that is told of changes has read keys.
+#[cold]
+fn remember(stage: &mut Stage<'_>, row: &'static Row, request: Request<'_>) {
+    let client = stage.caller.client.id;
+    if !stage.store.tracking.remembers(client) {
+        return;
+    }
+    let Ok(positions) = keys::positions(row.spec, &request) else { return };
+    let limits = stage.node.config.output_limits();
+    let sending = Sending { limits: &limits, now: stage.now, others: &stage.node.clients };
+    for index in positions.indices() {
+        stage.store.tracking.remember(client, request.arg(index), stage.node.config.tracked_keys(), sending);
+    }
 }

@@ -6,10 +6,11 @@ use crate::{
     node::{
         blocked::Waiter,
         caller::Origin,
-        clients::{Client, Signal},
+        clients::{Client, ClientId, Signal},
         context::Flow,
         state::NodeState,
         store::Store,
+        tracking::Sending,
     },
     protocol::{Encoder, Output},
     time::Millis,
@@ -24,6 +25,18 @@ impl Store {
                 self.serve(client, &key, node, now);
             }
         }
+    }
+
+    /// Tells those who broadcasting is for what has changed.
+    pub(in crate::node) fn broadcast(&mut self, node: &NodeState, now: Millis) {
+        let limits = node.config.output_limits();
+        self.tracking.broadcast(Sending { limits: &limits, now, others: &node.clients });
+    }
+
+    /// Tells the client whose command ran what it changed itself.
+    pub(in crate::node) fn tell_own(&mut self, client: ClientId, node: &NodeState, now: Millis) {
+        let limits = node.config.output_limits();
+        self.tracking.send_own(client, Sending { limits: &limits, now, others: &node.clients });
     }
 
     /// Runs what a client waits in, on the key that got something. It goes on waiting if there is nothing for it after all.

@@ -7,6 +7,7 @@
 mod combined;
 mod freezes;
 mod history;
+mod losing;
 mod registers;
 mod relay;
 mod stale;

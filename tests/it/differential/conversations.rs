@@ -18,6 +18,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("blocking", include_str!("conversations/blocking.txt")),
     ("pubsub", include_str!("conversations/pubsub.txt")),
     ("events", include_str!("conversations/events.txt")),
+    ("tracking", include_str!("conversations/tracking.txt")),
 ];
 
 /// The connections of a script to one server, by their letters.
@@ -64,7 +65,7 @@ impl<'a> Party<'a> {
 ///
 /// - `a> words` sends a command on connection `a` and compares the reply,
 /// - `a! words` sends it and goes on,
-/// - `a<` compares what comes next on `a`,
+/// - `a<` compares what comes next on `a`, `a~` does not, where it is each server's own,
 /// - `a= ID` takes the number of connection `a` where later lines say `$a`,
 /// - `wait field value` waits until INFO says so.
 fn converse(
@@ -101,6 +102,10 @@ fn converse(
                 match act {
                     '>' => peer.call(&words),
                     '<' => peer.receive(),
+                    '~' => {
+                        assert!(!peer.receive().is_empty(), "{line}: closed");
+                        Vec::new()
+                    }
                     '=' => {
                         let Value::Integer(id) = peer.value(&["CLIENT", "ID"]) else { panic!("no number") };
                         id.to_string().into_bytes()

@@ -14,10 +14,13 @@ pub(super) fn absence(spec: &Spec) -> &'static str {
         | Group::Hyperloglog => "it keeps only strings and lists so far",
         Group::Bitmap => "it has no operations on bits yet",
         Group::Cluster => "nodes know nothing of each other; proxies share out the slots",
-        Group::Pubsub => "not yet",
-        Group::Transactions => "not yet",
         Group::Scripting => "it runs no scripts yet",
-        Group::String | Group::Generic | Group::Connection | Group::Server => of_the_server(spec),
+        Group::String
+        | Group::Generic
+        | Group::Connection
+        | Group::Server
+        | Group::Pubsub
+        | Group::Transactions => of_the_server(spec),
     }
 }
 
@@ -26,14 +29,11 @@ fn of_the_server(spec: &Spec) -> &'static str {
         _ if spec.internal => "it is for Redis's own use",
         "sort" | "sort_ro" => "it does not sort yet",
         "migrate" => "moving keys is the cluster's work: `add` and `remove` in the console",
-        "monitor" => "it does not show commands to other connections yet",
-        "client" if spec.name.ends_with("pause") => "it cannot hold its clients yet",
-        "client" => "it does not tell clients what changed yet",
         "save" | "bgsave" | "bgrewriteaof" | "lastsave" => "it has no persistence yet",
         "sync" | "psync" | "replicaof" | "slaveof" | "failover" | "wait" | "replconf" => {
             "it has no replicas yet"
         }
-        "slowlog" | "latency" => "it keeps no log of slow commands yet",
+        "latency" => "it keeps no latencies of events yet",
         "module" => "it loads no modules",
         "acl" => "its users live in memory, and their rules are few",
         _ => "not yet",

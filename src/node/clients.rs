@@ -118,12 +118,17 @@ pub const TRACKING: u32 = 128;
 pub const BROADCAST: u32 = 256;
 /// Would be, if the client were there that is to be told instead.
 pub const BROKEN_REDIRECT: u32 = 512;
+/// Its next command waits because clients are paused.
+pub const PAUSED: u32 = 1024;
+/// Is shown all commands.
+pub const MONITOR: u32 = 2048;
 
 /// The letters of flags, in the order in which Redis shows them.
 const LETTERS: &[(u32, char)] = &[
+    (MONITOR, 'O'),
     (PUBSUB, 'P'),
     (MULTI, 'x'),
-    (BLOCKED, 'b'),
+    (BLOCKED | PAUSED, 'b'),
     (TRACKING, 't'),
     (BROKEN_REDIRECT, 'R'),
     (BROADCAST, 'B'),
@@ -163,7 +168,8 @@ impl Client {
         }
     }
 
-    fn wake(&self) {
+    /// Has its connection look what there is for it.
+    pub fn wake(&self) {
         self.unwatched.store(true, Ordering::Release);
         self.waker.wake();
     }

@@ -129,6 +129,8 @@ const PARAMETERS: &[Parameter] = &[
     settable("requirepass", Kind::Text, ""),
     only("save", Kind::Text, "", NO_PERSISTENCE),
     fixed("slaveof", ""),
+    settable("slowlog-log-slower-than", Kind::Integer { min: -1, max: i64::MAX }, "10000"),
+    settable("slowlog-max-len", Kind::Integer { min: 0, max: i64::MAX }, "128"),
     fixed("supervised", "no"),
     fixed("tcp-backlog", "4096"),
     settable("tcp-keepalive", Kind::Integer { min: 0, max: INT }, "300"),
@@ -232,6 +234,8 @@ struct Hot {
     lfu_decay_time: AtomicI64,
     list_fill: AtomicI64,
     tracked_keys: AtomicUsize,
+    slow_micros: AtomicU64,
+    slow_most: AtomicUsize,
     output: Mutex<outbox::Limits>,
 }
 
@@ -348,6 +352,9 @@ impl Config {
         hot.effort.store(number("active-expire-effort").unsigned_abs(), Relaxed);
         hot.lfu_log_factor.store(number("lfu-log-factor"), Relaxed);
         hot.lfu_decay_time.store(number("lfu-decay-time"), Relaxed);
+        let slow = u64::try_from(number("slowlog-log-slower-than")).unwrap_or(u64::MAX);
+        hot.slow_micros.store(slow, Relaxed);
+        hot.slow_most.store(size("slowlog-max-len"), Relaxed);
         hot.tracked_keys.store(size("tracking-table-max-keys"), Relaxed);
         hot.list_fill.store(number("list-max-listpack-size"), Relaxed);
         let policy = find(b"maxmemory-policy").map_or("", |index| &values[index]);
@@ -371,6 +378,18 @@ impl Config {
     #[must_use]
     pub fn max_string(&self) -> usize {
         self.hot.bulk.load(Relaxed)
+    }
+
+    /// `slowlog-log-slower-than`; the longest there is for never.
+    #[must_use]
+    pub fn slow_threshold(&self) -> Duration {
+        Duration::from_micros(self.hot.slow_micros.load(Relaxed))
+    }
+
+    /// `slowlog-max-len`.
+    #[must_use]
+    pub fn slow_most(&self) -> usize {
+        self.hot.slow_most.load(Relaxed)
     }
 
     /// `tracking-table-max-keys`; 0 is no limit.

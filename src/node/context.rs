@@ -44,6 +44,8 @@ pub enum Flow {
     Close,
     /// Nothing yet: the client waits, at most so long. No reply was written.
     Blocked(Option<Duration>),
+    /// The same command again, once clients are no longer paused: at this time at the latest. It did not run.
+    Paused(Millis),
     /// The same command again, with room for so many more bytes; nothing was written or changed.
     Room(usize),
 }

@@ -52,6 +52,13 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
     loop {
         let cycle = {
             let (mut store, now) = (node.store(), clock());
+            if store.pause.is_over(now) {
+                store.unpause();
+            }
+            if store.pause.is_on(now) {
+                // Nothing is to change that others hear of.
+                return;
+            }
             let cycle = store.keyspace.expire_cycle(now, budget);
             store.current = None;
             store.settle(&node.state, now);

@@ -13,7 +13,7 @@ use crate::{
 pub enum Class {
     /// Asks and is answered.
     Normal,
-    /// Follows what is written; nobody does yet but `MONITOR`.
+    /// Follows what is written; nobody does yet.
     Replica,
     /// Has subscriptions.
     PubSub,

@@ -2,23 +2,30 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
     acl::Acl,
-    clients::Clients,
+    clients::{Client, Clients},
     config::Config,
     free::Freer,
     keyspace::{self, Keyspace},
+    slowlog::SlowLog,
     stats::Stats,
 };
-use crate::{id::NodeId, server::ConnectionCounters, time::Millis};
+use crate::{
+    command::{Flags, Spec},
+    id::NodeId,
+    protocol::Request,
+    server::ConnectionCounters,
+    time::Millis,
+};
 
 /// Databases of a node.
 pub const DATABASES: usize = 16;
@@ -47,6 +54,7 @@ pub struct NodeState {
     /// Counters of the keyspace at the last `CONFIG RESETSTAT`: it goes on counting.
     keyspace_base: Mutex<keyspace::Stats>,
     peak_memory: AtomicU64,
+    slow_log: Mutex<SlowLog>,
     /// Frees what takes long.
     pub freer: Freer,
     /// Connections of all protocols.
@@ -74,10 +82,25 @@ impl NodeState {
             acl,
             stats: Stats::default(),
             keyspace_base: Mutex::default(),
+            slow_log: Mutex::default(),
             peak_memory: AtomicU64::new(0),
             connections: ConnectionCounters::default(),
             stop,
         })
+    }
+
+    /// Commands that took long.
+    pub fn slow_log(&self) -> MutexGuard<'_, SlowLog> {
+        self.slow_log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A command ran, and took so long.
+    pub fn ran(&self, spec: &Spec, request: &Request<'_>, took: Duration, now: Millis, client: &Client) {
+        self.stats.ran(spec, took);
+        if took >= self.config.slow_threshold() && !spec.flags.has(Flags::SKIP_SLOWLOG) {
+            let who = (client.peer.remote.to_string(), client.labels().name.clone());
+            self.slow_log().add(request, took, now, who, self.config.slow_most());
+        }
     }
 
     /// `used_memory`: bytes of the data, and of what clients have sent and not yet read. Looks at every slot and client, some

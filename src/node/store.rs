@@ -5,15 +5,24 @@ use std::sync::Arc;
 use super::{
     blocked::{Blocked, Waiter},
     caller::Caller,
-    clients::{BLOCKED, CHANGED, Client, ClientId},
+    clients::{BLOCKED, CHANGED, Client, ClientId, MONITOR, PAUSED},
     commands::table::Row,
     keyspace::{Change, EventClass, Key, Keyspace},
+    monitor,
+    pause::{Pause, Scope},
     pubsub::{Channels, Kind, events::Wanted},
     state::NodeState,
     tracking::{Options, Sending, Tracking},
     watch::Watched,
 };
-use crate::{protocol::Args, time::Millis};
+use crate::{
+    command::{Flags, Spec},
+    protocol::{Args, Request},
+    time::Millis,
+};
+
+/// What is not shown to `MONITOR`.
+const HIDDEN: Flags = Flags::of(&[Flags::ADMIN, Flags::SKIP_MONITOR]);
 
 /// See the module. Each part is a pure structure with its own module; who holds the lock runs alone.
 #[derive(Debug)]
@@ -30,6 +39,12 @@ pub struct Store {
     pub tracking: Tracking,
     /// Which events of keys become messages.
     events: Wanted,
+    /// `CLIENT PAUSE`.
+    pub pause: Pause,
+    /// Who is shown all commands.
+    monitors: Vec<Arc<Client>>,
+    /// Somebody has to hear of what commands do, or they have to wait: what is neither is let through with one look.
+    pub attention: bool,
     /// Whose command runs.
     pub current: Option<ClientId>,
 }
@@ -45,6 +60,9 @@ impl Store {
             channels: Channels::default(),
             tracking: Tracking::default(),
             events: Wanted::default(),
+            pause: Pause::default(),
+            monitors: Vec::new(),
+            attention: false,
             current: None,
         }
     }
@@ -61,6 +79,57 @@ impl Store {
     fn listen(&mut self) {
         let heard = self.is_heard();
         self.keyspace.listen(heard);
+        self.attention = heard || !self.monitors.is_empty() || self.pause.is_begun();
+    }
+
+    /// A client is shown all commands from here on.
+    pub fn monitor(&mut self, client: &Arc<Client>) {
+        if !client.has_flag(MONITOR) {
+            client.note_in_store();
+            client.set_flag(MONITOR, true);
+            self.monitors.push(Arc::clone(client));
+            self.listen();
+        }
+    }
+
+    /// A client is shown nothing any more.
+    pub fn end_monitor(&mut self, client: &Client) {
+        client.set_flag(MONITOR, false);
+        self.monitors.retain(|monitor| monitor.id != client.id);
+        self.listen();
+    }
+
+    /// Shows a command that ran to those who are shown all.
+    pub(super) fn show(&self, spec: &Spec, request: &Request<'_>, caller: &Caller, node: &NodeState) {
+        if self.monitors.is_empty() || spec.flags.has_any(HIDDEN) {
+            return;
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let line = monitor::line(now, caller.database, &caller.client.peer.remote, request);
+        let (limits, now) = (node.config.output_limits(), Millis::now());
+        self.monitors.iter().for_each(|monitor| monitor.deliver(&line, &limits, now));
+    }
+
+    /// `CLIENT PAUSE`.
+    pub fn begin_pause(&mut self, until: Millis, scope: Scope) {
+        self.pause.begin(until, scope);
+        self.listen();
+    }
+
+    /// `CLIENT UNPAUSE`, or the end of a pause.
+    pub fn unpause(&mut self) {
+        for client in self.pause.end() {
+            client.set_flag(PAUSED, false);
+            client.wake();
+        }
+        self.listen();
+    }
+
+    /// The next command of a client waits for the end of a pause.
+    pub(super) fn wait_for_unpause(&mut self, client: &Arc<Client>) {
+        client.note_in_store();
+        client.set_flag(PAUSED, true);
+        self.pause.wait(client);
     }
 
     /// After `notify-keyspace-events` was set.
@@ -157,6 +226,8 @@ impl Store {
     pub(super) fn forget(&mut self, client: &Arc<Client>, node: &NodeState, now: Millis) {
         self.channels.remove(client.id);
         self.tracking.disable(client.id);
+        self.pause.forget(client);
+        self.monitors.retain(|monitor| monitor.id != client.id);
         self.unwatch(client);
         self.end_waiting(client);
         if let Some((database, served)) = client.take_served() {
@@ -173,7 +244,7 @@ impl Store {
         }
         let limits = node.config.output_limits();
         let sending = Sending { limits: &limits, now, others: &node.clients };
-        let Self { keyspace, watched, blocked, channels, tracking, events, current } = self;
+        let Self { keyspace, watched, blocked, channels, tracking, events, current, .. } = self;
         keyspace.drain_changes(&mut |database, change, key| {
             let event = match change {
                 Change::Event(class, name) => Some((class, name)),

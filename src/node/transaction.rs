@@ -1,6 +1,6 @@
 //! `MULTI`: commands that a client has queued for its `EXEC`.
 
-use super::commands::table::Row;
+use super::{commands::table::Row, pause};
 use crate::protocol::Args;
 
 /// See the module.
@@ -27,6 +27,12 @@ impl Transaction {
     #[must_use]
     pub fn is_aborted(&self) -> bool {
         self.aborted
+    }
+
+    /// Whether one of the commands may change something that others hear of.
+    #[must_use]
+    pub fn may_change(&self) -> bool {
+        self.queue.iter().any(|(row, _)| pause::may_change(row.spec))
     }
 
     /// How many commands are queued.

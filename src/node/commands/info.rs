@@ -147,7 +147,7 @@ fn clients(context: &Context<'_>, lines: &mut Lines<'_>) {
     let (input, output) = node.clients.largest_buffers();
     lines.field("client_recent_max_input_buffer", input);
     lines.field("client_recent_max_output_buffer", output);
-    lines.field("blocked_clients", context.store.blocked.len());
+    lines.field("blocked_clients", context.store.blocked.len() + context.store.pause.waiting());
     lines.field("tracking_clients", context.store.tracking.clients());
     lines.field("clients_in_timeout_table", context.store.blocked.len());
 }

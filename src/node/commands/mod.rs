@@ -18,6 +18,7 @@ mod list;
 mod list_move;
 mod list_search;
 mod object;
+mod observe;
 mod pubsub;
 mod scan;
 mod server;

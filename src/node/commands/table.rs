@@ -4,10 +4,11 @@ use std::sync::LazyLock;
 
 use super::{
     acl, blocking, command, connection, counter, database, debug, dump, expire, info, key, lcs, list,
-    list_move, list_search, object, pubsub, scan, server, string, string_range, tracking, transaction,
+    list_move, list_search, object, observe, pubsub, scan, server, string, string_range, tracking,
+    transaction,
 };
 use crate::{
-    command::{Spec, TABLE},
+    command::{Flags, Spec, TABLE},
     node::context::Handler,
 };
 
@@ -20,6 +21,8 @@ pub struct Row {
     pub handler: Handler,
     /// The first argument is a key.
     pub keyed: bool,
+    /// It takes about as long whatever it finds, if it has few arguments.
+    pub is_quick: bool,
 }
 
 /// Every command this node has, by its name in the command table (`container|sub` for subcommands).
@@ -41,6 +44,7 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         list_move::HANDLERS,
         list_search::HANDLERS,
         object::HANDLERS,
+        observe::HANDLERS,
         pubsub::HANDLERS,
         scan::HANDLERS,
         server::HANDLERS,
@@ -54,13 +58,21 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
     .copied()
 }
 
+/// Not called fast by Redis, because they free what was there before; here that is done elsewhere.
+const QUICK: [&str; 5] = ["getset", "psetex", "set", "setex", "setnx"];
+
 /// By [`Spec::index`]; `None` where the table knows a command that this node does not have.
 static ROWS: LazyLock<Box<[Option<Row>]>> = LazyLock::new(|| {
     let mut rows: Box<[Option<Row>]> = TABLE.iter().map(|_| None).collect();
     for (name, handler) in handlers() {
         let spec = TABLE.iter().find(|spec| spec.name == name);
         let spec = spec.unwrap_or_else(|| panic!("{name} is not in the command table"));
-        rows[usize::from(spec.index)] = Some(Row { spec, handler, keyed: spec.legacy_keys().0 == 1 });
+        rows[usize::from(spec.index)] = Some(Row {
+            spec,
+            handler,
+            keyed: spec.legacy_keys().0 == 1,
+            is_quick: spec.flags.has(Flags::FAST) || QUICK.contains(&name),
+        });
     }
     rows
 });

@@ -72,7 +72,8 @@ fn exec(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
         let mut stage =
             Stage { store: &mut *ctx.store, caller: &mut *ctx.caller, node: ctx.node, now: ctx.now };
         let flow = exec::call(&mut stage, row, request, None, usize::MAX, reply);
-        ctx.node.stats.ran(row.spec, since.elapsed());
+        ctx.node.ran(row.spec, &request, since.elapsed(), ctx.now, &ctx.caller.client);
+        ctx.store.show(row.spec, &request, ctx.caller, ctx.node);
         // Whoever waits is served after all of them; whoever listens hears of each.
         ctx.store.note_changes(ctx.node, ctx.now);
         if flow == Flow::Close {

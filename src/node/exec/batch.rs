@@ -20,7 +20,8 @@ use crate::{
         context::Flow,
         keyspace::Place,
     },
-    protocol::{Args, Encoder, Output, Request},
+    protocol::{Args, Encoder, Mark, Output, Request},
+    time::Millis,
 };
 
 /// Replies after which a batch is sent before it goes on: a client that does not read them must not make the node keep
@@ -28,6 +29,8 @@ use crate::{
 const REPLIES_MAX: usize = 1 << 20;
 /// Commands whose keys are fetched together; more would push each other out of the first cache.
 const TOGETHER: usize = 64;
+/// With more arguments no command is quick.
+const FEW: usize = 16;
 
 /// What will be run, in order. Reused from batch to batch.
 #[derive(Default)]
@@ -56,6 +59,8 @@ pub(in crate::node) enum Stop {
     Replies,
     /// The next command needs room for so many more bytes of reply before it can run.
     Room(usize),
+    /// The next command waits until clients are no longer paused, this time at the latest.
+    Paused(Millis),
     /// The last command waits for somebody else, at most so long; the others after it.
     Blocked(Option<Duration>),
     /// The connection is to be closed once the replies are sent; what is left does not run.
@@ -106,7 +111,7 @@ impl Stage<'_> {
         }
         let mut timer = Timer::start();
         let done = self.run_timed(plan, request, &mut timer, out);
-        timer.switch(self.node, None);
+        timer.end_run(self.node);
         if self.store.tracking.has_broadcast() {
             self.store.broadcast(self.node, self.now);
             self.caller.client.take_messages(&mut out.encoder(self.caller.version));
@@ -128,6 +133,8 @@ impl Stage<'_> {
         out: &mut Output,
     ) -> (usize, Stop) {
         let Plan { steps, places } = plan;
+        // A run of several hides which of them was slow: not where the operator wants to know of less than a millisecond.
+        let is_alone = steps.len() == 1 || self.node.config.slow_threshold() < Duration::from_millis(1);
         let mut done = 0;
         for together in steps.chunks(TOGETHER) {
             if together.len() > 1 {
@@ -139,13 +146,14 @@ impl Stage<'_> {
                 if out.len() >= REPLIES_MAX {
                     return (done, Stop::Replies);
                 }
-                let flow = self.one(step, request(done), timer, out);
-                if let Flow::Room(room) = flow {
-                    return (done, Stop::Room(room));
-                }
-                done += 1;
+                let flow = self.one(step, request(done), is_alone, timer, out);
                 match flow {
-                    Flow::Replied | Flow::Room(_) => {}
+                    Flow::Room(room) => return (done, Stop::Room(room)),
+                    Flow::Paused(until) => return (done, Stop::Paused(until)),
+                    Flow::Replied | Flow::Blocked(_) | Flow::Close => done += 1,
+                }
+                match flow {
+                    Flow::Replied | Flow::Room(_) | Flow::Paused(_) => {}
                     Flow::Blocked(limit) => return (done, Stop::Blocked(limit)),
                     Flow::Close => return (done, Stop::Close),
                 }
@@ -154,56 +162,124 @@ impl Stage<'_> {
         (done, Stop::End)
     }
 
-    fn one(&mut self, step: &Step, request: Request<'_>, timer: &mut Timer, out: &mut Output) -> Flow {
+    fn one(
+        &mut self,
+        step: &Step,
+        request: Request<'_>,
+        is_alone: bool,
+        timer: &mut Timer,
+        out: &mut Output,
+    ) -> Flow {
         let room = out.capacity();
         let mut reply = out.encoder(self.caller.version);
         let start = reply.mark();
+        let mut ran = None;
         let flow = match &step.found {
             Ok(row) => match admit(row.spec, self.caller, self.node) {
-                Ok(Admission::Run) => {
-                    timer.switch(self.node, Some(row.spec));
-                    self.store.current = Some(self.caller.client.id);
-                    let flow = call(self, row, request, step.place, room, reply.reborrow());
-                    if !matches!(flow, Flow::Room(_)) {
-                        timer.count();
-                        self.store.settle(self.node, self.now);
+                Ok(admission) => {
+                    if self.store.attention
+                        && let Some(until) = self.has_to_wait(row)
+                    {
+                        return Flow::Paused(until);
                     }
-                    flow
+                    match admission {
+                        Admission::Queue => self.queue(row, &request, &mut reply),
+                        Admission::Run => {
+                            ran = Some(row.spec);
+                            self.run_one(row, request, step.place, (room, is_alone), timer, reply.reborrow())
+                        }
+                    }
                 }
-                Ok(Admission::Queue) => self.queue(row, &request, &mut reply),
                 Err(text) => self.refuse(Some(row.spec), text.as_bytes(), &mut reply),
             },
             Err(Refusal { spec, error }) => self.refuse(*spec, &error.text(), &mut reply),
         };
+        let mut end = None;
+        if self.store.attention && !matches!(flow, Flow::Room(_)) {
+            end = Some(self.attend(ran, &request, start, &mut reply));
+        }
         // Of a client that waits this is decided when it is answered.
-        let pushes = step.found.as_ref().is_ok_and(|row| row.spec.name.ends_with("subscribe"));
-        if self.caller.client.has_messages() {
-            // Events of what it did itself are in front of the reply.
-            let mut own = Vec::new();
-            self.caller.client.take_messages(&mut Encoder::new(&mut own, self.caller.version));
-            reply.insert(start, &own);
-        }
-        let replied = reply.mark();
-        if self.store.tracking.has_own() {
-            self.store.tell_own(self.caller.client.id, self.node, self.now);
-            self.caller.client.take_messages(&mut reply);
-        }
-        if self.caller.tracking && self.caller.transaction.is_none() {
-            // `CLIENT CACHING` is for one command, or one transaction.
-            let is_client = step.found.as_ref().is_ok_and(|row| row.spec.name.starts_with("client|"));
-            if !is_client {
-                self.store.tracking.set_caching(self.caller.client.id, false);
-            }
-        }
         if self.caller.replies != Replies::On && !matches!(flow, Flow::Room(_) | Flow::Blocked(_)) {
-            // `CLIENT REPLY OFF` and `SKIP`.
+            // `CLIENT REPLY OFF` and `SKIP`; confirmations of subscriptions are messages.
             let (hidden, next) = self.caller.replies.after();
+            let pushes = step.found.as_ref().is_ok_and(|row| row.spec.name.ends_with("subscribe"));
             if hidden && !pushes {
-                reply.remove(start, replied);
+                let end = end.unwrap_or(reply.mark());
+                reply.remove(start, end);
             }
             self.caller.replies = next;
         }
         flow
+    }
+
+    fn run_one(
+        &mut self,
+        row: &'static Row,
+        request: Request<'_>,
+        place: Option<Place>,
+        (room, is_alone): (usize, bool),
+        timer: &mut Timer,
+        reply: Encoder<'_>,
+    ) -> Flow {
+        self.store.current = Some(self.caller.client.id);
+        if !is_alone && row.is_quick && request.len() <= FEW {
+            timer.begin_quick(self.node, row.spec);
+            let flow = call(self, row, request, place, room, reply);
+            if !matches!(flow, Flow::Room(_)) {
+                timer.count_quick();
+            }
+            return flow;
+        }
+        timer.begin(self.node);
+        let flow = call(self, row, request, place, room, reply);
+        let took = timer.lap();
+        if !matches!(flow, Flow::Room(_)) {
+            self.node.ran(row.spec, &request, took, self.now, &self.caller.client);
+        }
+        flow
+    }
+
+    /// Until when a command has to wait, if clients are paused.
+    #[cold]
+    fn has_to_wait(&mut self, row: &Row) -> Option<Millis> {
+        let writes = row.spec.name == "exec"
+            && self.caller.transaction.as_ref().is_some_and(|queue| queue.may_change());
+        let until = self.store.pause.holds(row.spec, writes, self.now)?;
+        self.store.wait_for_unpause(&self.caller.client);
+        Some(until)
+    }
+
+    /// Tells whoever has to hear of what a command did, the client itself included: of events in front of its reply, of what is
+    /// invalid behind it. Says where the reply ends.
+    #[cold]
+    fn attend(
+        &mut self,
+        ran: Option<&'static Spec>,
+        request: &Request<'_>,
+        start: Mark,
+        reply: &mut Encoder<'_>,
+    ) -> Mark {
+        if let Some(spec) = ran {
+            self.store.show(spec, request, self.caller, self.node);
+        }
+        self.store.settle(self.node, self.now);
+        if self.caller.client.has_messages() {
+            let mut own = Vec::new();
+            self.caller.client.take_messages(&mut Encoder::new(&mut own, self.caller.version));
+            reply.insert(start, &own);
+        }
+        let end = reply.mark();
+        if self.store.tracking.has_own() {
+            self.store.tell_own(self.caller.client.id, self.node, self.now);
+            self.caller.client.take_messages(reply);
+        }
+        if self.caller.tracking && self.caller.transaction.is_none() {
+            // `CLIENT CACHING` is for one command, or one transaction.
+            if !ran.is_some_and(|spec| spec.name.starts_with("client|")) {
+                self.store.tracking.set_caching(self.caller.client.id, false);
+            }
+        }
+        end
     }
 
     fn queue(&mut self, row: &'static Row, request: &Request<'_>, reply: &mut Encoder<'_>) -> Flow {

@@ -27,7 +27,7 @@ use crate::{
     node::{
         Node,
         caller::Caller,
-        clients::{BLOCKED, CLOSING, Client, Signal},
+        clients::{BLOCKED, CLOSING, Client, PAUSED, Signal},
         exec::{
             Stage,
             batch::{Plan, Stop},
@@ -101,17 +101,27 @@ struct Connection {
     moved: usize,
 }
 
-/// For how long a command waits at most.
-#[derive(Default)]
-struct Waiting(Option<Pin<Box<Sleep>>>);
+/// For what a command waits, and how long at most.
+struct Waiting {
+    /// The flag that says that it still does.
+    flag: u32,
+    limit: Option<Pin<Box<Sleep>>>,
+}
 
 impl Waiting {
-    fn at_most(limit: Option<Duration>) -> Self {
-        Self(limit.map(|limit| Box::pin(tokio::time::sleep(limit))))
+    /// For a key.
+    fn for_key(limit: Option<Duration>) -> Self {
+        Self { flag: BLOCKED, limit: limit.map(|limit| Box::pin(tokio::time::sleep(limit))) }
+    }
+
+    /// For the end of a pause.
+    fn for_unpause(until: Millis) -> Self {
+        let limit = until.0.saturating_sub(Millis::now().0).max(0).unsigned_abs();
+        Self { flag: PAUSED, limit: Some(Box::pin(tokio::time::sleep(Duration::from_millis(limit)))) }
     }
 
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        self.0.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
+        self.limit.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
     }
 }
 
@@ -224,9 +234,15 @@ impl Connection {
                 Step::Wait => {
                     if self.blocked.as_mut().is_some_and(|waiting| waiting.is_over(cx)) {
                         let node = &self.worker.node;
-                        node.store().time_out(&self.caller.client, &node.state, Millis::now());
+                        let (mut store, now) = (node.store(), Millis::now());
+                        if store.pause.is_over(now) {
+                            store.unpause();
+                        }
+                        store.time_out(&self.caller.client, &node.state, now);
                         // Either that is answered now, or it was served a moment ago.
-                        self.blocked = Some(Waiting::default());
+                        if let Some(waiting) = &mut self.blocked {
+                            waiting.limit = None;
+                        }
                     } else if self.is_gone(cx)? {
                         return Poll::Ready(Ok(End::Close));
                     } else if !self.has_news() {
@@ -318,7 +334,7 @@ impl Connection {
     /// Somebody has a message for the client, or the end of its waiting, which need not have a reply.
     fn has_news(&self) -> bool {
         let client = &self.caller.client;
-        client.has_messages() || (self.blocked.is_some() && !client.has_flag(BLOCKED))
+        client.has_messages() || self.blocked.as_ref().is_some_and(|waiting| !client.has_flag(waiting.flag))
     }
 
     /// Reads what a client sends while its command waits, and says whether it has gone.
@@ -345,11 +361,13 @@ impl Connection {
         {
             let store = worker.node.store();
             self.caller.client.take_messages(&mut output.encoder(self.caller.version));
-            if self.blocked.is_some() && !store.blocked.is_waiting(self.caller.client.id) {
-                self.blocked = None;
+            if let Some(waiting) = self.blocked.take_if(|waiting| !self.caller.client.has_flag(waiting.flag))
+                && waiting.flag == BLOCKED
+            {
                 self.handing_over = true;
                 self.caller.replies = self.caller.replies.after().1;
             }
+            drop(store);
         }
         self.write(&mut output, cx)
     }
@@ -388,7 +406,8 @@ impl Connection {
             match self.run(node, input, output) {
                 Stop::Room(needed) => self.room = Some(Room::new(needed)),
                 Stop::Close => self.closing = true,
-                Stop::Blocked(limit) => self.blocked = Some(Waiting::at_most(limit)),
+                Stop::Blocked(limit) => self.blocked = Some(Waiting::for_key(limit)),
+                Stop::Paused(until) => self.blocked = Some(Waiting::for_unpause(until)),
                 Stop::End | Stop::Replies => {}
             }
         }

@@ -54,6 +54,11 @@ impl GrpcSession {
             match stop {
                 // A command of a gRPC caller never waits.
                 Stop::End | Stop::Replies | Stop::Blocked(_) => {}
+                Stop::Paused(_) => {
+                    // Whoever asks for a result does not want to wait for an operator.
+                    let text = Bytes::from_static(b"ERR clients are paused (CLIENT PAUSE); nothing was done");
+                    replies.resize_with(commands.len(), || Value::Error(text.clone()));
+                }
                 Stop::Room(room) => make_room(&mut output, room),
                 Stop::Close => self.closing = true,
             }

@@ -19,6 +19,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("pubsub", include_str!("conversations/pubsub.txt")),
     ("events", include_str!("conversations/events.txt")),
     ("tracking", include_str!("conversations/tracking.txt")),
+    ("observe", include_str!("conversations/observe.txt")),
 ];
 
 /// The connections of a script to one server, by their letters.
@@ -65,6 +66,7 @@ impl<'a> Party<'a> {
 ///
 /// - `a> words` sends a command on connection `a` and compares the reply,
 /// - `a! words` sends it and goes on,
+/// - `a%` compares what `MONITOR` shows on `a`, without time and address,
 /// - `a<` compares what comes next on `a`, `a~` does not, where it is each server's own,
 /// - `a= ID` takes the number of connection `a` where later lines say `$a`,
 /// - `wait field value` waits until INFO says so.
@@ -102,6 +104,7 @@ fn converse(
                 match act {
                     '>' => peer.call(&words),
                     '<' => peer.receive(),
+                    '%' => shown_by_monitor(&peer.receive()),
                     '~' => {
                         assert!(!peer.receive().is_empty(), "{line}: closed");
                         Vec::new()
@@ -129,6 +132,16 @@ fn converse(
             );
         }
     }
+}
+
+/// A line of `MONITOR` from the database on, the client's address left out.
+fn shown_by_monitor(line: &[u8]) -> Vec<u8> {
+    let line = String::from_utf8_lossy(line);
+    let (before, command) = line.split_once("] ").unwrap_or_else(|| panic!("{line} is no line of MONITOR"));
+    let (time, client) = before.split_once(" [").expect("a client in brackets");
+    assert!(time.starts_with('+') && time.len() == "+1339518083.107412".len(), "{time}");
+    let database = client.split(' ').next().expect("a database");
+    format!("{database} {command}").into_bytes()
 }
 
 #[test]

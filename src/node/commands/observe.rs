@@ -1,0 +1,106 @@
+//! Watching what a node does and holding it still: `SLOWLOG`, `MONITOR`, `CLIENT PAUSE`.
+
+use super::{
+    help::help as help_lines,
+    support::{Outcome, is_word},
+};
+use crate::{
+    node::{
+        context::{CommandError, Context, Handler},
+        pause::Scope,
+    },
+    protocol::{Request, number::parse_i64},
+    time::Millis,
+};
+
+pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("client|pause", pause),
+    ("client|unpause", unpause),
+    ("monitor", monitor),
+    ("slowlog|get", slowlog_get),
+    ("slowlog|help", slowlog_help),
+    ("slowlog|len", slowlog_len),
+    ("slowlog|reset", slowlog_reset),
+];
+
+fn pause(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let scope = match request.get(3) {
+        None => Scope::All,
+        Some(word) if is_word(word, "ALL") => Scope::All,
+        Some(word) if is_word(word, "WRITE") => Scope::Writes,
+        Some(_) => return Err(CommandError::other("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+    };
+    let timeout = parse_i64(request.arg(2))
+        .ok_or(CommandError::other("ERR timeout is not an integer or out of range"))?;
+    if timeout < 0 {
+        return Err(CommandError::other("ERR timeout is negative"));
+    }
+    // Redis does not look whether there is such a time: a pause beyond all times is none.
+    ctx.store.begin_pause(Millis(ctx.now.0.wrapping_add(timeout)), scope);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn unpause(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    ctx.store.unpause();
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn monitor(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    if ctx.caller.answers_all {
+        return Err(CommandError::other("ERR a gRPC caller receives no messages: monitor over RESP"));
+    }
+    ctx.store.monitor(&ctx.caller.client);
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn slowlog_get(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    const TEN: i64 = 10;
+    let count = request.get(2).map_or(Some(TEN), parse_i64).filter(|&count| count >= -1);
+    let count = count.ok_or(CommandError::other("ERR count should be greater than or equal to -1"))?;
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let log = ctx.node.slow_log();
+    let reply = &mut ctx.reply;
+    reply.array(log.entries().len().min(count));
+    for entry in log.entries().take(count) {
+        reply.array(6);
+        reply.integer(entry.id);
+        reply.integer(entry.at.0 / 1000);
+        reply.integer(i64::try_from(entry.took.as_micros()).unwrap_or(i64::MAX));
+        reply.array(entry.arguments.len());
+        entry.arguments.iter().for_each(|argument| reply.bulk(argument));
+        reply.bulk(&entry.client.0);
+        reply.bulk(&entry.client.1);
+    }
+    Ok(())
+}
+
+fn slowlog_len(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    let len = ctx.node.slow_log().entries().len();
+    ctx.reply.integer(i64::try_from(len).unwrap_or(i64::MAX));
+    Ok(())
+}
+
+fn slowlog_reset(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    ctx.node.slow_log().reset();
+    ctx.reply.ok();
+    Ok(())
+}
+
+fn slowlog_help(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    help_lines(
+        ctx,
+        "SLOWLOG",
+        &[
+            (
+                "GET [<count>]",
+                "The commands of late that took long, newest first; 10 of them, or all with -1.",
+            ),
+            ("LEN", "How many there are."),
+            ("RESET", "Forgets them."),
+        ],
+    );
+    Ok(())
+}

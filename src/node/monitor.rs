@@ -1,0 +1,52 @@
+//! `MONITOR`: how a command is shown to those who are shown all.
+
+use std::{fmt::Write as _, net::SocketAddr, time::Duration};
+
+use crate::protocol::{Request, quote};
+
+/// One line, as a status reply: the time, the database and the client, and the command with its arguments quoted. Passwords are not
+/// shown.
+pub(super) fn line(now: Duration, database: usize, client: &SocketAddr, request: &Request<'_>) -> Vec<u8> {
+    let mut line = format!("+{}.{:06} [{database} {client}]", now.as_secs(), now.subsec_micros());
+    let is_hello = request.name().eq_ignore_ascii_case(b"hello");
+    let mut secrets = 0;
+    for argument in request.args() {
+        let shown = if secrets > 0 { quote::repr(b"(redacted)") } else { quote::repr(argument) };
+        secrets = if is_hello && argument.eq_ignore_ascii_case(b"auth") {
+            2
+        } else {
+            usize::saturating_sub(secrets, 1)
+        };
+        let _ = write!(line, " {shown}");
+    }
+    line.push_str("\r\n");
+    line.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Args;
+
+    fn shown(words: &[&str]) -> String {
+        let args = Args::of(words).expect("small");
+        let client = SocketAddr::from(([127, 0, 0, 1], 60866));
+        let request = args.request().expect("a name");
+        String::from_utf8(line(Duration::from_micros(1_339_518_083_107_412), 3, &client, &request))
+            .expect("text")
+    }
+
+    #[test]
+    fn a_line_is_that_of_redis() {
+        assert_eq!(
+            shown(&["set", "a key", "\u{1}\""]),
+            "+1339518083.107412 [3 127.0.0.1:60866] \"set\" \"a key\" \"\\x01\\\"\"\r\n"
+        );
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let line = shown(&["HELLO", "3", "AUTH", "me", "secret", "SETNAME", "x"]);
+        assert!(line.ends_with("\"AUTH\" \"(redacted)\" \"(redacted)\" \"SETNAME\" \"x\"\r\n"), "{line}");
+    }
+}

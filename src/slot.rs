@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Slots of a cluster.
 pub const SLOTS: usize = 16384;
 
@@ -113,6 +115,97 @@ pub fn crc16(bytes: &[u8]) -> u16 {
     crc
 }
 
+/// Slots `first` to `last`, both included. Written `"0-5460"` or `"7"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SlotRange {
+    first: SlotId,
+    last: SlotId,
+}
+
+impl SlotRange {
+    /// `None` unless `first` ≤ `last`.
+    #[must_use]
+    pub fn new(first: SlotId, last: SlotId) -> Option<Self> {
+        (first <= last).then_some(Self { first, last })
+    }
+
+    /// The first slot.
+    #[must_use]
+    pub fn first(self) -> SlotId {
+        self.first
+    }
+
+    /// The last slot, included.
+    #[must_use]
+    pub fn last(self) -> SlotId {
+        self.last
+    }
+
+    /// Makes it end with a later slot.
+    pub(crate) fn extend_to(&mut self, last: SlotId) {
+        debug_assert!(self.last <= last, "ranges grow");
+        self.last = last;
+    }
+
+    /// How many slots; never none.
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.last.index() - self.first.index() + 1
+    }
+
+    /// Every slot of the range.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = SlotId> {
+        (self.first.get()..=self.last.get()).filter_map(SlotId::new)
+    }
+
+    /// The fewest ranges that hold these slots.
+    #[must_use]
+    pub fn cover(slots: impl IntoIterator<Item = SlotId>) -> Vec<Self> {
+        let mut slots: Vec<SlotId> = slots.into_iter().collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+            .chunk_by(|a, b| a.get() + 1 == b.get())
+            .filter_map(|run| Self::new(*run.first()?, *run.last()?))
+            .collect()
+    }
+}
+
+impl From<SlotId> for SlotRange {
+    /// Of one slot.
+    fn from(slot: SlotId) -> Self {
+        Self { first: slot, last: slot }
+    }
+}
+
+/// Text that is not `FIRST-LAST` or `SLOT` within 0 to 16383.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("slot range {0:?}: use FIRST-LAST or SLOT, 0 to 16383")]
+pub struct InvalidRange(String);
+
+impl TryFrom<String> for SlotRange {
+    type Error = InvalidRange;
+    fn try_from(text: String) -> Result<Self, InvalidRange> {
+        let parse = |part: &str| part.parse().ok().and_then(SlotId::new);
+        let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+        match (parse(first), parse(last)) {
+            (Some(first), Some(last)) => Self::new(first, last).ok_or(InvalidRange(text)),
+            _ => Err(InvalidRange(text)),
+        }
+    }
+}
+
+impl From<SlotRange> for String {
+    fn from(range: SlotRange) -> Self {
+        if range.first == range.last {
+            range.first.to_string()
+        } else {
+            format!("{}-{}", range.first, range.last)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +241,13 @@ mod tests {
             ("a}b{c}", "c"),
         ] {
             assert_eq!(hash_tag(key.as_bytes()), tag.as_bytes());
+        }
+    }
+
+    #[test]
+    fn ranges_outside_are_refused() {
+        for bad in ["", "16384", "5-4", "a-b", "1-2-3", "-1"] {
+            assert!(SlotRange::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
 

@@ -6,7 +6,6 @@
 //! Rows stand in [`table`], one file per group; [`Spec`] is one row; [`resolve()`] finds the row of a request;
 //! [`keys::positions`] finds its keys; [`Spec::route_for`] says what a proxy does with it.
 
-mod absence;
 pub mod arg;
 pub mod compat;
 pub mod flags;

@@ -11,9 +11,9 @@ use super::{
     state::VERSION,
 };
 use crate::{
-    cluster::topology::SlotRange,
     protocol::Value,
     server::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle, grpc::v1, metrics},
+    slot::SlotRange,
     time::Millis,
 };
 

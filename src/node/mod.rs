@@ -4,6 +4,7 @@
 //! the work on a [`context::Context`], and the replies go out with one write.
 //! There is no global state: a process may run several nodes.
 
+pub mod absence;
 pub mod acl;
 pub mod blocked;
 pub mod caller;

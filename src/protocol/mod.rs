@@ -2,7 +2,7 @@
 //!
 //! Here: parsing requests without copying ([`request`]), writing replies ([`Encoder`]) and requests, finding where a reply ends
 //! ([`frame`]), whole values ([`Value`]), numbers as Redis reads and prints them ([`number`]), quoting ([`quote`]), globs
-//! ([`glob`]).
+//! ([`glob`]), the text of `INFO` ([`info`]).
 //! Not here: sockets, clocks, what a command means.
 
 mod args;
@@ -12,6 +12,7 @@ pub mod extended;
 mod foreign;
 pub mod frame;
 pub mod glob;
+pub mod info;
 pub mod number;
 mod output;
 pub mod quote;

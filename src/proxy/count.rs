@@ -16,13 +16,11 @@ use super::{
     routing::{Access, Login, Member, NodeIndex, Routing},
     worker::Waiting,
 };
+use crate::slot::SlotRange;
 use crate::{
-    cluster::{
-        peer::{
-            Peer, PeerError,
-            keys::{SlotSet, Tally},
-        },
-        topology::SlotRange,
+    cluster::peer::{
+        Peer, PeerError,
+        keys::{SlotSet, Tally},
     },
     id::Epoch,
     server::grpc::v1::{CountKeysRequest, control_client::ControlClient},

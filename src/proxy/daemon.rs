@@ -27,7 +27,6 @@ use super::{
     worker::{Message, Port, stream::Stream},
 };
 use crate::{
-    cluster::topology::SlotRange,
     protocol::Value,
     server::{
         ConnectionCounters, Daemon, Peer, Served, WorkerHandle,
@@ -35,6 +34,7 @@ use crate::{
         metrics::{self, Kind},
         sniff::{Protocol, Sniff, sniff},
     },
+    slot::SlotRange,
 };
 
 /// How long clients wait for a proxy that starts to have read the topology.

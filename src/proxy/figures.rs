@@ -22,7 +22,7 @@ use crate::{
     client::Connection,
     cluster::{election::Election, loss::Sight, registry::Registry},
     id::NodeId,
-    protocol::Value,
+    protocol::{Value, info},
     server::grpc::v1,
     time::Millis,
 };
@@ -197,7 +197,7 @@ async fn try_ask(member: &Member, connection: Option<Connection>) -> Result<(Con
 /// The figures in a text of `INFO`.
 fn read(text: &str) -> v1::NodeFigures {
     let mut figures = v1::NodeFigures { reachable: true, ..v1::NodeFigures::default() };
-    for (field, value) in text.lines().filter_map(|line| line.split_once(':')) {
+    for (field, value) in info::fields(text) {
         let number = || value.trim().parse().unwrap_or_default();
         match field {
             "redis_version" if figures.version.is_empty() => figures.version = format!("redis {value}"),
@@ -208,17 +208,12 @@ fn read(text: &str) -> v1::NodeFigures {
             "maxmemory" => figures.max_memory = number(),
             "total_commands_processed" => figures.commands = number(),
             "instantaneous_ops_per_sec" => figures.ops_per_second = value.trim().parse().unwrap_or_default(),
-            _ if field.strip_prefix("db").is_some_and(|number| number.parse::<u32>().is_ok()) => {
-                for (name, count) in value.split(',').filter_map(|pair| pair.split_once('=')) {
-                    let count: u64 = count.parse().unwrap_or_default();
-                    match name {
-                        "keys" => figures.keys += count,
-                        "expires" => figures.expires += count,
-                        _ => {}
-                    }
+            _ => {
+                if let Some(database) = info::database(field, value) {
+                    figures.keys += database.keys;
+                    figures.expires += database.expires;
                 }
             }
-            _ => {}
         }
     }
     figures

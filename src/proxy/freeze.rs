@@ -117,7 +117,7 @@ pub(super) async fn end(registry: &Registry, by: &ProxyId, since: Epoch) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::topology::{SlotMove, SlotRange};
+    use crate::{cluster::topology::SlotMove, slot::SlotRange};
 
     fn topology(phase: Phase, since: u64, hold_ms: Option<u64>) -> Topology {
         let slots = vec![SlotRange::try_from("7".to_owned()).unwrap()];

@@ -10,7 +10,11 @@ use super::{
     routing::{NodeIndex, Routing},
     shared::Shared,
 };
-use crate::{connection::REDIS_VERSION, protocol::Value, time::Millis};
+use crate::{
+    connection::REDIS_VERSION,
+    protocol::{Value, info},
+    time::Millis,
+};
 
 /// Sections the proxy writes itself; the nodes' are left out.
 const OWN: [&str; 4] = ["server", "clients", "cluster", "replication"];
@@ -165,18 +169,21 @@ fn add_up<'a>(texts: impl Iterator<Item = Cow<'a, [u8]>>) -> Vec<Section> {
         count += 1;
         let text = String::from_utf8_lossy(&text);
         let mut current = String::new();
-        for line in text.lines() {
-            if let Some(name) = line.strip_prefix("# ") {
-                name.trim().clone_into(&mut current);
-                if !order.contains(&current) {
-                    order.push(current.clone());
+        for line in info::lines(&text) {
+            match line {
+                info::Line::Section(name) => {
+                    name.clone_into(&mut current);
+                    if !order.contains(&current) {
+                        order.push(current.clone());
+                    }
                 }
-            } else if let Some((field, value)) = line.split_once(':') {
-                let (fields, values) = sections.entry(current.clone()).or_default();
-                if !values.contains_key(field) {
-                    fields.push(field.to_owned());
+                info::Line::Field(field, value) => {
+                    let (fields, values) = sections.entry(current.clone()).or_default();
+                    if !values.contains_key(field) {
+                        fields.push(field.to_owned());
+                    }
+                    values.entry(field.to_owned()).or_default().push(value.to_owned());
                 }
-                values.entry(field.to_owned()).or_default().push(value.to_owned());
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::{
         registry::{Commit, Registry, Revision, Txn},
     },
     id::NodeId,
+    protocol::info,
 };
 
 /// A count that changes all the time is written no more often.
@@ -55,22 +56,17 @@ impl Noticed {
 }
 
 /// What a text of `INFO` says of a server's keys; `None` while it is still loading them.
-pub(super) fn sight(info: &str) -> Option<Sight> {
+pub(super) fn sight(text: &str) -> Option<Sight> {
     let mut sight = Sight { run_id: String::new(), keys: 0, began_with: None };
     let (mut in_memory_only, mut appends) = (false, false);
-    for (field, value) in info.lines().filter_map(|line| line.split_once(':')) {
-        let value = value.trim();
+    for (field, value) in info::fields(text) {
         match field {
             "run_id" => value.clone_into(&mut sight.run_id),
             "loading" | "async_loading" if value != "0" => return None,
             "aof_enabled" => appends = value != "0",
             "rdb_last_load_keys_loaded" => sight.began_with = value.parse().ok(),
             "redis_cluster_version" => in_memory_only = true,
-            _ if field.strip_prefix("db").is_some_and(|number| number.parse::<u32>().is_ok()) => {
-                let count = value.split(',').find_map(|pair| pair.strip_prefix("keys="));
-                sight.keys += count.and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
-            }
-            _ => {}
+            _ => sight.keys += info::database(field, value).map_or(0, |database| database.keys),
         }
     }
     if appends {

@@ -257,7 +257,7 @@ impl Routing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::topology::SlotRange;
+    use crate::slot::SlotRange;
 
     fn member(id: &str) -> Option<Arc<Member>> {
         Some(Arc::new(Member {

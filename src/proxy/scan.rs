@@ -198,12 +198,13 @@ mod tests {
 
     use super::*;
     use crate::{
-        cluster::topology::{SlotRange, Topology},
+        cluster::topology::Topology,
         id::Epoch,
         proxy::{
             routing::{Access, Member},
             tenure::Tenure,
         },
+        slot::SlotRange,
     };
 
     /// Members 0 and 1 are ours, 2 and 3 are stock servers; `owners` cuts the slots into equal ranges.

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{grpc::v1, metrics, sniff::Protocol};
-use crate::{cluster::topology::SlotRange, protocol::Value, time::Millis};
+use crate::{protocol::Value, slot::SlotRange, time::Millis};
 
 /// A node or a proxy, as the listener sees it. The RESP loop is the daemon's own and stays on its worker thread, so
 /// it need not be `Send`; gRPC calls go through [`Daemon::execute`].

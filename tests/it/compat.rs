@@ -8,7 +8,11 @@ use redis_cluster::{
 #[test]
 fn compat_md_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/COMPAT.md");
-    let page = markdown(Daemons { node: &node::commands::table::is_implemented, proxy: &proxy::answers });
+    let page = markdown(Daemons {
+        node: &node::commands::table::is_implemented,
+        absence: &node::absence::absence,
+        proxy: &proxy::answers,
+    });
     if std::env::var_os("UPDATE_COMPAT").is_some() {
         std::fs::write(path, &page).expect("COMPAT.md can be written");
     }

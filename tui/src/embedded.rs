@@ -21,13 +21,12 @@ use redis_cluster::{
             Commit, Registry, RegistryError, Txn,
             embedded::{self, EmbeddedError, Storage},
         },
-        topology::SlotRange,
     },
     id::{Epoch, NodeId, ProxyId},
     node::{self, NodeHandle, NodeOptions},
     proxy::{self, ProxyOptions},
     server::ListenAddress,
-    slot::{SLOTS, SlotId},
+    slot::{SLOTS, SlotId, SlotRange},
     time::Millis,
 };
 use tokio::net::{TcpListener, TcpStream};

@@ -1,6 +1,7 @@
 //! How a driver gets to a member, and keeps others from it.
 
 use super::{DriverError, barrier, ledger::Ledger};
+use crate::slot::SlotRange;
 use crate::{
     cluster::{
         member::NodeRecord,
@@ -10,7 +11,6 @@ use crate::{
             keys::SlotSet,
         },
         plan::keys,
-        topology::SlotRange,
     },
     id::NodeId,
 };

@@ -14,7 +14,7 @@ use crate::{
     cluster::{
         election::Leadership,
         member::{Kind, NodeRecord},
-        peer::{Peer, field_of},
+        peer::Peer,
         plan::{
             Goal, MoveRecord, PlanId, PlanRecord, PlanState,
             balance::{Transfer, transfers},
@@ -24,6 +24,7 @@ use crate::{
         topology::{Phase, SlotMove, Topology},
     },
     id::NodeId,
+    protocol::info,
     slot::SLOTS,
     time::Millis,
 };
@@ -200,7 +201,7 @@ impl Driver {
         let keys = peer.key_count().await?;
         if giver.address.kind() == Kind::Stock {
             let memory = peer.info("memory").await?;
-            let bytes = field_of(&memory, "used_memory").and_then(|text| text.parse().ok()).unwrap_or(0);
+            let bytes = info::number(&memory, "used_memory").unwrap_or(0);
             return Ok((SLOTS, self.pace.hold_of_stock(keys, bytes)));
         }
         let slots: usize = topology.slots_of(&giver.id).iter().map(|range| range.count()).sum();

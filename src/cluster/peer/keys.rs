@@ -10,8 +10,8 @@ use bytes::Bytes;
 
 use super::{Clock, Peer, PeerError};
 use crate::{
-    cluster::topology::SlotRange,
     protocol::Value,
+    slot::SlotRange,
     slot::{CURSOR_HASH_BITS, SLOTS, SlotId},
     time::Millis,
 };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::{
     client::{ClientError, Connection},
     cluster::member::{Address, Kind},
-    protocol::Value,
+    protocol::{Value, info},
     time::Millis,
 };
 
@@ -185,7 +185,7 @@ impl Peer {
             ("redis_version", "redis"),
         ];
         let found =
-            names.iter().find_map(|(field, name)| Some(format!("{name} {}", field_of(&info, field)?)));
+            names.iter().find_map(|(field, name)| Some(format!("{name} {}", info::field(&info, field)?)));
         found.ok_or_else(|| self.unexpected("INFO server", &Value::Bulk(info.into())))
     }
 
@@ -207,12 +207,7 @@ impl Peer {
     /// See [`PeerError`].
     pub async fn databases(&mut self) -> Result<Vec<(u32, u64)>, PeerError> {
         let info = self.info("keyspace").await?;
-        let databases = info.lines().filter_map(|line| {
-            let (database, figures) = line.strip_prefix("db")?.split_once(":keys=")?;
-            let keys = figures.split(',').next()?.trim();
-            Some((database.parse().ok()?, keys.parse().ok()?))
-        });
-        Ok(databases.collect())
+        Ok(info::databases(&info).map(|database| (database.number, database.keys)).collect())
     }
 
     /// Keys in all databases.
@@ -263,12 +258,6 @@ impl Clock {
         let difference = other.ahead_ms - self.ahead_ms;
         if difference.abs() <= self.within_ms + other.within_ms { 0 } else { difference }
     }
-}
-
-/// The value of `field:value` in INFO.
-#[must_use]
-pub fn field_of<'a>(info: &'a str, field: &str) -> Option<&'a str> {
-    info.lines().find_map(|line| Some(line.strip_prefix(field)?.strip_prefix(':')?.trim_end()))
 }
 
 fn name_of<A: AsRef<[u8]>>(arguments: &[A]) -> String {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::Goal;
 use crate::{
-    cluster::topology::{SlotRange, Topology},
+    cluster::topology::Topology,
     id::NodeId,
-    slot::{SLOTS, SlotId},
+    slot::{SLOTS, SlotId, SlotRange},
 };
 
 /// Slots that change owner.

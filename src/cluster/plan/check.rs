@@ -14,12 +14,12 @@ use super::{
 use crate::{
     cluster::{
         member::{NodeRecord, ProxyRecord},
-        peer::{Peer, PeerError, field_of, keys::SlotSet},
+        peer::{Peer, PeerError, keys::SlotSet},
         registry::Registry,
-        topology::SlotRange,
     },
     id::NodeId,
-    slot::{SLOTS, SlotId},
+    protocol::info,
+    slot::{SLOTS, SlotId, SlotRange},
 };
 
 /// A node that may join.
@@ -53,22 +53,22 @@ pub(super) async fn check_new_node(
         }
     };
     let info = peer.info("server").await.map_err(unreachable)?;
-    if let Some(id) = field_of(&info, "proxy_id") {
-        let cluster = field_of(&info, "proxy_cluster").map(|name| format!(" of cluster {name}"));
+    if let Some(id) = info::field(&info, "proxy_id") {
+        let cluster = info::field(&info, "proxy_cluster").map(|name| format!(" of cluster {name}"));
         let proxy = format!("proxy {id}{}", cluster.unwrap_or_default());
         return Err(Refusal::IsProxy { address: address.clone(), proxy });
     }
-    let run_id = field_of(&info, "run_id").unwrap_or_default();
+    let run_id = info::field(&info, "run_id").unwrap_or_default();
     let unasked = known_under_another_name(situation, request, run_id).await?;
-    if field_of(&info, "redis_mode") == Some("cluster") {
+    if info::field(&info, "redis_mode") == Some("cluster") {
         return Err(unfit("it runs in Redis Cluster mode; start it with cluster-enabled no".into()));
     }
     let replication = peer.info("replication").await.map_err(unreachable)?;
-    if field_of(&replication, "role") == Some("slave") {
+    if info::field(&replication, "role") == Some("slave") {
         return Err(unfit("it is a replica; add its master, or make it one with REPLICAOF NO ONE".into()));
     }
     let version = peer.version().await.map_err(unreachable)?;
-    if field_of(&info, "redis_version").is_some_and(is_too_old) {
+    if info::field(&info, "redis_version").is_some_and(is_too_old) {
         return Err(unfit(format!(
             "{version} is too old, Redis {}.{} is the oldest that can be used",
             OLDEST.0, OLDEST.1
@@ -140,7 +140,7 @@ async fn known_under_another_name(
             member.info("server").await
         };
         match asked.await {
-            Ok(info) if !run_id.is_empty() && field_of(&info, "run_id") == Some(run_id) => {
+            Ok(info) if !run_id.is_empty() && info::field(&info, "run_id") == Some(run_id) => {
                 return Err(taken(request, node));
             }
             Ok(_) => {}
@@ -245,7 +245,7 @@ pub(super) async fn check_leaving_node(
     };
     let asked = async {
         let mut peer = Peer::open(&node.address).await?;
-        let run_id = field_of(&peer.info("server").await?, "run_id").unwrap_or_default().to_owned();
+        let run_id = info::field(&peer.info("server").await?, "run_id").unwrap_or_default().to_owned();
         Ok::<_, PeerError>((run_id, peer.key_count().await?))
     }
     .await;

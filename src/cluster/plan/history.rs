@@ -5,7 +5,7 @@
 //! server, started again, or any other one; of it only a hint can be given.
 
 use super::{Goal, MoveRecord, PlanId, PlanRecord, PlanState};
-use crate::{cluster::topology::SlotRange, id::NodeId};
+use crate::{id::NodeId, slot::SlotRange};
 
 /// What lies on a server, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq)]

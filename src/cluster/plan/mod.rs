@@ -13,9 +13,9 @@ pub mod submit;
 
 use serde::{Deserialize, Serialize};
 
-use super::topology::SlotRange;
 use crate::{
     id::{Epoch, NodeId},
+    slot::SlotRange,
     time::Millis,
 };
 

@@ -15,6 +15,7 @@ use crate::{
     command::{ResolveError, Spec, TABLE, resolve},
     connection::Replies,
     node::{
+        absence::absence,
         clients::{CLOSING, Signal},
         commands::table::{self, Row},
         context::Flow,
@@ -88,7 +89,7 @@ impl Step {
             }
         };
         let Some(row) = table::row(spec) else {
-            let error = ResolveError::absent(spec);
+            let error = ResolveError::absent(spec, absence(spec));
             return Self { found: Err(Refusal { spec: None, error }), place: None };
         };
         let place = if row.keyed { request.get(1).map(Place::of) } else { None };

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::v1;
-use crate::{cluster::topology::SlotRange, server::Daemon};
+use crate::{server::Daemon, slot::SlotRange};
 
 pub(super) struct Control<D> {
     daemon: Arc<D>,

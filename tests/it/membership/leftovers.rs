@@ -95,7 +95,7 @@ async fn copies_that_a_failed_plan_left_are_known() {
 
 async fn run_id(server: &Server) -> String {
     let info = peer(server).await.info("server").await.unwrap();
-    redis_cluster::cluster::peer::field_of(&info, "run_id").unwrap().to_owned()
+    redis_cluster::protocol::info::field(&info, "run_id").unwrap().to_owned()
 }
 
 #[tokio::test]

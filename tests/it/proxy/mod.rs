@@ -24,11 +24,10 @@ use redis_cluster::{
         election::{Election, Leadership},
         member::{NodeRecord, ProxyRecord},
         registry::{Lease, Registry, Txn},
-        topology::SlotRange,
     },
     id::{Epoch, NodeId},
     protocol::Value,
-    slot::{SLOTS, SlotId},
+    slot::{SLOTS, SlotId, SlotRange},
 };
 
 const TIMEOUT: Duration = Duration::from_secs(20);

@@ -7,6 +7,7 @@ use std::{
 
 use cluster_fixture::console;
 use redis_cluster::cluster::topology::{Phase, SlotMove};
+use redis_cluster::slot::SlotRange;
 
 use super::*;
 

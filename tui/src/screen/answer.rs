@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use redis_cluster::{client::Connection, cluster::member::Address, protocol::Value};
+use redis_cluster::{
+    client::Connection,
+    cluster::member::Address,
+    protocol::{Value, info},
+};
 use tokio::sync::mpsc;
 
 use super::event::{Event, Finished, Plan, Probe, Share};
@@ -130,16 +134,11 @@ async fn look(address: &Address) -> Result<Probe, String> {
     call(&mut connection, &["PING"]).await?;
     let ping_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     // A server that keeps these to itself is a member all the same.
-    let info = call(&mut connection, &["INFO"]).await.ok();
-    let info = info.as_ref().and_then(Value::as_bytes).map(String::from_utf8_lossy).unwrap_or_default();
-    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    let keyspace: Vec<u64> = info
-        .lines()
-        .filter(|line| line.starts_with("db"))
-        .filter_map(|line| line.split_once("keys=")?.1.split(',').next()?.parse().ok())
-        .collect();
-    let version = field("redis_version").map(|version| format!("redis {version}")).unwrap_or_default();
-    let keys = (!info.is_empty()).then(|| keyspace.iter().sum());
+    let text = call(&mut connection, &["INFO"]).await.ok();
+    let text = text.as_ref().and_then(Value::as_bytes).map(String::from_utf8_lossy).unwrap_or_default();
+    let version = info::field(&text, "redis_version").map(|version| format!("redis {version}"));
+    let version = version.unwrap_or_default();
+    let keys = (!text.is_empty()).then(|| info::databases(&text).map(|database| database.keys).sum());
     Ok(Probe { ping_us, keys, version })
 }
 

@@ -6,10 +6,10 @@ use redis_cluster::{
     cluster::{
         Topology,
         member::{NodeRecord, ProxyRecord},
-        topology::{Phase, SlotMove, SlotRange},
+        topology::{Phase, SlotMove},
     },
     id::{Epoch, NodeId},
-    slot::SlotId,
+    slot::{SlotId, SlotRange},
     time::Millis,
 };
 

@@ -15,7 +15,7 @@ use redis_cluster::{
     client::Connection,
     cluster::member::{Address, Kind},
     id::{NodeId, ProxyId},
-    protocol::Value,
+    protocol::{Value, info},
     server::grpc::v1::{self, LiveRequest, control_client::ControlClient},
 };
 use tokio::{
@@ -295,20 +295,10 @@ async fn stock(
     }
 }
 
-fn from_info(info: &str) -> NodeFigures {
-    let field = |name: &str| {
-        info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default().trim()
-    };
-    let number = |name: &str| field(name).parse::<u64>().unwrap_or(0);
-    let (mut keys, mut expires) = (0, 0);
-    for line in info.lines().filter(|line| line.starts_with("db")) {
-        let part = |name: &str| {
-            line.split([':', ','])
-                .find_map(|part| part.strip_prefix(name)?.strip_prefix('=')?.parse::<u64>().ok())
-        };
-        keys += part("keys").unwrap_or(0);
-        expires += part("expires").unwrap_or(0);
-    }
+fn from_info(text: &str) -> NodeFigures {
+    let number = |name: &str| info::number(text, name).unwrap_or(0);
+    let (keys, expires) = info::databases(text)
+        .fold((0, 0), |(keys, expires), database| (keys + database.keys, expires + database.expires));
     NodeFigures {
         keys,
         expires,
@@ -317,7 +307,7 @@ fn from_info(info: &str) -> NodeFigures {
         used_memory: number("used_memory"),
         max_memory: number("maxmemory"),
         clients: number("connected_clients"),
-        version: format!("redis {}", field("redis_version")),
+        version: format!("redis {}", info::field(text, "redis_version").unwrap_or_default()),
         uptime_seconds: number("uptime_in_seconds"),
         latency_us: 0,
     }

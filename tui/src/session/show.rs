@@ -142,7 +142,7 @@ fn slots(view: &ClusterView) -> Table {
     let mut table = Table::new(&[">first", ">last", ">count", "node", "moving_to", "phase"]);
     let Some(topology) = view.topology.as_ref().map(|view| &view.topology) else { return table };
     for (range, owner) in &topology.slots {
-        let mut push = |range: &redis_cluster::cluster::topology::SlotRange, to: Cell, phase: Cell| {
+        let mut push = |range: &redis_cluster::slot::SlotRange, to: Cell, phase: Cell| {
             table.push(vec![
                 range.first().get().into(),
                 range.last().get().into(),

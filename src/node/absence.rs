@@ -1,9 +1,10 @@
 //! Why `redis_node` does not have a command that the table has: for its errors and for COMPAT.md.
 
-use super::{Group, Spec};
+use crate::command::{Group, Spec};
 
 /// The reason, as the end of a sentence about the node. Only for commands that it does not have.
-pub(super) fn absence(spec: &Spec) -> &'static str {
+#[must_use]
+pub fn absence(spec: &Spec) -> &'static str {
     match spec.group {
         Group::Hash
         | Group::List

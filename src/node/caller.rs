@@ -1,7 +1,7 @@
 //! Who calls a command, and what it was told about how: database, protocol, rights. Nothing of a socket is here, because a
 //! transaction calls commands too, and so does what comes over gRPC.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     acl::{Acl, User},
@@ -77,6 +77,8 @@ pub struct Caller {
     pub woken_by: Option<Box<[u8]>>,
     /// What the command took, see [`Origin::Unblocked`].
     pub served: Option<Served>,
+    /// For how long a command that waits does so at most.
+    pub patience: Option<Duration>,
     /// After `MULTI`: what is queued.
     pub transaction: Option<Box<Transaction>>,
     /// What others see of it.
@@ -104,6 +106,7 @@ impl Caller {
             origin: Origin::Client,
             woken_by: None,
             served: None,
+            patience: None,
             transaction: None,
             client,
         }

@@ -1,7 +1,5 @@
 //! What a command gets to work with, and how it fails.
 
-use std::time::Duration;
-
 use crate::{
     node::{
         caller::Caller,
@@ -42,8 +40,8 @@ pub enum Flow {
     Replied,
     /// Nothing: the connection closes once the replies are sent.
     Close,
-    /// Nothing yet: the client waits, at most so long. No reply was written.
-    Blocked(Option<Duration>),
+    /// Nothing yet: the client waits, as long as [`Caller::patience`] says. No reply was written.
+    Blocked,
     /// The same command again, once clients are no longer paused: at this time at the latest. It did not run.
     Paused(Millis),
     /// The same command again, with room for so many more bytes; nothing was written or changed.

@@ -39,6 +39,12 @@ pub struct Mark {
     pieces: usize,
 }
 
+impl Mark {
+    pub(super) fn at(bytes: usize, pieces: usize) -> Self {
+        Self { bytes, pieces }
+    }
+}
+
 impl<'a> Encoder<'a> {
     /// Writes to the end of `out`.
     pub fn new(out: &'a mut Vec<u8>, version: Version) -> Self {

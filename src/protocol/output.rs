@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Encoder, Version};
+use super::{Encoder, Mark, Version};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -37,6 +37,12 @@ impl Output {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Where the next reply will begin.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark::at(self.bytes.len(), self.pieces.list.len())
     }
 
     /// Whether there are values in it that were not copied.

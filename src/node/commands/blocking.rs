@@ -67,9 +67,10 @@ fn wait<'k>(
 ) -> Outcome {
     match ctx.caller.origin {
         // It goes on waiting where it is.
-        Origin::Unblocked => ctx.flow = Flow::Blocked(None),
+        Origin::Unblocked => ctx.flow = Flow::Blocked,
         Origin::Client if !ctx.caller.answers_all => {
-            ctx.flow = Flow::Blocked(timeout);
+            ctx.flow = Flow::Blocked;
+            ctx.caller.patience = timeout;
             let (caller, row) = (ctx.caller.waiting(), ctx.row);
             ctx.store.block(caller, row, Args::from(&request), keys);
         }

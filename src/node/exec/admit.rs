@@ -35,11 +35,18 @@ const OF_SUBSCRIBERS: [&str; 9] = [
 ///
 /// # Errors
 /// The error to answer, its code first.
+#[inline]
 pub(super) fn admit(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<Admission, String> {
-    let in_transaction = caller.transaction.is_some();
-    if caller.authenticated && caller.user.may_do_all() && !in_transaction && !caller.subscribed {
+    let is_plain = caller.transaction.is_none() && !caller.subscribed;
+    if caller.authenticated && caller.user.may_do_all() && is_plain {
         return Ok(Admission::Run);
     }
+    admit_with_care(spec, caller, node)
+}
+
+#[cold]
+fn admit_with_care(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<Admission, String> {
+    let in_transaction = caller.transaction.is_some();
     if !caller.authenticated && node.acl.login_required() && !spec.flags.has(Flags::NO_AUTH) {
         return Err("NOAUTH Authentication required.".into());
     }

@@ -151,11 +151,11 @@ impl Stage<'_> {
                 match flow {
                     Flow::Room(room) => return (done, Stop::Room(room)),
                     Flow::Paused(until) => return (done, Stop::Paused(until)),
-                    Flow::Replied | Flow::Blocked(_) | Flow::Close => done += 1,
+                    Flow::Replied | Flow::Blocked | Flow::Close => done += 1,
                 }
                 match flow {
                     Flow::Replied | Flow::Room(_) | Flow::Paused(_) => {}
-                    Flow::Blocked(limit) => return (done, Stop::Blocked(limit)),
+                    Flow::Blocked => return (done, Stop::Blocked(self.caller.patience.take())),
                     Flow::Close => return (done, Stop::Close),
                 }
             }
@@ -163,6 +163,7 @@ impl Stage<'_> {
         (done, Stop::End)
     }
 
+    #[inline]
     fn one(
         &mut self,
         step: &Step,
@@ -171,9 +172,7 @@ impl Stage<'_> {
         timer: &mut Timer,
         out: &mut Output,
     ) -> Flow {
-        let room = out.capacity();
-        let mut reply = out.encoder(self.caller.version);
-        let start = reply.mark();
+        let start = out.mark();
         let mut ran = None;
         let flow = match &step.found {
             Ok(row) => match admit(row.spec, self.caller, self.node) {
@@ -184,44 +183,62 @@ impl Stage<'_> {
                         return Flow::Paused(until);
                     }
                     match admission {
-                        Admission::Queue => self.queue(row, &request, &mut reply),
+                        Admission::Queue => self.queue(row, &request, out),
                         Admission::Run => {
                             ran = Some(row.spec);
-                            self.run_one(row, request, step.place, (room, is_alone), timer, reply.reborrow())
+                            self.run_one(row, request, step.place, is_alone, timer, out)
                         }
                     }
                 }
-                Err(text) => self.refuse(Some(row.spec), text.as_bytes(), &mut reply),
+                Err(text) => self.refuse(Some(row.spec), text.as_bytes(), out),
             },
-            Err(Refusal { spec, error }) => self.refuse(*spec, &error.text(), &mut reply),
+            Err(Refusal { spec, error }) => self.refuse(*spec, &error.text(), out),
         };
-        let mut end = None;
-        if self.store.attention && !matches!(flow, Flow::Room(_)) {
-            end = Some(self.attend(ran, &request, start, &mut reply));
-        }
-        // Of a client that waits this is decided when it is answered.
-        if self.caller.replies != Replies::On && !matches!(flow, Flow::Room(_) | Flow::Blocked(_)) {
-            // `CLIENT REPLY OFF` and `SKIP`; confirmations of subscriptions are messages.
-            let (hidden, next) = self.caller.replies.after();
-            let pushes = step.found.as_ref().is_ok_and(|row| row.spec.name.ends_with("subscribe"));
-            if hidden && !pushes {
-                let end = end.unwrap_or(reply.mark());
-                reply.remove(start, end);
-            }
-            self.caller.replies = next;
+        if self.store.attention || self.caller.replies != Replies::On {
+            self.finish(step, ran, &request, (start, flow), out);
         }
         flow
     }
 
+    /// What only some clients need after a command.
+    #[cold]
+    fn finish(
+        &mut self,
+        step: &Step,
+        ran: Option<&'static Spec>,
+        request: &Request<'_>,
+        (start, flow): (Mark, Flow),
+        out: &mut Output,
+    ) {
+        if matches!(flow, Flow::Room(_)) {
+            return;
+        }
+        let mut reply = out.encoder(self.caller.version);
+        let end =
+            if self.store.attention { self.attend(ran, request, start, &mut reply) } else { reply.mark() };
+        // Of a client that waits this is decided when it is answered.
+        if self.caller.replies != Replies::On && flow != Flow::Blocked {
+            // `CLIENT REPLY OFF` and `SKIP`; confirmations of subscriptions are messages.
+            let (hidden, next) = self.caller.replies.after();
+            let pushes = step.found.as_ref().is_ok_and(|row| row.spec.name.ends_with("subscribe"));
+            if hidden && !pushes {
+                reply.remove(start, end);
+            }
+            self.caller.replies = next;
+        }
+    }
+
+    #[inline]
     fn run_one(
         &mut self,
         row: &'static Row,
         request: Request<'_>,
         place: Option<Place>,
-        (room, is_alone): (usize, bool),
+        is_alone: bool,
         timer: &mut Timer,
-        reply: Encoder<'_>,
+        out: &mut Output,
     ) -> Flow {
+        let (room, reply) = (out.capacity(), out.encoder(self.caller.version));
         self.store.current = Some(self.caller.client.id);
         if !is_alone && row.is_quick && request.len() <= FEW {
             timer.begin_quick(self.node, row.spec);
@@ -283,16 +300,16 @@ impl Stage<'_> {
         end
     }
 
-    fn queue(&mut self, row: &'static Row, request: &Request<'_>, reply: &mut Encoder<'_>) -> Flow {
+    fn queue(&mut self, row: &'static Row, request: &Request<'_>, out: &mut Output) -> Flow {
         if let Some(transaction) = &mut self.caller.transaction {
             transaction.queue(row, Args::from(request));
             self.caller.client.set_queued(Some(transaction.len()), transaction.memory());
         }
-        reply.simple("QUEUED");
+        out.encoder(self.caller.version).simple("QUEUED");
         Flow::Replied
     }
 
-    fn refuse(&mut self, spec: Option<&'static Spec>, text: &[u8], reply: &mut Encoder<'_>) -> Flow {
+    fn refuse(&mut self, spec: Option<&'static Spec>, text: &[u8], out: &mut Output) -> Flow {
         if let Some(spec) = spec {
             self.node.stats.command(spec).rejected.add(1);
         }
@@ -305,7 +322,7 @@ impl Stage<'_> {
             None => {}
         }
         self.node.stats.error(text);
-        reply.error(text);
+        out.encoder(self.caller.version).error(text);
         Flow::Replied
     }
 }

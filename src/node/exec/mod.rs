@@ -43,6 +43,7 @@ pub struct Stage<'a> {
 ///
 /// `place` is that of argument 1 if it is known; `room` is how long the whole output may get without memory that has to be found
 /// first.
+#[inline]
 pub fn call(
     stage: &mut Stage<'_>,
     row: &'static Row,

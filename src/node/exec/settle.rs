@@ -58,7 +58,7 @@ impl Store {
         let mut stage = Stage { store: self, caller: &mut waiter.caller, node, now };
         let reply = output.encoder(stage.caller.version);
         let flow = call(&mut stage, waiter.row, request, None, usize::MAX, reply);
-        if matches!(flow, Flow::Blocked(_)) {
+        if flow == Flow::Blocked {
             self.blocked.resume(waiter);
             return;
         }

@@ -328,10 +328,12 @@ impl<'a> RecordRef<'a> {
 
     /// The value, if it is a string.
     #[must_use]
+    #[inline]
     pub fn string(self) -> Option<Value<'a>> {
-        match self.content() {
-            Content::String(value) => Some(value),
-            Content::List(_) => None,
+        match self.object() {
+            None => Some(self.value_in_block()),
+            Some(Object::String(bytes)) => Some(Value::Shared(bytes)),
+            Some(Object::List(_)) => None,
         }
     }
 
@@ -347,16 +349,24 @@ impl<'a> RecordRef<'a> {
 
     /// The value, if it is an object of its own.
     #[must_use]
+    #[inline]
     pub fn object(self) -> Option<&'a Object> {
         // SAFETY: the record owns the object, and nobody changes or frees the record for `'a`.
         self.object_address().map(|object| unsafe { &*object })
     }
 
+    #[inline]
     fn object_address(self) -> Option<*mut Object> {
-        let shape = self.shape();
-        if shape.flags & BOXED == 0 {
+        // SAFETY: a record begins with its flags.
+        if unsafe { *self.0.as_ptr() } & BOXED == 0 {
             return None;
         }
+        self.boxed_address()
+    }
+
+    #[cold]
+    fn boxed_address(self) -> Option<*mut Object> {
+        let shape = self.shape();
         let bytes = self.slice(shape.value_at(), shape.value_len);
         let address = usize::from_ne_bytes(bytes.try_into().expect("pointers take eight bytes"));
         Some(ptr::with_exposed_provenance_mut(address))

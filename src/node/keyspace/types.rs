@@ -73,6 +73,7 @@ impl Db {
     ///
     /// # Errors
     /// The key holds something else.
+    #[inline]
     pub fn read_string(&mut self, key: Key<'_>, access: Access) -> Result<Option<Value<'_>>, WrongType> {
         self.read(key, access).map(|record| record.string().ok_or(WrongType)).transpose()
     }

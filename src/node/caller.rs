@@ -63,6 +63,8 @@ pub struct Caller {
     pub authenticated: bool,
     /// `CLIENT NO-TOUCH`: reading leaves access times alone.
     pub no_touch: bool,
+    /// Is shown all commands, and may not touch keys: Redis counts it among the replicas.
+    pub monitoring: bool,
     /// Is told when keys change that it read.
     pub tracking: bool,
     /// Has subscriptions, which leaves little else to a client of RESP2.
@@ -99,6 +101,7 @@ impl Caller {
             user: Arc::clone(acl.default_user()),
             authenticated: !acl.login_required(),
             no_touch: false,
+            monitoring: false,
             tracking: false,
             subscribed: false,
             replies: Replies::On,

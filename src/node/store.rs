@@ -83,19 +83,21 @@ impl Store {
     }
 
     /// A client is shown all commands from here on.
-    pub fn monitor(&mut self, client: &Arc<Client>) {
-        if !client.has_flag(MONITOR) {
-            client.note_in_store();
-            client.set_flag(MONITOR, true);
-            self.monitors.push(Arc::clone(client));
+    pub fn monitor(&mut self, caller: &mut Caller) {
+        if !caller.monitoring {
+            caller.monitoring = true;
+            caller.client.note_in_store();
+            caller.client.set_flag(MONITOR, true);
+            self.monitors.push(Arc::clone(&caller.client));
             self.listen();
         }
     }
 
     /// A client is shown nothing any more.
-    pub fn end_monitor(&mut self, client: &Client) {
-        client.set_flag(MONITOR, false);
-        self.monitors.retain(|monitor| monitor.id != client.id);
+    pub fn end_monitor(&mut self, caller: &mut Caller) {
+        caller.monitoring = false;
+        caller.client.set_flag(MONITOR, false);
+        self.monitors.retain(|monitor| monitor.id != caller.client.id);
         self.listen();
     }
 

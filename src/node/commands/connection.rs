@@ -95,7 +95,7 @@ impl Endpoint for Here<'_> {
         self.caller.end_transaction(self.store);
         self.store.unsubscribe_all(self.caller);
         self.store.untrack(self.caller);
-        self.store.end_monitor(&self.caller.client);
+        self.store.end_monitor(self.caller);
     }
 
     fn tracking(&self) -> Option<Tracking> {

@@ -51,7 +51,7 @@ fn monitor(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
     if ctx.caller.answers_all {
         return Err(CommandError::other("ERR a gRPC caller receives no messages: monitor over RESP"));
     }
-    ctx.store.monitor(&ctx.caller.client);
+    ctx.store.monitor(ctx.caller);
     ctx.reply.ok();
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     command::{Flags, Spec},
-    node::{caller::Caller, state::NodeState},
+    node::{caller::Caller, pause, state::NodeState},
     protocol::Version,
 };
 
@@ -37,7 +37,7 @@ const OF_SUBSCRIBERS: [&str; 9] = [
 /// The error to answer, its code first.
 #[inline]
 pub(super) fn admit(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<Admission, String> {
-    let is_plain = caller.transaction.is_none() && !caller.subscribed;
+    let is_plain = caller.transaction.is_none() && !caller.subscribed && !caller.monitoring;
     if caller.authenticated && caller.user.may_do_all() && is_plain {
         return Ok(Admission::Run);
     }
@@ -59,6 +59,10 @@ fn admit_with_care(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Re
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
             spec.name
         ));
+    }
+    let touches = spec.flags.has_any(Flags::of(&[Flags::WRITE, Flags::READONLY])) || pause::may_change(spec);
+    if caller.monitoring && touches {
+        return Err("ERR Replica can't interact with the keyspace".into());
     }
     let queued = in_transaction && !NOT_QUEUED.contains(&spec.name);
     Ok(if queued { Admission::Queue } else { Admission::Run })

@@ -314,8 +314,8 @@ impl Stage<'_> {
             self.node.stats.command(spec).rejected.add(1);
         }
         match &mut self.caller.transaction {
-            // Whatever is wrong with EXEC, the transaction is over.
-            Some(_) if spec.is_some_and(|spec| spec.name == "exec") => {
+            // Whatever is wrong with EXEC, the transaction is over, and what was watched, if there was no transaction too.
+            _ if spec.is_some_and(|spec| spec.name == "exec") => {
                 self.caller.end_transaction(self.store);
             }
             Some(transaction) => transaction.abort(),

@@ -20,7 +20,7 @@ pub(super) fn write(out: &mut Vec<u8>, list: &List) {
     }
 }
 
-/// A quicklist of listpacks: what [`write`] writes, or redis-server since 7.0.
+/// A quicklist of listpacks: what [`write()`] writes, or redis-server since 7.0.
 pub(super) fn read_quicklist(input: &[u8]) -> Option<(List, &[u8])> {
     let (count, mut rest) = string::read_length(input)?;
     let mut packs = Vec::new();

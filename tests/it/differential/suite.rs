@@ -57,6 +57,7 @@ const NOT_BY_CHANCE: &[(&str, &str)] = &[
     ("config", "settings are each server's own; chosen cases"),
     ("debug", "internals"),
     ("hello", "changes what replies look like; chosen cases"),
+    ("monitor", "messages come between replies; conversations"),
     ("psubscribe", "messages come between replies; conversations"),
     ("punsubscribe", "more than one reply; conversations"),
     ("ssubscribe", "messages come between replies; conversations"),

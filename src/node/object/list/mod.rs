@@ -1,7 +1,7 @@
 //! Lists: one listpack while it is small, then chunks of listpack in groups whose lengths are counted.
 //!
 //! An element is pushed and taken in constant time. To find one by index costs a walk over groups, over the chunks of one group and
-//! within one chunk: with chunks of 8 KiB and [`GROUP_MAX`] chunks a group, ten million short elements are some two hundred
+//! within one chunk: with chunks of 8 KiB and 128 chunks a group, ten million short elements are some two hundred
 //! groups. No operation on one element touches more than one group.
 
 mod chunk;

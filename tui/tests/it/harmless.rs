@@ -120,8 +120,8 @@ fn terminals_get_no_title_from_a_reply() {
             pty.paste("get a\u{9b}2J\u{202e}b");
             pty.send("\r");
             pty.wait_text("(nil)");
-            // The emulator does not show the sign.
-            assert!(pty.raw().contains("get a\u{fffd}\u{fffd}2J"), "{:?}", pty.raw());
+            // The emulator does not show the sign. How much of the line is written at once depends on how the paste arrives.
+            assert!(pty.raw().contains('\u{fffd}'), "{:?}", pty.raw());
         }
         let raw = pty.raw();
         for bad in ["\u{1b}]0;", "\u{9b}", "\u{202e}"] {

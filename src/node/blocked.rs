@@ -55,9 +55,10 @@ impl Blocked {
         let mut names: Vec<Name> = Vec::new();
         for key in keys {
             let name: Name = (caller.database, key.into());
+            let queue = self.by_key.entry(name.clone()).or_default();
             // A key that is named twice is waited for once.
-            if !names.contains(&name) {
-                self.by_key.entry(name.clone()).or_default().push_back(client);
+            if queue.back() != Some(&client) {
+                queue.push_back(client);
                 names.push(name);
             }
         }
@@ -98,12 +99,17 @@ impl Blocked {
         names.iter().for_each(|(database, key)| self.touch(*database, key));
     }
 
-    /// The next key that has something, and who waits for it, first come first.
-    pub fn next_ready(&mut self) -> Option<(usize, Box<[u8]>, Vec<ClientId>)> {
+    /// The next key that has something.
+    pub fn next_ready(&mut self) -> Option<(usize, Box<[u8]>)> {
         let name = self.ready.pop_front()?;
         self.is_ready.remove(&name);
-        let waiting = self.by_key.get(&name).map_or(Vec::new(), |queue| queue.iter().copied().collect());
-        Some((name.0, name.1, waiting))
+        Some(name)
+    }
+
+    /// Who waits for a key, in the order in which they came, from 0.
+    #[must_use]
+    pub fn nth(&self, database: usize, key: &[u8], index: usize) -> Option<ClientId> {
+        self.by_key.get(&(database, key.into()))?.get(index).copied()
     }
 
     /// What a client waits in.
@@ -160,7 +166,8 @@ mod tests {
         }
 
         fn ready(&mut self) -> Option<(usize, String, Vec<ClientId>)> {
-            let (database, key, clients) = self.blocked.next_ready()?;
+            let (database, key) = self.blocked.next_ready()?;
+            let clients = (0..).map_while(|index| self.blocked.nth(database, &key, index)).collect();
             Some((database, String::from_utf8_lossy(&key).into_owned(), clients))
         }
     }

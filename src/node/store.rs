@@ -266,7 +266,7 @@ impl Store {
                 Change::Written => blocked.touch(database, key),
                 Change::ExpiryChanged | Change::Removed | Change::Expired => {}
             }
-            for &client in watched.touch(database, key) {
+            for client in watched.touch(database, key) {
                 if let Some(client) = node.clients.get(client) {
                     client.set_flag(CHANGED, true);
                 }
@@ -287,7 +287,7 @@ impl Store {
             if exists(&mut self.keyspace, database)
                 || other.is_some_and(|other| exists(&mut self.keyspace, other))
             {
-                for &client in self.watched.touch(database, &key) {
+                for client in self.watched.touch(database, &key) {
                     if let Some(client) = node.clients.get(client) {
                         client.set_flag(CHANGED, true);
                     }

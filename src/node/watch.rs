@@ -1,6 +1,6 @@
 //! `WATCH`: which clients want to know whether which keys change before their `EXEC`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::clients::ClientId;
 
@@ -10,13 +10,13 @@ type Name = (usize, Box<[u8]>);
 #[derive(Debug, Default)]
 pub struct Watched {
     /// By database and key, the clients that watch it.
-    keys: HashMap<Name, Vec<ClientId>>,
+    keys: HashMap<Name, HashSet<ClientId>>,
     clients: HashMap<ClientId, Watch>,
 }
 
 #[derive(Debug, Default)]
 struct Watch {
-    keys: Vec<Name>,
+    keys: HashSet<Name>,
     changed: bool,
 }
 
@@ -29,13 +29,10 @@ impl Watched {
 
     /// A client watches one more key.
     pub fn add(&mut self, client: ClientId, database: usize, key: &[u8]) {
-        let watch = self.clients.entry(client).or_default();
-        if watch.keys.iter().any(|(known, name)| *known == database && **name == *key) {
-            return;
-        }
         let name: Name = (database, key.into());
-        watch.keys.push(name.clone());
-        self.keys.entry(name).or_default().push(client);
+        if self.clients.entry(client).or_default().keys.insert(name.clone()) {
+            self.keys.entry(name).or_default().insert(client);
+        }
     }
 
     /// A client watches nothing any more.
@@ -43,7 +40,7 @@ impl Watched {
         let Some(watch) = self.clients.remove(&client) else { return };
         for name in watch.keys {
             if let Some(watchers) = self.keys.get_mut(&name) {
-                watchers.retain(|&watcher| watcher != client);
+                watchers.remove(&client);
                 if watchers.is_empty() {
                     self.keys.remove(&name);
                 }
@@ -52,15 +49,15 @@ impl Watched {
     }
 
     /// A key has changed. Says who must know.
-    pub fn touch(&mut self, database: usize, key: &[u8]) -> &[ClientId] {
-        // Looking up takes an owned key; there are few of them, as long as somebody watches.
-        let Some(watchers) = self.keys.get(&(database, key.into())) else { return &[] };
-        for client in watchers {
+    pub fn touch(&mut self, database: usize, key: &[u8]) -> impl Iterator<Item = ClientId> {
+        // Looking up takes an owned key, and nobody pays for it who does not live with watchers.
+        let watchers = if self.keys.is_empty() { None } else { self.keys.get(&(database, key.into())) };
+        for client in watchers.into_iter().flatten() {
             if let Some(watch) = self.clients.get_mut(client) {
                 watch.changed = true;
             }
         }
-        watchers
+        watchers.into_iter().flatten().copied()
     }
 
     /// Whether a key that the client watches has changed.
@@ -72,7 +69,7 @@ impl Watched {
     /// The keys that a client watches.
     #[must_use]
     pub fn of(&self, client: ClientId) -> Vec<(usize, Box<[u8]>)> {
-        self.clients.get(&client).map_or(Vec::new(), |watch| watch.keys.clone())
+        self.clients.get(&client).map_or(Vec::new(), |watch| watch.keys.iter().cloned().collect())
     }
 
     /// The watched keys of a database.
@@ -93,16 +90,21 @@ mod tests {
         watched.add(1, 0, b"a");
         watched.add(1, 3, b"b");
         watched.add(2, 0, b"a");
-        assert_eq!(watched.touch(0, b"b"), &[] as &[ClientId]);
-        assert_eq!(watched.touch(3, b"b"), &[1]);
+        let touch = |watched: &mut Watched, database, key: &[u8]| {
+            let mut told: Vec<ClientId> = watched.touch(database, key).collect();
+            told.sort_unstable();
+            told
+        };
+        assert_eq!(touch(&mut watched, 0, b"b"), [0; 0]);
+        assert_eq!(touch(&mut watched, 3, b"b"), [1]);
         assert!(watched.has_changed(1) && !watched.has_changed(2) && !watched.has_changed(3));
-        assert_eq!(watched.touch(0, b"a"), &[1, 2]);
+        assert_eq!(touch(&mut watched, 0, b"a"), [1, 2]);
         assert!(watched.has_changed(2));
         assert_eq!(watched.of(1).len(), 2);
         assert_eq!(watched.in_database(0), [Box::from(&b"a"[..])]);
         watched.remove(1);
         assert!(!watched.has_changed(1) && watched.in_database(3).is_empty());
-        assert_eq!(watched.touch(0, b"a"), &[2]);
+        assert_eq!(touch(&mut watched, 0, b"a"), [2]);
         watched.remove(2);
         assert!(watched.is_empty() && watched.keys.is_empty());
     }

@@ -79,6 +79,13 @@ impl<'a> Encoder<'a> {
         self.version = version;
     }
 
+    /// Bytes in the buffer, large values that are shared left out.
+    #[expect(clippy::len_without_is_empty, reason = "whether there is a reply is told by marks")]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// Strings that would make the buffer longer than this are counted and not written; [`Encoder::room_missing`] tells.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit;

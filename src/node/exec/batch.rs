@@ -4,7 +4,7 @@
 //! run, and nothing waits.
 
 use super::{
-    Stage,
+    FEW, Stage,
     admit::{Admission, admit},
     call,
     timer::Timer,
@@ -30,8 +30,6 @@ use crate::{
 const REPLIES_MAX: usize = 1 << 20;
 /// Commands whose keys are fetched together; more would push each other out of the first cache.
 const TOGETHER: usize = 64;
-/// With more arguments no command is quick.
-const FEW: usize = 16;
 
 /// What will be run, in order. Reused from batch to batch.
 #[derive(Default)]

@@ -26,6 +26,9 @@ use crate::{
 /// would take longer than the copying, and everybody waits for it.
 const UNTOUCHED_MAX: usize = 1 << 20;
 
+/// With more arguments no command is quick, nor its reply short.
+const FEW: usize = 16;
+
 /// On what a command runs: the store is locked, the caller known, and the clock stands still.
 #[derive(Debug)]
 pub struct Stage<'a> {
@@ -54,8 +57,12 @@ pub fn call(
 ) -> Flow {
     stage.caller.client.set_command(row.spec);
     let start = reply.mark();
+    let mut before = None;
     if row.spec.flags.has(Flags::READONLY) {
-        reply.set_limit(room.max(UNTOUCHED_MAX));
+        reply.set_limit(room.max(reply.len() + UNTOUCHED_MAX));
+        if !row.is_quick || request.len() > FEW {
+            before = Some(stage.store.keyspace.db(stage.caller.database).stats());
+        }
     }
     let mut context = Context {
         store: stage.store,
@@ -82,6 +89,10 @@ pub fn call(
         // The whole reply, which was written in part.
         let room = reply.since(start).len() + reply.room_missing();
         reply.truncate(start);
+        if let Some(before) = before {
+            // What it looked up is counted when it has its room.
+            stage.store.keyspace.db_mut(stage.caller.database).set_stats(before);
+        }
         return Flow::Room(room);
     }
     if let [b'-', error @ ..] = reply.since(start) {

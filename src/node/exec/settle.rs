@@ -4,10 +4,10 @@
 use super::{Stage, call};
 use crate::{
     node::{
-        blocked::Waiter,
         caller::Origin,
         clients::{Client, ClientId, Signal},
         context::Flow,
+        keyspace::Key,
         state::NodeState,
         store::Store,
         tracking::Sending,
@@ -20,9 +20,15 @@ impl Store {
     /// See the module. Costs a branch when nobody is waiting for anything.
     pub fn settle(&mut self, node: &NodeState, now: Millis) {
         self.note_changes(node, now);
-        while let Some((_, key, clients)) = self.blocked.next_ready() {
-            for client in clients {
-                self.serve(client, &key, node, now);
+        while let Some((database, key)) = self.blocked.next_ready() {
+            let mut passed_over = 0;
+            // However many wait: no more are looked at than find something.
+            while let Some(client) = self.blocked.nth(database, &key, passed_over)
+                && self.keyspace.db_mut(database).contains(Key::new(&key), now)
+            {
+                if !self.serve(client, &key, node, now) {
+                    passed_over += 1;
+                }
             }
         }
     }
@@ -39,18 +45,15 @@ impl Store {
         self.tracking.send_own(client, Sending { limits: &limits, now, others: &node.clients });
     }
 
-    /// Runs what a client waits in, on the key that got something. It goes on waiting if there is nothing for it after all.
-    fn serve(&mut self, client: u64, key: &[u8], node: &NodeState, now: Millis) {
-        let is_alive = |waiter: &Waiter| waiter.caller.client.signal() != Signal::Kill;
-        let Some(client) = self
-            .blocked
-            .waiter(client)
-            .filter(|waiter| is_alive(waiter))
-            .map(|waiter| waiter.caller.client.clone())
-        else {
-            return;
-        };
-        let Some(mut waiter) = self.blocked.suspend(client.id) else { return };
+    /// Runs what a client waits in, on the key that got something. `false` if there is nothing for it after all, and it goes on waiting.
+    fn serve(&mut self, client: ClientId, key: &[u8], node: &NodeState, now: Millis) -> bool {
+        let Some(mut waiter) = self.blocked.suspend(client) else { return false };
+        let client = waiter.caller.client.clone();
+        if client.signal() == Signal::Kill {
+            self.blocked.resume(waiter);
+            self.end_waiting(&client);
+            return true;
+        }
         waiter.caller.origin = Origin::Unblocked;
         waiter.caller.woken_by = Some(key.into());
         let mut output = Output::default();
@@ -60,7 +63,7 @@ impl Store {
         let flow = call(&mut stage, waiter.row, request, None, usize::MAX, reply);
         if flow == Flow::Blocked {
             self.blocked.resume(waiter);
-            return;
+            return false;
         }
         let served = waiter.caller.served.take().map(|served| (waiter.caller.database, served));
         self.blocked.resume(waiter);
@@ -68,6 +71,7 @@ impl Store {
         client.set_served(served);
         // What it did may be what others wait for.
         self.note_changes(node, now);
+        true
     }
 
     /// Tells a client the end of its waiting.

@@ -154,6 +154,11 @@ impl Db {
         self.stats
     }
 
+    /// Counts again from there: what was counted since is to be done once more.
+    pub fn set_stats(&mut self, stats: Stats) {
+        self.stats = stats;
+    }
+
     /// Keys with an expiry. Takes some ten microseconds: it looks at every slot.
     #[must_use]
     pub fn expiring(&self) -> usize {

@@ -245,7 +245,7 @@ impl Connection {
                         }
                     } else if self.is_gone(cx)? {
                         return Poll::Ready(Ok(End::Close));
-                    } else if !self.has_news() {
+                    } else if !self.has_news() && self.moved < TURN {
                         return Poll::Pending;
                     }
                 }
@@ -345,6 +345,8 @@ impl Connection {
             match self.poll_receive(&mut input, cx) {
                 Poll::Ready(Ok(0)) => break Ok(true),
                 Poll::Ready(Ok(_)) if input.bytes.len() > limit => break Ok(true),
+                // The others of the worker come first; the loop of the connection goes on in the next turn.
+                Poll::Ready(Ok(_)) if self.moved >= TURN => break Ok(false),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => break Err(error),
                 Poll::Pending => break Ok(false),
@@ -463,13 +465,18 @@ impl Connection {
                 }
                 self.close();
             }
-            None if input.bytes.len() > query_buffer => {
+            None if input.bytes.len() + self.queued() > query_buffer => {
                 let client = self.caller.client.peer.remote;
                 tracing::warn!(%client, "closed: client-query-buffer-limit reached");
                 self.close();
             }
             None => {}
         }
+    }
+
+    /// Bytes that wait for `EXEC`.
+    fn queued(&self) -> usize {
+        self.caller.transaction.as_ref().map_or(0, |transaction| transaction.memory())
     }
 
     fn close(&mut self) {

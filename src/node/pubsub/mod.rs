@@ -4,7 +4,7 @@
 pub mod events;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -62,16 +62,16 @@ struct Pattern {
     subscribers: Vec<Arc<Client>>,
 }
 
-/// What one client is subscribed to, in the order in which it was.
+/// What one client is subscribed to.
 #[derive(Debug, Default)]
 struct Subscriptions {
-    channels: Vec<Box<[u8]>>,
-    patterns: Vec<Box<[u8]>>,
-    shards: Vec<Box<[u8]>>,
+    channels: BTreeSet<Box<[u8]>>,
+    patterns: BTreeSet<Box<[u8]>>,
+    shards: BTreeSet<Box<[u8]>>,
 }
 
 impl Subscriptions {
-    fn of(&mut self, kind: Kind) -> &mut Vec<Box<[u8]>> {
+    fn of(&mut self, kind: Kind) -> &mut BTreeSet<Box<[u8]>> {
         match kind {
             Kind::Channel => &mut self.channels,
             Kind::Pattern => &mut self.patterns,
@@ -129,11 +129,9 @@ impl Channels {
     /// A client subscribes. `false` if it was subscribed.
     pub fn subscribe(&mut self, kind: Kind, client: &Arc<Client>, name: &[u8]) -> bool {
         let subscriptions = self.clients.entry(client.id).or_default();
-        let names = subscriptions.of(kind);
-        if names.iter().any(|known| **known == *name) {
+        if !subscriptions.of(kind).insert(name.into()) {
             return false;
         }
-        names.push(name.into());
         let subscribers = match kind {
             Kind::Channel => self.channels.entry(name.into()).or_default(),
             Kind::Shard => self.shards.entry(name.into()).or_default(),
@@ -149,10 +147,7 @@ impl Channels {
     /// A client ends a subscription. `false` if it was not subscribed.
     pub fn unsubscribe(&mut self, kind: Kind, client: ClientId, name: &[u8]) -> bool {
         let Some(subscriptions) = self.clients.get_mut(&client) else { return false };
-        let names = subscriptions.of(kind);
-        let before = names.len();
-        names.retain(|known| **known != *name);
-        if names.len() == before {
+        if !subscriptions.of(kind).remove(name) {
             return false;
         }
         if subscriptions.is_empty() {
@@ -202,11 +197,12 @@ impl Channels {
     /// What a client is subscribed to.
     #[must_use]
     pub fn names(&self, kind: Kind, client: ClientId) -> Vec<Box<[u8]>> {
-        self.clients.get(&client).map_or(Vec::new(), |subscriptions| match kind {
-            Kind::Channel => subscriptions.channels.clone(),
-            Kind::Pattern => subscriptions.patterns.clone(),
-            Kind::Shard => subscriptions.shards.clone(),
-        })
+        let names = self.clients.get(&client).map(|subscriptions| match kind {
+            Kind::Channel => &subscriptions.channels,
+            Kind::Pattern => &subscriptions.patterns,
+            Kind::Shard => &subscriptions.shards,
+        });
+        names.into_iter().flatten().cloned().collect()
     }
 
     /// How many subscriptions of a kind a client has.

@@ -41,17 +41,7 @@ impl Party {
         }
     }
 
-    async fn driver(&self) -> usize {
-        let mut leader = self.registry.watch("leader");
-        loop {
-            if let Some(leader) = driver::leader(&self.registry).await.unwrap() {
-                return if leader.identity == "proxy 1" { 0 } else { 1 };
-            }
-            tokio::time::timeout(TIMEOUT, leader.next()).await.expect("somebody drives");
-        }
-    }
-
-    /// Waits until a key of the registry, below `prefix`, changes.
+    /// Waits until what is watched changes.
     async fn changes(watch: &mut Watch) {
         while entries(tokio::time::timeout(TIMEOUT, watch.next()).await.expect("it changes")).is_empty() {}
     }
@@ -106,7 +96,7 @@ async fn deleted_keys_stay_deleted_when_a_node_is_given_up_and_the_driver_dies()
     drop(proxy);
 
     nodes[1].kill();
-    let dies = party.driver().await;
+    let dies = driver_of(&party.registry).await;
     let mut plans = party.registry.watch(keys::TOPOLOGY);
     let mut removal = party.console(&["remove", "2", "--force"]).spawn().unwrap();
     Party::changes(&mut plans).await;
@@ -140,11 +130,11 @@ async fn a_server_is_a_node_of_one_cluster_also_when_both_drivers_die() {
     let wanted = node("1");
     let mut asked = Vec::new();
     for party in &parties {
-        party.driver().await;
+        driver_of(&party.registry).await;
         asked.push(party.console(&["add", "1", &wanted.url()]).spawn().unwrap());
     }
     for party in &mut parties {
-        let dies = party.driver().await;
+        let dies = driver_of(&party.registry).await;
         party.proxies[dies].kill();
         party.proxies[dies].restart();
     }
@@ -188,7 +178,7 @@ async fn a_node_that_comes_back_empty_is_told_although_the_driver_died_with_it()
         })
     };
     while !held(entries(tokio::time::timeout(TIMEOUT, seen.next()).await.expect("it is counted"))) {}
-    let dies = party.driver().await;
+    let dies = driver_of(&party.registry).await;
     let mut losses = party.registry.watch(keys::LOSSES);
     party.proxies[dies].kill();
     nodes[1].restart();

@@ -175,13 +175,7 @@ impl Chaos {
 
     /// Which proxy drives, once one does.
     async fn driver(&self) -> usize {
-        let mut leader = self.registry.watch("leader");
-        loop {
-            if let Some(leader) = driver::leader(&self.registry).await.unwrap() {
-                return if leader.identity == "proxy 1" { 0 } else { 1 };
-            }
-            tokio::time::timeout(TIMEOUT, leader.next()).await.expect("somebody drives");
-        }
+        driver_of(&self.registry).await
     }
 
     /// Returns when the next move to node 2 has come to this moment. To be called before the plan is made.
@@ -317,6 +311,17 @@ impl Chaos {
             assert!(tokio::time::Instant::now() < deadline, "{proxy}: {}", String::from_utf8_lossy(&error));
         }
         connection
+    }
+}
+
+/// Which of the proxies 1 and 2 drives, once one does.
+async fn driver_of(registry: &Registry) -> usize {
+    let mut leader = registry.watch("leader");
+    loop {
+        if let Some(leader) = driver::leader(registry).await.unwrap() {
+            return if leader.identity == "proxy 1" { 0 } else { 1 };
+        }
+        tokio::time::timeout(TIMEOUT, leader.next()).await.expect("somebody drives");
     }
 }
 

@@ -21,6 +21,26 @@ impl From<Listpack> for Chunk {
 }
 
 impl Chunk {
+    /// The same elements in chunks that are not larger than any of ours: one that came from elsewhere may be of any size, and every
+    /// change within it would cost as much.
+    pub(super) fn in_parts(self) -> Vec<Self> {
+        const LARGEST: usize = 64 << 10;
+        if self.pack.as_bytes().len() <= LARGEST || self.len == 1 {
+            return vec![self];
+        }
+        let fill = Fill::default();
+        let (mut parts, mut at) = (vec![Self::default()], self.pack.first());
+        while at < self.pack.end() {
+            let element = self.pack.get(at);
+            match parts.last_mut().filter(|part| part.has_room(element, fill)) {
+                Some(part) => part.push(End::Right, element),
+                None => parts.push(Self::of(element)),
+            }
+            at = self.pack.next(at);
+        }
+        parts
+    }
+
     /// Of one element.
     pub(super) fn of(element: Element<'_>) -> Self {
         let mut chunk = Self::default();

@@ -84,8 +84,12 @@ impl List {
     /// Of chunks that came from elsewhere, none of them empty.
     #[must_use]
     pub fn of_packs(packs: Vec<super::listpack::Listpack>) -> Self {
-        let mut chunks: Vec<Chunk> =
-            packs.into_iter().map(Chunk::from).filter(|chunk| chunk.len() > 0).collect();
+        let mut chunks: Vec<Chunk> = packs
+            .into_iter()
+            .map(Chunk::from)
+            .filter(|chunk| chunk.len() > 0)
+            .flat_map(Chunk::in_parts)
+            .collect();
         match chunks.len() {
             0 => Self::default(),
             1 => Self(Form::Packed(chunks.remove(0))),

@@ -145,3 +145,13 @@ fn chunks_are_as_large_as_the_parameter_says() {
         assert!(held.abs_diff(chunks) <= chunks / 5 + 2, "{parameter}: {held} chunks");
     }
 }
+
+#[test]
+fn a_huge_pack_from_elsewhere_is_taken_in_parts() {
+    let mut pack = crate::node::object::listpack::Listpack::default();
+    let model: Model = (0..100_000).map(|number: u32| number.to_string().into_bytes()).collect();
+    model.iter().for_each(|value| pack.insert(pack.end(), Element::of(value)));
+    let list = List::of_packs(vec![pack]);
+    assert!(list.packs().all(|pack| pack.as_bytes().len() <= SAFETY_LIMIT));
+    check(&list, &model);
+}

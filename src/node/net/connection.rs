@@ -8,7 +8,7 @@ use std::{
     cell::{Cell, RefCell},
     future::{Future as _, poll_fn},
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -168,6 +168,13 @@ enum End {
     HandOver(Vec<u8>, Protocol),
 }
 
+/// The caller goes on after the runtime has looked at all sockets. Who only wakes itself runs some sixty times before that, and with
+/// much to move the worker's other clients would wait for all of them.
+fn give_way(cx: &mut Context<'_>) {
+    let first = pin!(tokio::task::yield_now()).poll(cx);
+    debug_assert!(first.is_pending());
+}
+
 pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) -> Served {
     let node = Arc::clone(&worker.node);
     let state = &node.state;
@@ -210,7 +217,7 @@ impl Connection {
         self.moved = 0;
         loop {
             if self.moved >= TURN {
-                cx.waker().wake_by_ref();
+                give_way(cx);
                 return Poll::Pending;
             }
             let situation = Situation {
@@ -315,7 +322,7 @@ impl Connection {
             self.moved += written;
             self.caller.client.set_unsent(self.unsent.len() - self.sent);
             if self.moved >= TURN && self.sent < self.unsent.len() {
-                cx.waker().wake_by_ref();
+                give_way(cx);
                 return Poll::Pending;
             }
         }
@@ -551,5 +558,53 @@ impl Connection {
             input.bytes.shrink_to(length + input.batch.missing(length).min(READ));
         }
         Some(input)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use tokio::{io::AsyncReadExt as _, net::UnixStream, runtime, task::LocalSet};
+
+    use super::*;
+
+    /// One turn of who has much to move.
+    async fn one_turn() {
+        let mut gave_way = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut gave_way, true) {
+                return Poll::Ready(());
+            }
+            give_way(cx);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    #[test]
+    fn the_sockets_of_others_are_looked_at_after_every_turn() {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (seen, turns) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
+        let tasks = LocalSet::new();
+        let _entered = runtime.enter();
+        let (mut mine, theirs) = UnixStream::pair().unwrap();
+        tasks.spawn_local({
+            let seen = Rc::clone(&seen);
+            async move { seen.set(mine.read_u8().await.is_ok()) }
+        });
+        let busy = tasks.spawn_local({
+            let turns = Rc::clone(&turns);
+            async move {
+                one_turn().await;
+                theirs.try_write(b"x").unwrap();
+                while !seen.get() {
+                    one_turn().await;
+                    turns.set(turns.get() + 1);
+                }
+            }
+        });
+        tasks.block_on(&runtime, busy).unwrap();
+        assert!(turns.get() <= 3, "{} turns", turns.get());
     }
 }

@@ -111,7 +111,7 @@ fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'st
     match spec.route {
         Route::OneSlot => Ok("slot"),
         Route::Split(_) => Ok("split"),
-        Route::AllNodes(Merge::Sum) => Ok("all, added up"),
+        Route::AllNodes(Merge::Sum | Merge::KeyCount) => Ok("all, added up"),
         Route::AllNodes(_) => Ok("all"),
         Route::Local if (daemons.proxy)(spec) => Ok("itself"),
         Route::Local => Err("not yet"),

@@ -27,8 +27,16 @@ pub enum Merge {
     Sum,
     /// OK if all are OK, otherwise the first error.
     AllSucceeded,
-    /// The command has a rule of its own in the proxy.
-    Special,
+    /// Arrays of keys become one.
+    Keys,
+    /// One node after the other, with a cursor of the proxy's own.
+    Scan,
+    /// A key of one of them.
+    RandomKey,
+    /// Numbers of keys are added, copies left out.
+    KeyCount,
+    /// Texts of figures are added up, field by field.
+    Info,
 }
 
 /// Why a request is refused: clauses that follow the command's name.

@@ -24,7 +24,7 @@ use super::{
     losses::Noticed,
     routing::{Access, Routing},
     shared::Shared,
-    worker::{Message, Port, stream::Stream},
+    worker::{Mailbox, Message, stream::Stream},
 };
 use crate::{
     protocol::Value,
@@ -92,16 +92,16 @@ impl Proxy {
     /// Puts another table to use, everywhere. Returns the turn of [`Direct`] that goes by it.
     pub(super) fn publish(&self, routing: &Arc<Routing>) -> u64 {
         self.routing.send_replace(Arc::clone(routing));
-        for port in self.shared.ports() {
-            port.send(Message::Routing(Arc::clone(routing)));
+        for mailbox in self.shared.mailboxes() {
+            mailbox.send(Message::Routing(Arc::clone(routing)));
         }
         self.direct.turn()
     }
 
     /// Workers take turns.
-    fn port(&self) -> Option<Arc<Port>> {
-        let ports = self.shared.ports();
-        ports.get(self.next.fetch_add(1, Relaxed) % ports.len().max(1)).cloned()
+    fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        let mailboxes = self.shared.mailboxes();
+        mailboxes.get(self.next.fetch_add(1, Relaxed) % mailboxes.len().max(1)).cloned()
     }
 }
 
@@ -152,9 +152,9 @@ impl Daemon for Proxy {
             }
         };
         let (ended, end) = oneshot::channel();
-        if let Some(port) = front.proxy.port() {
+        if let Some(mailbox) = front.proxy.mailbox() {
             let peer = Some((peer.remote, peer.local));
-            port.send(Message::Connection { stream, read, peer, ended: Some(ended) });
+            mailbox.send(Message::Connection { stream, read, peer, ended: Some(ended) });
             // Ends when the worker drops the connection.
             let _ = end.await;
         }
@@ -162,7 +162,7 @@ impl Daemon for Proxy {
     }
 
     fn open_session(self: &Arc<Self>, _peer: Peer) -> LocalClient {
-        LocalClient::new(self.port())
+        LocalClient::new(self.mailbox())
     }
 
     async fn execute(&self, session: &mut LocalClient, arguments: Vec<Bytes>) -> Value {

@@ -22,9 +22,9 @@ const OWN: [&str; 4] = ["server", "clients", "cluster", "replication"];
 /// The text of an `INFO` reply.
 pub(super) fn text_of(reply: &[u8]) -> Option<&[u8]> {
     match reply.first()? {
-        b'$' => super::merge::string(reply),
+        b'$' => super::merge::elements::string(reply),
         b'=' => {
-            let Some(Value::Verbatim(_, text)) = super::merge::value(reply) else { return None };
+            let Some(Value::Verbatim(_, text)) = super::merge::elements::value(reply) else { return None };
             let start = memchr::memmem::find(reply, &text)?;
             reply.get(start..start + text.len())
         }

@@ -5,21 +5,21 @@ use std::{io, os::unix::net::UnixStream, sync::Arc};
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::worker::{Message, Port, stream::Stream};
+use super::worker::{Mailbox, Message, stream::Stream};
 use crate::protocol::{Value, encode_command};
 
 /// A connection to a worker; made with the first command.
 #[derive(Debug)]
 pub(super) struct LocalClient {
-    port: Option<Arc<Port>>,
+    mailbox: Option<Arc<Mailbox>>,
     stream: Option<tokio::net::UnixStream>,
     input: BytesMut,
     database: u32,
 }
 
 impl LocalClient {
-    pub(super) fn new(port: Option<Arc<Port>>) -> Self {
-        Self { port, stream: None, input: BytesMut::new(), database: 0 }
+    pub(super) fn new(mailbox: Option<Arc<Mailbox>>) -> Self {
+        Self { mailbox, stream: None, input: BytesMut::new(), database: 0 }
     }
 
     /// Runs a pipeline; one reply per command. Without a connection every reply is an error.
@@ -92,14 +92,14 @@ impl LocalClient {
     }
 
     fn connect(&mut self) -> io::Result<()> {
-        let Some(port) = &self.port else { return Err(io::ErrorKind::NotConnected.into()) };
+        let Some(mailbox) = &self.mailbox else { return Err(io::ErrorKind::NotConnected.into()) };
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;
         self.stream = Some(tokio::net::UnixStream::from_std(ours)?);
         self.input.clear();
         let stream = Stream::Local(mio::net::UnixStream::from_std(theirs));
-        port.send(Message::Connection { stream, read: Vec::new(), peer: None, ended: None });
+        mailbox.send(Message::Connection { stream, read: Vec::new(), peer: None, ended: None });
         Ok(())
     }
 }

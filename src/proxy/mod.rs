@@ -17,6 +17,7 @@ mod delete;
 mod direct;
 mod figures;
 mod freeze;
+mod gather;
 mod info;
 mod large;
 mod local;
@@ -24,14 +25,16 @@ mod logins;
 mod losses;
 mod membership;
 mod merge;
-mod merging;
 mod outbox;
+mod outcome;
 mod remains;
 mod replies;
 mod routing;
 mod scan;
 mod shared;
+mod slab;
 mod tenure;
+mod upstream;
 mod worker;
 
 use std::{
@@ -239,18 +242,18 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         started: Millis::now(),
         clients: clients::Clients::default(),
         workers: (0..options.workers.get()).map(|_| WorkerFigures::default()).collect(),
-        ports: std::sync::OnceLock::new(),
+        mailboxes: std::sync::OnceLock::new(),
         connections: server::ConnectionCounters::default(),
         counts,
         large_slots: large::LargeSlots::default(),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
-    let mut ports = Vec::new();
+    let mut mailboxes = Vec::new();
     for index in 0..options.workers.get() {
-        let (worker, port) =
+        let (worker, mailbox) =
             Worker::new(index, Arc::clone(&shared), reports_in.clone()).map_err(system("a worker"))?;
-        ports.push(port);
+        mailboxes.push(mailbox);
         let thread = thread::Builder::new()
             .name(format!("proxy-{}-{index}", options.id))
             .spawn({
@@ -266,7 +269,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         threads.push(thread);
     }
     // Nobody else sets them.
-    let _ = shared.ports.set(ports);
+    let _ = shared.mailboxes.set(mailboxes);
     let proxy = Arc::new(Proxy::new(Arc::clone(&shared)));
     let server = server::start(&format!("proxy-{}-net", options.id), &proxy, listeners, 1, life.clone())?;
     let (registered_in, registered) = oneshot::channel();
@@ -294,8 +297,8 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         let (stop, shared) = (stop.clone(), Arc::clone(&shared));
         on_thread(&life, &format!("proxy-{}-end", options.id), async move {
             stop.cancelled().await;
-            for port in shared.ports() {
-                port.send(Message::Stop);
+            for mailbox in shared.mailboxes() {
+                mailbox.send(Message::Stop);
             }
         })?
     };

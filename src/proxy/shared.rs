@@ -83,7 +83,7 @@ pub(super) struct Shared {
     pub(super) clients: Clients,
     pub(super) workers: Vec<WorkerFigures>,
     /// How to reach each worker; set once, before the first connection.
-    pub(super) ports: std::sync::OnceLock<Vec<std::sync::Arc<super::worker::Port>>>,
+    pub(super) mailboxes: std::sync::OnceLock<Vec<std::sync::Arc<super::worker::Mailbox>>>,
     pub(super) connections: ConnectionCounters,
     /// Clients that wait for all keys to be counted while slots move.
     pub(super) counts: mpsc::UnboundedSender<Waiting>,
@@ -102,7 +102,37 @@ impl Shared {
     }
 
     /// Workers by number; none before the proxy runs.
-    pub(super) fn ports(&self) -> &[std::sync::Arc<super::worker::Port>] {
-        self.ports.get().map_or(&[], Vec::as_slice)
+    pub(super) fn mailboxes(&self) -> &[std::sync::Arc<super::worker::Mailbox>] {
+        self.mailboxes.get().map_or(&[], Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Of a proxy that does not run.
+    pub(in crate::proxy) fn shared(counts: mpsc::UnboundedSender<Waiting>) -> Shared {
+        let second = Duration::from_secs(1);
+        Shared {
+            id: "1".parse().expect("an id"),
+            cluster: "default".to_owned(),
+            run_id: String::new(),
+            max_clients: 1,
+            config: Settings {
+                connections_per_node: NonZeroUsize::MIN,
+                node_timeout: second,
+                connect_timeout: second,
+            },
+            password: None,
+            port: 0,
+            started: Millis(0),
+            clients: Clients::default(),
+            workers: Vec::new(),
+            mailboxes: std::sync::OnceLock::new(),
+            connections: ConnectionCounters::default(),
+            counts,
+            large_slots: LargeSlots::default(),
+        }
     }
 }

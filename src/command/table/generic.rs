@@ -70,7 +70,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .flags(&[READONLY])
         .acl(&[Acl::KEYSPACE, Acl::DANGEROUS])
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
-        .route(Route::AllNodes(Merge::Special))
+        .route(Route::AllNodes(Merge::Keys))
         .args(&[pattern("pattern")]),
     row("migrate", -6, "Move keys to another server.")
         .since("2.6.0")
@@ -153,7 +153,7 @@ pub(super) const COMMANDS: &[Row] = &[
     row("randomkey", 1, "Any one key.")
         .flags(&[READONLY])
         .tips(&["request_policy:all_shards", "nondeterministic_output"])
-        .route(Route::AllNodes(Merge::Special)),
+        .route(Route::AllNodes(Merge::RandomKey)),
     row("rename", 3, "Give a key another name, overwriting what has that name.")
         .flags(&[WRITE])
         .keys(&[at(1, &[RW, ACCESS, DELETE]), at(2, &[OW, UPDATE])])
@@ -182,7 +182,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(1) per call, O(N) for all N keys")
         .flags(&[READONLY])
         .tips(&["nondeterministic_output", "request_policy:special"])
-        .route(Route::AllNodes(Merge::Special))
+        .route(Route::AllNodes(Merge::Scan))
         .args(&[
             integer("cursor"),
             pattern("pattern").after("MATCH").optional(),

@@ -18,7 +18,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .flags(&[READONLY, FAST])
         .acl(&[Acl::KEYSPACE])
         .tips(&["request_policy:all_shards", "response_policy:agg_sum"])
-        .route(Route::AllNodes(Merge::Sum)),
+        .route(Route::AllNodes(Merge::KeyCount)),
     row("debug", -2, "Internals, for developers.")
         .complexity("that of the subcommand")
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
@@ -53,7 +53,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .flags(&[LOADING, STALE])
         .acl(&[Acl::DANGEROUS])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
-        .route(Route::AllNodes(Merge::Special))
+        .route(Route::AllNodes(Merge::Info))
         .args(&[string("section").optional().multiple()]),
     row("lastsave", 1, "Unix time of the last good snapshot.")
         .flags(&[LOADING, STALE, FAST])

@@ -381,8 +381,8 @@ impl Membership {
     }
 
     fn tell(&self, message: impl Fn() -> Message) {
-        for port in self.shared.ports() {
-            port.send(message());
+        for mailbox in self.shared.mailboxes() {
+            mailbox.send(message());
         }
     }
 }

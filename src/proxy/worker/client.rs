@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{lane::Receiver, slots::Key, stream::Stream};
+use super::stream::Stream;
 use crate::{
     connection::Replies as ReplyMode,
     protocol::{Batch, Encoder, ProtocolError, Version},
     proxy::{
         clients::ClientInfo,
         count::Counted,
+        gather::Asker,
         large::LargeSlots,
         outbox::{LARGE, Outbox},
         remains::Remains,
         replies::{Replies, Sequence},
+        slab::Key,
+        upstream::Receiver,
     },
     slot::SlotId,
 };
@@ -97,9 +100,9 @@ pub(super) struct Client {
     pub(super) next: usize,
     pub(super) replies: Replies,
     pub(super) share: Share,
-    /// The number of its lanes, at every node.
-    pub(super) lane: usize,
-    /// So many requests more take the lanes for large ones.
+    /// The number of its connections, at every node.
+    pub(super) upstream: usize,
+    /// So many requests more take the connections for large ones.
     pub(super) heavy: u8,
     /// Of its latest request, if that had keys of one slot.
     pub(super) slot: Option<SlotId>,
@@ -175,7 +178,7 @@ impl Client {
         self.replies.complete_large(sequence, out);
     }
 
-    /// Whether the next request is one of those that take the lanes for large ones.
+    /// Whether the next request is one of those that take the connections for large ones.
     #[inline]
     pub(super) fn is_heavy(&mut self) -> bool {
         let heavy = self.heavy > 0;
@@ -195,6 +198,12 @@ impl Client {
     #[inline]
     pub(super) fn expect(&mut self) -> Receiver {
         Receiver::Client { client: self.key, sequence: self.replies.expect(self.muted) }
+    }
+
+    /// The same for a request that goes to several nodes.
+    pub(super) fn ask(&mut self) -> Asker {
+        let sequence = self.replies.expect(self.muted);
+        Asker { client: self.key, sequence, version: self.version }
     }
 
     /// Begins a request: decides whether its reply is wanted.

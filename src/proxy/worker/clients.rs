@@ -12,18 +12,133 @@ use tokio::sync::oneshot;
 use super::{
     READ, Worker,
     client::{Client, Share, Stall},
-    slots::Key,
     stream::Stream,
 };
 use crate::{
     connection::Replies as ReplyMode,
     protocol::{Batch, Limits, Version},
     proxy::{
-        outbox::{LARGE, Sent},
+        large::LargeSlots,
+        outbox::{LARGE, Outbox, Sent},
         replies::Replies,
         routing::Routing,
+        slab::{Key, Slab},
+        upstream::Reply,
     },
 };
+
+/// The clients of a worker, and who of them has something to do.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    all: Slab<Box<Client>>,
+    /// Something is to be written to them.
+    dirty: Vec<Key>,
+    /// To go on with in this turn.
+    resume: Vec<Key>,
+    /// Their writes wait for a slot move.
+    held: Vec<Key>,
+}
+
+impl Clients {
+    /// Takes a client out while it is served; it is put back, or closed.
+    pub(super) fn take(&mut self, key: Key) -> Option<Box<Client>> {
+        self.all.take(key)
+    }
+
+    pub(super) fn put_back(&mut self, client: Box<Client>) {
+        self.all.put_back(client.key, client);
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Client> {
+        self.all.get_mut(key).map(|client| &mut **client)
+    }
+
+    /// The client of this place now.
+    pub(super) fn current(&self, index: u32) -> Option<Key> {
+        self.all.current(index)
+    }
+
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.all.keys()
+    }
+
+    pub(super) fn are_gone(&self) -> bool {
+        self.all.keys().is_empty()
+    }
+
+    /// These go on in this turn.
+    pub(super) fn resume(&mut self, keys: &mut Vec<Key>) {
+        self.resume.append(keys);
+    }
+
+    /// So does this one.
+    pub(super) fn resume_one(&mut self, key: Key) {
+        self.resume.push(key);
+    }
+
+    /// Who waits for slots to move goes on in this turn.
+    pub(super) fn resume_held(&mut self) {
+        self.resume.append(&mut self.held);
+    }
+
+    /// How many wait for slots to move.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(super) fn take_dirty(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    pub(super) fn take_resumed(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.resume)
+    }
+
+    pub(super) fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// One that is here has something to be written.
+    #[inline]
+    pub(super) fn touch(&mut self, key: Key) {
+        if let Some(client) = self.all.get_mut(key)
+            && !client.dirty
+        {
+            client.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// The same for one that was taken out.
+    fn mark_dirty(&mut self, client: &mut Client) {
+        if !client.dirty {
+            client.dirty = true;
+            self.dirty.push(client.key);
+        }
+    }
+
+    /// One reply to who waits for it, if it is still there.
+    #[inline]
+    pub(super) fn complete(&mut self, key: Key, sequence: u32, reply: Reply<'_>, large: &LargeSlots) {
+        let Some(client) = self.all.get_mut(key) else { return };
+        match reply {
+            Reply::Small(reply) => client.replies.complete(sequence, reply),
+            Reply::Large(reply) => client.complete_large(sequence, reply, large),
+        }
+        if !client.dirty {
+            client.dirty = true;
+            self.dirty.push(key);
+        }
+    }
+
+    /// The same for one that was merged of large ones.
+    pub(super) fn complete_merged(&mut self, key: Key, sequence: u32, reply: Outbox) {
+        if let Some(client) = self.all.get_mut(key) {
+            client.replies.complete_large(sequence, reply);
+        }
+        self.touch(key);
+    }
+}
 
 impl Worker {
     pub(super) fn add_client(
@@ -33,8 +148,8 @@ impl Worker {
         peer: Option<(SocketAddr, SocketAddr)>,
         ended: Option<oneshot::Sender<()>>,
     ) {
-        let key = self.clients.insert_with(|key| {
-            let info = self.shared.clients.add(peer, self.index, self.wall);
+        let key = self.clients.all.insert_with(|key| {
+            let info = self.shared.clients.add(peer, self.index, self.turn.wall);
             Box::new(Client {
                 key,
                 stream: Stream::Closed,
@@ -45,7 +160,7 @@ impl Worker {
                 next: 0,
                 replies: Replies::default(),
                 share: Share::default(),
-                lane: 0,
+                upstream: 0,
                 heavy: 0,
                 slot: None,
                 version: Version::Resp2,
@@ -67,7 +182,7 @@ impl Worker {
             })
         });
         let both = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, Token(key.index as usize), both) {
+        if let Err(error) = self.poll.registry().register(&mut stream, Token(key.index()), both) {
             tracing::warn!(%error, "cannot watch a client");
             self.close_client(key);
             return;
@@ -77,10 +192,10 @@ impl Worker {
         if !read.is_empty() {
             self.feed(&mut client, read);
         }
-        self.clients.put_back(key, client);
+        self.clients.put_back(client);
         // What came before it was watched makes no event.
         self.read_client(key);
-        self.dirty_client(key);
+        self.clients.touch(key);
     }
 
     pub(super) fn client_event(&mut self, index: u32, event: &mio::event::Event) {
@@ -90,7 +205,7 @@ impl Worker {
             return;
         }
         if event.is_writable() && self.clients.get_mut(key).is_some_and(|c| c.replies.has_output()) {
-            self.dirty_client(key);
+            self.clients.touch(key);
         }
         if event.is_readable() || event.is_read_closed() {
             if event.is_read_closed()
@@ -107,7 +222,7 @@ impl Worker {
         let Some(mut client) = self.clients.take(key) else { return };
         let mut scratch = std::mem::take(&mut self.scratch);
         let to_the_end = std::mem::take(&mut client.unread);
-        client.share.renew(self.turn);
+        client.share.renew(self.turn.number);
         let alive = loop {
             if client.stall.is_some() || client.closing {
                 client.unread = true;
@@ -124,7 +239,7 @@ impl Worker {
                     // It may still read what it has asked for.
                     client.closing = true;
                     if !client.is_done() {
-                        self.mark_dirty(&mut client);
+                        self.clients.mark_dirty(&mut client);
                     }
                     break !client.is_done();
                 }
@@ -139,7 +254,7 @@ impl Worker {
             }
         };
         self.scratch = scratch;
-        self.clients.put_back(key, client);
+        self.clients.put_back(client);
         if !alive {
             self.close_client(key);
         }
@@ -179,21 +294,25 @@ impl Worker {
         let source = if batch.is_empty() { source } else { source.shared_if_large() };
         let was_authenticated = client.authenticated;
         if !batch.is_empty() || client.broken.is_some() {
-            let routing = Arc::clone(&self.routing);
-            client.share.renew(self.turn);
-            self.mark_dirty(client);
+            let routing = Arc::clone(&self.epochs.routing);
+            client.share.renew(self.turn.number);
+            self.clients.mark_dirty(client);
             self.whole = source.whole();
             self.serve_batch(client, &routing, &batch, source.bytes());
             self.whole = None;
         }
         client.batch = batch;
-        client.info.last_seen.store(self.wall.0, Relaxed);
+        client.info.last_seen.store(self.turn.wall.0, Relaxed);
         if client.stall.is_some() {
             client.stalled = source.into_shared();
             client.info.buffers.0.store(client.stalled.len() as u64, Relaxed);
             return;
         }
         client.next = 0;
+        let reused = self.remains.reuse(client.batch.missing(source.bytes().len()));
+        if reused.capacity() > 0 {
+            client.input = reused;
+        }
         source.keep_from(client.batch.consumed(), &mut client.input);
         client.batch.reset();
         if let Some(error) = client.broken.take() {
@@ -213,7 +332,7 @@ impl Worker {
                     // What was asked for before is not for who sends this.
                     client.aborted = true;
                     if let Some((remote, _)) = client.info.peer {
-                        self.shared.connections.warn_of_http(remote, self.wall);
+                        self.shared.connections.warn_of_http(remote, self.turn.wall);
                     }
                 }
             }
@@ -222,7 +341,7 @@ impl Worker {
         client.info.buffers.0.store(client.input.len() as u64, Relaxed);
     }
 
-    fn serve_batch(&mut self, client: &mut Client, routing: &Routing, batch: &Batch, buffer: &[u8]) {
+    fn serve_batch(&mut self, client: &mut Client, routing: &Arc<Routing>, batch: &Batch, buffer: &[u8]) {
         while client.next < batch.len() && !client.closing {
             // A request that has begun is not stopped by anything but itself.
             if matches!(client.stall, None | Some(Stall::Turn)) {
@@ -242,7 +361,7 @@ impl Worker {
                 }
                 Err(stall) => {
                     if stall == Stall::Held {
-                        self.held.push(client.key);
+                        self.clients.held.push(client.key);
                     }
                     client.stall = Some(stall);
                     if client.ending {
@@ -262,18 +381,18 @@ impl Worker {
             self.serve(&mut client, source);
         }
         let unread = client.unread && client.stall.is_none();
-        self.clients.put_back(key, client);
+        self.clients.put_back(client);
         if unread {
             self.read_client(key);
         }
-        self.dirty_client(key);
+        self.clients.touch(key);
     }
 
     /// In the next turn.
     fn go_on_with(&mut self, client: &mut Client) {
         if !client.again {
             client.again = true;
-            self.again.push(Token(client.key.index as usize));
+            self.turn.again.push(Token(client.key.index()));
         }
     }
 
@@ -286,27 +405,11 @@ impl Worker {
         } else if client.unread {
             self.read_client(key);
         }
-        self.dirty_client(key);
-    }
-
-    pub(super) fn dirty_client(&mut self, key: Key) {
-        if let Some(client) = self.clients.get_mut(key)
-            && !client.dirty
-        {
-            client.dirty = true;
-            self.dirty_clients.push(key);
-        }
-    }
-
-    fn mark_dirty(&mut self, client: &mut Client) {
-        if !client.dirty {
-            client.dirty = true;
-            self.dirty_clients.push(client.key);
-        }
+        self.clients.touch(key);
     }
 
     pub(super) fn close_client(&mut self, key: Key) {
-        if let Some(client) = self.clients.forget(key) {
+        if let Some(client) = self.clients.all.forget(key) {
             self.shared.clients.remove(client.info.id);
             client.abandon(&mut self.remains);
         }
@@ -322,7 +425,7 @@ impl Worker {
                 Ok(Sent::More) if client.again => {}
                 Ok(Sent::More) => {
                     client.again = true;
-                    self.again.push(Token(key.index as usize));
+                    self.turn.again.push(Token(key.index()));
                 }
                 Err(_) => alive = false,
             }
@@ -332,7 +435,7 @@ impl Worker {
         if !alive || client.is_done() {
             self.close_client(key);
         } else if client.may_resume() {
-            self.resume.push(key);
+            self.clients.resume_one(key);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `CONFIG GET` at a proxy: what is true of the data as a client sees it through this proxy, so that tools which ask before
 //! they begin get an answer. What belongs to one node is asked of that node.
 
-use super::{Worker, client::Client, lanes::DATABASES};
+use super::{Worker, client::Client, upstreams::DATABASES};
 use crate::{
     protocol::{
         Limits, Request,

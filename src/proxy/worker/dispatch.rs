@@ -1,10 +1,11 @@
 //! From a request to the nodes that serve it.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use super::{
     Worker,
     client::{Client, IN_FLIGHT_MAX, OUTPUT_MAX, Stall},
+    upstreams::UpstreamId,
 };
 use crate::{
     command::{
@@ -26,7 +27,7 @@ impl Worker {
     pub(super) fn request(
         &mut self,
         client: &mut Client,
-        routing: &Routing,
+        routing: &Arc<Routing>,
         request: &Request<'_>,
     ) -> Result<(), Stall> {
         let in_flight = client.replies.in_flight();
@@ -36,7 +37,7 @@ impl Worker {
         if client.replies.buffered() > OUTPUT_MAX {
             return Err(Stall::Output);
         }
-        self.choose_lanes(client, request, in_flight)?;
+        self.upstreams.choose(client, request, in_flight)?;
         let spec = match resolve(request) {
             Ok(spec) => spec,
             Err(error) => {
@@ -55,14 +56,14 @@ impl Worker {
             Route::Local => self.local(client, spec, request)?,
             Route::Refused(reason) => self.unavailable(client, spec, reason),
         }
-        self.gathers.counters.commands += 1;
+        self.counters.commands += 1;
         client.info.last_command.store(spec.index, Relaxed);
         Ok(())
     }
 
     /// Answers with an error of the proxy's own.
     pub(super) fn refuse(&mut self, client: &mut Client, text: impl AsRef<[u8]>) {
-        self.gathers.counters.errors += 1;
+        self.counters.errors += 1;
         client.error(text);
     }
 
@@ -111,10 +112,10 @@ impl Worker {
             self.refuse(client, routing.no_owner(slot));
             return Ok(());
         };
-        self.choose_lanes_by_slot(client, slot, request);
-        let lane = self.lane_for(node, client);
-        match self.check_lane(lane, client)? {
-            Ok(()) => self.forward(client, lane, request),
+        self.upstreams.choose_by_slot(client, slot, request);
+        let upstream = self.upstreams.of(node, client);
+        match self.upstreams.check(upstream, client, routing, self.turn.now)? {
+            Ok(()) => self.forward(client, upstream, request),
             Err(text) => self.refuse(client, text),
         }
         Ok(())
@@ -132,20 +133,20 @@ impl Worker {
             self.refuse(client, routing.no_owner(SlotId::of_key(b"")));
             return Ok(());
         };
-        let lane = self.lane_for(node, client);
-        match self.check_lane(lane, client)? {
-            Ok(()) => self.forward(client, lane, request),
+        let upstream = self.upstreams.of(node, client);
+        match self.upstreams.check(upstream, client, routing, self.turn.now)? {
+            Ok(()) => self.forward(client, upstream, request),
             Err(text) => self.refuse(client, text),
         }
         Ok(())
     }
 
     /// Sends a whole request on, as the client sent it.
-    pub(super) fn forward(&mut self, client: &mut Client, lane: u32, request: &Request<'_>) {
-        self.gathers.counters.forwarded += 1;
+    pub(super) fn forward(&mut self, client: &mut Client, upstream: UpstreamId, request: &Request<'_>) {
+        self.counters.forwarded += 1;
         let receiver = client.expect();
         let whole = request.raw().filter(|raw| raw.len() >= LARGE).and(self.whole.clone());
-        let out = self.push(lane, receiver);
+        let out = self.upstreams.push(upstream, receiver, self.turn.now);
         match (request.raw(), whole) {
             (Some(raw), None) => out.tail().extend_from_slice(raw),
             (Some(raw), Some(whole)) => out.push_part(&whole, raw),
@@ -155,7 +156,7 @@ impl Worker {
 
     /// A write to a slot on the move waits; without a registry nobody could tell it when to go on.
     pub(super) fn hold(&mut self, client: &mut Client, slot: SlotId) -> Result<(), Stall> {
-        if !self.registry_silent {
+        if !self.epochs.registry_silent {
             return Err(Stall::Held);
         }
         self.refuse(

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use super::{
     Message, Worker,
     client::{Client, Stall},
-    lanes::DATABASES,
+    upstreams::DATABASES,
 };
 use crate::{
     command::Spec,
@@ -32,7 +32,7 @@ impl Worker {
         }
         let mut out = Vec::new();
         let mut encoder = Encoder::new(&mut out, client.version);
-        let mut here = Here { client, shared: &self.shared, now: self.wall };
+        let mut here = Here { client, shared: &self.shared, now: self.turn.wall };
         match command(&mut here, request, &mut encoder) {
             Ok(()) => {
                 client.replies.answer(client.muted, |replies| replies.extend_from_slice(&out));
@@ -173,8 +173,8 @@ impl Endpoint for Here<'_> {
     fn kill(&mut self, id: u64) {
         if let Some(victim) = self.shared.clients.get(id) {
             victim.killed.store(true, Relaxed);
-            if let Some(port) = self.shared.ports().get(victim.worker) {
-                port.send(Message::Killed);
+            if let Some(mailbox) = self.shared.mailboxes().get(victim.worker) {
+                mailbox.send(Message::Killed);
             }
         }
     }

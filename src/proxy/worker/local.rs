@@ -56,7 +56,7 @@ impl Worker {
                 reply.error(error.to_string());
             }
         });
-        self.gathers.counters.errors += u64::from(failed.is_some());
+        self.counters.errors += u64::from(failed.is_some());
     }
 }
 

@@ -1,32 +1,29 @@
 //! One thread of the data path: its clients, its connections to nodes, and everything between.
 //!
-//! A turn of the loop is: wait for sockets; read each ready client once and put its requests into the lanes of their
-//! nodes; read each ready lane once and put its replies into the outputs of their clients; then write each lane and each
-//! client that has something once. So many small requests of many clients become one write to each node, and nothing on
+//! A turn of the loop is: wait for sockets; read each ready client once and put its requests into the connections to
+//! their nodes; read each of those once and put its replies into the outputs of their clients; then write each of both that has
+//! something once. So many small requests of many clients become one write to each node, and nothing on
 //! the way is locked, shared with another thread, or allocated per request.
 //!
 //! What is large must not keep others waiting: a socket that would take more than its share of a turn goes on in the next
-//! one ([`client::Share`], `again`), large requests and replies are passed on in the memory they came in, take lanes of
-//! their own, and are merged a few elements at a time.
+//! one ([`client::Share`], `again`), large requests and replies are passed on in the memory they came in, take connections
+//! of their own, and are merged a few elements at a time.
 //!
-//! Here: the turn, messages, and epochs. Sockets of clients are in [`clients`], those of nodes in [`lanes`] and [`receive`]; what a request
-//! means is in [`dispatch`], [`gather`] and [`local`]. Not
-//! here: the registry; the table of routes comes from outside, ready made.
+//! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`] and [`epochs`] own what is theirs; what a request means is in
+//! [`dispatch`], [`everywhere`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod client;
 mod clients;
 mod config;
 mod dispatch;
 mod endpoint;
-mod gather;
-mod lane;
-mod lanes;
+mod epochs;
+mod everywhere;
+mod gathers;
 pub(super) mod local;
-mod port;
-mod receive;
-mod slots;
-mod special;
+mod mailbox;
 pub(super) mod stream;
+mod upstreams;
 
 use std::{
     io,
@@ -38,18 +35,20 @@ use bytes::Bytes;
 use mio::{Events, Poll, Token, Waker};
 use tokio::sync::mpsc;
 
-pub(super) use self::port::{Message, Port, Report, Waiting};
+pub(super) use self::mailbox::{Mailbox, Message, Report, Waiting};
 use self::{
-    client::{Client, Stall},
-    lane::Lane,
-    slots::{Key, Slots},
+    client::Stall,
+    clients::Clients,
+    epochs::Epochs,
+    gathers::Gathers,
+    upstreams::{UpstreamId, Upstreams},
 };
 use super::{
     remains::Remains,
-    routing::{Draining, Routing},
-    shared::Shared,
+    routing::Routing,
+    shared::{Counters, Shared},
 };
-use crate::{id::Epoch, time::Millis};
+use crate::time::Millis;
 
 /// What is read from one socket at once.
 const READ: usize = 128 << 10;
@@ -58,58 +57,37 @@ const TICK: Duration = Duration::from_millis(50);
 /// Reads of one node in one turn, before the others get theirs.
 const READS_PER_TURN: usize = 4;
 
-const LANE_BIT: usize = 1 << (usize::BITS - 1);
-/// No client and no lane has this number.
-const WAKER: Token = Token(LANE_BIT - 1);
+/// No client and no connection to a node has this number.
+const WAKER: Token = Token(u32::MAX as usize);
 
-/// What a lane must have done before an epoch is acknowledged.
-#[derive(Clone, Copy, Debug)]
-struct Drain {
-    lane: u32,
-    /// Answered so many requests.
-    taken: u64,
-    /// And nothing that it ever sent can still run unseen.
-    settled: bool,
+/// One turn of the loop.
+#[derive(Debug)]
+struct Turn {
+    number: u64,
+    now: Instant,
+    wall: Millis,
+    /// Sockets to go on with in the next turn: their share of this one is used up.
+    again: Vec<Token>,
 }
 
 /// See the module.
 pub(super) struct Worker {
     index: usize,
     shared: Arc<Shared>,
-    port: Arc<Port>,
+    mailbox: Arc<Mailbox>,
     reports: mpsc::UnboundedSender<Report>,
     poll: Poll,
-    now: Instant,
-    wall: Millis,
+    turn: Turn,
     scratch: Vec<u8>,
-    /// The number of this turn.
-    turn: u64,
     /// What the requests being served were parsed from, if it is large and may be passed on without being copied.
     whole: Option<Bytes>,
-    routing: Arc<Routing>,
-    /// Nobody could tell held writes when to go on.
-    registry_silent: bool,
-    clients: Slots<Box<Client>>,
-    lanes: Vec<Lane>,
-    /// Lanes by node, then by database, version and number.
-    lane_of: Vec<Box<[u32]>>,
-    dirty_lanes: Vec<u32>,
-    dirty_clients: Vec<Key>,
-    /// Clients to go on with in this turn.
-    resume: Vec<Key>,
-    /// Clients whose writes wait for a slot move.
-    held: Vec<Key>,
-    /// Sockets to go on with in the next turn: their share of this one is used up.
-    again: Vec<Token>,
+    epochs: Epochs,
+    clients: Clients,
+    upstreams: Upstreams,
+    gathers: Gathers,
     remains: Remains,
-    /// When it is forgotten where there are large values.
-    forget_large: Instant,
-    /// By number of a lane among those to a node: how many a large reply keeps busy.
-    clogged: Vec<u32>,
-    /// An epoch to acknowledge.
-    draining: Option<(Epoch, Vec<Drain>)>,
+    counters: Counters,
     next_tick: Instant,
-    gathers: gather::Gathers,
     random: fastrand::Rng,
     stopping: bool,
 }
@@ -123,43 +101,32 @@ impl Worker {
         index: usize,
         shared: Arc<Shared>,
         reports: mpsc::UnboundedSender<Report>,
-    ) -> io::Result<(Self, Arc<Port>)> {
+    ) -> io::Result<(Self, Arc<Mailbox>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
-        let port = Arc::new(Port::new(waker));
+        let mailbox = Arc::new(Mailbox::new(waker));
         let now = Instant::now();
-        let ordinary_lanes = shared.config.connections_per_node.get();
+        let upstreams = Upstreams::new(Arc::clone(&shared), poll.registry().try_clone()?, now);
         let worker = Self {
             index,
             shared,
-            port: Arc::clone(&port),
+            mailbox: Arc::clone(&mailbox),
             reports,
             poll,
-            now,
-            wall: Millis::now(),
+            turn: Turn { number: 0, now, wall: Millis::now(), again: Vec::new() },
             scratch: vec![0; READ],
-            turn: 0,
             whole: None,
-            routing: Arc::new(Routing::unknown()),
-            registry_silent: false,
-            clients: Slots::default(),
-            lanes: Vec::new(),
-            lane_of: Vec::new(),
-            dirty_lanes: Vec::new(),
-            dirty_clients: Vec::new(),
-            resume: Vec::new(),
-            held: Vec::new(),
-            again: Vec::new(),
+            epochs: Epochs::new(),
+            clients: Clients::default(),
+            upstreams,
+            gathers: Gathers::default(),
             remains: Remains::default(),
-            forget_large: now,
-            clogged: vec![0; ordinary_lanes + lanes::SPARE_LANES],
-            draining: None,
+            counters: Counters::default(),
             next_tick: now,
-            gathers: gather::Gathers::default(),
             random: fastrand::Rng::new(),
             stopping: false,
         };
-        Ok((worker, port))
+        Ok((worker, mailbox))
     }
 
     /// Serves until it is told to stop and has answered everything.
@@ -174,66 +141,66 @@ impl Worker {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            self.turn += 1;
-            self.now = Instant::now();
-            self.wall = Millis::now();
-            let again = std::mem::take(&mut self.again);
+            let again = std::mem::take(&mut self.turn.again);
+            self.turn.number += 1;
+            (self.turn.now, self.turn.wall) = (Instant::now(), Millis::now());
             for event in &events {
-                let token = event.token();
-                if token == WAKER {
-                    self.take_messages();
-                } else if token.0 & LANE_BIT != 0 {
-                    self.lane_event((token.0 & !LANE_BIT) as u32, event.is_writable());
-                } else {
-                    self.client_event(token.0 as u32, event);
+                match (event.token(), UpstreamId::of(event.token())) {
+                    (WAKER, _) => self.take_messages(),
+                    (_, Some(upstream)) => self.upstream_event(upstream, event.is_writable()),
+                    (token, None) => self.client_event(token.0 as u32, event),
                 }
             }
             for token in again {
-                if token.0 & LANE_BIT != 0 {
-                    self.continue_lane((token.0 & !LANE_BIT) as u32);
+                if let Some(upstream) = UpstreamId::of(token) {
+                    self.continue_upstream(upstream);
                 } else if let Some(key) = self.clients.current(token.0 as u32) {
                     self.continue_client(key);
                 }
             }
             self.merge_some();
-            self.remains.give_back_some();
+            self.remains.give_back_some(self.turn.now);
             self.settle();
-            if self.now >= self.next_tick {
+            if self.turn.now >= self.next_tick {
                 self.tick();
-                self.next_tick = self.now + TICK;
+                self.next_tick = self.turn.now + TICK;
                 self.settle();
             }
-            self.acknowledge();
-            self.gathers.counters.held = self.held.len() as u64;
-            self.shared.workers[self.index].publish(&self.gathers.counters);
-            if self.stopping && self.clients.keys().is_empty() {
+            if let Some(epoch) = self.epochs.drained(&self.upstreams) {
+                // Nobody listens any more when the proxy ends.
+                let _ = self.reports.send(Report::Applied { worker: self.index, epoch });
+            }
+            self.counters.held = self.clients.held() as u64;
+            self.shared.workers[self.index].publish(&self.counters);
+            if self.stopping && self.clients.are_gone() {
                 return Ok(());
             }
         }
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if !self.again.is_empty() || self.is_merging() || !self.remains.is_empty() {
+        if !self.turn.again.is_empty() || self.gathers.are_merging() || self.remains.needs_turn() {
             return Some(Duration::ZERO);
         }
-        let busy = !self.held.is_empty()
-            || self.draining.is_some()
+        let busy = self.clients.held() > 0
+            || self.epochs.is_draining()
             || self.stopping
-            || self.lanes.iter().any(Lane::needs_time);
+            || self.remains.needs_time()
+            || self.upstreams.need_time();
         busy.then_some(TICK)
     }
 
     fn take_messages(&mut self) {
-        for message in self.port.take() {
+        for message in self.mailbox.take() {
             match message {
                 Message::Connection { stream, read, peer, ended } => {
                     self.add_client(stream, &read, peer, ended);
                 }
                 Message::Routing(routing) => self.apply(routing),
                 Message::Registry { silent } => {
-                    self.registry_silent = silent;
+                    self.epochs.registry_silent = silent;
                     if silent {
-                        self.resume.append(&mut self.held);
+                        self.clients.resume_held();
                     }
                 }
                 Message::Counted { client, counted } => {
@@ -241,7 +208,7 @@ impl Worker {
                         && waiting.stall == Some(Stall::Counting)
                     {
                         waiting.counted = Some(counted);
-                        self.resume.push(client);
+                        self.clients.resume_one(client);
                     }
                 }
                 Message::Killed => {
@@ -258,7 +225,7 @@ impl Worker {
                         if let Some(client) = self.clients.get_mut(key) {
                             client.end();
                         }
-                        self.dirty_client(key);
+                        self.clients.touch(key);
                     }
                 }
             }
@@ -267,48 +234,23 @@ impl Worker {
 
     /// Routes by another table from the next request on.
     fn apply(&mut self, routing: Arc<Routing>) {
-        self.routing = routing;
-        let routing = Arc::clone(&self.routing);
-        self.update_lanes(&routing);
-        let drains: Vec<Draining> = routing.draining().collect();
-        let barrier = (0u32..).zip(&self.lanes).filter_map(|(index, lane)| {
-            let drain = drains.iter().find(|drain| drain.node == lane.node)?;
-            Some(Drain { lane: index, taken: lane.taken, settled: drain.writes })
-        });
-        self.draining = Some((routing.epoch(), barrier.collect()));
-        self.resume.append(&mut self.held);
-    }
-
-    /// Reports an epoch once everything older has been answered by the nodes that slots leave.
-    fn acknowledge(&mut self) {
-        let Some((epoch, barrier)) = &self.draining else { return };
-        let drained = barrier.iter().all(|drain| {
-            let lane = &self.lanes[drain.lane as usize];
-            lane.answered >= drain.taken && (lane.is_settled() || !drain.settled)
-        });
-        if drained {
-            let report = Report::Applied { worker: self.index, epoch: *epoch };
-            self.draining = None;
-            // Nobody listens any more when the proxy ends.
-            let _ = self.reports.send(report);
-        }
+        self.epochs.routing = Arc::clone(&routing);
+        self.update_upstreams(&routing);
+        self.epochs.begin(routing, &self.upstreams);
+        self.clients.resume_held();
     }
 
     /// Writes everything there is to write, and goes on with who waited for that.
     fn settle(&mut self) {
         loop {
-            for index in std::mem::take(&mut self.dirty_lanes) {
-                self.flush_lane(index);
+            for upstream in self.upstreams.take_dirty() {
+                self.flush_upstream(upstream);
             }
-            let mut dirty = std::mem::take(&mut self.dirty_clients);
-            for key in dirty.drain(..) {
+            for key in self.clients.take_dirty() {
                 self.flush_client(key);
             }
-            if self.dirty_clients.is_empty() {
-                self.dirty_clients = dirty;
-            }
-            let resume = std::mem::take(&mut self.resume);
-            if resume.is_empty() && self.dirty_lanes.is_empty() && self.dirty_clients.is_empty() {
+            let resume = self.clients.take_resumed();
+            if resume.is_empty() && !self.upstreams.has_dirty() && !self.clients.has_dirty() {
                 return;
             }
             for key in resume {

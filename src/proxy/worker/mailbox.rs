@@ -8,12 +8,13 @@ use std::{
 use mio::Waker;
 use tokio::sync::oneshot;
 
-use super::{slots::Key, stream::Stream};
+use super::stream::Stream;
 use crate::{
     id::Epoch,
     proxy::{
         count::Counted,
         routing::{NodeIndex, Routing},
+        slab::Key,
     },
 };
 
@@ -48,14 +49,14 @@ pub(in crate::proxy) enum Report {
     LoginRefused { user: String, reason: String, node: NodeIndex },
 }
 
-/// Where to send messages to a worker.
+/// Where messages to a worker go.
 #[derive(Debug)]
-pub(in crate::proxy) struct Port {
+pub(in crate::proxy) struct Mailbox {
     inbox: Mutex<Vec<Message>>,
     waker: Waker,
 }
 
-impl Port {
+impl Mailbox {
     pub(super) fn new(waker: Waker) -> Self {
         Self { inbox: Mutex::default(), waker }
     }
@@ -76,7 +77,7 @@ impl Port {
 /// A client that goes on when all keys have been counted.
 #[derive(Debug)]
 pub(in crate::proxy) struct Waiting {
-    pub(super) port: Arc<Port>,
+    pub(super) mailbox: Arc<Mailbox>,
     pub(super) client: Key,
     pub(super) expires: bool,
 }
@@ -88,6 +89,6 @@ impl Waiting {
     }
 
     pub(in crate::proxy) fn tell(self, counted: &Arc<Counted>) {
-        self.port.send(Message::Counted { client: self.client, counted: Arc::clone(counted) });
+        self.mailbox.send(Message::Counted { client: self.client, counted: Arc::clone(counted) });
     }
 }

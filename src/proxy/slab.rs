@@ -2,9 +2,16 @@
 
 /// A place and which of its tenants is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::proxy) struct Key {
-    pub(super) index: u32,
-    pub(super) generation: u32,
+pub(super) struct Key {
+    index: u32,
+    generation: u32,
+}
+
+impl Key {
+    /// The place: a small number, which nobody else has as long as its tenant is there.
+    pub(super) fn index(self) -> usize {
+        self.index as usize
+    }
 }
 
 #[derive(Debug)]
@@ -15,23 +22,30 @@ struct Place<T> {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Slots<T> {
+pub(super) struct Slab<T> {
     places: Vec<Place<T>>,
     free: Vec<u32>,
 }
 
-impl<T> Default for Slots<T> {
+impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self { places: Vec::new(), free: Vec::new() }
     }
 }
 
-impl<T> Slots<T> {
+impl<T> Slab<T> {
     pub(super) fn insert(&mut self, tenant: T) -> Key {
         self.insert_with(|_| tenant)
     }
 
-    /// Like [`Slots::insert`], for things that know their key.
+    /// Like [`Slab::insert`], to go on with it.
+    pub(super) fn insert_and_get(&mut self, tenant: T) -> (Key, &mut T) {
+        let key = self.insert_with(|_| tenant);
+        let tenant = self.places[key.index as usize].tenant.as_mut();
+        (key, tenant.expect("it was put there"))
+    }
+
+    /// Like [`Slab::insert`], for things that know their key.
     pub(super) fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Key {
         let (index, generation) = match self.free.pop() {
             Some(index) => (index, self.places[index as usize].generation),
@@ -51,7 +65,7 @@ impl<T> Slots<T> {
         if place.generation == key.generation { place.tenant.as_mut() } else { None }
     }
 
-    /// Takes a thing out for a while; its number stays its own until [`Slots::put_back`] or [`Slots::forget`].
+    /// Takes a thing out for a while; its number stays its own until [`Slab::put_back`] or [`Slab::forget`].
     #[inline]
     pub(super) fn take(&mut self, key: Key) -> Option<T> {
         let place = self.places.get_mut(key.index as usize)?;
@@ -92,16 +106,16 @@ mod tests {
 
     #[test]
     fn an_old_key_means_nothing() {
-        let mut slots = Slots::default();
-        let a = slots.insert('a');
-        assert_eq!(slots.take(a), Some('a'));
-        slots.put_back(a, 'A');
-        assert_eq!(slots.forget(a), Some('A'));
-        let b = slots.insert('b');
+        let mut slab = Slab::default();
+        let a = slab.insert('a');
+        assert_eq!(slab.take(a), Some('a'));
+        slab.put_back(a, 'A');
+        assert_eq!(slab.forget(a), Some('A'));
+        let b = slab.insert('b');
         assert_eq!(b.index, a.index);
-        assert_eq!(slots.get_mut(a), None);
-        assert_eq!(slots.take(a), None);
-        assert_eq!(slots.forget(a), None);
-        assert_eq!((slots.get_mut(b).copied(), slots.current(0)), (Some('b'), Some(b)));
+        assert_eq!(slab.get_mut(a), None);
+        assert_eq!(slab.take(a), None);
+        assert_eq!(slab.forget(a), None);
+        assert_eq!((slab.get_mut(b).copied(), slab.current(0)), (Some('b'), Some(b)));
     }
 }

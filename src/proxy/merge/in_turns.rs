@@ -1,21 +1,18 @@
 //! How large replies of several nodes become one, a few elements at a time: others are served in between, and elements
-//! that are large themselves are not copied. Bytes in, bytes out. Small replies are merged at once ([`super::merge`]).
+//! that are large themselves are not copied. Bytes in, bytes out. Small replies are merged at once (the other files here).
 
 use bytes::Bytes;
 
-use super::{
-    merge::{Elements, string},
-    outbox::Outbox,
-    remains::Remains,
-};
+use super::elements::{Elements, string};
 use crate::{
     protocol::{Encoder, Version, frame::FrameScanner},
+    proxy::{outbox::Outbox, remains::Remains},
     slot::SlotId,
 };
 
 /// Which elements, in which order.
 #[derive(Debug)]
-pub(super) enum Selection {
+pub(in crate::proxy) enum Selection {
     /// One per key: this reply has the next one.
     ByKey(Vec<u16>),
     /// All keys that their node owns, reply by reply. In front of the array comes `before`.
@@ -27,7 +24,7 @@ const BYTES_PER_STEP: usize = 1 << 20;
 
 /// The replies do not have the elements they should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Misfit;
+pub(in crate::proxy) struct Misfit;
 
 /// The elements of one reply that are still to come.
 #[derive(Debug)]
@@ -52,7 +49,7 @@ impl Source {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Merging {
+pub(in crate::proxy) struct Merging {
     selection: Selection,
     sources: Vec<Source>,
     /// The next key, or the reply under way.
@@ -63,7 +60,7 @@ pub(super) struct Merging {
 
 impl Merging {
     /// Begins with array replies; `elements` are those of each.
-    pub(super) fn new<'a>(
+    pub(in crate::proxy) fn new<'a>(
         selection: Selection,
         replies: impl Iterator<Item = (&'a Bytes, Elements<'a>)>,
     ) -> Self {
@@ -82,7 +79,7 @@ impl Merging {
     }
 
     /// Memory of the replies, once they are merged.
-    pub(super) fn leave(self, remains: &mut Remains) {
+    pub(in crate::proxy) fn leave(self, remains: &mut Remains) {
         self.sources.into_iter().for_each(|source| remains.take(source.reply));
         self.out.abandon(remains);
     }
@@ -91,7 +88,7 @@ impl Merging {
     ///
     /// # Errors
     /// The replies do not fit together.
-    pub(super) fn step(
+    pub(in crate::proxy) fn step(
         &mut self,
         elements: usize,
         owned: impl Fn(usize, SlotId) -> bool,

@@ -1,0 +1,94 @@
+//! How the replies of several nodes become one: a file for each way, behind [`Merge`]. Bytes in, bytes out; whom to ask and when all
+//! have answered is in [`super::gather`].
+
+mod all_succeeded;
+mod by_key;
+pub(super) mod elements;
+pub(super) mod failures;
+pub(super) mod in_turns;
+pub(super) mod info;
+mod key_count;
+mod keys;
+mod random_key;
+mod scan;
+mod sum;
+
+use std::{fmt::Debug, sync::Arc};
+
+pub(super) use self::{
+    all_succeeded::AllSucceeded, by_key::ByKey, info::Info, key_count::KeyCount, keys::Keys,
+    random_key::RandomKey, scan::Scan, sum::Sum,
+};
+use self::{elements::Elements, in_turns::Selection};
+use super::{
+    gather::Gather,
+    routing::{NodeIndex, Routing},
+    shared::Shared,
+};
+use crate::time::Millis;
+
+/// A way to merge. A value of it belongs to one request.
+pub(super) trait Merge: Debug + Send + Sync {
+    /// Makes one reply of all, none of which is an error, in the empty `out`.
+    fn merge(&self, gather: &Gather, around: &mut Around<'_>, out: &mut Vec<u8>) -> Merged;
+}
+
+/// What there is beside the replies.
+#[derive(Debug)]
+pub(super) struct Around<'a> {
+    /// The table of now; the nodes were asked by an older one, perhaps.
+    pub(super) current: &'a Arc<Routing>,
+    pub(super) shared: &'a Shared,
+    pub(super) wall: Millis,
+    pub(super) random: &'a mut fastrand::Rng,
+}
+
+/// What has become of the replies.
+#[derive(Debug)]
+pub(super) enum Merged {
+    /// One reply.
+    Done,
+    /// They do not have the form they should have.
+    Misfit,
+    /// They are large: to be done in many turns.
+    InTurns(InTurns),
+    /// Something else is to be asked first.
+    Ask(Question),
+}
+
+impl Merged {
+    /// Done, if there is something.
+    fn when(done: Option<()>) -> Self {
+        done.map_or(Self::Misfit, |()| Self::Done)
+    }
+}
+
+/// Large replies to be merged.
+#[derive(Debug)]
+pub(super) struct InTurns {
+    pub(super) selection: Selection,
+    /// Keys count if their slots are before this one.
+    pub(super) before: usize,
+    /// Where in a reply the elements are.
+    pub(super) elements: for<'a> fn(&'a [u8]) -> Option<Elements<'a>>,
+}
+
+/// What nodes are asked, and how their replies are merged.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) nodes: Vec<NodeIndex>,
+    pub(super) arguments: Vec<Vec<u8>>,
+    pub(super) merge: Box<dyn Merge>,
+}
+
+impl Question {
+    /// The same arguments for some nodes.
+    pub(super) fn new<'a>(
+        nodes: &[NodeIndex],
+        arguments: impl IntoIterator<Item = &'a [u8]>,
+        merge: impl Merge + 'static,
+    ) -> Self {
+        let arguments = arguments.into_iter().map(<[u8]>::to_vec).collect();
+        Self { nodes: nodes.to_vec(), arguments, merge: Box::new(merge) }
+    }
+}

@@ -1,0 +1,615 @@
+//! The connections of a worker to the nodes: which one a request takes, their sockets, and what happens when a node goes away.
+//! Not here: what a connection is ([`crate::proxy::upstream`]).
+
+use std::{
+    io::{self, Read as _, Write as _},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::{Interest, Registry, Token, net::TcpStream};
+
+use super::{
+    READS_PER_TURN, Report, Turn, Worker,
+    client::{Client, Stall},
+    stream::retry,
+};
+use crate::{
+    protocol::{Request, Version},
+    proxy::{
+        outbox::{Outbox, Sent},
+        outcome::Outcome,
+        remains::Remains,
+        routing::{Access, NodeIndex, Routing},
+        shared::Shared,
+        slab::Key,
+        upstream::{BACKLOG_MAX, Due, Failure, Lost, Purpose, Receiver, Reply, Trouble, Upstream},
+    },
+    slot::SlotId,
+};
+
+/// Databases that a proxy has.
+pub(super) const DATABASES: u8 = 16;
+/// Connections to a node beyond the ordinary ones, made when they are needed: the first for large requests and for clients who
+/// get large replies, the second for others while a large reply keeps their own busy.
+const SPARE: usize = 2;
+/// A request of this size on its way keeps those behind it waiting for longer than another connection takes.
+const LARGE_REQUEST: usize = 256 << 10;
+/// What so many arguments ask for takes long, or its reply does, whatever they are.
+const MANY_ARGUMENTS: usize = 1000;
+/// Replies of one connection in one turn.
+const REPLIES_PER_TURN: u64 = 4096;
+/// How long it is remembered in which slots there are large values.
+const FORGET_LARGE: Duration = Duration::from_secs(600);
+
+const NOBODY: UpstreamId = UpstreamId(u32::MAX);
+const TOKEN_BIT: usize = 1 << (usize::BITS - 1);
+
+/// Which connection, within a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UpstreamId(u32);
+
+impl UpstreamId {
+    /// What its socket is called in the poller.
+    fn token(self) -> Token {
+        Token(self.0 as usize | TOKEN_BIT)
+    }
+
+    /// The connection whose socket is called so, if it is not a client's.
+    pub(super) fn of(token: Token) -> Option<Self> {
+        let index = u32::try_from(token.0 & !TOKEN_BIT).ok()?;
+        (token.0 & TOKEN_BIT != 0).then_some(Self(index))
+    }
+}
+
+/// A connection and its socket.
+#[derive(Debug)]
+struct Connected {
+    upstream: Upstream,
+    socket: Option<TcpStream>,
+    /// Clients that are not read until the backlog is shorter.
+    waiters: Vec<Key>,
+    /// A large reply is on its way.
+    clogged: bool,
+    /// On the list of those to be flushed.
+    dirty: bool,
+    /// On the list of those to go on with in the next turn.
+    again: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Upstreams {
+    all: Vec<Connected>,
+    /// By node, then by purpose and number.
+    by_place: Vec<Box<[UpstreamId]>>,
+    dirty: Vec<UpstreamId>,
+    /// By number among those to a node: how many a large reply keeps busy.
+    clogged: Vec<u32>,
+    /// When it is forgotten where there are large values.
+    forget_large: Instant,
+    shared: Arc<Shared>,
+    registry: Registry,
+}
+
+/// Whether others should not have to wait behind a request.
+fn is_large(request: &Request<'_>) -> bool {
+    request.len() >= MANY_ARGUMENTS || request.raw().is_some_and(|raw| raw.len() >= LARGE_REQUEST)
+}
+
+// === which one ===
+
+impl Upstreams {
+    pub(super) fn new(shared: Arc<Shared>, registry: Registry, now: Instant) -> Self {
+        let ordinary = shared.config.connections_per_node.get();
+        Self {
+            all: Vec::new(),
+            by_place: Vec::new(),
+            dirty: Vec::new(),
+            clogged: vec![0; ordinary + SPARE],
+            forget_large: now + FORGET_LARGE,
+            shared,
+            registry,
+        }
+    }
+
+    /// The one for large requests and replies.
+    fn for_large(&self) -> usize {
+        self.clogged.len() - SPARE
+    }
+
+    /// The one for a client's requests to a node; made if there is none.
+    #[inline]
+    pub(super) fn of(&mut self, node: NodeIndex, client: &Client) -> UpstreamId {
+        let purpose = Purpose { database: client.database, version: client.version };
+        let place = self.place(purpose, client.upstream);
+        if let Some(places) = self.by_place.get(usize::from(node))
+            && places[place] != NOBODY
+        {
+            return places[place];
+        }
+        self.make(node, purpose, client.upstream)
+    }
+
+    #[inline]
+    fn place(&self, purpose: Purpose, number: usize) -> usize {
+        let version = usize::from(purpose.version == Version::Resp3);
+        (usize::from(purpose.database) * 2 + version) * self.clogged.len() + number
+    }
+
+    #[cold]
+    fn make(&mut self, node: NodeIndex, purpose: Purpose, number: usize) -> UpstreamId {
+        let per_node = self.clogged.len() * usize::from(DATABASES) * 2;
+        while self.by_place.len() <= usize::from(node) {
+            self.by_place.push(vec![NOBODY; per_node].into_boxed_slice());
+        }
+        let id = UpstreamId(self.all.len() as u32);
+        self.all.push(Connected {
+            upstream: Upstream::new(node, purpose, number),
+            socket: None,
+            waiters: Vec::new(),
+            clogged: false,
+            dirty: false,
+            again: false,
+        });
+        let place = self.place(purpose, number);
+        self.by_place[usize::from(node)][place] = id;
+        id
+    }
+
+    /// Which connections a client's requests take, one at every node. While something is under way it keeps to them, because only
+    /// what goes the same way stays in order.
+    #[inline]
+    pub(super) fn choose(
+        &mut self,
+        client: &mut Client,
+        request: &Request<'_>,
+        in_flight: usize,
+    ) -> Result<(), Stall> {
+        let is_large = is_large(request);
+        let large = self.for_large();
+        if in_flight > 0 {
+            return if is_large && client.upstream != large { Err(Stall::Drain) } else { Ok(()) };
+        }
+        let home = client.key.index() % large;
+        client.upstream = if is_large || client.is_heavy() {
+            large
+        } else if self.clogged[home] == 0 {
+            home
+        } else {
+            (0..large).find(|&number| self.clogged[number] == 0).unwrap_or(large + 1)
+        };
+        Ok(())
+    }
+
+    /// The same once it is known which slot a request is for: where there are large values, a large reply may come.
+    #[inline]
+    pub(super) fn choose_by_slot(&self, client: &mut Client, slot: SlotId, request: &Request<'_>) {
+        client.slot = Some(slot);
+        if client.replies.in_flight() > 0 {
+            return;
+        }
+        let large = self.for_large();
+        if client.upstream != large {
+            if self.shared.large_slots.has(slot) {
+                client.upstream = large;
+            }
+        } else if request.raw().is_some_and(|raw| raw.len() >= LARGE_REQUEST) {
+            self.shared.large_slots.note(slot);
+        }
+    }
+
+    /// Whether a connection takes a request now; otherwise the client waits, or is told why not.
+    #[inline]
+    pub(super) fn check(
+        &mut self,
+        id: UpstreamId,
+        client: &Client,
+        routing: &Routing,
+        now: Instant,
+    ) -> Result<Result<(), Vec<u8>>, Stall> {
+        let connected = &mut self.all[id.0 as usize];
+        if connected.upstream.backlog() > BACKLOG_MAX {
+            connected.waiters.push(client.key);
+            return Err(Stall::Backlog);
+        }
+        if connected.upstream.is_ready() {
+            return Ok(Ok(()));
+        }
+        Ok(self.check_slowly(id, routing, now))
+    }
+
+    #[cold]
+    fn check_slowly(&mut self, id: UpstreamId, routing: &Routing, now: Instant) -> Result<(), Vec<u8>> {
+        if self.upstream(id).is_idle() {
+            // Nobody waits on an idle one: there is nothing to be told to anyone else.
+            let _nobody = self.connect(id, routing, now);
+        }
+        let upstream = self.upstream(id);
+        upstream.trouble().map_or(Ok(()), |trouble| Err(unsent(trouble, &label(routing, upstream.node))))
+    }
+
+    /// Takes a request for a connection that was checked; its bytes are to be appended to what is returned.
+    #[inline]
+    pub(super) fn push(&mut self, id: UpstreamId, receiver: Receiver, now: Instant) -> &mut Outbox {
+        self.mark_dirty(id);
+        self.all[id.0 as usize].upstream.push(receiver, now)
+    }
+
+    #[inline]
+    fn mark_dirty(&mut self, id: UpstreamId) {
+        let connected = &mut self.all[id.0 as usize];
+        if !connected.dirty {
+            connected.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    /// Those that have something to be written.
+    pub(super) fn take_dirty(&mut self) -> Vec<UpstreamId> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    pub(super) fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// One of them, to look at.
+    pub(super) fn upstream(&self, id: UpstreamId) -> &Upstream {
+        &self.all[id.0 as usize].upstream
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (UpstreamId, &Upstream)> {
+        (0..).map(UpstreamId).zip(self.all.iter().map(|connected| &connected.upstream))
+    }
+
+    /// Whether time passing may change something about any.
+    pub(super) fn need_time(&self) -> bool {
+        self.all.iter().any(|connected| connected.upstream.needs_time())
+    }
+
+    /// Keeps count of connections that a large reply keeps busy.
+    fn note_clogging(&mut self, id: UpstreamId) {
+        let connected = &mut self.all[id.0 as usize];
+        let clogged = connected.upstream.is_receiving_much();
+        if clogged != connected.clogged {
+            connected.clogged = clogged;
+            let count = &mut self.clogged[connected.upstream.number];
+            *count = if clogged { *count + 1 } else { *count - 1 };
+        }
+    }
+}
+
+// === sockets ===
+
+impl Upstreams {
+    /// Begins a connection, or says why there can be none.
+    fn connect(&mut self, id: UpstreamId, routing: &Routing, now: Instant) -> Option<Lost> {
+        let connected = &mut self.all[id.0 as usize];
+        let node = connected.upstream.node;
+        let login = match routing.member(node).map(|member| &member.access) {
+            Some(Access::Ready(login)) => login,
+            Some(Access::Closed(reason)) => {
+                return Some(self.lose(id, Trouble::Unreachable(reason.clone()), routing, now));
+            }
+            None => {
+                let trouble = Trouble::Unreachable("it is not a member".to_owned());
+                return Some(self.lose(id, trouble, routing, now));
+            }
+        };
+        connected.upstream.connect(login, self.shared.config.connect_timeout, now);
+        let socket = TcpStream::connect(login.socket).and_then(|mut socket| {
+            let both = Interest::READABLE | Interest::WRITABLE;
+            self.registry.register(&mut socket, id.token(), both)?;
+            Ok(socket)
+        });
+        match socket {
+            Ok(socket) => {
+                connected.socket = Some(socket);
+                None
+            }
+            Err(error) => Some(self.lose(id, Trouble::Unreachable(plain(&error)), routing, now)),
+        }
+    }
+
+    /// The kernel has news of an attempt: says hello if it succeeded.
+    fn opened(&mut self, id: UpstreamId) -> io::Result<()> {
+        let Connected { upstream, socket: Some(socket), .. } = &mut self.all[id.0 as usize] else {
+            return Ok(());
+        };
+        if let Some(error) = socket.take_error()? {
+            return Err(error);
+        }
+        match socket.peer_addr() {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        socket.set_nodelay(true)?;
+        let words = upstream.opened();
+        if retry(|| socket.write(&words))? == Some(words.len()) {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::WriteZero, "the node does not take the login"))
+        }
+    }
+
+    /// The connection is of no more use.
+    fn lose(&mut self, id: UpstreamId, trouble: Trouble, routing: &Routing, now: Instant) -> Lost {
+        let connected = &mut self.all[id.0 as usize];
+        connected.socket = None;
+        let known = connected.upstream.trouble() == Some(&trouble);
+        let lost = connected.upstream.lose(trouble, now);
+        if !known {
+            let node = label(routing, connected.upstream.node);
+            tracing::warn!(node, trouble = ?lost.trouble, "connection to a node failed");
+        }
+        self.note_clogging(id);
+        lost
+    }
+
+    fn close(&mut self, id: UpstreamId) {
+        let connected = &mut self.all[id.0 as usize];
+        connected.socket = None;
+        connected.upstream.close();
+    }
+
+    /// Goes on in the next turn.
+    fn go_on_with(&mut self, id: UpstreamId, turn: &mut Turn) {
+        let connected = &mut self.all[id.0 as usize];
+        if !connected.again {
+            connected.again = true;
+            turn.again.push(id.token());
+        }
+    }
+
+    fn flush(&mut self, id: UpstreamId, turn: &mut Turn, remains: &mut Remains) -> Result<(), Trouble> {
+        let connected = &mut self.all[id.0 as usize];
+        connected.dirty = false;
+        let Some(socket) = &mut connected.socket else { return Ok(()) };
+        match connected.upstream.send(socket, turn.now) {
+            Ok(Sent::All | Sent::Blocked) => {}
+            Ok(Sent::More) => self.go_on_with(id, turn),
+            Err(error) => return Err(Trouble::Unreachable(plain(&error))),
+        }
+        self.all[id.0 as usize].upstream.leave(remains);
+        Ok(())
+    }
+
+    /// Reads once: bytes, `None` if there are none now; 0 at the end.
+    fn read(&mut self, id: UpstreamId, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        let Connected { upstream, socket, .. } = &mut self.all[id.0 as usize];
+        match socket {
+            Some(socket) if !upstream.is_connecting() => retry(|| socket.read(buffer)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Connections that are asked for before anybody needs them.
+    fn expected(&mut self, routing: &Routing) -> Vec<UpstreamId> {
+        let purpose = Purpose { database: 0, version: Version::Resp2 };
+        let mut ids = Vec::new();
+        for &node in routing.owning() {
+            if !matches!(routing.member(node).map(|member| &member.access), Some(Access::Ready(_))) {
+                continue;
+            }
+            for number in 0..self.for_large() {
+                let known = self.by_place.get(usize::from(node)).map_or(NOBODY, |places| places[number]);
+                ids.push(if known == NOBODY { self.make(node, purpose, number) } else { known });
+            }
+        }
+        ids
+    }
+}
+
+// === with those who wait ===
+
+impl Worker {
+    /// Something happened on a socket.
+    pub(super) fn upstream_event(&mut self, id: UpstreamId, writable: bool) {
+        if self.upstreams.upstream(id).is_connecting()
+            && let Err(error) = self.upstreams.opened(id)
+        {
+            return self.lose_upstream(id, Trouble::Unreachable(plain(&error)));
+        }
+        if writable && self.upstreams.upstream(id).backlog() > 0 {
+            self.flush_upstream(id);
+        }
+        self.read_upstream(id);
+    }
+
+    /// Goes on where the turn before ended.
+    pub(super) fn continue_upstream(&mut self, id: UpstreamId) {
+        self.upstreams.all[id.0 as usize].again = false;
+        if self.upstreams.upstream(id).backlog() > 0 {
+            self.flush_upstream(id);
+        }
+        self.read_upstream(id);
+    }
+
+    pub(super) fn flush_upstream(&mut self, id: UpstreamId) {
+        if let Err(trouble) = self.upstreams.flush(id, &mut self.turn, &mut self.remains) {
+            return self.lose_upstream(id, trouble);
+        }
+        let Connected { upstream, waiters, .. } = &mut self.upstreams.all[id.0 as usize];
+        if !waiters.is_empty() && upstream.backlog() < BACKLOG_MAX / 2 {
+            self.clients.resume(waiters);
+        }
+    }
+
+    /// Reads and deals out replies.
+    fn read_upstream(&mut self, id: UpstreamId) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut failure = None;
+        let was_ready = self.upstreams.upstream(id).is_ready();
+        let replies_max = self.upstreams.upstream(id).answered() + REPLIES_PER_TURN;
+        for round in 0.. {
+            if round == READS_PER_TURN || self.upstreams.upstream(id).answered() >= replies_max {
+                self.upstreams.go_on_with(id, &mut self.turn);
+                break;
+            }
+            match self.upstreams.read(id, &mut scratch) {
+                Ok(None) => break,
+                Ok(Some(0)) => {
+                    failure =
+                        Some(Failure::Other(Trouble::Unreachable("it closed the connection".to_owned())));
+                    break;
+                }
+                Ok(Some(count)) => {
+                    if let Err(error) = self.deal_out(id, &scratch[..count]) {
+                        failure = Some(error);
+                        break;
+                    }
+                    // An end of the stream comes with an event of its own.
+                    if count < scratch.len() {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    failure = Some(Failure::Other(Trouble::Unreachable(plain(&error))));
+                    break;
+                }
+            }
+        }
+        self.scratch = scratch;
+        self.answer_gathers();
+        match failure {
+            None if !was_ready && self.upstreams.upstream(id).is_ready() => self.upstreams.mark_dirty(id),
+            None => {}
+            Some(Failure::Other(trouble)) => self.lose_upstream(id, trouble),
+            Some(Failure::Login(reason)) => {
+                let upstream = self.upstreams.upstream(id);
+                let (user, node) = (upstream.user().to_owned(), upstream.node);
+                let trouble = Trouble::Unreachable(format!("it refused this proxy's login: {reason}"));
+                // Nobody listens any more when the proxy ends.
+                let _ = self.reports.send(Report::LoginRefused { user, reason, node });
+                self.lose_upstream(id, trouble);
+            }
+        }
+    }
+
+    fn deal_out(&mut self, id: UpstreamId, bytes: &[u8]) -> Result<(), Failure> {
+        let Self { upstreams, clients, gathers, shared, remains, turn, .. } = self;
+        let upstream = &mut upstreams.all[id.0 as usize].upstream;
+        let dealt =
+            upstream.receive(bytes, turn.now, remains, &mut |receiver, reply: Reply<'_>| match receiver {
+                Receiver::Client { client, sequence } => {
+                    clients.complete(client, sequence, reply, &shared.large_slots);
+                }
+                Receiver::Part { gather, part } => {
+                    gathers.part_arrived(gather, part, reply, Outcome::Answered);
+                }
+            });
+        upstreams.note_clogging(id);
+        dealt
+    }
+
+    /// The connection is of no more use: everyone waiting on it is told what is known.
+    fn lose_upstream(&mut self, id: UpstreamId, trouble: Trouble) {
+        let routing = Arc::clone(&self.epochs.routing);
+        let lost = self.upstreams.lose(id, trouble, &routing, self.turn.now);
+        self.tell_lost(id, &lost, &routing);
+    }
+
+    fn tell_lost(&mut self, id: UpstreamId, lost: &Lost, routing: &Routing) {
+        let Connected { upstream, waiters, .. } = &mut self.upstreams.all[id.0 as usize];
+        self.clients.resume(waiters);
+        let label = label(routing, upstream.node);
+        let not_run = [b"-", &unsent(&lost.trouble, &label)[..], b"\r\n"].concat();
+        let unknown = format!(
+            "-ERR {label}: connection lost after the command was sent ({}); it may or may not have run\r\n",
+            match &lost.trouble {
+                Trouble::Unreachable(reason) => reason.as_str(),
+                Trouble::Refused(_) => "the node refused it",
+            }
+        );
+        for (receiver, outcome) in lost.receivers() {
+            let reply = match outcome {
+                Outcome::NotRun => Reply::Small(&not_run),
+                Outcome::Answered | Outcome::Unknown => Reply::Small(unknown.as_bytes()),
+            };
+            match receiver {
+                Receiver::Client { client, sequence } => {
+                    self.clients.complete(client, sequence, reply, &self.shared.large_slots);
+                }
+                Receiver::Part { gather, part } => self.gathers.part_arrived(gather, part, reply, outcome),
+            }
+        }
+        self.answer_gathers();
+    }
+
+    /// After the table of routes changed: connections to members that are gone or that let in another user now.
+    pub(super) fn update_upstreams(&mut self, routing: &Routing) {
+        let now = self.turn.now;
+        for index in 0..self.upstreams.all.len() {
+            let id = UpstreamId(index as u32);
+            let upstream = &mut self.upstreams.all[index].upstream;
+            let close = match routing.member(upstream.node).map(|member| &member.access) {
+                Some(Access::Ready(login)) => upstream.change_login(login, now),
+                Some(Access::Closed(_)) => false,
+                None => upstream.is_quiet(),
+            };
+            if close {
+                self.upstreams.close(id);
+            }
+        }
+        for id in self.upstreams.expected(routing) {
+            if self.upstreams.upstream(id).is_idle() {
+                self.connect_upstream(id, routing);
+            }
+        }
+    }
+
+    fn connect_upstream(&mut self, id: UpstreamId, routing: &Routing) {
+        if let Some(lost) = self.upstreams.connect(id, routing, self.turn.now) {
+            self.tell_lost(id, &lost, routing);
+        }
+    }
+
+    /// Timeouts, and new attempts.
+    pub(super) fn tick(&mut self) {
+        let (now, routing) = (self.turn.now, Arc::clone(&self.epochs.routing));
+        for index in 0..self.upstreams.all.len() {
+            let id = UpstreamId(index as u32);
+            let upstream = self.upstreams.upstream(id);
+            let access = routing.member(upstream.node).map(|member| &member.access);
+            match upstream.due(access, self.shared.config.node_timeout, now) {
+                Some(Due::GiveUp(trouble)) => self.lose_upstream(id, trouble),
+                Some(Due::Connect) => self.connect_upstream(id, &routing),
+                Some(Due::Close) => self.upstreams.close(id),
+                None => {}
+            }
+        }
+        if self.index == 0 && now >= self.upstreams.forget_large {
+            self.shared.large_slots.forget();
+            self.upstreams.forget_large = now + FORGET_LARGE;
+        }
+    }
+}
+
+/// The error for a request that did not run, without type and end.
+fn unsent(trouble: &Trouble, label: &str) -> Vec<u8> {
+    match trouble {
+        Trouble::Unreachable(reason) => {
+            format!("CLUSTERDOWN {label} is unreachable: {reason}; nothing was done").into_bytes()
+        }
+        Trouble::Refused(reply) => reply.strip_prefix(b"-").unwrap_or(reply).trim_ascii_end().to_vec(),
+    }
+}
+
+/// How errors name a node.
+pub(super) fn label(routing: &Routing, node: NodeIndex) -> String {
+    routing.member(node).map_or_else(|| "a node that was removed".to_owned(), |member| member.label())
+}
+
+/// What the system said, without its number.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        io::ErrorKind::BrokenPipe => "connection broken".to_owned(),
+        io::ErrorKind::TimedOut => "connection timed out".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -34,7 +34,6 @@ fn of_the_server(spec: &Spec) -> &'static str {
         "sync" | "psync" | "replicaof" | "slaveof" | "failover" | "wait" | "replconf" => {
             "it has no replicas yet"
         }
-        "latency" => "it keeps no latencies of events yet",
         "module" => "it loads no modules",
         "acl" => "its users live in memory, and their rules are few",
         _ => "not yet",

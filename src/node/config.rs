@@ -32,6 +32,8 @@ enum Kind {
     Events,
     /// Some of the classes of [`outbox::Limits`].
     OutputLimits,
+    /// Numbers from 0 to 100.
+    Percentiles,
     Text,
 }
 
@@ -106,7 +108,9 @@ const PARAMETERS: &[Parameter] = &[
     fixed("enable-debug-command", "no"),
     settable("hz", Kind::Integer { min: 1, max: 500 }, "10"),
     fixed("io-threads", "1"),
-    only("latency-tracking", Kind::Bool, "no", "this server times pipelines, not each of their commands"),
+    settable("latency-monitor-threshold", Kind::Integer { min: 0, max: i64::MAX }, "0"),
+    settable("latency-tracking", Kind::Bool, "yes"),
+    settable("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9"),
     settable("lazyfree-lazy-expire", Kind::Bool, "no"),
     settable("lazyfree-lazy-server-del", Kind::Bool, "no"),
     settable("lazyfree-lazy-user-del", Kind::Bool, "no"),
@@ -207,9 +211,24 @@ impl Parameter {
                 let current = outbox::Limits::default().updated(current.as_bytes())?;
                 Ok(current.updated(value)?.to_string())
             }
+            Kind::Percentiles => percentiles(&text()),
             Kind::Text => Ok(text()),
         }
     }
+}
+
+/// Numbers from 0 to 100, written as Redis writes them.
+fn percentiles(text: &str) -> Result<String, String> {
+    let number = |word: &str| {
+        let number: f64 =
+            word.parse().map_err(|_| "Invalid latency-tracking-info-percentiles parameters".to_owned())?;
+        if (0.0..=100.0).contains(&number) {
+            Ok(number.to_string())
+        } else {
+            Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".to_owned())
+        }
+    };
+    Ok(text.split_ascii_whitespace().map(number).collect::<Result<Vec<_>, _>>()?.join(" "))
 }
 
 /// The parameters of one node.
@@ -236,6 +255,8 @@ struct Hot {
     tracked_keys: AtomicUsize,
     slow_micros: AtomicU64,
     slow_most: AtomicUsize,
+    keeps_times: AtomicBool,
+    latency_millis: AtomicU64,
     output: Mutex<outbox::Limits>,
 }
 
@@ -355,6 +376,9 @@ impl Config {
         let slow = u64::try_from(number("slowlog-log-slower-than")).unwrap_or(u64::MAX);
         hot.slow_micros.store(slow, Relaxed);
         hot.slow_most.store(size("slowlog-max-len"), Relaxed);
+        hot.latency_millis.store(number("latency-monitor-threshold").unsigned_abs(), Relaxed);
+        let keeps = find(b"latency-tracking").is_some_and(|index| values[index] == "yes");
+        hot.keeps_times.store(keeps, Relaxed);
         hot.tracked_keys.store(size("tracking-table-max-keys"), Relaxed);
         hot.list_fill.store(number("list-max-listpack-size"), Relaxed);
         let policy = find(b"maxmemory-policy").map_or("", |index| &values[index]);
@@ -384,6 +408,25 @@ impl Config {
     #[must_use]
     pub fn slow_threshold(&self) -> Duration {
         Duration::from_micros(self.hot.slow_micros.load(Relaxed))
+    }
+
+    /// `latency-tracking`.
+    #[must_use]
+    pub fn keeps_times(&self) -> bool {
+        self.hot.keeps_times.load(Relaxed)
+    }
+
+    /// `latency-monitor-threshold`, if anything is watched.
+    #[must_use]
+    pub fn latency_threshold(&self) -> Option<Duration> {
+        Some(self.hot.latency_millis.load(Relaxed)).filter(|&millis| millis > 0).map(Duration::from_millis)
+    }
+
+    /// `latency-tracking-info-percentiles`, as they are written.
+    #[must_use]
+    pub fn percentiles(&self) -> Vec<String> {
+        let text = self.get("latency-tracking-info-percentiles").unwrap_or_default();
+        text.split_ascii_whitespace().map(str::to_owned).collect()
     }
 
     /// `slowlog-max-len`.

@@ -59,6 +59,7 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
                 // Nothing is to change that others hear of.
                 return;
             }
+            let begun = Instant::now();
             let cycle = store.keyspace.expire_cycle(now, budget);
             store.current = None;
             store.settle(&node.state, now);
@@ -66,6 +67,7 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
             if let Some(garbage) = store.keyspace.take_garbage() {
                 node.state.freer.free(garbage);
             }
+            node.state.note_slow("expire-cycle", begun.elapsed(), now);
             cycle
         };
         if !cycle.unfinished || Instant::now() >= deadline {

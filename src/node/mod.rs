@@ -18,6 +18,7 @@ mod exclusive;
 pub mod exec;
 pub mod free;
 pub mod keyspace;
+pub mod latency;
 mod metrics;
 mod monitor;
 mod net;

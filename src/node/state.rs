@@ -16,6 +16,7 @@ use super::{
     config::Config,
     free::Freer,
     keyspace::{self, Keyspace},
+    latency::Monitor,
     slowlog::SlowLog,
     stats::Stats,
 };
@@ -55,6 +56,7 @@ pub struct NodeState {
     keyspace_base: Mutex<keyspace::Stats>,
     peak_memory: AtomicU64,
     slow_log: Mutex<SlowLog>,
+    monitor: Mutex<Monitor>,
     /// Frees what takes long.
     pub freer: Freer,
     /// Connections of all protocols.
@@ -83,6 +85,7 @@ impl NodeState {
             stats: Stats::default(),
             keyspace_base: Mutex::default(),
             slow_log: Mutex::default(),
+            monitor: Mutex::default(),
             peak_memory: AtomicU64::new(0),
             connections: ConnectionCounters::default(),
             stop,
@@ -96,11 +99,24 @@ impl NodeState {
 
     /// A command ran, and took so long.
     pub fn ran(&self, spec: &Spec, request: &Request<'_>, took: Duration, now: Millis, client: &Client) {
-        self.stats.ran(spec, took);
+        self.stats.ran(spec, took, 1, self.config.keeps_times());
+        self.note_slow(if spec.flags.has(Flags::FAST) { "fast-command" } else { "command" }, took, now);
         if took >= self.config.slow_threshold() && !spec.flags.has(Flags::SKIP_SLOWLOG) {
             let who = (client.peer.remote.to_string(), client.labels().name.clone());
             self.slow_log().add(request, took, now, who, self.config.slow_most());
         }
+    }
+
+    /// Something took so long: a spike, if that is too long.
+    pub fn note_slow(&self, event: &'static str, took: Duration, now: Millis) {
+        if self.config.latency_threshold().is_some_and(|threshold| took >= threshold) {
+            self.monitor().add(event, now, took);
+        }
+    }
+
+    /// Spikes of events.
+    pub fn monitor(&self) -> MutexGuard<'_, Monitor> {
+        self.monitor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `used_memory`: bytes of the data, and of what clients have sent and not yet read. Looks at every slot and client, some

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use super::latency::Times;
 use crate::command::{Spec, TABLE};
 
 /// A number that grows. Written only by who holds the keyspace, so adding is a load and a store and no bus lock;
@@ -40,6 +41,8 @@ pub struct CommandStats {
     pub calls: Counter,
     /// Time in it.
     pub nanoseconds: Counter,
+    /// How that time is spread; the calls of a run that was timed together count as equally long.
+    pub times: Times,
     /// Times it was refused before it ran.
     pub rejected: Counter,
     /// Times it ran and answered with an error.
@@ -95,12 +98,15 @@ impl Stats {
         &self.commands[usize::from(spec.index)]
     }
 
-    /// A command was called once, and took so long.
-    pub fn ran(&self, spec: &Spec, took: Duration) {
+    /// A command was called so many times, which together took so long.
+    pub fn ran(&self, spec: &Spec, took: Duration, calls: u64, keep_times: bool) {
         let stats = self.command(spec);
-        stats.calls.add(1);
+        stats.calls.add(calls);
         stats.nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-        self.processed.add(1);
+        if let (true, Ok(divisor @ 1..)) = (keep_times, u32::try_from(calls)) {
+            stats.times.record(took / divisor, calls);
+        }
+        self.processed.add(calls);
     }
 
     /// Of all commands that were ever called or refused.
@@ -135,6 +141,7 @@ impl Stats {
             for counter in [&stats.calls, &stats.nanoseconds, &stats.rejected, &stats.failed] {
                 counter.reset();
             }
+            stats.times.reset();
         }
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).clear();
         for counter in

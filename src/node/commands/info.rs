@@ -1,8 +1,7 @@
 //! INFO: the state of the node in lines that people and exporters read.
 //!
 //! Fields that clients and exporters expect are there also when they can only be zero (replication, persistence).
-//! `Latencystats` has no lines: a pipeline of one command is timed as a whole, so there is no time of each call
-//! (`latency-tracking` is fixed at `no`).
+//! Quick commands of a pipeline are timed together, so in `Latencystats` each of them took as long as the others.
 
 use std::fmt::Write as _;
 
@@ -61,6 +60,7 @@ fn info(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
             "replication" => replication(context, &mut lines),
             "cpu" => cpu(&mut lines),
             "commandstats" => commandstats(context, &mut lines),
+            "latencystats" => latencystats(context, &mut lines),
             "errorstats" => errorstats(context, &mut lines),
             "cluster" => lines.field("cluster_enabled", 0),
             "keyspace" => keyspace(context, &mut lines),
@@ -272,6 +272,20 @@ fn commandstats(context: &Context<'_>, lines: &mut Lines<'_>) {
                 stats.failed.get()
             ),
         );
+    }
+}
+
+fn latencystats(context: &Context<'_>, lines: &mut Lines<'_>) {
+    let percentiles = context.node.config.percentiles();
+    for (spec, stats) in context.node.stats.commands() {
+        let shown = percentiles.iter().filter_map(|percent| {
+            let value = stats.times.percentile(percent.parse().ok()?)?;
+            Some(format!("p{percent}={value:.3}"))
+        });
+        let shown: Vec<String> = shown.collect();
+        if !shown.is_empty() {
+            lines.field(format_args!("latency_percentiles_usec_{}", spec.name), shown.join(","));
+        }
     }
 }
 

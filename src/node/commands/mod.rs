@@ -13,6 +13,7 @@ mod expiry;
 mod help;
 mod info;
 mod key;
+mod latency;
 mod lcs;
 mod list;
 mod list_move;

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::{
-    acl, blocking, command, connection, counter, database, debug, dump, expire, info, key, lcs, list,
-    list_move, list_search, object, observe, pubsub, scan, server, string, string_range, tracking,
+    acl, blocking, command, connection, counter, database, debug, dump, expire, info, key, latency, lcs,
+    list, list_move, list_search, object, observe, pubsub, scan, server, string, string_range, tracking,
     transaction,
 };
 use crate::{
@@ -39,6 +39,7 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         expire::HANDLERS,
         info::HANDLERS,
         key::HANDLERS,
+        latency::HANDLERS,
         lcs::HANDLERS,
         list::HANDLERS,
         list_move::HANDLERS,

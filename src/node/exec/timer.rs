@@ -57,10 +57,7 @@ impl Timer {
     pub(super) fn end_run(&mut self, node: &NodeState) {
         let Some(spec) = self.run.take() else { return };
         let (took, calls) = (self.lap(), std::mem::take(&mut self.calls));
-        let stats = node.stats.command(spec);
-        stats.calls.add(calls);
-        stats.nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-        node.stats.processed.add(calls);
+        node.stats.ran(spec, took, calls, node.config.keeps_times());
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Not here: the data path of a proxy, which forwards bytes it does not decode.
 
+mod compare;
+
 use std::{io, time::Duration};
 
 use bytes::{Buf, BytesMut};
@@ -11,6 +13,8 @@ use tokio::{
 };
 
 use crate::protocol::{Value, encode_command};
+
+pub use compare::{Dialogue, delete_if_value};
 
 /// Why a call has no reply.
 #[derive(Debug, thiserror::Error)]

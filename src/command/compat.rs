@@ -113,6 +113,7 @@ fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'st
         Route::Split(_) => Ok("split"),
         Route::AllNodes(Merge::Sum | Merge::KeyCount) => Ok("all, added up"),
         Route::AllNodes(_) => Ok("all"),
+        Route::Transaction => Ok("one node"),
         Route::Local if (daemons.proxy)(spec) => Ok("itself"),
         Route::Local => Err("not yet"),
         Route::Refused(reason) => Err(reason),

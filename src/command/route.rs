@@ -14,6 +14,8 @@ pub enum Route {
     AllNodes(Merge),
     /// Answered by the proxy.
     Local,
+    /// Begins or ends a transaction, which the proxy keeps for its client and sends to one node.
+    Transaction,
     /// Not possible through a proxy, and why (a clause that begins in lower case).
     Refused(&'static str),
 }
@@ -48,8 +50,6 @@ pub mod reason {
     pub const NO_KEY: &str = "it names no key, so there is no telling which node should run it";
     /// `SORT` with patterns.
     pub const SORT_PATTERN: &str = "BY and GET read keys that may be on other nodes";
-    /// `MULTI` and its like.
-    pub const TRANSACTION: &str = "proxies do not keep transactions yet";
     /// `SUBSCRIBE` and its like.
     pub const SUBSCRIPTION: &str = "proxies do not carry subscriptions yet";
     /// `PUBLISH` and its like.
@@ -103,6 +103,12 @@ impl Spec {
             }
         }
         self.route
+    }
+
+    /// Whether it is run at once also between `MULTI` and `EXEC`.
+    #[must_use]
+    pub fn is_never_queued(&self) -> bool {
+        matches!(self.name, "discard" | "exec" | "multi" | "quit" | "reset" | "watch")
     }
 
     /// Whether this request may wait for others to act: `XREAD` only with `BLOCK`, others always.

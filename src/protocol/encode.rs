@@ -10,7 +10,7 @@ pub const SHARED_MIN: usize = 64 << 10;
 const BULK_FRAME: usize = 24;
 
 /// Which RESP a client speaks (`HELLO 2|3`). RESP3 types are written in their RESP2 form to a RESP2 client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Version {
     /// The default of every new connection.
     #[default]

@@ -31,6 +31,8 @@ pub(super) struct ClientInfo {
     pub(super) protocol: AtomicU8,
     /// Bytes of requests not complete, and of replies not sent.
     pub(super) buffers: (AtomicU64, AtomicU64),
+    /// Commands between `MULTI` and `EXEC`; -1 without `MULTI`.
+    queued: AtomicI64,
     /// Its worker is to close it.
     pub(super) killed: AtomicBool,
     /// Logged in, where clients must.
@@ -53,6 +55,11 @@ pub(super) struct Names {
 }
 
 impl ClientInfo {
+    /// How many commands wait for `EXEC`, if any can.
+    pub(super) fn set_queued(&self, queued: Option<u32>) {
+        self.queued.store(queued.map_or(-1, i64::from), Relaxed);
+    }
+
     /// Names, to read or change.
     pub(super) fn names(&self) -> MutexGuard<'_, Names> {
         // Nothing panics while it holds the lock; strings are whole either way.
@@ -74,14 +81,12 @@ impl ClientInfo {
         let names = self.names();
         let command =
             TABLE.get(usize::from(self.last_command.load(Relaxed))).map_or("NULL", |spec| spec.name);
-        let flags = match (names.no_evict, names.no_touch) {
-            (false, false) => "N",
-            (true, false) => "e",
-            (false, true) => "T",
-            (true, true) => "eT",
-        };
+        let queued = self.queued.load(Relaxed);
+        let wishes = [(queued >= 0, 'x'), (names.no_evict, 'e'), (names.no_touch, 'T')];
+        let flags: String = wishes.iter().filter(|wish| wish.0).map(|wish| wish.1).collect();
+        let flags = if flags.is_empty() { "N" } else { &flags };
         format!(
-            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 ssub=0 multi=-1 \
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 ssub=0 multi={queued} \
              qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem={} tot-mem={} events=r cmd={command} \
              user=default redir=-1 resp={} lib-name={} lib-ver={}",
             self.id,
@@ -130,6 +135,7 @@ impl Clients {
             database: AtomicU8::new(0),
             protocol: AtomicU8::new(2),
             buffers: (AtomicU64::new(0), AtomicU64::new(0)),
+            queued: AtomicI64::new(-1),
             killed: AtomicBool::new(false),
             names: Mutex::default(),
         });

@@ -17,8 +17,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    delete,
-    direct::Direct,
     figures::{self, Live},
     local::LocalClient,
     losses::Noticed,
@@ -27,6 +25,7 @@ use super::{
     worker::{Mailbox, Message, stream::Stream},
 };
 use crate::{
+    client,
     protocol::Value,
     server::{
         ConnectionCounters, Daemon, Peer, Served, WorkerHandle,
@@ -50,8 +49,6 @@ pub(super) struct Proxy {
     pub(super) shared: Arc<Shared>,
     /// The table in use.
     routing: watch::Sender<Arc<Routing>>,
-    /// Requests that go to a node past the workers.
-    pub(super) direct: Direct,
     pub(super) live: Live,
     /// Members that came back without their keys.
     pub(super) losses: Noticed,
@@ -61,14 +58,7 @@ pub(super) struct Proxy {
 impl Proxy {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (routing, _) = watch::channel(Arc::new(Routing::unknown()));
-        Self {
-            shared,
-            routing,
-            direct: Direct::default(),
-            live: Live::default(),
-            losses: Noticed::default(),
-            next: AtomicUsize::new(0),
-        }
+        Self { shared, routing, live: Live::default(), losses: Noticed::default(), next: AtomicUsize::new(0) }
     }
 
     /// Waits for the first table, so that the first clients of a proxy that starts do not see errors; not for long, because
@@ -89,13 +79,12 @@ impl Proxy {
         self.routing.subscribe()
     }
 
-    /// Puts another table to use, everywhere. Returns the turn of [`Direct`] that goes by it.
-    pub(super) fn publish(&self, routing: &Arc<Routing>) -> u64 {
+    /// Puts another table to use, everywhere.
+    pub(super) fn publish(&self, routing: &Arc<Routing>) {
         self.routing.send_replace(Arc::clone(routing));
         for mailbox in self.shared.mailboxes() {
             mailbox.send(Message::Routing(Arc::clone(routing)));
         }
-        self.direct.turn()
     }
 
     /// Workers take turns.
@@ -174,7 +163,8 @@ impl Daemon for Proxy {
     }
 
     async fn delete_if_value(&self, session: &mut LocalClient, key: Bytes, value: Bytes) -> Value {
-        delete::if_value(self, session, key, value).await
+        let Ok(reply) = client::delete_if_value(session, &key, &value).await;
+        reply
     }
 
     async fn figures(&self) -> v1::LiveFigures {

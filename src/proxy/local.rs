@@ -1,12 +1,15 @@
 //! Callers within the process (gRPC): each is a client of a worker, over a socket pair, with all that a client has.
 
-use std::{io, os::unix::net::UnixStream, sync::Arc};
+use std::{convert::Infallible, io, os::unix::net::UnixStream, sync::Arc};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::worker::{Mailbox, Message, stream::Stream};
-use crate::protocol::{Value, encode_command};
+use crate::{
+    client::Dialogue,
+    protocol::{Value, encode_command},
+};
 
 /// A connection to a worker; made with the first command.
 #[derive(Debug)]
@@ -14,12 +17,19 @@ pub(super) struct LocalClient {
     mailbox: Option<Arc<Mailbox>>,
     stream: Option<tokio::net::UnixStream>,
     input: BytesMut,
-    database: u32,
+}
+
+impl Dialogue for LocalClient {
+    type Error = Infallible;
+
+    async fn ask(&mut self, commands: &[Vec<Bytes>]) -> Result<Vec<Value>, Infallible> {
+        Ok(self.call(commands).await)
+    }
 }
 
 impl LocalClient {
     pub(super) fn new(mailbox: Option<Arc<Mailbox>>) -> Self {
-        Self { mailbox, stream: None, input: BytesMut::new(), database: 0 }
+        Self { mailbox, stream: None, input: BytesMut::new() }
     }
 
     /// Runs a pipeline; one reply per command. Without a connection every reply is an error.
@@ -31,20 +41,7 @@ impl LocalClient {
             let text = format!("ERR the proxy closed the connection of this call: {error}");
             replies.resize(commands.len(), Value::Error(text.into()));
         }
-        for (command, reply) in commands.iter().zip(&replies) {
-            if let ([name, index], Value::Simple(_)) = (&command[..], reply)
-                && name.eq_ignore_ascii_case(b"select")
-            {
-                self.database =
-                    std::str::from_utf8(index).ok().and_then(|index| index.parse().ok()).unwrap_or_default();
-            }
-        }
         replies
-    }
-
-    /// What the caller selected.
-    pub(super) fn database(&self) -> u32 {
-        self.database
     }
 
     async fn try_call(&mut self, commands: &[Vec<Bytes>], replies: &mut Vec<Value>) -> io::Result<()> {

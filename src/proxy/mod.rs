@@ -4,7 +4,7 @@
 //! node connections, batching), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket), [`remains`] (large
 //! memory given back), [`large`] (where large values are), [`merge`], [`merging`], [`info`], [`scan`] and [`count`] (many replies
 //! into one), [`membership`], [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`],
-//! [`figures`], [`losses`], [`delete`] and [`direct`] (what the listener and gRPC see), [`local`] (gRPC calls
+//! [`figures`], [`losses`] (what the listener and gRPC see), [`local`] (gRPC calls
 //! as clients of a worker). Not here: what a command is (`command`), slot arithmetic and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
 
@@ -13,8 +13,6 @@ mod claim;
 mod clients;
 mod count;
 mod daemon;
-mod delete;
-mod direct;
 mod figures;
 mod freeze;
 mod gather;
@@ -34,6 +32,7 @@ mod scan;
 mod shared;
 mod slab;
 mod tenure;
+mod transaction;
 mod upstream;
 mod worker;
 

@@ -11,25 +11,25 @@ pub(super) const COMMANDS: &[Row] = &[
         .since("2.0.0")
         .complexity("O(N), N the queued commands")
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])
-        .refused(reason::TRANSACTION),
+        .route(Route::Transaction),
     row("exec", 1, "Run the queued commands, if no watched key has changed.")
         .since("1.2.0")
         .complexity("that of the queued commands")
         .flags(&[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG])
-        .refused(reason::TRANSACTION),
+        .route(Route::Transaction),
     row("multi", 1, "Queue the commands that follow until EXEC.")
         .since("1.2.0")
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])
-        .refused(reason::TRANSACTION),
+        .route(Route::Transaction),
     row("unwatch", 1, "Watch no keys any more.")
         .since("2.2.0")
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])
-        .refused(reason::TRANSACTION),
+        .route(Route::Transaction),
     row("watch", -2, "Let the next EXEC fail if one of the keys changes before.")
         .since("2.2.0")
         .complexity("O(N), N the keys")
         .flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY])
         .keys(&[range(1, -1, 1, &[RO])])
-        .refused(reason::TRANSACTION)
+        .route(Route::Transaction)
         .args(&[key("key", 0).multiple()]),
 ];

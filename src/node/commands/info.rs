@@ -276,6 +276,9 @@ fn commandstats(context: &Context<'_>, lines: &mut Lines<'_>) {
 }
 
 fn latencystats(context: &Context<'_>, lines: &mut Lines<'_>) {
+    if !context.node.config.keeps_times() {
+        return;
+    }
     let percentiles = context.node.config.percentiles();
     for (spec, stats) in context.node.stats.commands() {
         let shown = percentiles.iter().filter_map(|percent| {

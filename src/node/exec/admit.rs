@@ -15,9 +15,6 @@ pub(super) enum Admission {
     Queue,
 }
 
-/// Commands that are never queued.
-const NOT_QUEUED: [&str; 6] = ["discard", "exec", "multi", "quit", "reset", "watch"];
-
 /// What a client of RESP2 with subscriptions may run: its connection carries nothing else.
 const OF_SUBSCRIBERS: [&str; 9] = [
     "ping",
@@ -64,7 +61,7 @@ fn admit_with_care(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Re
     if caller.monitoring && touches {
         return Err("ERR Replica can't interact with the keyspace".into());
     }
-    let queued = in_transaction && !NOT_QUEUED.contains(&spec.name);
+    let queued = in_transaction && !spec.is_never_queued();
     Ok(if queued { Admission::Queue } else { Admission::Run })
 }
 

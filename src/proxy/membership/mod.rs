@@ -67,9 +67,8 @@ pub(super) struct Membership {
     /// There is something to put to use, at the latest then.
     publish_by: Option<tokio::time::Instant>,
     seen: Seen,
-    /// By every worker, and behind them by the requests past the workers.
+    /// By every worker.
     applied: Vec<Epoch>,
-    drains: JoinSet<Epoch>,
     watchdog: Watchdog,
     /// Whether the registry answered.
     asked: JoinSet<bool>,
@@ -113,8 +112,7 @@ impl Membership {
             logins,
             publish_by: None,
             seen: Seen::default(),
-            applied: vec![Epoch::default(); workers + 1],
-            drains: JoinSet::new(),
+            applied: vec![Epoch::default(); workers],
             watchdog: Watchdog::default(),
             asked: JoinSet::new(),
         }
@@ -184,7 +182,6 @@ impl Membership {
         self.seen = Seen::default();
         self.publish_by = None;
         self.applied.fill(Epoch::default());
-        self.drains.abort_all();
         self.logins.forget_pending();
         let mut topology = self.registry.watch(keys::TOPOLOGY);
         let mut nodes = self.registry.watch(keys::NODES);
@@ -212,10 +209,6 @@ impl Membership {
                     self.publish(tenure.clone());
                     announcer.announce(self.newest());
                 }
-                Some(Ok(epoch)) = self.drains.join_next() => {
-                    self.drained(epoch);
-                    announcer.announce(self.newest());
-                }
                 () = until(self.watchdog.due()) => self.look_after_held_writes(),
                 Some(answered) = self.asked.join_next() => {
                     let silent = !matches!(answered, Ok(true));
@@ -239,13 +232,6 @@ impl Membership {
     /// The epoch that everything in this proxy has come to.
     fn newest(&self) -> Epoch {
         self.applied.iter().copied().min().unwrap_or_default()
-    }
-
-    /// Requests past the workers have come to this epoch.
-    fn drained(&mut self, epoch: Epoch) {
-        if let Some(last) = self.applied.last_mut() {
-            *last = epoch.max(*last);
-        }
     }
 
     /// Ends a freeze that takes too long, or asks the registry whether anybody could still tell when to go on.
@@ -363,21 +349,11 @@ impl Membership {
         self.publish_by = None;
         let members = self.logins.members(&self.nodes);
         let routing = Arc::new(Routing::new(self.topology.clone(), members, tenure));
-        let epoch = routing.epoch();
-        tracing::debug!(%epoch, "routing by");
+        tracing::debug!(epoch = %routing.epoch(), "routing by");
         // It was heard of now, whatever an earlier question found.
         self.tell(|| Message::Registry { silent: false });
         self.watchdog.see(&self.topology, tokio::time::Instant::now());
-        let turn = self.proxy.publish(&routing);
-        if routing.any_frozen().is_some() {
-            let proxy = Arc::clone(&self.proxy);
-            self.drains.spawn(async move {
-                proxy.direct.drained(turn).await;
-                epoch
-            });
-        } else {
-            self.drained(epoch);
-        }
+        self.proxy.publish(&routing);
     }
 
     fn tell(&self, message: impl Fn() -> Message) {

@@ -31,6 +31,7 @@ use super::{
     remains::Remains,
     routing::{Access, Login, NodeIndex},
     slab::Key,
+    transaction::Use,
 };
 use crate::protocol::{Version, frame::FrameScanner};
 
@@ -47,6 +48,8 @@ pub(super) enum Receiver {
     Client { client: Key, sequence: u32 },
     /// A part of a request that went to several nodes.
     Part { gather: Key, part: u32 },
+    /// It is not looked at.
+    Nobody,
 }
 
 /// A request that is not answered: who gets the reply and where in the stream it began.
@@ -54,6 +57,8 @@ pub(super) enum Receiver {
 struct Tag {
     receiver: Receiver,
     start: u64,
+    /// Replies that come before the one that is meant.
+    skip: u32,
 }
 
 /// A reply as it comes from a node.
@@ -75,7 +80,7 @@ impl Reply<'_> {
 }
 
 /// Which connections to a node a request may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Purpose {
     /// Selected.
     pub(super) database: u8,
@@ -140,8 +145,7 @@ impl Lost {
 pub(super) struct Upstream {
     pub(super) node: NodeIndex,
     pub(super) purpose: Purpose,
-    /// Among those to its node with its purpose.
-    pub(super) number: usize,
+    pub(super) usage: Use,
     link: Link,
     /// Requests, from stream position `base` on.
     out: Outbox,
@@ -163,11 +167,11 @@ pub(super) struct Upstream {
 }
 
 impl Upstream {
-    pub(super) fn new(node: NodeIndex, purpose: Purpose, number: usize) -> Self {
+    pub(super) fn new(node: NodeIndex, purpose: Purpose, usage: Use) -> Self {
         Self {
             node,
             purpose,
-            number,
+            usage,
             link: Link::Idle,
             out: Outbox::default(),
             base: 0,
@@ -346,14 +350,15 @@ impl Upstream {
 
     // === requests ===
 
-    /// Takes a request; its bytes are to be appended to what is returned.
+    /// Takes a request; its bytes are to be appended to what is returned. It may be several commands at once, of which only the last
+    /// reply is meant: those before it are skipped.
     #[inline]
-    pub(super) fn push(&mut self, receiver: Receiver, now: Instant) -> &mut Outbox {
+    pub(super) fn push(&mut self, receiver: Receiver, skip: u32, now: Instant) -> &mut Outbox {
         if self.tags.is_empty() {
             self.waiting_since = Some(now);
         }
         self.taken += 1;
-        self.tags.push_back(Tag { receiver, start: self.base + self.out.len() as u64 });
+        self.tags.push_back(Tag { receiver, start: self.base + self.out.len() as u64, skip });
         &mut self.out
     }
 
@@ -469,6 +474,13 @@ impl Upstream {
         }
         if !self.is_ready() {
             return self.take_greeting(reply.bytes());
+        }
+        match self.tags.front_mut() {
+            Some(tag) if tag.skip > 0 => {
+                tag.skip -= 1;
+                return Ok(());
+            }
+            Some(_) | None => {}
         }
         let Some(tag) = self.tags.pop_front() else {
             return Err(Failure::nonsense("it sent a reply that nobody asked for"));

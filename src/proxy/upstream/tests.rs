@@ -19,7 +19,7 @@ impl Bench {
     fn new(version: Version, database: u8) -> Self {
         let purpose = Purpose { database, version };
         Self {
-            upstream: Upstream::new(0, purpose, 0),
+            upstream: Upstream::new(0, purpose, Use::Shared { number: 0 }),
             now: Instant::now(),
             remains: Remains::default(),
             got: Vec::new(),
@@ -42,7 +42,7 @@ impl Bench {
 
     fn push(&mut self, sequence: u32, words: &[&str]) {
         let receiver = Receiver::Client { client: client(), sequence };
-        encode_command(self.upstream.push(receiver, self.now).tail(), words);
+        encode_command(self.upstream.push(receiver, 0, self.now).tail(), words);
     }
 
     fn send(&mut self) {
@@ -78,6 +78,7 @@ fn outcomes(lost: &Lost) -> Vec<(u32, Outcome)> {
     let sequence = |receiver| match receiver {
         Receiver::Client { sequence, .. } => sequence,
         Receiver::Part { part, .. } => part,
+        Receiver::Nobody => u32::MAX,
     };
     lost.receivers().map(|(receiver, outcome)| (sequence(receiver), outcome)).collect()
 }
@@ -103,6 +104,30 @@ fn requests_wait_for_the_handshake_and_are_answered_in_order() {
     bench.receive(b"$1\r\nA\r\n>1\r\n+pushed\r\n$-1\r\n").unwrap();
     assert_eq!(bench.got, [(0, b"$1\r\nA\r\n".to_vec()), (1, b"$-1\r\n".to_vec())]);
     assert_eq!((bench.upstream.taken(), bench.upstream.answered()), (2, 2));
+}
+
+#[test]
+fn of_a_block_only_the_last_reply_is_told() {
+    let mut bench = Bench::ready();
+    bench.push(0, &["GET", "a"]);
+    let receiver = Receiver::Client { client: client(), sequence: 1 };
+    let block = bench.upstream.push(receiver, 3, bench.now).tail();
+    [&["MULTI"][..], &["GET", "a"], &["GET", "b"], &["EXEC"]]
+        .iter()
+        .for_each(|words| encode_command(block, words));
+    bench.push(2, &["GET", "c"]);
+    bench.send();
+    bench.receive(b"$-1\r\n+OK\r\n+QUEUED\r\n-OOM full\r\n").unwrap();
+    assert_eq!((bench.got.len(), bench.upstream.answered()), (1, 1));
+    bench.receive(b"-EXECABORT no\r\n$1\r\nC\r\n").unwrap();
+    assert_eq!(bench.got[1..], [(1, b"-EXECABORT no\r\n".to_vec()), (2, b"$1\r\nC\r\n".to_vec())]);
+    assert_eq!((bench.upstream.taken(), bench.upstream.answered()), (3, 3));
+    let receiver = Receiver::Client { client: client(), sequence: 3 };
+    encode_command(bench.upstream.push(receiver, 1, bench.now).tail(), &["MULTI"]);
+    bench.send();
+    bench.receive(b"+OK\r\n").unwrap();
+    let lost = bench.upstream.lose(unreachable("reset"), bench.now);
+    assert_eq!(outcomes(&lost), [(3, Outcome::Unknown)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::stream::Stream;
+use super::{stream::Stream, upstreams::UpstreamId};
 use crate::{
     connection::Replies as ReplyMode,
     protocol::{Batch, Encoder, ProtocolError, Version},
@@ -17,6 +17,7 @@ use crate::{
         remains::Remains,
         replies::{Replies, Sequence},
         slab::Key,
+        transaction::{Transaction, Watching},
         upstream::Receiver,
     },
     slot::SlotId,
@@ -115,6 +116,11 @@ pub(super) struct Client {
     pub(super) replies_wanted: ReplyMode,
     /// Whether the request under way wants no reply.
     pub(super) muted: bool,
+    /// Between `MULTI` and `EXEC`.
+    pub(super) transaction: Option<Box<Transaction>>,
+    pub(super) watching: Option<Watching<UpstreamId>>,
+    /// What is under way went over a connection of its own: what follows waits for its reply.
+    pub(super) fenced: bool,
     pub(super) stall: Option<Stall>,
     /// What it waited for.
     pub(super) counted: Option<Arc<Counted>>,
@@ -146,6 +152,11 @@ impl Client {
             out.len() - before
         });
         self.share.take(0, bytes);
+    }
+
+    /// Answers the request under way with OK.
+    pub(super) fn ok(&mut self) {
+        self.reply(|reply| reply.simple("OK"));
     }
 
     /// Answers the request under way with an error, code first.
@@ -204,6 +215,12 @@ impl Client {
     pub(super) fn ask(&mut self) -> Asker {
         let sequence = self.replies.expect(self.muted);
         Asker { client: self.key, sequence, version: self.version }
+    }
+
+    /// How much is queued, for those who list clients.
+    pub(super) fn note_queue(&self) {
+        let queued = self.transaction.as_ref().map(|transaction| transaction.queued());
+        self.info.set_queued(queued);
     }
 
     /// Begins a request: decides whether its reply is wanted.

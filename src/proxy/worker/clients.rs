@@ -169,6 +169,9 @@ impl Worker {
                 replies_before: ReplyMode::On,
                 replies_wanted: ReplyMode::On,
                 muted: false,
+                transaction: None,
+                watching: None,
+                fenced: false,
                 stall: None,
                 counted: None,
                 unread: false,
@@ -409,7 +412,8 @@ impl Worker {
     }
 
     pub(super) fn close_client(&mut self, key: Key) {
-        if let Some(client) = self.clients.all.forget(key) {
+        if let Some(mut client) = self.clients.all.forget(key) {
+            self.unwatch(&mut client);
             self.shared.clients.remove(client.info.id);
             client.abandon(&mut self.remains);
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     command::{
-        Flags, KeyPositions, Route, Spec,
+        Flags, KeyPositions, ResolveError, Route, Spec,
         keys::{self, InvalidArguments},
         resolve,
         route::reason,
@@ -37,11 +37,18 @@ impl Worker {
         if client.replies.buffered() > OUTPUT_MAX {
             return Err(Stall::Output);
         }
+        if client.fenced {
+            if in_flight > 0 {
+                return Err(Stall::Drain);
+            }
+            client.fenced = false;
+        }
         self.upstreams.choose(client, request, in_flight)?;
         let spec = match resolve(request) {
             Ok(spec) => spec,
             Err(error) => {
                 self.refuse(client, error.text());
+                self.spoil(client, matches!(error, ResolveError::Arity { name: "exec" }));
                 return Ok(());
             }
         };
@@ -49,16 +56,39 @@ impl Worker {
             self.refuse(client, "NOAUTH Authentication required.");
             return Ok(());
         }
+        if client.transaction.is_some() && spec.flags.has(Flags::NO_MULTI) {
+            self.refuse(client, "ERR Command not allowed inside a transaction");
+            self.spoil(client, false);
+            return Ok(());
+        }
+        if client.transaction.is_some() && !spec.is_never_queued() {
+            let errors = self.counters.errors;
+            self.queue(client, routing, spec, request);
+            if self.counters.errors > errors {
+                self.spoil(client, false);
+            }
+            return Ok(());
+        }
         match spec.route_for(request) {
             Route::OneSlot => self.one_slot(client, routing, spec, request)?,
             Route::Split(merge) => self.split(client, routing, spec, merge, request)?,
             Route::AllNodes(merge) => self.all_nodes(client, routing, spec, merge, request)?,
+            Route::Transaction => self.about_transactions(client, routing, spec, request)?,
             Route::Local => self.local(client, spec, request)?,
             Route::Refused(reason) => self.unavailable(client, spec, reason),
         }
         self.counters.commands += 1;
         client.info.last_command.store(spec.index, Relaxed);
         Ok(())
+    }
+
+    /// A request was refused: what is queued will not run; nor is it queued any longer, if that was `EXEC`.
+    fn spoil(&mut self, client: &mut Client, is_exec: bool) {
+        if is_exec {
+            self.end_transaction(client);
+        } else if let Some(transaction) = &mut client.transaction {
+            transaction.abort();
+        }
     }
 
     /// Answers with an error of the proxy's own.
@@ -156,16 +186,19 @@ impl Worker {
 
     /// A write to a slot on the move waits; without a registry nobody could tell it when to go on.
     pub(super) fn hold(&mut self, client: &mut Client, slot: SlotId) -> Result<(), Stall> {
+        let text = self.held(slot)?;
+        self.refuse(client, text);
+        Ok(())
+    }
+
+    /// The same; what is to be told instead.
+    pub(super) fn held(&self, slot: SlotId) -> Result<String, Stall> {
         if !self.epochs.registry_silent {
             return Err(Stall::Held);
         }
-        self.refuse(
-            client,
-            format!(
-                "TRYAGAIN slot {slot} is being moved and etcd does not answer; nothing was written, try again later"
-            ),
-        );
-        Ok(())
+        Ok(format!(
+            "TRYAGAIN slot {slot} is being moved and etcd does not answer; nothing was written, try again later"
+        ))
     }
 
     /// A read of a slot that may have changed its owner, if this proxy's registration has ended, is refused rather than
@@ -174,10 +207,7 @@ impl Worker {
         if routing.is_certain() {
             return false;
         }
-        self.refuse(
-            client,
-            format!("CLUSTERDOWN slot {slot} may have moved: this proxy has no contact with etcd; try another proxy"),
-        );
+        self.refuse(client, uncertain(slot));
         true
     }
 
@@ -194,4 +224,9 @@ impl Worker {
         let matters = |slot| if spec.writes() { routing.holds(slot) } else { routing.is_frozen(slot) };
         keys.indices().map(|index| SlotId::of_key(request.arg(index))).find(|&slot| matters(slot))
     }
+}
+
+/// Nobody may be asked about a slot.
+pub(super) fn uncertain(slot: SlotId) -> String {
+    format!("CLUSTERDOWN slot {slot} may have moved: this proxy has no contact with etcd; try another proxy")
 }

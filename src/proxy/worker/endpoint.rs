@@ -30,6 +30,17 @@ impl Worker {
         if client.replies.in_flight() > 0 && changes_requests(client, spec, request) {
             return Err(Stall::Drain);
         }
+        if client.watching.is_some() && changes_requests(client, spec, request) && spec.name != "reset" {
+            let name = spec.name.to_ascii_uppercase();
+            self.refuse(
+                client,
+                format!("ERR {name} is not possible through a proxy while keys are watched: UNWATCH first"),
+            );
+            return Ok(());
+        }
+        if spec.name == "reset" {
+            self.end_transaction(client);
+        }
         let mut out = Vec::new();
         let mut encoder = Encoder::new(&mut out, client.version);
         let mut here = Here { client, shared: &self.shared, now: self.turn.wall };

@@ -10,7 +10,7 @@
 //! of their own, and are merged a few elements at a time.
 //!
 //! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`] and [`epochs`] own what is theirs; what a request means is in
-//! [`dispatch`], [`everywhere`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! [`dispatch`], [`everywhere`], [`transactions`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod client;
 mod clients;
@@ -23,6 +23,7 @@ mod gathers;
 pub(super) mod local;
 mod mailbox;
 pub(super) mod stream;
+mod transactions;
 mod upstreams;
 
 use std::{

@@ -2,6 +2,7 @@
 //! Not here: what a connection is ([`crate::proxy::upstream`]).
 
 use std::{
+    collections::HashMap,
     io::{self, Read as _, Write as _},
     sync::Arc,
     time::{Duration, Instant},
@@ -23,6 +24,7 @@ use crate::{
         routing::{Access, NodeIndex, Routing},
         shared::Shared,
         slab::Key,
+        transaction::Use,
         upstream::{BACKLOG_MAX, Due, Failure, Lost, Purpose, Receiver, Reply, Trouble, Upstream},
     },
     slot::SlotId,
@@ -41,6 +43,9 @@ const MANY_ARGUMENTS: usize = 1000;
 const REPLIES_PER_TURN: u64 = 4096;
 /// How long it is remembered in which slots there are large values.
 const FORGET_LARGE: Duration = Duration::from_secs(600);
+
+/// A connection that belongs to nobody for so long is closed.
+const LEFT_OVER: Duration = Duration::from_secs(10);
 
 const NOBODY: UpstreamId = UpstreamId(u32::MAX);
 const TOKEN_BIT: usize = 1 << (usize::BITS - 1);
@@ -71,6 +76,8 @@ struct Connected {
     waiters: Vec<Key>,
     /// A large reply is on its way.
     clogged: bool,
+    /// Since when it belongs to nobody, if it is dedicated.
+    free_since: Instant,
     /// On the list of those to be flushed.
     dirty: bool,
     /// On the list of those to go on with in the next turn.
@@ -83,6 +90,8 @@ pub(super) struct Upstreams {
     all: Vec<Connected>,
     /// By node, then by purpose and number.
     by_place: Vec<Box<[UpstreamId]>>,
+    /// Those that are dedicated, and to nobody now.
+    free: HashMap<(NodeIndex, Purpose), Vec<UpstreamId>>,
     dirty: Vec<UpstreamId>,
     /// By number among those to a node: how many a large reply keeps busy.
     clogged: Vec<u32>,
@@ -105,6 +114,7 @@ impl Upstreams {
         Self {
             all: Vec::new(),
             by_place: Vec::new(),
+            free: HashMap::new(),
             dirty: Vec::new(),
             clogged: vec![0; ordinary + SPARE],
             forget_large: now + FORGET_LARGE,
@@ -143,18 +153,63 @@ impl Upstreams {
         while self.by_place.len() <= usize::from(node) {
             self.by_place.push(vec![NOBODY; per_node].into_boxed_slice());
         }
-        let id = UpstreamId(self.all.len() as u32);
-        self.all.push(Connected {
-            upstream: Upstream::new(node, purpose, number),
-            socket: None,
-            waiters: Vec::new(),
-            clogged: false,
-            dirty: false,
-            again: false,
-        });
+        let id = self.add(Upstream::new(node, purpose, Use::Shared { number }));
         let place = self.place(purpose, number);
         self.by_place[usize::from(node)][place] = id;
         id
+    }
+
+    fn add(&mut self, upstream: Upstream) -> UpstreamId {
+        let id = UpstreamId(self.all.len() as u32);
+        self.all.push(Connected {
+            upstream,
+            socket: None,
+            waiters: Vec::new(),
+            clogged: false,
+            free_since: self.forget_large,
+            dirty: false,
+            again: false,
+        });
+        id
+    }
+
+    /// One that belongs to a client until it is released.
+    pub(super) fn dedicate(&mut self, node: NodeIndex, client: &Client) -> UpstreamId {
+        let purpose = Purpose { database: client.database, version: client.version };
+        let usage = Use::Dedicated { to: Some(client.key) };
+        match self.free.get_mut(&(node, purpose)).and_then(Vec::pop) {
+            Some(id) => {
+                self.all[id.0 as usize].upstream.usage = usage;
+                id
+            }
+            None => self.add(Upstream::new(node, purpose, usage)),
+        }
+    }
+
+    /// Nobody's any more; it may be used again at once, because all that is sent on it is done in order.
+    pub(super) fn release(&mut self, id: UpstreamId, now: Instant) {
+        let connected = &mut self.all[id.0 as usize];
+        connected.upstream.usage = Use::Dedicated { to: None };
+        connected.free_since = now;
+        let place = (connected.upstream.node, connected.upstream.purpose);
+        self.free.entry(place).or_default().push(id);
+    }
+
+    /// The client a connection belongs to, if it is dedicated to one.
+    fn owner(&self, id: UpstreamId) -> Option<Key> {
+        match self.upstream(id).usage {
+            Use::Dedicated { to } => to,
+            Use::Shared { .. } => None,
+        }
+    }
+
+    /// Whether a connection belongs to nobody for so long that it is to be closed.
+    fn is_left_over(&self, id: UpstreamId, now: Instant) -> bool {
+        let connected = &self.all[id.0 as usize];
+        matches!(connected.upstream.usage, Use::Dedicated { to: None })
+            && connected.upstream.is_ready()
+            && connected.upstream.is_quiet()
+            && now.saturating_duration_since(connected.free_since) >= LEFT_OVER
     }
 
     /// Which connections a client's requests take, one at every node. While something is under way it keeps to them, because only
@@ -232,8 +287,20 @@ impl Upstreams {
     /// Takes a request for a connection that was checked; its bytes are to be appended to what is returned.
     #[inline]
     pub(super) fn push(&mut self, id: UpstreamId, receiver: Receiver, now: Instant) -> &mut Outbox {
+        self.push_block(id, receiver, 0, now)
+    }
+
+    /// The same for several commands that are one request: so many replies come before the one that is meant.
+    #[inline]
+    pub(super) fn push_block(
+        &mut self,
+        id: UpstreamId,
+        receiver: Receiver,
+        skip: u32,
+        now: Instant,
+    ) -> &mut Outbox {
         self.mark_dirty(id);
-        self.all[id.0 as usize].upstream.push(receiver, now)
+        self.all[id.0 as usize].upstream.push(receiver, skip, now)
     }
 
     #[inline]
@@ -273,9 +340,11 @@ impl Upstreams {
     fn note_clogging(&mut self, id: UpstreamId) {
         let connected = &mut self.all[id.0 as usize];
         let clogged = connected.upstream.is_receiving_much();
-        if clogged != connected.clogged {
+        if clogged != connected.clogged
+            && let Use::Shared { number } = connected.upstream.usage
+        {
             connected.clogged = clogged;
-            let count = &mut self.clogged[connected.upstream.number];
+            let count = &mut self.clogged[number];
             *count = if clogged { *count + 1 } else { *count - 1 };
         }
     }
@@ -500,6 +569,7 @@ impl Worker {
                 Receiver::Part { gather, part } => {
                     gathers.part_arrived(gather, part, reply, Outcome::Answered);
                 }
+                Receiver::Nobody => {}
             });
         upstreams.note_clogging(id);
         dealt
@@ -534,9 +604,25 @@ impl Worker {
                     self.clients.complete(client, sequence, reply, &self.shared.large_slots);
                 }
                 Receiver::Part { gather, part } => self.gathers.part_arrived(gather, part, reply, outcome),
+                Receiver::Nobody => {}
             }
         }
+        self.forget_watched(id);
         self.answer_gathers();
+    }
+
+    /// What a connection watched for a client is not watched any more.
+    fn forget_watched(&mut self, id: UpstreamId) {
+        if let Some(client) = self.upstreams.owner(id).and_then(|key| self.clients.get_mut(key))
+            && let Some(watching) = &mut client.watching
+        {
+            watching.lost = true;
+        }
+    }
+
+    fn close_upstream(&mut self, id: UpstreamId) {
+        self.forget_watched(id);
+        self.upstreams.close(id);
     }
 
     /// After the table of routes changed: connections to members that are gone or that let in another user now.
@@ -551,7 +637,7 @@ impl Worker {
                 None => upstream.is_quiet(),
             };
             if close {
-                self.upstreams.close(id);
+                self.close_upstream(id);
             }
         }
         for id in self.upstreams.expected(routing) {
@@ -577,7 +663,8 @@ impl Worker {
             match upstream.due(access, self.shared.config.node_timeout, now) {
                 Some(Due::GiveUp(trouble)) => self.lose_upstream(id, trouble),
                 Some(Due::Connect) => self.connect_upstream(id, &routing),
-                Some(Due::Close) => self.upstreams.close(id),
+                Some(Due::Close) => self.close_upstream(id),
+                None if self.upstreams.is_left_over(id, now) => self.close_upstream(id),
                 None => {}
             }
         }

@@ -13,7 +13,17 @@ use super::{
 
 /// Nothing is refused that redis-server serves, and any two keys may meet in a command.
 fn pair<'a>(ours: &'a cluster_fixture::Server, theirs: &'a cluster_fixture::Server) -> Pair<'a> {
-    Pair { ours, theirs, refusal: |_| None, exceptions: &[], commands: is_implemented, together: |_| true }
+    Pair {
+        ours,
+        theirs,
+        refusal: |_| None,
+        exceptions: &[],
+        files: &[("transactions", include_str!("cases/transactions.txt"))],
+        spans_nodes: true,
+        queued: |_| true,
+        commands: is_implemented,
+        together: |_| true,
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use cluster_fixture::{Server, console, etcd, node, proxy, redis_server};
 use redis_cluster::{
-    command::{Flags, Group, Route, Spec, keys, resolve, route::reason},
+    command::{Flags, Group, KeyPositions, Route, Spec, keys, resolve, route::reason},
     node::commands::table::is_implemented,
     protocol::{Batch, Limits, Value, Version, encode_command},
     proxy::answers,
@@ -54,7 +54,10 @@ impl Cluster {
             refusal,
             exceptions: EXCEPTIONS,
             commands: is_implemented,
-            together: |spec| spec.route != Route::OneSlot,
+            files: &[],
+            spans_nodes: false,
+            queued: of_one_slot,
+            together: |spec| !matches!(spec.route, Route::OneSlot | Route::Transaction),
         }
     }
 }
@@ -103,6 +106,24 @@ const NOT_ON_STOCK: &[(&str, &str)] = &[
 /// What a stock server behind the proxy serves or the proxy refuses: all of Redis.
 fn on_stock(spec: &Spec) -> bool {
     NOT_ON_STOCK.iter().all(|(name, _)| *name != spec.name) && spec.subcommands().is_empty()
+}
+
+/// Whether a request can be a part of a transaction whose keys are of one slot.
+fn of_one_slot(request: &[Vec<u8>]) -> bool {
+    if refusal(request).is_some() {
+        return false;
+    }
+    let mut bytes = Vec::new();
+    encode_command(&mut bytes, request);
+    let mut batch = Batch::default();
+    batch.parse(&bytes, &Limits::default()).expect("a request");
+    let request = batch.get(0, &bytes);
+    let Ok(spec) = resolve(&request) else { return true };
+    let goes_to_one = matches!(spec.route, Route::OneSlot | Route::Split(_) | Route::Transaction);
+    let one = SlotId::of_key(b"k1");
+    let keys = keys::positions(spec, &request);
+    let fits = |keys: KeyPositions| keys.indices().all(|at| SlotId::of_key(request.arg(at)) == one);
+    goes_to_one && keys.is_ok_and(fits)
 }
 
 /// What a proxy says instead of serving a request, by the command table. Malformed requests are not refused: they get the

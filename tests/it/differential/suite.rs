@@ -27,7 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("many-keys", include_str!("cases/many-keys.txt")),
     ("lcs", include_str!("cases/lcs.txt")),
     ("lists", include_str!("cases/lists.txt")),
-    ("transactions", include_str!("cases/transactions.txt")),
+    ("transactions on one node", include_str!("cases/transactions-on-one-node.txt")),
 ];
 
 /// One of ours, and redis-server.
@@ -40,8 +40,45 @@ pub(super) struct Pair<'a> {
     pub(super) exceptions: &'static [Exception],
     /// Commands that are asked by chance.
     pub(super) commands: fn(&Spec) -> bool,
+    /// Chosen cases besides those of every daemon.
+    pub(super) files: &'static [(&'static str, &'static str)],
+    /// Whether a transaction may have keys of several slots.
+    pub(super) spans_nodes: bool,
+    /// Commands that may be asked by chance between `MULTI` and `EXEC`, if all keys are of one slot.
+    pub(super) queued: fn(&[Vec<u8>]) -> bool,
     /// Whether keys of different slots make sense in a command.
     pub(super) together: fn(&Spec) -> bool,
+}
+
+/// What a connection has begun.
+#[derive(Clone, Copy, Default)]
+struct Bound {
+    transaction: bool,
+    watching: bool,
+}
+
+impl Bound {
+    /// With this command too.
+    fn after(self, spec: &Spec, words: usize) -> Self {
+        match spec.name {
+            "multi" => Self { transaction: true, ..self },
+            "watch" => Self { watching: true, ..self },
+            "exec" if self.transaction => Self::default(),
+            // With more words it is refused, and ends nothing.
+            "discard" if self.transaction && words == 1 => Self::default(),
+            "unwatch" if !self.transaction && words == 1 => Self { watching: false, ..self },
+            _ => self,
+        }
+    }
+
+    fn to_one_node(self, pair: &Pair<'_>) -> bool {
+        !pair.spans_nodes && (self.transaction || self.watching)
+    }
+
+    /// Whether a request can be asked that leads here.
+    fn allows(self, pair: &Pair<'_>, spec: &Spec, request: &[Vec<u8>]) -> bool {
+        (!self.transaction || is_exact(spec)) && (!self.to_one_node(pair) || (pair.queued)(request))
+    }
 }
 
 /// Commands that chance may not call, and why.
@@ -132,7 +169,7 @@ impl Pair<'_> {
     pub(super) fn chosen_cases(&self) {
         let mut differences = Differences::default();
         for version in [Version::Resp2, Version::Resp3] {
-            for (file, text) in FILES {
+            for (file, text) in FILES.iter().chain(self.files) {
                 let mut peers = self.connect(version);
                 for peer in &mut peers {
                     peer.call(&["FLUSHALL"]);
@@ -170,33 +207,34 @@ impl Pair<'_> {
             let looked_at: Vec<_> = pools.keys.iter().chain(&one_slot.keys[1..]).collect();
             for round in 0..rounds {
                 for peer in &mut peers {
-                    // A transaction may be open.
+                    // A transaction may be open, or keys watched.
                     peer.call(&["DISCARD"]);
+                    peer.call(&["UNWATCH"]);
                     peer.call(&["SELECT", "0"]);
                     peer.call(&["FLUSHALL"]);
                 }
                 let mut history = Vec::new();
-                let mut in_transaction = false;
+                let mut bound = Bound::default();
                 for step in 0..REQUESTS {
                     // Towards the end, what is there is looked at.
                     let request = match REQUESTS - step {
                         left if left <= looked_at.len() => {
                             vec![b"GET".to_vec(), looked_at[left - 1].clone()]
                         }
-                        _ => {
-                            let mut spec = *chance.pick(specs.as_slice());
-                            while in_transaction && !is_exact(spec) {
-                                spec = *chance.pick(specs.as_slice());
+                        left if left == looked_at.len() + 1 => vec![b"DISCARD".to_vec()],
+                        _ => loop {
+                            let spec = *chance.pick(specs.as_slice());
+                            let bound = bound.after(spec, 1);
+                            let any = !bound.to_one_node(self) && ((self.together)(spec) || chance.one_in(4));
+                            let request = request(spec, if any { &pools } else { &one_slot }, &mut chance);
+                            if bound.allows(self, spec, &request) {
+                                break request;
                             }
-                            in_transaction = match spec.name {
-                                "multi" => true,
-                                "exec" | "discard" => false,
-                                _ => in_transaction,
-                            };
-                            let any = (self.together)(spec) || chance.one_in(4);
-                            request(spec, if any { &pools } else { &one_slot }, &mut chance)
-                        }
+                        },
                     };
+                    if let Some(spec) = spec(&request) {
+                        bound = bound.after(spec, request.len());
+                    }
                     history.push(shown(&request));
                     let what =
                         format_args!("{version:?} round {round}:\n        {}", related(&history, &request))

@@ -8,8 +8,9 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
+use bytes::Bytes;
 use redis_cluster::{
-    client::{ClientError, Connection},
+    client::{self, ClientError, Connection, Dialogue},
     id::ProxyId,
     protocol::Value,
 };
@@ -87,6 +88,15 @@ impl Open {
     pub(super) async fn read(&mut self) -> Result<Value, ClientError> {
         let address = self.connection.address().to_owned();
         alive::reply_of(&address, self.connection.read()).await
+    }
+}
+
+impl Dialogue for Open {
+    type Error = ClientError;
+
+    async fn ask(&mut self, commands: &[Vec<Bytes>]) -> Result<Vec<Value>, ClientError> {
+        let address = self.connection.address().to_owned();
+        alive::reply_of(&address, self.connection.ask(commands)).await
     }
 }
 
@@ -182,6 +192,25 @@ impl Link {
         }
     }
 
+    /// Deletes a key if it holds this string.
+    pub(super) async fn delete_if(
+        &mut self,
+        view: &ClusterView,
+        options: &Options,
+        key: &Bytes,
+        value: &Bytes,
+    ) -> Result<(Value, ProxyId), DataError> {
+        let mut open = self.take(view, options).await?;
+        match client::delete_if_value(&mut open, key, value).await {
+            Ok(reply) => {
+                let proxy = open.proxy.clone();
+                self.give_back(open);
+                Ok((reply, proxy))
+            }
+            Err(source) => Err(DataError::Lost { proxy: open.proxy, source }),
+        }
+    }
+
     /// Remembers what the next connection has to be told.
     pub(super) fn note(&mut self, arguments: &[Vec<u8>], reply: &Value) {
         if let [name, database] = arguments
@@ -200,11 +229,6 @@ impl Link {
     fn select(&mut self, database: u32) {
         self.database = database;
         self.shown.store(database, Ordering::Relaxed);
-    }
-
-    /// The database that was selected.
-    pub(super) fn database(&self) -> u32 {
-        self.database
     }
 }
 

@@ -2,16 +2,10 @@
 
 use std::time::Duration;
 
-use redis_cluster::{
-    client::Connection,
-    id::NodeId,
-    protocol::Value,
-    server::grpc::v1::{DeleteRequest, redis_client::RedisClient},
-};
-use tonic::transport::Endpoint;
+use redis_cluster::{client::Connection, id::NodeId, protocol::Value};
 
 use super::{
-    Session, explain, figures, guard, help, operations,
+    Session, explain, guard, help, operations,
     outcome::{Body, Outcome, Status},
     show,
 };
@@ -143,50 +137,15 @@ pub(super) fn unknown_node(view: &super::ClusterView, id: &NodeId) -> Outcome {
     Outcome::failure(Status::Refused, format!("no node {id}; {known}"))
 }
 
-/// Compared and deleted at once, by the proxy.
+/// Compared and deleted at once.
 async fn delete_if(session: &Session, key: Vec<u8>, value: Vec<u8>) -> Outcome {
-    let view = session.now();
-    let database = session.inner.data.lock().await.database();
-    let mut reasons = Vec::new();
-    for (id, proxy) in &view.proxies {
-        let address = figures::reachable_address(&proxy.record.address);
-        let endpoint = match Endpoint::from_shared(format!("http://{address}")) {
-            Ok(endpoint) => endpoint.connect_timeout(session.options().connect_timeout),
-            Err(error) => {
-                reasons.push(format!("proxy {id}: {error}"));
-                continue;
-            }
-        };
-        let channel = match endpoint.connect().await {
-            Ok(channel) => channel,
-            Err(error) => {
-                reasons.push(format!("proxy {id} at {address}: {}", figures::root_cause(&error)));
-                continue;
-            }
-        };
-        let request = DeleteRequest { key: key.into(), if_value: Some(value.into()), database };
-        let reply = RedisClient::new(channel).delete(request).await;
-        return match reply {
-            Ok(reply) => Outcome {
-                via: Some(id.clone()),
-                ..Outcome::reply(Value::Integer(i64::from(reply.into_inner().deleted)))
-            },
-            Err(status) if status.code() == tonic::Code::Unavailable => {
-                Outcome::failure(Status::Unreachable, format!("proxy {id}: {}", status.message()))
-            }
-            Err(status) => {
-                Outcome { via: Some(id.clone()), ..Outcome::reply(Value::Error(redis_error(&status).into())) }
-            }
-        };
+    let view = match session.first_look().await {
+        Ok(view) => view,
+        Err(error) => return error.into(),
+    };
+    let mut link = session.inner.data.lock().await;
+    match link.delete_if(&view, &session.inner.options, &key.into(), &value.into()).await {
+        Ok((reply, proxy)) => Outcome { via: Some(proxy), ..Outcome::reply(reply) },
+        Err(error) => error.into(),
     }
-    let reasons = if reasons.is_empty() { "none is registered".to_owned() } else { reasons.join("; ") };
-    Outcome::failure(Status::Unreachable, format!("no proxy can be reached: {reasons}"))
-}
-
-/// A gRPC error carries Redis's text; where it has no code of its own it gets the general one.
-fn redis_error(status: &tonic::Status) -> String {
-    let text = status.message();
-    let code = text.split(' ').next().unwrap_or_default();
-    let has_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    if has_code { text.to_owned() } else { format!("ERR {text}") }
 }

@@ -1,0 +1,128 @@
+//! What a client queues between `MULTI` and `EXEC`, and what it watches. Pure: when and where it runs is the worker's.
+
+use super::{routing::NodeIndex, slab::Key};
+use crate::{
+    id::Epoch,
+    protocol::{Request, encode_command},
+    slot::SlotId,
+};
+
+/// The queue of one client.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    /// The commands, as they will be sent.
+    commands: Vec<u8>,
+    queued: u32,
+    /// Slots of their keys, and whether something is written there.
+    slots: Vec<(SlotId, bool)>,
+    aborted: bool,
+}
+
+impl Transaction {
+    /// Queues a command with keys in these slots.
+    pub(super) fn queue(&mut self, request: &Request<'_>, slots: &[SlotId], writes: bool) {
+        match request.raw() {
+            Some(raw) => self.commands.extend_from_slice(raw),
+            None => encode_command(&mut self.commands, &request.args().collect::<Vec<_>>()),
+        }
+        self.queued += 1;
+        for &slot in slots {
+            match self.slots.iter_mut().find(|known| known.0 == slot) {
+                Some(known) => known.1 |= writes,
+                None => self.slots.push((slot, writes)),
+            }
+        }
+    }
+
+    /// `EXEC` will fail: a command was refused.
+    pub(super) fn abort(&mut self) {
+        *self = Self { aborted: true, queued: self.queued, ..Self::default() };
+    }
+
+    /// Whether a command was refused.
+    pub(super) fn is_aborted(&self) -> bool {
+        self.aborted
+    }
+
+    /// Commands.
+    pub(super) fn queued(&self) -> u32 {
+        self.queued
+    }
+
+    /// Bytes of them.
+    pub(super) fn memory(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Slots of all keys, and whether something is written there.
+    pub(super) fn slots(&self) -> &[(SlotId, bool)] {
+        &self.slots
+    }
+
+    /// What is sent to the node, in one piece so that nothing comes between.
+    pub(super) fn into_block(self) -> Vec<u8> {
+        let mut block = Vec::with_capacity(self.commands.len() + 32);
+        encode_command(&mut block, &["MULTI"]);
+        block.extend_from_slice(&self.commands);
+        encode_command(&mut block, &["EXEC"]);
+        block
+    }
+}
+
+/// Keys that a client watches, on a connection of its own to their node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watching<Upstream> {
+    pub(super) node: NodeIndex,
+    pub(super) upstream: Upstream,
+    /// When it began: after any change of the slots nobody can tell what has happened to the keys.
+    pub(super) epoch: Epoch,
+    /// The connection is gone, and with it what was watched.
+    pub(super) lost: bool,
+}
+
+/// To whom a connection to a node belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// All clients of the worker: one of those with this number.
+    Shared { number: usize },
+    /// One client at a time; nobody at the moment, perhaps.
+    Dedicated { to: Option<Key> },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Args;
+
+    fn queue(transaction: &mut Transaction, words: &[&str], writes: bool) {
+        let args = Args::of(words).expect("small");
+        let slots: Vec<SlotId> = words[1..].iter().map(|key| SlotId::of_key(key.as_bytes())).collect();
+        transaction.queue(&args.request().expect("a name"), &slots, writes);
+    }
+
+    #[test]
+    fn one_block_with_all_of_it() {
+        let mut transaction = Transaction::default();
+        queue(&mut transaction, &["GET", "a"], false);
+        queue(&mut transaction, &["INCR", "{a}b"], true);
+        queue(&mut transaction, &["DEL", "c", "a"], true);
+        queue(&mut transaction, &["PING"], false);
+        let [a, c] = [b"a", b"c"].map(|key| SlotId::of_key(key));
+        assert_eq!(transaction.slots(), [(a, true), (c, true)]);
+        assert_eq!(transaction.queued(), 4);
+        let mut block = Vec::new();
+        let all: [&[&str]; 6] =
+            [&["MULTI"], &["GET", "a"], &["INCR", "{a}b"], &["DEL", "c", "a"], &["PING"], &["EXEC"]];
+        all.iter().for_each(|words| encode_command(&mut block, words));
+        assert_eq!(transaction.into_block(), block);
+    }
+
+    #[test]
+    fn what_was_aborted_keeps_nothing() {
+        let mut transaction = Transaction::default();
+        queue(&mut transaction, &["SET", "a"], true);
+        transaction.abort();
+        assert!(transaction.is_aborted() && transaction.slots().is_empty());
+        assert_eq!(transaction.memory(), 0);
+    }
+}

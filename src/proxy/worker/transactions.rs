@@ -1,0 +1,283 @@
+//! `MULTI`, `EXEC` and `WATCH`. Commands are queued here and checked as Redis does; at `EXEC` they are sent in one piece to the node
+//! that owns all their keys. `WATCH` takes a connection to that node which belongs to the client until `EXEC`, because what a node
+//! watches it watches for a connection.
+
+use std::sync::Arc;
+
+use super::{
+    Worker,
+    client::{Client, Stall},
+    dispatch::uncertain,
+    upstreams::{UpstreamId, label},
+};
+use crate::{
+    command::{Route, Spec, keys, route::reason},
+    protocol::{Limits, Request, encode_command},
+    proxy::{
+        outbox::LARGE,
+        routing::{NodeIndex, Routing},
+        transaction::{Transaction, Watching},
+        upstream::Receiver,
+    },
+    slot::SlotId,
+};
+
+impl Worker {
+    /// A command about transactions.
+    pub(super) fn about_transactions(
+        &mut self,
+        client: &mut Client,
+        routing: &Arc<Routing>,
+        spec: &Spec,
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
+        match (spec.name, client.transaction.is_some()) {
+            ("multi", true) => self.refuse(client, "ERR MULTI calls can not be nested"),
+            ("multi", false) => {
+                client.transaction = Some(Box::default());
+                client.note_queue();
+                client.ok();
+            }
+            ("exec", true) => return self.exec(client, routing),
+            ("exec", false) => self.refuse(client, "ERR EXEC without MULTI"),
+            ("discard", true) => {
+                self.end_transaction(client);
+                client.ok();
+            }
+            ("discard", false) => self.refuse(client, "ERR DISCARD without MULTI"),
+            ("watch", true) => self.refuse(client, "ERR WATCH inside MULTI is not allowed"),
+            ("watch", false) => return self.watch(client, routing, request),
+            _ => {
+                self.unwatch(client);
+                client.ok();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever a client has begun is over.
+    pub(super) fn end_transaction(&mut self, client: &mut Client) -> Option<Box<Transaction>> {
+        self.unwatch(client);
+        let transaction = client.transaction.take();
+        client.note_queue();
+        transaction
+    }
+
+    /// Keeps a command for `EXEC`.
+    pub(super) fn queue(
+        &mut self,
+        client: &mut Client,
+        routing: &Routing,
+        spec: &'static Spec,
+        request: &Request<'_>,
+    ) {
+        let slots = match spec.route {
+            // What would wait does not wait inside MULTI.
+            Route::OneSlot | Route::Split(_) | Route::Refused(reason::BLOCKING) => {
+                let keys = keys::positions(spec, request);
+                keys.map_or(Vec::new(), |keys| {
+                    keys.indices().map(|index| SlotId::of_key(request.arg(index))).collect()
+                })
+            }
+            Route::Transaction => Vec::new(),
+            Route::Local if matches!(spec.name, "echo" | "ping" | "time") => Vec::new(),
+            Route::Local | Route::AllNodes(_) => {
+                let name = spec.name.replace('|', " ");
+                let text = format!(
+                    "ERR '{name}' is not available inside MULTI through a proxy: EXEC runs on one node"
+                );
+                return self.refuse(client, text);
+            }
+            Route::Refused(reason) => return self.unavailable(client, spec, reason),
+        };
+        if let Route::Refused(reason) = spec.route_for(request)
+            && !spec.waits(request)
+        {
+            return self.unavailable(client, spec, reason);
+        }
+        let Some(transaction) = &mut client.transaction else { return };
+        let known = transaction.slots().first().map(|first| first.0);
+        if let Err(text) = one_node(routing, known.into_iter().chain(slots.iter().copied())) {
+            return self.refuse(client, text);
+        }
+        transaction.queue(request, &slots, spec.writes());
+        if transaction.memory() > Limits::default().query_buffer {
+            tracing::warn!(client = client.info.address(), "closing a client that queues without an end");
+            client.closing = true;
+        }
+        client.note_queue();
+        client.reply(|reply| reply.simple("QUEUED"));
+    }
+
+    fn exec(&mut self, client: &mut Client, routing: &Arc<Routing>) -> Result<(), Stall> {
+        let place = match self.place_of_exec(client, routing)? {
+            Ok(place) => place,
+            Err(text) => {
+                self.end_transaction(client);
+                self.refuse(client, text);
+                return Ok(());
+            }
+        };
+        match place {
+            Place::Nowhere { changed } => {
+                self.end_transaction(client);
+                client.reply(|reply| if changed { reply.null_array() } else { reply.array(0) });
+            }
+            Place::At(upstream) => {
+                let Some(transaction) = client.transaction.take() else { return Ok(()) };
+                client.note_queue();
+                self.counters.forwarded += 1;
+                let receiver = client.expect();
+                let skipped = transaction.queued() + 1;
+                let out = self.upstreams.push_block(upstream, receiver, skipped, self.turn.now);
+                let block = transaction.into_block();
+                if block.len() >= LARGE {
+                    out.push(block.into());
+                } else {
+                    out.tail().extend_from_slice(&block);
+                }
+                if let Some(watching) = client.watching.take() {
+                    // EXEC ends what was watched; what follows takes other connections.
+                    self.upstreams.release(watching.upstream, self.turn.now);
+                    client.fenced = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a transaction runs now, if it can; an error ends it.
+    fn place_of_exec(&mut self, client: &Client, routing: &Routing) -> Result<Result<Place, Vec<u8>>, Stall> {
+        let Some(transaction) = &client.transaction else { return Ok(Ok(Place::Nowhere { changed: false })) };
+        if transaction.is_aborted() {
+            let text = "EXECABORT Transaction discarded because of previous errors.";
+            return Ok(Err(text.into()));
+        }
+        if let Some(watching) = &client.watching {
+            if client.replies.in_flight() > 0 {
+                // They went another way.
+                return Err(Stall::Drain);
+            }
+            if watching.lost || watching.epoch != routing.epoch() {
+                return Ok(Ok(Place::Nowhere { changed: true }));
+            }
+        }
+        if routing.holds_any() {
+            for &(slot, writes) in transaction.slots() {
+                if writes && routing.holds(slot) {
+                    return self.held(slot).map(|text| Err(text.into_bytes()));
+                }
+                if routing.is_frozen(slot) && !routing.is_certain() {
+                    return Ok(Err(uncertain(slot).into_bytes()));
+                }
+            }
+        }
+        let node = match one_node(routing, transaction.slots().iter().map(|slot| slot.0)) {
+            Ok(node) => node,
+            Err(text) => return Ok(Err(text)),
+        };
+        let upstream = match (&client.watching, node) {
+            (Some(watching), Some(node)) if watching.node != node => {
+                return Ok(Err(on_several(routing, watching.node, node)));
+            }
+            (Some(watching), _) => watching.upstream,
+            (None, _) if transaction.queued() == 0 => return Ok(Ok(Place::Nowhere { changed: false })),
+            (None, node) => match node.or(routing.owning().first().copied()) {
+                Some(node) => self.upstreams.of(node, client),
+                None => return Ok(Err(routing.no_owner(SlotId::of_key(b"")).into_bytes())),
+            },
+        };
+        let checked = self.upstreams.check(upstream, client, routing, self.turn.now)?;
+        Ok(checked.map(|()| Place::At(upstream)))
+    }
+
+    fn watch(&mut self, client: &mut Client, routing: &Routing, request: &Request<'_>) -> Result<(), Stall> {
+        if client.replies.in_flight() > 0 {
+            // What this client has written before is no change to come.
+            return Err(Stall::Drain);
+        }
+        let slots: Vec<SlotId> = request.args_from(1).map(SlotId::of_key).collect();
+        for &slot in &slots {
+            if routing.is_frozen(slot) && self.refuse_uncertain(client, routing, slot) {
+                return Ok(());
+            }
+        }
+        let node = match one_node(routing, slots.iter().copied()) {
+            Ok(Some(node)) => node,
+            Ok(None) => return Ok(()),
+            Err(text) => {
+                self.refuse(client, text);
+                return Ok(());
+            }
+        };
+        let upstream = match client.watching {
+            Some(watching) if watching.lost || watching.epoch != routing.epoch() => {
+                // The next EXEC answers nil, whatever else is watched.
+                client.ok();
+                return Ok(());
+            }
+            Some(watching) if watching.node != node => {
+                self.refuse(client, on_several(routing, watching.node, node));
+                return Ok(());
+            }
+            Some(watching) => watching.upstream,
+            None => self.upstreams.dedicate(node, client),
+        };
+        client.watching = Some(Watching { node, upstream, epoch: routing.epoch(), lost: false });
+        match self.upstreams.check(upstream, client, routing, self.turn.now)? {
+            Ok(()) => {
+                self.forward(client, upstream, request);
+                client.fenced = true;
+            }
+            Err(text) => {
+                if let Some(watching) = client.watching.take() {
+                    self.upstreams.release(watching.upstream, self.turn.now);
+                }
+                self.refuse(client, text);
+            }
+        }
+        Ok(())
+    }
+
+    /// A client watches nothing any more.
+    pub(super) fn unwatch(&mut self, client: &mut Client) {
+        let Some(watching) = client.watching.take() else { return };
+        if !watching.lost {
+            let out = self.upstreams.push(watching.upstream, Receiver::Nobody, self.turn.now);
+            encode_command(out.tail(), &["UNWATCH"]);
+        }
+        self.upstreams.release(watching.upstream, self.turn.now);
+    }
+}
+
+/// Where a transaction runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// On no node: nothing is queued, or something has changed.
+    Nowhere {
+        changed: bool,
+    },
+    At(UpstreamId),
+}
+
+/// The node that owns all these slots; none if there are none.
+fn one_node(routing: &Routing, slots: impl Iterator<Item = SlotId>) -> Result<Option<NodeIndex>, Vec<u8>> {
+    let mut node = None;
+    for slot in slots {
+        let owner = routing.owner(slot).ok_or_else(|| routing.no_owner(slot).into_bytes())?;
+        match node {
+            Some(node) if node != owner => return Err(on_several(routing, node, owner)),
+            _ => node = Some(owner),
+        }
+    }
+    Ok(node)
+}
+
+fn on_several(routing: &Routing, one: NodeIndex, other: NodeIndex) -> Vec<u8> {
+    format!(
+        "CROSSSLOT the keys of a transaction must be on one node: these are on {} and {}; give them a common {{tag}}",
+        label(routing, one),
+        label(routing, other)
+    )
+    .into_bytes()
+}

@@ -16,6 +16,8 @@
 //!
 //! The console is the workspace member `tui` and uses this library like any other program.
 
+#![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "numbers of tests are small"))]
+
 pub mod client;
 pub mod cluster;
 pub mod command;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Slots of a cluster.
 pub const SLOTS: usize = 16384;
+const LAST: u16 = 16383;
 
 /// A `SCAN` cursor of our nodes is a slot above this many bits of the hash from which on its keys were not visited: below
 /// 2^53 with the slot's 14, because clients of JavaScript, Lua and others keep it as a double.
@@ -26,7 +27,7 @@ impl SlotId {
     /// The slot of a key.
     #[must_use]
     pub fn of_key(key: &[u8]) -> Self {
-        Self(crc16(hash_tag(key)) & (SLOTS as u16 - 1))
+        Self(crc16(hash_tag(key)) & LAST)
     }
 
     /// 0 to 16383.
@@ -43,7 +44,7 @@ impl SlotId {
 
     /// Every slot, in order.
     pub fn all() -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator {
-        (0..SLOTS as u16).map(Self)
+        (0..=LAST).map(Self)
     }
 }
 
@@ -71,7 +72,7 @@ const fn tables() -> [[u16; 256]; 8] {
     let mut tables = [[0u16; 256]; 8];
     let mut byte = 0;
     while byte < 256 {
-        let mut crc = (byte as u16) << 8;
+        let mut crc = ((byte as u64 & 0xFF) as u16) << 8;
         let mut bit = 0;
         while bit < 8 {
             crc = if crc & 0x8000 != 0 { (crc << 1) ^ 0x1021 } else { crc << 1 };

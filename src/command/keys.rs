@@ -145,7 +145,10 @@ pub struct InvalidArguments;
 
 impl KeyPositions {
     fn push(&mut self, first: usize, last: usize, step: usize, flags: KeyFlags) {
-        self.runs[self.used] = Run { first: first as u32, last: last as u32, step: step as u32, flags };
+        // Arguments are counted in 32 bits: see `protocol::Limits`.
+        let [first, last, step] =
+            [first, last, step].map(|index| u32::try_from(index).expect("fewer arguments than that"));
+        self.runs[self.used] = Run { first, last, step, flags };
         self.used += 1;
     }
 
@@ -401,7 +404,7 @@ pub(super) fn legacy(specs: &[KeySpec]) -> (i32, i32, i32) {
         let (Search::Index(index), Find::Range { last, step, limit: 0 }) = (spec.search, spec.find) else {
             continue;
         };
-        let (first, step) = (index as i32, step as i32);
+        let (Ok(first), Ok(step)) = (i32::try_from(index), i32::try_from(step)) else { continue };
         let end = if last >= 0 { first + last } else { last };
         match &mut legacy {
             None => legacy = Some((first, end, step)),

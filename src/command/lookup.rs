@@ -22,7 +22,7 @@ const fn build() -> [u16; PLACES] {
         while places[place] != EMPTY {
             place = (place + 1) % PLACES;
         }
-        places[place] = index as u16;
+        places[place] = super::spec::index_of(index);
         index += 1;
     }
     places
@@ -59,7 +59,7 @@ const fn hash(name: &[u8]) -> usize {
     };
     let mixed = (first | LOWER).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         ^ (last | LOWER).wrapping_add(name.len() as u64).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 54
+    ((mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
 }
 
 #[cfg(test)]

@@ -256,12 +256,12 @@ pub(super) const fn number<const N: usize>(groups: &[&[Row]]) -> [Spec; N] {
             let mut sub = 0;
             while sub < rows[row].subcommands.len() {
                 let mut child = complete(&rows[row].subcommands[sub], sub_at);
-                child.container = Some(at as u16);
+                child.container = Some(index_of(at));
                 table[sub_at] = child;
                 sub_at += 1;
                 sub += 1;
             }
-            spec.subcommands = (first_sub as u16, sub_at as u16);
+            spec.subcommands = (index_of(first_sub), index_of(sub_at));
             table[at] = spec;
             at += 1;
             row += 1;
@@ -271,10 +271,17 @@ pub(super) const fn number<const N: usize>(groups: &[&[Row]]) -> [Spec; N] {
     table
 }
 
+/// A place in the table.
+#[expect(clippy::cast_possible_truncation, reason = "checked")]
+pub(super) const fn index_of(place: usize) -> u16 {
+    assert!(place < u16::MAX as usize);
+    place as u16
+}
+
 const fn complete(row: &Row, index: usize) -> Spec {
     let mut spec = row.spec;
     assert!(row.has_route || !spec.keys.is_empty(), "a command without keys must say its route");
-    spec.index = index as u16;
+    spec.index = index_of(index);
     spec.acl = spec.acl.with(implied(spec.flags, spec.acl));
     if super::keys::movable(spec.keys) {
         spec.flags = spec.flags.with(Flags::MOVABLEKEYS);

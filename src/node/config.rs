@@ -10,7 +10,7 @@ use std::{
 
 use super::{object::list::Fill, outbox, pubsub::events::Wanted};
 use crate::protocol::{
-    Limits,
+    BUFFER_MAX, Limits,
     number::{parse_i64, parse_memory},
 };
 
@@ -27,6 +27,8 @@ enum Kind {
         min: i64,
         max: i64,
     },
+    /// Bytes of what a client sends.
+    Buffer,
     Choice(&'static [&'static str]),
     /// Letters of [`Wanted`].
     Events,
@@ -98,7 +100,7 @@ const PARAMETERS: &[Parameter] = &[
         Kind::OutputLimits,
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
     ),
-    settable("client-query-buffer-limit", Kind::Memory { min: 1 << 20, max: i64::MAX }, "1073741824"),
+    settable("client-query-buffer-limit", Kind::Buffer, "1073741824"),
     fixed("cluster-enabled", "no"),
     fixed("daemonize", "no"),
     fixed("databases", "16"),
@@ -128,7 +130,7 @@ const PARAMETERS: &[Parameter] = &[
     settable("notify-keyspace-events", Kind::Events, ""),
     fixed("port", "0"),
     fixed("protected-mode", "no"),
-    settable("proto-max-bulk-len", Kind::Memory { min: 1 << 20, max: i64::MAX }, "536870912"),
+    settable("proto-max-bulk-len", Kind::Buffer, "536870912"),
     fixed("replicaof", ""),
     settable("requirepass", Kind::Text, ""),
     only("save", Kind::Text, "", NO_PERSISTENCE),
@@ -195,6 +197,14 @@ impl Parameter {
             Kind::Integer { min, max } => {
                 let number = parse_i64(value).ok_or("argument couldn't be parsed into an integer")?;
                 within(number, min, max)
+            }
+            Kind::Buffer => {
+                let number = parse_memory(value).ok_or("argument must be a memory value")?;
+                let most = i64::try_from(BUFFER_MAX).unwrap_or(i64::MAX);
+                match within(number, 1 << 20, i64::MAX) {
+                    Ok(_) if number > most => Err(format!("this server takes at most {most}")),
+                    checked => checked,
+                }
             }
             Kind::Memory { min, max } => {
                 within(parse_memory(value).ok_or("argument must be a memory value")?, min, max)
@@ -521,6 +531,18 @@ mod tests {
                 Ok(parameter.default)
             );
         }
+    }
+
+    #[test]
+    fn what_a_client_sends_has_room_in_32_bits() {
+        let config = Config::default();
+        for name in ["proto-max-bulk-len", "client-query-buffer-limit"] {
+            assert_eq!(set(&config, &[(name, "3gb")]).unwrap(), [name]);
+            let refused = set(&config, &[(name, "4gb")]).unwrap_err();
+            assert!(refused.ends_with(&format!("this server takes at most {BUFFER_MAX}")), "{refused}");
+            assert!(set(&config, &[(name, "1")]).unwrap_err().contains("argument must be between 1048576"));
+        }
+        assert_eq!(config.limits().bulk, 3 << 30);
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Daemon for Node {
                     expires += db.slot_expiring(slot) as u64;
                 }
             }
-            v1::DatabaseKeys { database: index as u32, keys, expires }
+            v1::DatabaseKeys { database: u32::try_from(index).unwrap_or(u32::MAX), keys, expires }
         };
         Some((0..keyspace.databases()).map(count).filter(|database| database.keys > 0).collect())
     }

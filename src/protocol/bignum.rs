@@ -6,9 +6,14 @@ use std::cmp::Ordering;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Natural(Vec<u32>);
 
+/// The lower digit of two.
+fn low(digits: u64) -> u32 {
+    (digits & 0xFFFF_FFFF) as u32
+}
+
 impl From<u64> for Natural {
     fn from(number: u64) -> Self {
-        let mut natural = Self(vec![number as u32, (number >> 32) as u32]);
+        let mut natural = Self(vec![low(number), low(number >> 32)]);
         natural.trim();
         natural
     }
@@ -35,11 +40,11 @@ impl Natural {
         let mut carry = u64::from(addend);
         for digit in &mut self.0 {
             carry += u64::from(*digit) * u64::from(factor);
-            *digit = carry as u32;
+            *digit = low(carry);
             carry >>= 32;
         }
         if carry > 0 {
-            self.0.push(carry as u32);
+            self.0.push(low(carry));
         }
     }
 
@@ -52,10 +57,10 @@ impl Natural {
             let mut carry = 0;
             for digit in &mut self.0 {
                 let shifted = u64::from(*digit) << small | carry;
-                *digit = shifted as u32;
+                *digit = low(shifted);
                 carry = shifted >> 32;
             }
-            self.0.push(carry as u32);
+            self.0.push(low(carry));
             self.trim();
         }
         self.0.splice(..0, std::iter::repeat_n(0, bits / 32));
@@ -81,7 +86,7 @@ impl Natural {
             let mut remainder = 0u64;
             for digit in rest.iter_mut().rev() {
                 let value = remainder << 32 | u64::from(*digit);
-                *digit = (value / 1_000_000_000) as u32;
+                *digit = low(value / 1_000_000_000);
                 remainder = value % 1_000_000_000;
             }
             while rest.last() == Some(&0) {

@@ -63,7 +63,7 @@ fn round(mantissa: u128, exponent: i32, inexact: bool) -> Magnitude {
     } else if kept == 0 {
         ZERO
     } else {
-        Magnitude::Finite { mantissa: kept as u64, exponent }
+        Magnitude::Finite { mantissa: u64::try_from(kept).unwrap_or(u64::MAX), exponent }
     }
 }
 
@@ -159,7 +159,7 @@ impl Extended {
             whole.to_decimal()
         } else {
             // Below 2^64 * 10^17, which is below 2^121.
-            let scaled = u128::from(mantissa) * 10u128.pow(DECIMALS as u32);
+            let scaled = u128::from(mantissa) * 10u128.pow(17);
             let shift = exponent.unsigned_abs();
             let fixed = match scaled.checked_shr(shift) {
                 Some(kept) => {
@@ -256,7 +256,9 @@ fn parse_decimal(text: &[u8]) -> Option<Magnitude> {
         scaled.multiply_add(10, 0);
     }
     // Shifted until the quotient is between 1/2 and 2, then divided bit by bit: as many bits as rounding looks at.
-    let shift = denominator.bits() as i32 - numerator.bits() as i32;
+    // Some thousand digits at most.
+    let bits = |natural: &Natural| i32::try_from(natural.bits()).unwrap_or(i32::MAX);
+    let shift = bits(&denominator) - bits(&numerator);
     if shift > 0 {
         numerator.shift_left(shift as usize);
     } else {

@@ -22,5 +22,5 @@ pub mod value;
 pub use args::{Args, TooLarge};
 pub use encode::{Encoder, Mark, Version, encode_command};
 pub use output::Output;
-pub use request::{Batch, Limits, ProtocolError, Request};
+pub use request::{BUFFER_MAX, Batch, Limits, ProtocolError, Request};
 pub use value::Value;

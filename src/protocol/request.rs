@@ -120,6 +120,10 @@ impl Span {
     }
 }
 
+/// Buffers that requests are read from are shorter: places in them are kept in 32 bits. `proto-max-bulk-len` and
+/// `client-query-buffer-limit` can be no larger, with room for one more read.
+pub const BUFFER_MAX: usize = (u32::MAX as usize) - (16 << 20);
+
 /// One request: a command name and its arguments. Never empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -241,6 +245,12 @@ pub struct Batch {
     state: State,
 }
 
+/// A place in a buffer, which limits keep below [`BUFFER_MAX`].
+#[inline]
+fn narrow(place: usize) -> u32 {
+    u32::try_from(place).expect("buffers are kept shorter")
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Parsed {
     first_span: u32,
@@ -324,7 +334,7 @@ impl Batch {
                     if buffer.len() < end {
                         return Ok(());
                     }
-                    self.spans.push(Span { start: self.position as u32, len: length as u32 });
+                    self.spans.push(Span { start: narrow(self.position), len: narrow(length) });
                     self.position = end;
                     if remaining > 1 {
                         self.state = State::BulkHeader { remaining: remaining - 1 };
@@ -356,7 +366,7 @@ impl Batch {
             return Ok(true);
         }
         for argument in arguments {
-            self.spans.push(Span { start: self.inline.len() as u32, len: argument.len() as u32 });
+            self.spans.push(Span { start: narrow(self.inline.len()), len: narrow(argument.len()) });
             self.inline.extend_from_slice(&argument);
         }
         self.complete(true, buffer, limits)?;
@@ -372,9 +382,9 @@ impl Batch {
         }
         self.requests.push(Parsed {
             first_span,
-            end_span: self.spans.len() as u32,
-            start: self.begun as u32,
-            end: self.position as u32,
+            end_span: narrow(self.spans.len()),
+            start: narrow(self.begun),
+            end: narrow(self.position),
             inline,
         });
         self.consumed = self.position;
@@ -425,7 +435,7 @@ impl Batch {
         let kept = self.requests.last().map_or(0, |request| request.end_span) as usize;
         self.spans.drain(..kept);
         for span in &mut self.spans {
-            span.start -= self.consumed as u32;
+            span.start -= narrow(self.consumed);
         }
         self.requests.clear();
         self.inline.clear();
@@ -496,7 +506,7 @@ impl Line {
             } else if byte == b'\r'
                 && read > 0
                 && buffer.len() > start + read + 2
-                && number as usize <= self.limit
+                && usize::try_from(number).is_ok_and(|number| number <= self.limit)
             {
                 return Ok(Some((number, start + read + 3)));
             } else {

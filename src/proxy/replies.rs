@@ -51,7 +51,7 @@ impl Replies {
     /// A request whose reply will come.
     #[inline]
     pub(super) fn expect(&mut self, muted: bool) -> Sequence {
-        let sequence = self.head.wrapping_add(self.entries.len() as u32);
+        let sequence = self.head.wrapping_add(u32::try_from(self.entries.len()).expect("a few thousand"));
         self.entries.push_back(if muted { Entry::Muted } else { Entry::Waiting });
         sequence
     }

@@ -50,8 +50,9 @@ impl<T> Slab<T> {
         let (index, generation) = match self.free.pop() {
             Some(index) => (index, self.places[index as usize].generation),
             None => {
+                let index = u32::try_from(self.places.len()).expect("fewer than there are file descriptors");
                 self.places.push(Place { generation: 0, tenant: None });
-                (self.places.len() as u32 - 1, 0)
+                (index, 0)
             }
         };
         let key = Key { index, generation };
@@ -96,7 +97,7 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn keys(&self) -> Vec<Key> {
-        (0..self.places.len() as u32).filter_map(|index| self.current(index)).collect()
+        (0..).take(self.places.len()).filter_map(|index| self.current(index)).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Real binaries, real etcd, real Redis: a module per topic.
 
+#![allow(clippy::cast_possible_truncation, reason = "numbers of tests are small")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod blocking;

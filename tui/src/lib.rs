@@ -13,6 +13,8 @@
 //!
 //! The faces call the session and never each other.
 
+#![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "numbers of tests are small"))]
+
 pub mod app;
 pub mod arguments;
 pub mod askpass;

@@ -66,7 +66,10 @@ fn range(start: i64, end: i64, len: usize) -> Range<usize> {
     }
     let from_front = |index: i64| if index < 0 { (len.saturating_add(index)).max(0) } else { index };
     let (start, end) = (from_front(start), from_front(end).min(len - 1));
-    if start > end { 0..0 } else { start as usize..end as usize + 1 }
+    match (usize::try_from(start), usize::try_from(end)) {
+        (Ok(start), Ok(end)) if start <= end => start..end + 1,
+        _ => 0..0,
+    }
 }
 
 /// GETRANGE, and SUBSTR as it was called once.

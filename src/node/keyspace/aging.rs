@@ -62,7 +62,7 @@ impl Aging {
     /// The counter, worn down by the time since the last use.
     #[must_use]
     pub fn frequency(self, age: u32, now: Millis) -> u8 {
-        let counter = age as u8;
+        let [counter, ..] = age.to_le_bytes();
         let Self::Lfu { decay_minutes, .. } = self else { return counter };
         let elapsed = minutes(now).wrapping_sub(age >> 8) & 0xFFFF;
         let worn = elapsed.checked_div(decay_minutes).unwrap_or(0);

@@ -340,7 +340,7 @@ impl Db {
 
     /// After records of a slot were taken out of its tables; `bytes` is their size.
     pub(super) fn count_removed(&mut self, slot: usize, keys: usize, bytes: usize) {
-        self.groups[slot / GROUP] -= keys as u32;
+        self.groups[slot / GROUP] -= u32::try_from(keys).expect("no more than were counted");
         self.len -= keys;
         self.record_bytes -= bytes;
     }

@@ -50,11 +50,11 @@ impl Default for Slot {
 }
 
 fn tag(hash: u64, depth: u32) -> u16 {
-    (hash >> (48 - 4 * depth)) as u16
+    (hash >> (48 - 4 * depth) & 0xFFFF) as u16
 }
 
 fn child(hash: u64, depth: u32) -> usize {
-    (hash >> (60 - 4 * depth)) as usize & 15
+    (hash >> (60 - 4 * depth) & 15) as usize
 }
 
 impl Slot {

@@ -39,7 +39,7 @@ impl Word {
 
     /// 0 for an empty cell too.
     pub(super) fn tag(&self) -> u16 {
-        self.0.map_or(0, |block| (block.addr().get() >> TAG_SHIFT) as u16)
+        self.0.map_or(0, |block| (block.addr().get() as u64 >> TAG_SHIFT & 0xFFFF) as u16)
     }
 
     fn block(&self) -> Option<NonNull<u8>> {

@@ -40,7 +40,7 @@ pub fn crc64(bytes: &[u8]) -> u64 {
         let folded = (crc ^ u64::from_le_bytes(*chunk)).to_le_bytes();
         folded.iter().enumerate().fold(0, |sum, (at, &byte)| sum ^ TABLES[7 - at][usize::from(byte)])
     });
-    rest.iter().fold(crc, |crc, &byte| (crc >> 8) ^ TABLES[0][usize::from(crc as u8 ^ byte)])
+    rest.iter().fold(crc, |crc, &byte| (crc >> 8) ^ TABLES[0][usize::from((crc & 0xFF) as u8 ^ byte)])
 }
 
 #[cfg(test)]

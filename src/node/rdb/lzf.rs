@@ -46,7 +46,7 @@ pub fn compress(input: &[u8], limit: usize) -> Option<Vec<u8>> {
             break;
         }
         for inner in [end - 2, end - 1] {
-            recent[bucket(&input[inner..])] = inner as u32;
+            recent[bucket(&input[inner..])] = u32::try_from(inner).ok()?;
         }
         at = end;
     }
@@ -102,7 +102,7 @@ impl Output {
         });
         self.bytes.push(byte);
         let count = self.bytes.len() - run - 1;
-        self.bytes[run] = (count - 1) as u8;
+        self.bytes[run] = u8::try_from(count - 1).expect("a run has 32 bytes at most");
         if count == LITERALS_MAX {
             self.run = None;
         }
@@ -115,13 +115,11 @@ impl Output {
             return None;
         }
         let length = length - 2;
-        let high = (distance >> 8) as u8;
-        if length < 7 {
-            self.bytes.push((length as u8) << 5 | high);
-        } else {
-            self.bytes.extend_from_slice(&[7 << 5 | high, (length - 7) as u8]);
-        }
-        self.bytes.push(distance as u8);
+        let [high, low] = u16::try_from(distance).expect("13 bits").to_be_bytes();
+        let (length, more) = (length.min(7), length.checked_sub(7));
+        self.bytes.push(u8::try_from(length).expect("3 bits") << 5 | high);
+        self.bytes.extend(more.map(|more| u8::try_from(more).expect("a reference has 264 bytes at most")));
+        self.bytes.push(low);
         Some(())
     }
 }

@@ -68,9 +68,9 @@ fn write_compressed(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
 
 /// A length in 6, 14, 32 or 64 bits, big endian.
 pub(super) fn write_length(out: &mut Vec<u8>, length: usize) {
-    match length {
-        0..=0x3F => out.push(length as u8),
-        0x40..=0x3FFF => out.extend_from_slice(&(0x4000 | length as u16).to_be_bytes()),
+    match u16::try_from(length) {
+        Ok(length @ 0..=0x3F) => out.push((length & 0x3F) as u8),
+        Ok(length @ 0x40..=0x3FFF) => out.extend_from_slice(&(0x4000 | length).to_be_bytes()),
         _ => match u32::try_from(length) {
             Ok(length) => {
                 out.push(0x80);

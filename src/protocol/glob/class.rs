@@ -109,7 +109,7 @@ impl Classes {
         if let Some(byte) = class.only() {
             return u32::from(byte);
         }
-        let next = ANY + 1 + self.sets.len() as u32;
+        let next = ANY + 1 + u32::try_from(self.sets.len()).expect("fewer classes than bytes of a pattern");
         *self.numbers.entry(class).or_insert_with(|| {
             self.sets.push(class);
             next

@@ -54,8 +54,8 @@ impl Clients {
     }
 
     /// The client of this place now.
-    pub(super) fn current(&self, index: u32) -> Option<Key> {
-        self.all.current(index)
+    pub(super) fn current(&self, index: usize) -> Option<Key> {
+        self.all.current(u32::try_from(index).ok()?)
     }
 
     pub(super) fn keys(&self) -> Vec<Key> {
@@ -201,7 +201,7 @@ impl Worker {
         self.clients.touch(key);
     }
 
-    pub(super) fn client_event(&mut self, index: u32, event: &mio::event::Event) {
+    pub(super) fn client_event(&mut self, index: usize, event: &mio::event::Event) {
         let Some(key) = self.clients.current(index) else { return };
         if event.is_error() {
             self.close_client(key);

@@ -203,7 +203,8 @@ impl Worker {
                 }
             };
             nodes[part].2 += 1;
-            order.push(part as u16);
+            // There are no more members than that.
+            order.push(u16::try_from(part).unwrap_or(u16::MAX));
         }
         Ok(Ok(()))
     }

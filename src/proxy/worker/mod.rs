@@ -149,13 +149,13 @@ impl Worker {
                 match (event.token(), UpstreamId::of(event.token())) {
                     (WAKER, _) => self.take_messages(),
                     (_, Some(upstream)) => self.upstream_event(upstream, event.is_writable()),
-                    (token, None) => self.client_event(token.0 as u32, event),
+                    (token, None) => self.client_event(token.0, event),
                 }
             }
             for token in again {
                 if let Some(upstream) = UpstreamId::of(token) {
                     self.continue_upstream(upstream);
-                } else if let Some(key) = self.clients.current(token.0 as u32) {
+                } else if let Some(key) = self.clients.current(token.0) {
                     self.continue_client(key);
                 }
             }

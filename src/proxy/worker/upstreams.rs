@@ -160,7 +160,7 @@ impl Upstreams {
     }
 
     fn add(&mut self, upstream: Upstream) -> UpstreamId {
-        let id = UpstreamId(self.all.len() as u32);
+        let id = UpstreamId(u32::try_from(self.all.len()).expect("fewer than there are file descriptors"));
         self.all.push(Connected {
             upstream,
             socket: None,
@@ -324,6 +324,11 @@ impl Upstreams {
     /// One of them, to look at.
     pub(super) fn upstream(&self, id: UpstreamId) -> &Upstream {
         &self.all[id.0 as usize].upstream
+    }
+
+    /// All there are now.
+    fn ids(&self) -> impl Iterator<Item = UpstreamId> + use<> {
+        (0..).map(UpstreamId).take(self.all.len())
     }
 
     /// All of them.
@@ -628,9 +633,8 @@ impl Worker {
     /// After the table of routes changed: connections to members that are gone or that let in another user now.
     pub(super) fn update_upstreams(&mut self, routing: &Routing) {
         let now = self.turn.now;
-        for index in 0..self.upstreams.all.len() {
-            let id = UpstreamId(index as u32);
-            let upstream = &mut self.upstreams.all[index].upstream;
+        for id in self.upstreams.ids() {
+            let upstream = &mut self.upstreams.all[id.0 as usize].upstream;
             let close = match routing.member(upstream.node).map(|member| &member.access) {
                 Some(Access::Ready(login)) => upstream.change_login(login, now),
                 Some(Access::Closed(_)) => false,
@@ -656,8 +660,7 @@ impl Worker {
     /// Timeouts, and new attempts.
     pub(super) fn tick(&mut self) {
         let (now, routing) = (self.turn.now, Arc::clone(&self.epochs.routing));
-        for index in 0..self.upstreams.all.len() {
-            let id = UpstreamId(index as u32);
+        for id in self.upstreams.ids() {
             let upstream = self.upstreams.upstream(id);
             let access = routing.member(upstream.node).map(|member| &member.access);
             match upstream.due(access, self.shared.config.node_timeout, now) {

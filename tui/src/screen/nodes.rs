@@ -108,7 +108,7 @@ impl NodeTable {
                 Column::Id | Column::State => None,
                 Column::Slots => Some(self.slots.get(id).copied().unwrap_or(0) as u64),
                 Column::Keys => figures.map(|figures| figures.keys),
-                Column::Ops => figures.map(|figures| figures.ops_per_second as u64),
+                Column::Ops => figures.map(|figures| super::text::whole(figures.ops_per_second)),
                 Column::Memory => figures.map(|figures| figures.used_memory),
                 Column::Ping => figures.map(|figures| figures.latency_us).filter(|&us| us > 0),
                 Column::Clients => figures.map(|figures| figures.clients),

@@ -110,8 +110,21 @@ pub fn shorten(text: &str, columns: usize) -> Cow<'_, str> {
 
 /// `word` for one of them, and with an `s` for none or more.
 #[must_use]
-pub fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_owned() } else { format!("{word}s") }
+pub fn plural(count: impl TryInto<u64>, word: &str) -> String {
+    if count.try_into().is_ok_and(|count| count == 1) { word.to_owned() } else { format!("{word}s") }
+}
+
+/// A rate as a whole number; what is not a number, or below it, is 0.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "fractions are what is cut, and `as` saturates")]
+pub fn whole(rate: f64) -> u64 {
+    rate.max(0.0) as u64
+}
+
+/// Rows or columns of a screen.
+#[must_use]
+pub fn cells(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
 }
 
 /// `3,121,004`.

@@ -1,5 +1,6 @@
 //! The console's real binary, on pipes and in a pseudo-terminal: a module per topic.
 
+#![allow(clippy::cast_possible_truncation, reason = "numbers of tests are small")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
 mod bytes;

@@ -36,6 +36,7 @@ pub(super) struct Shape {
 impl Shape {
     /// The most compact form for these lengths; `capacity` is a wish that is rounded up to what malloc hands out.
     pub(super) fn plan(flags: u8, key_len: usize, value_len: usize, capacity: usize) -> Self {
+        assert!(u32::try_from(key_len).is_ok(), "keys are arguments, and those are shorter");
         let fits_short = key_len <= usize::from(u8::MAX)
             && value_len <= usize::from(u16::MAX)
             && capacity - value_len <= 240;
@@ -82,6 +83,7 @@ impl Shape {
 
     /// # Safety
     /// `at` points to the header of a record.
+    #[expect(clippy::cast_possible_truncation, reason = "what was written there was a usize")]
     #[expect(unsafe_code, reason = "reads the header of a block this module laid out")]
     pub(super) unsafe fn read(at: *const u8) -> Self {
         // SAFETY: a header has at least 8 initialised bytes, and 24 if the LONG flag is set; reads are unaligned.
@@ -110,6 +112,10 @@ impl Shape {
     ///
     /// # Safety
     /// `at` points to a writable block of `self.size()` bytes.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`plan` chose the long form for what the short one cannot hold"
+    )]
     #[expect(unsafe_code, reason = "writes the header of a block this module laid out")]
     pub(super) unsafe fn write(self, at: *mut u8) {
         // SAFETY: the block is at least as long as the header of this form; writes are unaligned.

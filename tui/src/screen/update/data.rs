@@ -18,7 +18,7 @@ pub(super) fn receive(model: &mut Model, view: Arc<ClusterView>) {
     for (id, node) in &view.nodes {
         if let Some(figures) = &node.figures {
             let trend: &mut Trend = model.trends.entry(id.clone()).or_default();
-            trend.push(node.read_at, figures.ops_per_second.max(0.0) as u64);
+            trend.push(node.read_at, crate::screen::text::whole(figures.ops_per_second));
         }
     }
     model.busiest = model.trends.values().flat_map(|trend| &trend.samples).copied().max().unwrap_or(0);
@@ -51,7 +51,10 @@ pub(super) fn show_latest(model: &mut Model) {
     // Whoever reads older events keeps reading the same ones while newer come in.
     if model.events_back > 0 {
         let new = model.latest.events.total().saturating_sub(model.shown.events.total());
-        model.events_back = model.events_back.saturating_add(new as usize).min(model.latest.events.len());
+        model.events_back = model
+            .events_back
+            .saturating_add(usize::try_from(new).unwrap_or(usize::MAX))
+            .min(model.latest.events.len());
     }
     model.shown = Arc::clone(&model.latest);
     model.nodes.refresh(&model.shown);

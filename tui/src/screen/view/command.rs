@@ -50,7 +50,7 @@ pub(super) fn prompt(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Op
         }
     };
     let focus = if model.focus == Focus::Nav { Role::Quiet } else { Role::Text };
-    let cursor = (area.x + (text::width(&prompt) + column) as u16, area.y);
+    let cursor = (area.x + text::cells(text::width(&prompt) + column), area.y);
     painter.line(area, 0, &[(Role::Prompt, prompt), (focus, shown), (Role::Quiet, found)]);
     (model.focus != Focus::Nav).then_some(cursor)
 }
@@ -146,7 +146,7 @@ pub(super) fn result(model: &Model, painter: &mut Painter<'_>, area: Rect) {
         let line = [(role, format!(" {line}"))];
         match row {
             0 => painter.line_with_end(area, 0, &line, &[(Role::Quiet, format!("  {end} "))]),
-            _ => painter.line(area, row as u16, &line),
+            _ => painter.line(area, text::cells(row), &line),
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Op
         let Some(at) = rows.iter().rposition(|row| row.keep == least) else { break };
         rows.remove(at);
     }
-    let height = (rows.len() + frame) as u16;
+    let height = text::cells(rows.len() + frame);
     let area = Rect {
         x: screen.x + (screen.width - width) / 2,
         y: screen.y + (screen.height.saturating_sub(height)) / 2,
@@ -82,9 +82,9 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Op
         painter.panel(area, boxed, &[(Role::Title, title)], &[(Role::Quiet, " esc cancels ".to_owned())]);
     let mut cursor = None;
     for (at, row) in rows.iter().enumerate() {
-        painter.line(inner, at as u16, &row.pieces);
+        painter.line(inner, text::cells(at), &row.pieces);
         if let Some(column) = row.cursor {
-            cursor = Some((inner.x + column as u16, inner.y + at as u16));
+            cursor = Some((inner.x + text::cells(column), inner.y + text::cells(at)));
         }
     }
     cursor
@@ -369,9 +369,8 @@ fn remove_node(model: &Model, painter: &Painter<'_>, remove: &RemoveNode, width:
     ];
     rows.extend(node.map(|node| {
         let slots = model.latest.slots_of(&remove.id);
-        let count = |count: u64, what: &str| {
-            format!("{} {}", text::thousands(count), text::plural(count as usize, what))
-        };
+        let count =
+            |count: u64, what: &str| format!("{} {}", text::thousands(count), text::plural(count, what));
         let keys =
             node.figures.as_ref().map_or_else(|| format!("{} keys", glyphs.none), |f| count(f.keys, "key"));
         let text = format!("{}  {}  {keys}", node.record.address, count(slots as u64, "slot"));

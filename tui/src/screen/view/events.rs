@@ -38,7 +38,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
     for (row, event) in shown.enumerate() {
         let [about, (role, text)] = line(model, painter, event, style);
         let room = usize::from(inner.width).saturating_sub(text::width(&about.1));
-        painter.line(inner, row as u16, &[about, (role, text::shorten(&text, room).into_owned())]);
+        painter.line(inner, text::cells(row), &[about, (role, text::shorten(&text, room).into_owned())]);
     }
 }
 

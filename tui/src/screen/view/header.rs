@@ -98,8 +98,8 @@ fn parts(model: &Model, painter: &Painter<'_>, style: Style) -> Vec<Vec<Piece>> 
         parts.extend([
             count("nodes", "nodes", up, view.nodes.len()),
             count("proxies", "prx", proxies_up, view.proxies.len()),
-            vec![quiet(&format!("{keys} {}", text::plural(view.keys() as usize, "key")))],
-            vec![quiet(&format!("{} op/s", text::short_count(view.ops_per_second().max(0.0) as u64)))],
+            vec![quiet(&format!("{keys} {}", text::plural(view.keys(), "key")))],
+            vec![quiet(&format!("{} op/s", text::short_count(text::whole(view.ops_per_second()))))],
         ]);
         if let Some(known) = &view.topology {
             parts.push(vec![quiet(&format!("epoch {}", known.topology.epoch))]);

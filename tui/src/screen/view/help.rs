@@ -51,7 +51,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect, top: 
     let room = usize::from(inner.height);
     let top = top.min(lines.len().saturating_sub(room));
     for (row, line) in lines.iter().skip(top).take(room).enumerate() {
-        painter.line(inner, row as u16, line);
+        painter.line(inner, text::cells(row), line);
     }
     let hidden = lines.len().saturating_sub(top + room);
     if hidden > 0 && area.height > 1 {

@@ -85,7 +85,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
         lines.push(vec![(Role::Quiet, " no slots are moving".to_owned())]);
     }
     for (row, line) in lines.iter().take(inner.height.into()).enumerate() {
-        painter.line(inner, row as u16, line);
+        painter.line(inner, text::cells(row), line);
     }
 }
 

@@ -51,7 +51,7 @@ const fn column(cell: Cell, title: &'static str, width: usize, right: bool, keep
 
 /// The letter that stands for a node in the slot strip: by its place among the ids.
 pub(super) fn letter(place: usize) -> char {
-    char::from(b'A' + (place % 26) as u8)
+    char::from(b'A' + u8::try_from(place % 26).unwrap_or_default())
 }
 
 /// Places of the nodes among the ids.
@@ -162,7 +162,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
             let (role, text) = value(model, column, id, node, places.get(id).copied().unwrap_or(0));
             pieces.push((role, cell(column, &painter.escape(&text))));
         }
-        let row = row as u16 + head_rows;
+        let row = text::cells(row) + head_rows;
         painter.line(inner, row, &pieces);
         if selected && model.focus != super::super::model::Focus::Line {
             painter.select(inner, row);
@@ -279,7 +279,7 @@ fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: us
                 Cell::ShortKeys => held(text::short_count(figures.keys)),
                 _ if old => none(),
                 Cell::Memory => (Role::Text, text::short_bytes(figures.used_memory)),
-                Cell::Ops => (Role::Text, text::short_count(figures.ops_per_second.max(0.0) as u64)),
+                Cell::Ops => (Role::Text, text::short_count(text::whole(figures.ops_per_second))),
                 Cell::MemoryShare if figures.max_memory > 0 => {
                     (Role::Text, format!("{}%", figures.used_memory.saturating_mul(100) / figures.max_memory))
                 }
@@ -333,7 +333,7 @@ fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column]
             Cell::Share => text::percent(slots as u64, SLOTS as u64, model.theme.charset),
             Cell::Keys => about(text::thousands(view.keys())),
             Cell::ShortKeys => about(text::short_count(view.keys())),
-            Cell::Ops => text::short_count(view.ops_per_second().max(0.0) as u64),
+            Cell::Ops => text::short_count(text::whole(view.ops_per_second())),
             Cell::Memory => text::short_bytes(figures().map(|figures| figures.used_memory).sum()),
             Cell::Clients => figures().map(|figures| figures.clients).sum::<u64>().to_string(),
             Cell::Letter

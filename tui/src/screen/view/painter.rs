@@ -43,7 +43,7 @@ impl Painter<'_> {
         else {
             return;
         };
-        let at = at as u16;
+        let at = text::cells(at);
         self.line(Rect { x: area.x + at, width: area.width - at, ..area }, row, end);
     }
 

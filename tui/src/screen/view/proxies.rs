@@ -48,7 +48,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
         let figures = proxy.figures.as_ref().filter(|_| age.is_none());
         let ops = figures.map_or_else(
             || none.to_owned(),
-            |figures| text::short_count(figures.ops_per_second.max(0.0) as u64),
+            |figures| text::short_count(text::whole(figures.ops_per_second)),
         );
         let clients = figures.map_or_else(|| none.to_owned(), |figures| figures.clients.to_string());
         let mut line: Vec<Piece> = vec![
@@ -65,7 +65,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
             None if drives => line.push((Role::Quiet, "  driver".to_owned())),
             None => {}
         }
-        painter.line(inner, row as u16 + 1, &line);
+        painter.line(inner, text::cells(row) + 1, &line);
     }
     if lag_rows > 0 {
         painter.line(inner, inner.height - 1, &[lag]);

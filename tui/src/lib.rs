@@ -5,6 +5,7 @@
 //! - [`mod@format`]: replies and tables to bytes. [`typed`]: typed text that may be any bytes.
 //! - [`language`]: a line to a [`language::Command`]; the table of our words.
 //! - [`session`]: the connection to a cluster: [`session::ClusterView`], and running commands.
+//! - [`assist`]: completion and hints while a line is typed.
 //! - [`arguments`]: what was typed behind the program's name, and what it means; [`manual`]: the same on paper.
 //! - [`output`], [`progress`], [`runner`]: one command run, shown and counted, without a screen.
 //! - [`embedded`]: a whole cluster in this process. [`keyboard`]: what is typed, byte for byte.
@@ -18,6 +19,7 @@
 pub mod app;
 pub mod arguments;
 pub mod askpass;
+pub mod assist;
 pub mod embedded;
 pub mod format;
 pub mod keyboard;

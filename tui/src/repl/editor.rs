@@ -14,9 +14,7 @@ use rustyline::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::helper::Helper;
-use crate::{
-    format::harmless, keyboard, language::lines, paths, screen::assist::is_secret, session::Session, typed,
-};
+use crate::{assist::is_secret, format::harmless, keyboard, language::lines, paths, session::Session, typed};
 
 /// The prompt while a quote is open.
 pub(super) const CONTINUATION: &str = "...> ";

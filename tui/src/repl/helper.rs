@@ -10,7 +10,7 @@ use rustyline::{
     validate::Validator,
 };
 
-use crate::{format::harmless, screen::assist, session::Session, typed};
+use crate::{assist, format::harmless, session::Session, typed};
 
 /// Answers from the tables and from what is known of the cluster.
 pub(super) struct Helper {

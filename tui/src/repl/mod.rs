@@ -19,11 +19,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     arguments::Arguments,
+    assist::is_secret,
     format::{counted, harmless},
     keyboard,
     language::{self, Command, Operator, PlanRequest, lines},
     runner::{Next, Runner, syntax_error},
-    screen::assist::is_secret,
     script::{self, Source},
     session::{ClusterView, Session, Status, view::EventKind},
     signals::Signals,

@@ -4,7 +4,6 @@
 //! code that changes it and does no I/O, `view` draws it. `run` connects them to a terminal and a session.
 
 mod answer;
-pub mod assist;
 pub mod dialog;
 pub mod event;
 mod hangup;
@@ -14,7 +13,7 @@ pub mod model;
 pub mod nodes;
 pub mod run;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 mod terminal;
 pub mod text;
 pub mod theme;

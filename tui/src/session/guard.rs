@@ -2,7 +2,7 @@
 
 use redis_cluster::{
     command::{self, Flags, Spec, keys},
-    protocol::{Batch, Limits, encode_command},
+    protocol::Args,
 };
 
 /// Commands for administrators that change nothing.
@@ -54,13 +54,8 @@ pub(crate) fn keys_of<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<Vec<u8>> {
     let Some(spec) = spec_of(arguments).filter(|spec| spec.accepts(arguments.len())) else {
         return Vec::new();
     };
-    let mut bytes = Vec::new();
-    encode_command(&mut bytes, arguments);
-    let mut batch = Batch::default();
-    if batch.parse(&bytes, &Limits::default()).is_err() || batch.is_empty() {
-        return Vec::new();
-    }
-    let request = batch.get(0, &bytes);
+    let Ok(args) = Args::of(arguments) else { return Vec::new() };
+    let Some(request) = args.request() else { return Vec::new() };
     match keys::positions(spec, &request) {
         Ok(positions) => positions.indices().map(|index| request.arg(index).to_vec()).collect(),
         Err(keys::InvalidArguments) => Vec::new(),

@@ -5,10 +5,10 @@ use tui_input::Input;
 
 use super::{dialogs, navigation, note, search};
 use crate::{
+    assist,
     format::harmless,
     language::{self, Command, Directive, Operator, lines},
     screen::{
-        assist,
         dialog::{Dialog, Field},
         event::{Effect, Effects, Finished},
         keymap::Action,

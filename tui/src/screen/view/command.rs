@@ -3,8 +3,9 @@
 use ratatui::layout::Rect;
 
 use super::{Painter, painter::Piece};
+use crate::assist;
 use crate::screen::{
-    assist, keymap,
+    keymap,
     model::{Focus, INTERRUPT_WINDOW_MS, Model, Panel, Tone},
     text,
     theme::Role,

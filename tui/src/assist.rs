@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use redis_cluster::{
     command::{self, Route, Spec, TABLE, keys},
     id::NodeId,
-    protocol::{
-        encode_command, quote,
-        request::{Batch, Limits},
-    },
+    protocol::{Args, quote},
     slot::SlotId,
 };
 
@@ -112,13 +109,8 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
         Route::Local => return Ok("→ the proxy answers".to_owned()),
         Route::OneSlot | Route::Split(_) | Route::Refused(_) => {}
     }
-    let mut buffer = Vec::new();
-    encode_command(&mut buffer, words);
-    let mut batch = Batch::default();
-    if batch.parse(&buffer, &Limits::default()).is_err() || batch.is_empty() {
-        return Ok(String::new());
-    }
-    let request = batch.get(0, &buffer);
+    let Ok(args) = Args::of(words) else { return Ok(String::new()) };
+    let Some(request) = args.request() else { return Ok(String::new()) };
     if let Route::Refused(reason) = spec.route_for(&request) {
         return Err(format!("not through a proxy: {reason}"));
     }

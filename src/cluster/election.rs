@@ -4,6 +4,7 @@
 //! leader adds [`Leadership::guard`] to every transaction it makes, so one that slept past its lease and wakes is refused by
 //! the registry, whatever it believes. Not here: what a leader does (driver, mover).
 
+use crate::cluster::records::{keys, parse, to_json};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -13,10 +14,10 @@ use super::registry::{
 };
 
 /// Under the leader's lease.
-const LEADER: &str = "leader";
+const LEADER: &str = keys::LEADER;
 
 /// The number of the last election, without a lease.
-const TERM: &str = "term";
+const TERM: &str = keys::TERM;
 
 /// The number of an election; each has the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -157,8 +158,7 @@ async fn attempt(registry: &Registry, identity: &str, lease: &Lease) -> Result<A
         Some(entry) => (Term(number(entry)?.0 + 1), entry.mod_revision),
         None => (Term(1), Revision(0)),
     };
-    let value = serde_json::to_vec(&LeaderRecord { identity: identity.to_owned(), term })
-        .expect("a record of text and number is JSON");
+    let value = to_json(&LeaderRecord { identity: identity.to_owned(), term });
     let txn = Txn::new()
         .if_absent(LEADER)
         .if_revision(TERM, counted)
@@ -171,7 +171,7 @@ async fn attempt(registry: &Registry, identity: &str, lease: &Lease) -> Result<A
 }
 
 fn record(entry: &Entry) -> Result<LeaderRecord, ElectionError> {
-    serde_json::from_slice(&entry.value).map_err(|_| ElectionError::Invalid {
+    parse(entry).map_err(|_| ElectionError::Invalid {
         key: LEADER,
         value: String::from_utf8_lossy(&entry.value).into_owned(),
         expected: r#"{"identity":TEXT,"term":NUMBER}"#,

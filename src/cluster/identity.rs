@@ -4,13 +4,14 @@
 //! Here: the record `cluster`, the name of the mark, and making either. How a mark is set at a server is in
 //! [`peer::mark`](super::peer::mark).
 
+use crate::cluster::records::{keys, parse, to_json};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     peer::fence,
-    plan::{Refusal, keys, submit::parse, to_json},
+    plan::Refusal,
     registry::{Registry, Txn},
 };
 use crate::time::Millis;

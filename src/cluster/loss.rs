@@ -4,10 +4,11 @@
 //! (`losses/ID`), which stays until the node is removed or an operator takes note of it. Not here: asking the members (proxy)
 //! and showing it (console).
 
+use crate::cluster::records::{keys, parse};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    plan::{AuditRecord, Refusal, keys, submit},
+    plan::{AuditRecord, Refusal, submit},
     registry::{Commit, Registry, Txn},
     topology::Topology,
 };
@@ -150,9 +151,9 @@ pub async fn acknowledge(
             let members = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
             return Err(Refusal::UnknownNode { id: node.clone(), members });
         };
-        let loss: LossRecord = submit::parse(&entry)?;
+        let loss: LossRecord = parse(&entry)?;
         let topology = registry.get(keys::TOPOLOGY).await?;
-        let epoch = topology.as_ref().map_or(Ok(Topology::default()), submit::parse)?.epoch;
+        let epoch = topology.as_ref().map_or(Ok(Topology::default()), parse)?.epoch;
         let what = format!("{words} ({} keys lost)", loss.lost());
         let audit = AuditRecord::new(Millis::now(), by, what, epoch, epoch);
         let txn = Txn::new().if_revision(keys::loss(node), entry.mod_revision).delete(keys::loss(node));

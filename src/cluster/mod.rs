@@ -1,6 +1,6 @@
 //! Who is a member, who owns which slot, and how that changes.
 //!
-//! Here: topology, the registry (etcd and embedded), plans, the driver and its moves.
+//! Here: topology, the registry (etcd and embedded) and its [`records`], plans, the driver and its moves.
 //! Not here: client sessions and routing (proxy), keys and values (node).
 
 pub mod driver;
@@ -10,6 +10,7 @@ pub mod loss;
 pub mod member;
 pub mod peer;
 pub mod plan;
+pub mod records;
 pub mod registry;
 pub mod topology;
 mod userinfo;

@@ -1,5 +1,6 @@
 //! Writes the epoch a proxy has come to into its record, for the driver to see.
 
+use crate::cluster::records::{keys, to_json};
 use std::time::Duration;
 
 use tokio::{sync::watch, task::AbortHandle};
@@ -8,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cluster::{
         member::ProxyRecord,
-        plan::keys,
         registry::{Commit, LeaseId, Registry, RegistryError, Revision, Txn},
     },
     id::Epoch,
@@ -60,11 +60,11 @@ async fn announce(
     mut epochs: watch::Receiver<Epoch>,
     lost: CancellationToken,
 ) {
-    let key = format!("{}{}", keys::PROXIES, record.id);
+    let key = keys::proxy(&record.id);
     while epochs.changed().await.is_ok() {
         loop {
             record.epoch = *epochs.borrow_and_update();
-            let value = serde_json::to_vec(&record).expect("a record of strings and numbers is always JSON");
+            let value = to_json(&record);
             let txn = Txn::new().if_created(&key, created).put_leased(&key, value, lease);
             match registry.commit(txn).await {
                 Ok(Commit::Done { .. }) => break,

@@ -1,11 +1,11 @@
 //! The mark of this cluster on its members: set again by every proxy that logs in, since a stock server forgets it when it
 //! is started without `aclfile`, and `redis_node` always does. See `cluster::peer::mark`.
 
+use crate::cluster::records::{keys, parse};
 use crate::cluster::{
     identity,
     member::{Address, NodeRecord},
     peer::{Peer, mark::Claim},
-    plan::keys,
     registry::Registry,
 };
 
@@ -32,9 +32,10 @@ pub(super) async fn claim(registry: &Registry, address: &Address, peer: &mut Pee
     }
     // Afterwards, so that whoever ended its membership in between, and took the mark away before it was set, is seen.
     let nodes = registry.list(keys::NODES).await.map_err(|error| error.to_string())?;
-    let is_member = nodes.entries.iter().any(|entry| {
-        serde_json::from_slice::<NodeRecord>(&entry.value).is_ok_and(|node| node.address == *address)
-    });
+    let is_member = nodes
+        .entries
+        .iter()
+        .any(|entry| parse::<NodeRecord>(entry).is_ok_and(|node| node.address == *address));
     if is_member {
         return Ok(());
     }

@@ -4,13 +4,14 @@
 //!
 //! Here: when to act ([`Watchdog`], pure) and the transaction ([`end`]). Not here: who is told (membership).
 
+use crate::cluster::records::{keys, parse, to_json};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::{
     cluster::{
-        plan::{AuditRecord, keys, submit::with_audit},
+        plan::{AuditRecord, submit::with_audit},
         registry::{Registry, RegistryError, Txn},
         topology::{Phase, Topology},
     },
@@ -96,7 +97,7 @@ impl Watchdog {
 pub(super) async fn end(registry: &Registry, by: &ProxyId, since: Epoch) -> Result<(), RegistryError> {
     let Some(entry) = registry.get(keys::TOPOLOGY).await? else { return Ok(()) };
     // What is not readable is said where the topology is followed.
-    let Ok(old) = serde_json::from_slice::<Topology>(&entry.value) else { return Ok(()) };
+    let Ok(old) = parse::<Topology>(&entry) else { return Ok(()) };
     let mut new = old.clone();
     let frozen = new.moves.iter_mut().find(|of| of.phase == Phase::Frozen && of.since == since);
     let Some(frozen) = frozen else { return Ok(()) };
@@ -104,10 +105,9 @@ pub(super) async fn end(registry: &Registry, by: &ProxyId, since: Epoch) -> Resu
     (frozen.phase, frozen.since) = (Phase::Aborting, new.epoch);
     let what = format!("move {}: aborting, the freeze took too long", frozen.id);
     let audit = AuditRecord::new(Millis::now(), &format!("proxy {by}"), &what, old.epoch, new.epoch);
-    let json = serde_json::to_vec(&new).expect("a topology of numbers and strings is always JSON");
     let txn = with_audit(Txn::new(), &audit)
         .if_revision(keys::TOPOLOGY, entry.mod_revision)
-        .put(keys::TOPOLOGY, json);
+        .put(keys::TOPOLOGY, to_json(&new));
     if registry.commit(txn).await?.is_done() {
         tracing::warn!(what, "ended a freeze");
     }

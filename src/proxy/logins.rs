@@ -2,6 +2,7 @@
 //! asked afterwards whether the proxy is still registered, so that a fence set in between is never undone unseen. Also the
 //! numbers that members have within this process. Not here: when to register, and what to do with a table of routes.
 
+use crate::cluster::records::{keys, parse};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
@@ -15,7 +16,6 @@ use crate::{
     cluster::{
         member::{Address, NodeRecord, ProxyRecord},
         peer::{Peer, fence},
-        plan::keys,
         registry::Registry,
     },
     id::{NodeId, ProxyId},
@@ -189,7 +189,7 @@ async fn log_in(
     peer.make_user(user, secret).await.map_err(|error| error.to_string())?;
     let registered =
         registry.get(&format!("{}{id}", keys::PROXIES)).await.map_err(|error| error.to_string())?;
-    let record: Option<ProxyRecord> = registered.and_then(|entry| serde_json::from_slice(&entry.value).ok());
+    let record: Option<ProxyRecord> = registered.and_then(|entry| parse(&entry).ok());
     let is_ours = record.is_some_and(|record| fence::proxy_user(&record.id, &record.instance) == user);
     if !is_ours {
         return Err("this proxy's registration has ended".to_owned());

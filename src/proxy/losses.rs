@@ -4,6 +4,7 @@
 //! What a member last held is kept here, and in the registry more coarsely, for proxies that start later. All proxies
 //! watch; the registry lets one of them write. Not here: asking (figures).
 
+use crate::cluster::records::{keys, parse, to_json};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,7 +18,7 @@ use super::daemon::Proxy;
 use crate::{
     cluster::{
         loss::{self, LossRecord, SeenRecord, Sight},
-        plan::{Refusal, keys, submit::parse, to_json},
+        plan::Refusal,
         registry::{Commit, Registry, Revision, Txn},
     },
     id::NodeId,

@@ -1,6 +1,7 @@
 //! Plans carried out between real servers, with the driver in this process and no proxy: what is moved, what is refused,
 //! what is written down.
 
+use redis_cluster::cluster::records::keys;
 use std::time::Duration;
 
 use cluster_fixture::{Server, etcd, redis_server};
@@ -9,7 +10,7 @@ use redis_cluster::{
     cluster::{
         member::Address,
         plan::{
-            AddRequest, Goal, MoveRecord, PlanRecord, PlanState, Refusal, RemoveRequest, Submitted, keys,
+            AddRequest, Goal, MoveRecord, PlanRecord, PlanState, Refusal, RemoveRequest, Submitted,
             preview_remove, submit_add, submit_remove,
         },
         registry::Registry,

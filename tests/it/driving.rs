@@ -1,8 +1,9 @@
 //! Plans to their end: by a driver in the process of the test, or by whoever drives.
 
+use redis_cluster::cluster::records::keys;
 use redis_cluster::cluster::{
     driver,
-    plan::{PlanId, PlanRecord, keys},
+    plan::{PlanId, PlanRecord},
     registry::Registry,
 };
 use tokio_util::sync::CancellationToken;

@@ -1,5 +1,6 @@
 //! A node that comes back without the keys it held: who says so, to whom, and until when.
 
+use redis_cluster::cluster::records::keys;
 use std::{process::Stdio, time::Duration};
 
 use cluster_fixture::{Server, console, etcd, node, proxy, redis_server_with, within};
@@ -7,7 +8,6 @@ use redis_cluster::{
     client::Connection,
     cluster::{
         loss::{LossRecord, SeenRecord},
-        plan::keys,
         registry::Registry,
     },
 };

@@ -3,6 +3,7 @@
 //!
 //! Other programs can join: `etcdctl`, a second console, a proxy started by hand.
 
+use redis_cluster::cluster::records::{Unreadable, keys, parse, to_json};
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
@@ -16,7 +17,6 @@ use redis_cluster::{
     cluster::{
         Topology,
         member::{Address, NodeRecord, ProxyRecord},
-        plan::{keys, to_json},
         registry::{
             Commit, Registry, RegistryError, Txn,
             embedded::{self, EmbeddedError, Storage},
@@ -84,13 +84,11 @@ pub enum StartError {
         source: proxy::RunError,
     },
     /// Something in the registry that this program did not write.
-    #[error("registry key {key} is not readable: {reason}")]
-    Record {
-        /// Which key.
-        key: String,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Record(#[from] Unreadable),
+    /// Another process was faster.
+    #[error("somebody else founded a cluster here at the same time")]
+    Founded,
 }
 
 /// The cluster. It ends with this value; [`Embedded::stop`] ends it in order.
@@ -124,8 +122,7 @@ impl Embedded {
             found(&registry, &nodes).await?;
         }
         for entry in &known.entries {
-            let record: NodeRecord = serde_json::from_slice(&entry.value)
-                .map_err(|error| StartError::Record { key: entry.key.clone(), reason: error.to_string() })?;
+            let record: NodeRecord = parse(entry)?;
             nodes.start_again(&record)?;
         }
         let mut proxies = Vec::new();
@@ -271,10 +268,7 @@ async fn found(registry: &Registry, nodes: &Nodes) -> Result<(), StartError> {
     }
     match registry.commit(txn.put(keys::TOPOLOGY, to_json(&topology))).await? {
         Commit::Done { .. } => Ok(()),
-        Commit::Conflict { .. } => Err(StartError::Record {
-            key: keys::TOPOLOGY.to_owned(),
-            reason: "somebody else founded a cluster here at the same time".to_owned(),
-        }),
+        Commit::Conflict { .. } => Err(StartError::Founded),
     }
 }
 
@@ -365,7 +359,7 @@ async fn start_proxy(
 async fn forget_dead(registry: &Registry, id: &ProxyId) -> Result<(), StartError> {
     let key = keys::proxy(id);
     let Some(entry) = registry.get(&key).await? else { return Ok(()) };
-    let Ok(record) = serde_json::from_slice::<ProxyRecord>(&entry.value) else { return Ok(()) };
+    let Ok(record) = parse::<ProxyRecord>(&entry) else { return Ok(()) };
     let refused = match TcpStream::connect(&record.address).await {
         Ok(_) => false,
         Err(error) => error.kind() == io::ErrorKind::ConnectionRefused,

@@ -1,6 +1,7 @@
 //! How a driver gets to a member, and keeps others from it.
 
 use super::{DriverError, barrier, ledger::Ledger};
+use crate::cluster::records::keys;
 use crate::slot::SlotRange;
 use crate::{
     cluster::{
@@ -10,7 +11,6 @@ use crate::{
             fence::{driver_user, secret},
             keys::SlotSet,
         },
-        plan::keys,
     },
     id::NodeId,
 };

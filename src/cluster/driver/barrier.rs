@@ -4,6 +4,7 @@
 //! and that has neither acknowledged the epoch nor been shut out at the node, may still send something there. No timeout makes
 //! it safe; see doc/resharding.md. Not here: what a phase does about those that are behind ([`super::moving`]).
 
+use crate::cluster::records::{keys, parse};
 use std::{collections::BTreeSet, time::Duration};
 
 use tokio::time::Instant;
@@ -13,7 +14,6 @@ use crate::{
     cluster::{
         member::ProxyRecord,
         peer::fence::proxy_user,
-        plan::keys,
         registry::{LeaseId, Revision, Watch, WatchEvent},
     },
     id::Epoch,
@@ -110,7 +110,7 @@ pub(super) async fn look(ledger: &Ledger) -> Result<Roll, DriverError> {
     let mut roll = Roll::default();
     for entry in ledger.registry.list(keys::PROXIES).await?.entries {
         let place = Place::Registered { created: entry.create_revision, lease: entry.lease };
-        roll.registrations.push(Registration { record: crate::cluster::plan::submit::parse(&entry)?, place });
+        roll.registrations.push(Registration { record: parse(&entry)?, place });
     }
     for record in ledger.all::<ProxyRecord>(keys::RETIRED).await? {
         roll.registrations.push(Registration { record: record.value, place: Place::Retired });

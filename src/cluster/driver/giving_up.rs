@@ -3,6 +3,7 @@
 //! In two steps, so that no two nodes ever answer for one slot: first nobody owns the slots, which every proxy has to
 //! acknowledge; then those who get them are emptied of what they hold there (copies of earlier moves) and own them.
 
+use crate::cluster::records::keys;
 use std::collections::BTreeSet;
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     cluster::{
         member::NodeRecord,
-        plan::{PlanRecord, PlanState, balance::transfers, keys},
+        plan::{PlanRecord, PlanState, balance::transfers},
         registry::Txn,
         topology::Topology,
     },

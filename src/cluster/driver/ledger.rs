@@ -1,5 +1,6 @@
 //! The driver's writes: each checks that it still leads, and that the record is the one it read.
 
+use crate::cluster::records::{keys, parse, to_json};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 use crate::{
     cluster::{
         election::Leadership,
-        plan::{AuditRecord, keys, submit, to_json},
+        plan::{AuditRecord, submit},
         registry::{Commit, Registry, RegistryError, Revision, Txn},
         topology::Topology,
     },
@@ -84,7 +85,7 @@ impl Ledger {
         key: &str,
     ) -> Result<Option<Versioned<T>>, DriverError> {
         let Some(entry) = self.registry.get(key).await? else { return Ok(None) };
-        Ok(Some(Versioned { value: submit::parse(&entry)?, revision: Some(entry.mod_revision) }))
+        Ok(Some(Versioned { value: parse(&entry)?, revision: Some(entry.mod_revision) }))
     }
 
     pub(super) async fn all<T: DeserializeOwned>(
@@ -95,7 +96,7 @@ impl Ledger {
         let records = listing
             .entries
             .iter()
-            .map(|entry| Ok(Versioned { value: submit::parse(entry)?, revision: Some(entry.mod_revision) }));
+            .map(|entry| Ok(Versioned { value: parse(entry)?, revision: Some(entry.mod_revision) }));
         records.collect()
     }
 

@@ -20,6 +20,7 @@ mod simulation;
 mod steps;
 mod verify;
 
+use crate::cluster::records::{Unreadable, keys};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -29,7 +30,7 @@ pub use foreground::run_until;
 use super::{
     election::{Election, ElectionError, LeaderRecord, Leadership},
     peer::PeerError,
-    plan::{Refusal, keys},
+    plan::Refusal,
     registry::{Registry, RegistryError, WatchEvent},
 };
 use crate::id::NodeId;
@@ -97,6 +98,12 @@ impl DriverError {
             | Self::Taken(_) => true,
             Self::Deposed | Self::Overtaken | Self::Registry(_) | Self::Record(_) => false,
         }
+    }
+}
+
+impl From<Unreadable> for DriverError {
+    fn from(record: Unreadable) -> Self {
+        Self::Record(Box::new(record.into()))
     }
 }
 

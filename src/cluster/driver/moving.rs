@@ -2,6 +2,7 @@
 //! each step is in doc/resharding.md. Not here: comparing the two sides ([`super::verify`]), who is waited for
 //! ([`super::barrier`]), how much is moved at a time ([`super::pace`]).
 
+use crate::cluster::records::{keys, to_json};
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
@@ -21,7 +22,7 @@ use crate::{
             Peer,
             keys::{Clocks, Copied, Listing, SlotSet},
         },
-        plan::{MoveRecord, PlanId, PlanRecord, history::COPIES_LEFT, keys, to_json},
+        plan::{MoveRecord, PlanId, PlanRecord, history::COPIES_LEFT},
         registry::Txn,
         topology::{Phase, SlotMove, Topology},
     },

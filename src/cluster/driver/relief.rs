@@ -5,6 +5,7 @@
 //! refused by the registry, and shut out by its successor at the members. Before the switch nobody is deposed: there the
 //! freeze ends at its deadline by itself.
 
+use crate::cluster::records::{keys, parse};
 use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
@@ -12,7 +13,6 @@ use tokio::time::Instant;
 use crate::{
     cluster::{
         election::{Election, ElectionError, Leadership, Term},
-        plan::keys,
         registry::{Change, Lease, Registry, WatchEvent},
         topology::{Phase, Topology},
     },
@@ -103,7 +103,7 @@ fn held_in(event: &WatchEvent) -> Option<(Option<Phase>, Option<Epoch>)> {
         }
         WatchEvent::Down { .. } | WatchEvent::Up => return None,
     };
-    let topology: Option<Topology> = value.and_then(|entry| serde_json::from_slice(&entry.value).ok());
+    let topology: Option<Topology> = value.and_then(|entry| parse(entry).ok());
     let held = topology.iter().flat_map(|topology| &topology.moves).find(|slot_move| {
         // Without a deadline nobody acts in place of the driver.
         matches!(slot_move.phase, Phase::Frozen | Phase::Switched) && slot_move.hold_ms.is_some()

@@ -1,5 +1,6 @@
 //! What to do next: finish the move under way, else go on with the oldest plan.
 
+use crate::cluster::records::{keys, to_json};
 use std::time::{Duration, Instant};
 
 use super::{
@@ -18,7 +19,6 @@ use crate::{
         plan::{
             Goal, MoveRecord, PlanId, PlanRecord, PlanState,
             balance::{Transfer, transfers},
-            keys, to_json,
         },
         registry::{Registry, Txn},
         topology::{Phase, SlotMove, Topology},

@@ -7,10 +7,9 @@
 use super::{
     AddRequest, MoveRecord, Refusal, RemoveRequest, ServerRecord,
     history::{self, Past},
-    keys,
     situation::Situation,
-    submit::parse,
 };
+use crate::cluster::records::{keys, parse};
 use crate::{
     cluster::{
         member::{NodeRecord, ProxyRecord},

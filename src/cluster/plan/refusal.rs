@@ -1,6 +1,7 @@
 //! Why a plan is not accepted: what, where, and what to do about it.
 
 use super::PlanId;
+use crate::cluster::records::Unreadable;
 use crate::{
     cluster::{
         identity::Identity,
@@ -180,13 +181,8 @@ pub enum Refusal {
     #[error("the cluster kept changing while this was being prepared; try again")]
     Busy,
     /// A record that is not what it should be.
-    #[error("registry key {key} is not readable: {reason}")]
-    Record {
-        /// Which key.
-        key: String,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Record(#[from] Unreadable),
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -1,13 +1,11 @@
 //! The cluster as a plan is made for it: what the registry said when the operator asked.
 
+use crate::cluster::records::{keys, parse, to_json};
 use std::collections::BTreeMap;
 
 use super::{
-    AuditRecord, Goal, PlanId, PlanRecord, PlanState, Refusal, ServerRecord,
-    balance::transfers,
-    keys,
-    submit::{parse, with_audit},
-    to_json,
+    AuditRecord, Goal, PlanId, PlanRecord, PlanState, Refusal, ServerRecord, balance::transfers,
+    submit::with_audit,
 };
 use crate::{
     cluster::{

@@ -4,16 +4,15 @@ use super::{
     AuditRecord, Goal, PlanId, PlanState, Refusal,
     balance::{Transfer, transfers},
     check::{Fit, Leaving, check_leaving_node, check_new_node},
-    keys,
     refusal::counted,
     situation::Situation,
-    to_json,
 };
+use crate::cluster::records::{keys, to_json};
 use crate::{
     cluster::{
         member::{Address, NodeRecord},
         peer::Peer,
-        registry::{Commit, Entry, Registry, Revision, Txn},
+        registry::{Commit, Registry, Revision, Txn},
         topology::Topology,
     },
     id::{Epoch, NodeId},
@@ -65,12 +64,6 @@ pub struct Preview {
     pub transfers: Vec<(Transfer, Option<u64>)>,
     /// What the operator should know.
     pub warnings: Vec<String>,
-}
-
-/// Reads a JSON record.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(entry: &Entry) -> Result<T, Refusal> {
-    serde_json::from_slice(&entry.value)
-        .map_err(|error| Refusal::Record { key: entry.key.clone(), reason: error.to_string() })
 }
 
 /// Adds an audit entry to a transaction. Its number is the time in microseconds, so entries sort as they happened.

@@ -8,6 +8,7 @@
 
 mod registration;
 
+use crate::cluster::records::{keys, parse, parse_value};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinSet};
@@ -28,7 +29,6 @@ use super::{
 use crate::{
     cluster::{
         member::NodeRecord,
-        plan::keys,
         registry::{Change, Entry, Registry, Revision, WatchEvent},
         topology::Topology,
     },
@@ -286,10 +286,10 @@ impl Membership {
         match value {
             None => return,
             Some(None) => self.topology = Topology::default(),
-            Some(Some(value)) => match serde_json::from_slice(&value) {
+            Some(Some(value)) => match parse_value(keys::TOPOLOGY, &value) {
                 Ok(topology) => self.topology = topology,
                 Err(error) => {
-                    tracing::error!(%error, "the topology in etcd is unreadable; routing by the last one");
+                    tracing::error!(%error, "routing by the last topology");
                     return;
                 }
             },
@@ -378,10 +378,10 @@ fn is_gone(event: &WatchEvent, key: &str, created: Revision) -> bool {
 }
 
 fn node_record(entry: &Entry) -> Option<NodeRecord> {
-    match serde_json::from_slice(&entry.value) {
+    match parse(entry) {
         Ok(record) => Some(record),
         Err(error) => {
-            tracing::error!(key = entry.key, %error, "a node's record in etcd is unreadable and left out");
+            tracing::error!(%error, "a node is left out");
             None
         }
     }

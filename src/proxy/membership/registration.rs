@@ -1,5 +1,6 @@
 //! Registering: the one place of a proxy in the registry, and what is in its way. Not here: what is done with it.
 
+use crate::cluster::records::{keys, parse, to_json};
 use std::time::{Duration, Instant};
 
 use super::{Membership, PAUSE};
@@ -7,7 +8,6 @@ use crate::{
     cluster::{
         member::ProxyRecord,
         peer::fence,
-        plan::keys,
         registry::{Commit, Entry, Lease, RegistryError, Revision, Txn},
     },
     id::Epoch,
@@ -68,7 +68,7 @@ impl Membership {
         let instance: String = fence::secret().chars().take(12).collect();
         self.instances.push(instance.clone());
         let record = self.record(&instance, Epoch::default());
-        let txn = Txn::new().if_absent(&key).put_leased(&key, json(&record), lease.id());
+        let txn = Txn::new().if_absent(&key).put_leased(&key, to_json(&record), lease.id());
         let created = match self.registry.commit(txn).await {
             Ok(Commit::Done { revision }) => revision,
             Ok(Commit::Conflict { .. }) => {
@@ -98,7 +98,7 @@ impl Membership {
         key: &str,
         holder: &Entry,
     ) -> Result<Option<ProxyRecord>, RegistryError> {
-        let Ok(record) = serde_json::from_slice::<ProxyRecord>(&holder.value) else {
+        let Ok(record) = parse::<ProxyRecord>(holder) else {
             return Ok(Some(self.record("", Epoch::default())));
         };
         let is_ours = self.instances.contains(&record.instance);
@@ -109,7 +109,7 @@ impl Membership {
         }
         let mut txn = Txn::new().if_revision(key, holder.mod_revision).delete(key);
         if let (false, Some(lease)) = (is_ours, holder.lease) {
-            txn = txn.put_leased(keys::retired(&record.id, &record.instance), json(&record), lease);
+            txn = txn.put_leased(keys::retired(&record.id, &record.instance), to_json(&record), lease);
         }
         match self.registry.commit(txn).await {
             // Done, changed meanwhile, or ended meanwhile: the next attempt will tell.
@@ -141,8 +141,4 @@ impl Membership {
 pub(super) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| NO_HOST.to_owned());
     name.trim().to_owned()
-}
-
-fn json(record: &ProxyRecord) -> Vec<u8> {
-    serde_json::to_vec(record).expect("a record of strings and numbers is always JSON")
 }

@@ -12,6 +12,7 @@ mod registers;
 mod relay;
 mod stale;
 
+use redis_cluster::cluster::records::keys;
 use std::{process::Stdio, time::Duration};
 
 use cluster_fixture::{Server, console, etcd, node, proxy_with};
@@ -19,7 +20,6 @@ use redis_cluster::{
     client::Connection,
     cluster::{
         Topology, driver,
-        plan::keys,
         registry::{Change, Entry, Registry, Watch, WatchEvent},
         topology::Phase,
     },

@@ -1,7 +1,7 @@
 //! Commands that are given twice, and a console that carries its plan out itself.
 
 use cluster_fixture::within;
-use redis_cluster::cluster::{plan::to_json, registry::Txn};
+use redis_cluster::cluster::{records::to_json, registry::Txn};
 
 use super::*;
 

@@ -1,9 +1,10 @@
 //! What lies on a server that is added: copies that moves left there, keys that were given up, keys that may be the
 //! cluster's own.
 
+use redis_cluster::cluster::records::to_json;
 use redis_cluster::{
     cluster::{
-        plan::{Goal, MoveRecord, ServerRecord, preview_add, to_json},
+        plan::{Goal, MoveRecord, ServerRecord, preview_add},
         registry::Txn,
     },
     id::Epoch,

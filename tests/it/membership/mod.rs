@@ -3,6 +3,7 @@
 mod commands;
 mod leftovers;
 
+use redis_cluster::cluster::records::keys;
 use std::{process::Stdio, time::Duration};
 
 use cluster_fixture::{
@@ -16,7 +17,7 @@ use redis_cluster::{
         member::Address,
         peer::{Peer, mark::Claim},
         plan::{
-            AddRequest, AuditRecord, PlanId, PlanRecord, PlanState, Refusal, RemoveRequest, Submitted, keys,
+            AddRequest, AuditRecord, PlanId, PlanRecord, PlanState, Refusal, RemoveRequest, Submitted,
             submit_add, submit_remove,
         },
         registry::Registry,

@@ -82,7 +82,7 @@ fn proxy(number: usize, ops: f64, epoch: u64) -> ProxyView {
 }
 
 /// Five nodes, three proxies, and a node that is being filled.
-pub(super) fn cluster() -> ClusterView {
+pub(crate) fn cluster() -> ClusterView {
     let topology = Topology {
         epoch: Epoch(118),
         slots: vec![

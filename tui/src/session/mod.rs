@@ -21,6 +21,7 @@ mod show;
 pub mod update;
 pub mod view;
 
+use redis_cluster::cluster::records::keys;
 use std::{
     pin::Pin,
     sync::{
@@ -32,7 +33,7 @@ use std::{
 
 use redis_cluster::{
     cluster::{
-        plan::{Preview, keys},
+        plan::Preview,
         registry::{Access, Registry, RegistryError},
     },
     time::Millis,

@@ -70,7 +70,8 @@ pub(super) async fn add(
     if let Some(started) = &mut started
         && outcome.status == Status::ErrorReply
     {
-        let member = session.inner.registry.get(&plan::keys::node(&request.id)).await;
+        let member =
+            session.inner.registry.get(&redis_cluster::cluster::records::keys::node(&request.id)).await;
         started.keep = !matches!(member, Ok(None));
     }
     if request.address.is_wildcard() {

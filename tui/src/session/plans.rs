@@ -4,6 +4,7 @@ use redis_cluster::{
     cluster::{
         election::LeaderRecord,
         plan::{self, PlanId, PlanRecord},
+        records::{Unreadable, keys, parse_value},
     },
     id::ProxyId,
     time::Millis,
@@ -16,11 +17,11 @@ pub(super) const ENDED_KEPT: usize = 20;
 
 /// The registry key of a plan.
 pub(super) fn key(id: u64) -> String {
-    plan::keys::plan(PlanId(id))
+    keys::plan(PlanId(id))
 }
 
-pub(super) fn read(value: &[u8]) -> serde_json::Result<PlanView> {
-    let record: PlanRecord = serde_json::from_slice(value)?;
+pub(super) fn read(key: &str, value: &[u8]) -> Result<PlanView, Unreadable> {
+    let record: PlanRecord = parse_value(key, value)?;
     let changed = record.ended_at_ms.unwrap_or(record.created_at_ms);
     Ok(PlanView {
         id: record.id.0,
@@ -40,7 +41,7 @@ pub(super) fn read(value: &[u8]) -> serde_json::Result<PlanView> {
 }
 
 /// `None`: a leader that is not a proxy, such as a console that drives in the foreground.
-pub(super) fn read_leader(value: &[u8]) -> serde_json::Result<Option<ProxyId>> {
-    let record: LeaderRecord = serde_json::from_slice(value)?;
+pub(super) fn read_leader(value: &[u8]) -> Result<Option<ProxyId>, Unreadable> {
+    let record: LeaderRecord = parse_value(keys::LEADER, value)?;
     Ok(record.identity.strip_prefix("proxy ").and_then(|id| id.parse().ok()))
 }

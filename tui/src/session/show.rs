@@ -1,11 +1,12 @@
 //! `show …`: what the registry and the members say, as tables.
 
+use redis_cluster::cluster::records::{keys, parse};
 use std::{sync::Arc, time::Duration};
 
 use redis_cluster::{
     cluster::{
         loss::LossRecord,
-        plan::{AuditRecord, MoveRecord, keys},
+        plan::{AuditRecord, MoveRecord},
         registry::RegistryError,
     },
     time::Millis,
@@ -229,12 +230,10 @@ async fn audit(session: &Session) -> Outcome {
 /// Records below a prefix of the registry, in the order of their keys.
 async fn records<T: serde::de::DeserializeOwned>(session: &Session, prefix: &str) -> Result<Vec<T>, Outcome> {
     let listing = session.inner.registry.list(prefix).await.map_err(|error| registry_failure(&error))?;
-    let parsed = listing.entries.iter().map(|entry| {
-        serde_json::from_slice(&entry.value).map_err(|error| {
-            let text = format!("{} is not readable ({error}); is a newer version in use?", entry.key);
-            Outcome::failure(Status::ErrorReply, text)
-        })
-    });
+    let parsed = listing
+        .entries
+        .iter()
+        .map(|entry| parse(entry).map_err(|error| Outcome::failure(Status::ErrorReply, error.to_string())));
     parsed.collect()
 }
 

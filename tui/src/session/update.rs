@@ -2,6 +2,7 @@
 //!
 //! Not here: I/O, clocks (the time comes with the change).
 
+use redis_cluster::cluster::records::{keys, parse_value};
 use std::{collections::BTreeSet, sync::Arc};
 
 use redis_cluster::{
@@ -136,12 +137,12 @@ impl ClusterView {
     fn forget_absent(&mut self, entries: &[(String, Vec<u8>)], revision: u64, now: Millis) {
         let present: BTreeSet<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
         let mut known: Vec<String> = Vec::new();
-        known.extend(self.nodes.keys().map(|id| format!("nodes/{id}")));
-        known.extend(self.proxies.keys().map(|id| format!("proxies/{id}")));
+        known.extend(self.nodes.keys().map(keys::node));
+        known.extend(self.proxies.keys().map(keys::proxy));
         known.extend(self.plans.iter().map(|plan| plans::key(plan.id)));
-        known.extend(self.losses.keys().map(|id| format!("losses/{id}")));
-        known.extend(self.leader.is_some().then(|| "leader".to_owned()));
-        known.extend(self.topology.is_some().then(|| "topology".to_owned()));
+        known.extend(self.losses.keys().map(keys::loss));
+        known.extend(self.leader.is_some().then(|| keys::LEADER.to_owned()));
+        known.extend(self.topology.is_some().then(|| keys::TOPOLOGY.to_owned()));
         for key in known.iter().filter(|key| !present.contains(key.as_str())) {
             self.delete(key, revision, now);
         }
@@ -149,25 +150,22 @@ impl ClusterView {
 
     fn put(&mut self, key: &str, value: &[u8], revision: u64, now: Millis) {
         let result = match key.split_once('/') {
-            Some(("nodes", _)) => {
-                serde_json::from_slice(value).map(|record| self.put_node(record, revision, now))
-            }
+            Some(("nodes", _)) => parse_value(key, value).map(|record| self.put_node(record, revision, now)),
             Some(("proxies", _)) => {
-                serde_json::from_slice(value).map(|record| self.put_proxy(record, revision, now))
+                parse_value(key, value).map(|record| self.put_proxy(record, revision, now))
             }
-            Some(("losses", _)) => serde_json::from_slice(value).map(|loss| self.put_loss(loss, revision)),
-            Some(("plans", _)) => plans::read(value).map(|plan| self.put_plan(plan, revision, now)),
-            None if key == "topology" => {
-                serde_json::from_slice(value).map(|topology| self.put_topology(topology, revision, now))
+            Some(("losses", _)) => parse_value(key, value).map(|loss| self.put_loss(loss, revision)),
+            Some(("plans", _)) => plans::read(key, value).map(|plan| self.put_plan(plan, revision, now)),
+            None if key == keys::TOPOLOGY => {
+                parse_value(key, value).map(|topology| self.put_topology(topology, revision, now))
             }
-            None if key == "leader" => {
+            None if key == keys::LEADER => {
                 plans::read_leader(value).map(|leader| self.put_leader(leader, revision, now))
             }
             _ => Ok(()),
         };
         if let Err(error) = result {
-            let text = format!("{key} is not readable ({error}); is a newer version in use?");
-            self.event(now, Some(revision), EventKind::Registry, text);
+            self.event(now, Some(revision), EventKind::Registry, error.to_string());
         }
     }
 
@@ -195,8 +193,8 @@ impl ClusterView {
                 }
             }
             Some(("plans", _)) => self.plans.retain(|plan| plans::key(plan.id) != key),
-            None if key == "leader" => self.put_leader(None, revision, now),
-            None if key == "topology" => self.topology = None,
+            None if key == keys::LEADER => self.put_leader(None, revision, now),
+            None if key == keys::TOPOLOGY => self.topology = None,
             _ => {}
         }
     }

@@ -135,7 +135,7 @@ mod tests {
     use crate::{
         command::TABLE,
         node::{acl::Acl, clients::Clients, commands::table, state::NodeState},
-        server::Peer,
+        server::Addresses,
         time::Millis,
     };
 
@@ -152,9 +152,9 @@ mod tests {
 
         fn wait(&mut self, database: usize, keys: &[&str]) -> ClientId {
             let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-            let peer = Peer { remote: nowhere, local: nowhere };
+            let addresses = Addresses { remote: nowhere, local: nowhere };
             let user = Acl::default().default_user().clone();
-            let client = self.clients.unlisted(peer, user, Millis(0));
+            let client = self.clients.unlisted(addresses, user, Millis(0));
             let mut caller = Caller::new(&self.node, client);
             caller.database = database;
             let id = caller.client.id;

@@ -15,7 +15,7 @@ use super::{
     store::Store,
     transaction::Transaction,
 };
-use crate::{connection::Replies, protocol::Version, server::Peer, time::Millis};
+use crate::{connection::Replies, protocol::Version, server::Addresses, time::Millis};
 
 /// On whose behalf a command runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -161,8 +161,8 @@ impl Default for Caller {
     fn default() -> Self {
         let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
         let acl = Acl::default();
-        let peer = Peer { remote: nowhere, local: nowhere };
-        let client = Clients::default().unlisted(peer, Arc::clone(acl.default_user()), Millis(0));
+        let addresses = Addresses { remote: nowhere, local: nowhere };
+        let client = Clients::default().unlisted(addresses, Arc::clone(acl.default_user()), Millis(0));
         Self::with(&acl, client)
     }
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     command::{Spec, TABLE},
     protocol::{Encoder, Version},
-    server::Peer,
+    server::Addresses,
     time::Millis,
 };
 
@@ -34,7 +34,7 @@ pub struct Client {
     /// `id`.
     pub id: ClientId,
     /// Both ends.
-    pub peer: Peer,
+    pub addresses: Addresses,
     /// When it connected.
     pub created: Millis,
     signal: AtomicU8,
@@ -217,7 +217,7 @@ impl Client {
     pub fn check_lag(&self, limits: &Limits, now: Millis) {
         let waiting = self.waiting();
         if self.outbox().lag.is_too_much(waiting, limits.of(self.class()), now) {
-            tracing::warn!(client = %self.peer.remote, bytes = waiting, "closed: client-output-buffer-limit reached");
+            tracing::warn!(client = %self.addresses.remote, bytes = waiting, "closed: client-output-buffer-limit reached");
             self.send(Signal::Kill);
         }
     }
@@ -375,9 +375,11 @@ impl Client {
         let command = TABLE.get(usize::from(command)).map_or("NULL", |spec| spec.name);
         let memory = self.memory();
         let labels = self.labels();
-        let mut line =
-            format!("id={} addr={} laddr={} fd=-1 name=", self.id, self.peer.remote, self.peer.local)
-                .into_bytes();
+        let mut line = format!(
+            "id={} addr={} laddr={} fd=-1 name=",
+            self.id, self.addresses.remote, self.addresses.local
+        )
+        .into_bytes();
         line.extend_from_slice(&labels.name);
         line.extend_from_slice(
             format!(
@@ -421,10 +423,10 @@ impl Clients {
 
     /// A client that is not in the list: for tests and for what runs in the node's own name.
     #[must_use]
-    pub fn unlisted(&self, peer: Peer, user: Arc<User>, now: Millis) -> Arc<Client> {
+    pub fn unlisted(&self, addresses: Addresses, user: Arc<User>, now: Millis) -> Arc<Client> {
         Arc::new(Client {
             id: self.next.fetch_add(1, Ordering::Relaxed) + 1,
-            peer,
+            addresses,
             created: now,
             signal: AtomicU8::new(0),
             waker: AtomicWaker::new(),
@@ -457,8 +459,8 @@ impl Clients {
 
     /// Enters a client; [`Clients::remove`] takes it out.
     #[must_use]
-    pub fn add(&self, peer: Peer, user: Arc<User>, now: Millis) -> Arc<Client> {
-        let client = self.unlisted(peer, user, now);
+    pub fn add(&self, addresses: Addresses, user: Arc<User>, now: Millis) -> Arc<Client> {
+        let client = self.unlisted(addresses, user, now);
         client.in_registry.store(true, Ordering::Relaxed);
         self.connected().insert(client.id, Arc::clone(&client));
         client

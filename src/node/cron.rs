@@ -89,7 +89,7 @@ fn close_idle(node: &Node, now: Millis) {
             continue;
         }
         if now.0 - client.last_active().0 > timeout {
-            tracing::debug!(client = %client.peer.remote, "closed: idle");
+            tracing::debug!(client = %client.addresses.remote, "closed: idle");
             client.send(Signal::Kill);
         }
     }
@@ -114,7 +114,7 @@ mod tests {
         },
         *,
     };
-    use crate::server::Peer;
+    use crate::server::Addresses;
 
     const KEYS: u32 = 20_000;
 
@@ -165,10 +165,10 @@ mod tests {
     async fn idle_clients_are_closed_and_all_are_told_of_the_end() {
         let node = node();
         let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        let peer = Peer { remote: nowhere, local: nowhere };
+        let addresses = Addresses { remote: nowhere, local: nowhere };
         let user = Arc::clone(node.state.acl.default_user());
         let [idle, active] =
-            [0, 7000].map(|now| node.state.clients.add(peer, Arc::clone(&user), Millis(now)));
+            [0, 7000].map(|now| node.state.clients.add(addresses, Arc::clone(&user), Millis(now)));
         node.state.config.preset("timeout", "5").unwrap();
         let running = start(&node);
         tokio::time::sleep(Duration::from_secs(4)).await;

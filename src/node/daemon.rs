@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     protocol::Value,
-    server::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle, grpc::v1, metrics},
+    server::{Addresses, ConnectionCounters, Daemon, Served, WorkerHandle, grpc::v1, metrics},
     slot::SlotRange,
     time::Millis,
 };
@@ -37,12 +37,12 @@ impl Daemon for Node {
         NodeWorker(Rc::new(Worker::new(Arc::clone(self))))
     }
 
-    async fn serve(worker: Rc<NodeWorker>, stream: TcpStream, peer: Peer) -> Served {
-        net::serve(Rc::clone(&worker.0), stream, peer).await
+    async fn serve(worker: Rc<NodeWorker>, stream: TcpStream, addresses: Addresses) -> Served {
+        net::serve(Rc::clone(&worker.0), stream, addresses).await
     }
 
-    fn open_session(self: &Arc<Self>, peer: Peer) -> GrpcSession {
-        GrpcSession::new(Arc::clone(self), peer)
+    fn open_session(self: &Arc<Self>, addresses: Addresses) -> GrpcSession {
+        GrpcSession::new(Arc::clone(self), addresses)
     }
 
     async fn execute(&self, session: &mut GrpcSession, arguments: Vec<Bytes>) -> Value {

@@ -102,7 +102,7 @@ impl NodeState {
         self.stats.ran(spec, took, 1, self.config.keeps_times());
         self.note_slow(if spec.flags.has(Flags::FAST) { "fast-command" } else { "command" }, took, now);
         if took >= self.config.slow_threshold() && !spec.flags.has(Flags::SKIP_SLOWLOG) {
-            let who = (client.peer.remote.to_string(), client.labels().name.clone());
+            let who = (client.addresses.remote.to_string(), client.labels().name.clone());
             self.slow_log().add(request, took, now, who, self.config.slow_most());
         }
     }

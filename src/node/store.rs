@@ -107,7 +107,7 @@ impl Store {
             return;
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let line = monitor::line(now, caller.database, &caller.client.peer.remote, request);
+        let line = monitor::line(now, caller.database, &caller.client.addresses.remote, request);
         let (limits, now) = (node.config.output_limits(), Millis::now());
         self.monitors.iter().for_each(|monitor| monitor.deliver(&line, &limits, now));
     }

@@ -28,7 +28,7 @@ use crate::{
     client,
     protocol::Value,
     server::{
-        ConnectionCounters, Daemon, Peer, Served, WorkerHandle,
+        Addresses, ConnectionCounters, Daemon, Served, WorkerHandle,
         grpc::v1,
         metrics::{self, Kind},
         sniff::{Protocol, Sniff, sniff},
@@ -110,7 +110,7 @@ impl Daemon for Proxy {
     }
 
     /// Looks at the first bytes here; a connection that speaks RESP then lives on a worker of the proxy's own.
-    async fn serve(front: Rc<Front>, stream: TcpStream, peer: Peer) -> Served {
+    async fn serve(front: Rc<Front>, stream: TcpStream, addresses: Addresses) -> Served {
         let mut read = Vec::with_capacity(FIRST_READ);
         loop {
             let ready = tokio::select! {
@@ -136,13 +136,13 @@ impl Daemon for Proxy {
         let stream = match stream.into_std() {
             Ok(stream) => Stream::Tcp(mio::net::TcpStream::from_std(stream)),
             Err(error) => {
-                tracing::warn!(%error, client = %peer.remote, "cannot hand a connection over");
+                tracing::warn!(%error, client = %addresses.remote, "cannot hand a connection over");
                 return Served::Closed;
             }
         };
         let (ended, end) = oneshot::channel();
         if let Some(mailbox) = front.proxy.mailbox() {
-            let peer = Some((peer.remote, peer.local));
+            let peer = Some((addresses.remote, addresses.local));
             mailbox.send(Message::Connection { stream, read, peer, ended: Some(ended) });
             // Ends when the worker drops the connection.
             let _ = end.await;
@@ -150,7 +150,7 @@ impl Daemon for Proxy {
         Served::Closed
     }
 
-    fn open_session(self: &Arc<Self>, _peer: Peer) -> LocalClient {
+    fn open_session(self: &Arc<Self>, _addresses: Addresses) -> LocalClient {
         LocalClient::new(self.mailbox())
     }
 

@@ -35,11 +35,11 @@ pub trait Daemon: Send + Sync + 'static {
     fn serve(
         worker: Rc<Self::Worker>,
         stream: TcpStream,
-        peer: Peer,
+        addresses: Addresses,
     ) -> impl Future<Output = Served> + 'static;
 
     /// A session for a gRPC caller.
-    fn open_session(self: &Arc<Self>, peer: Peer) -> Self::Session;
+    fn open_session(self: &Arc<Self>, addresses: Addresses) -> Self::Session;
 
     /// Runs one command; the reply is what a RESP3 client gets. Redis errors are [`Value::Error`].
     fn execute(
@@ -144,7 +144,7 @@ const HTTP_LOG_INTERVAL: Millis = Millis(60_000);
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer {
+pub struct Addresses {
     /// The client's.
     pub remote: SocketAddr,
     /// Ours.

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tonic::codegen::Service as _;
 
-use super::{Daemon, Peer, grpc, metrics, prefixed::Prefixed, sniff::Protocol};
+use super::{Addresses, Daemon, grpc, metrics, prefixed::Prefixed, sniff::Protocol};
 
 /// How often a silent HTTP/2 client is asked whether it is there, and how long it may take to say so.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(10));
@@ -55,11 +55,17 @@ impl Endpoints {
     }
 
     /// Serves one connection to its end; after a stop, to the end of the requests under way.
-    pub(super) async fn serve(self, stream: TcpStream, read: Vec<u8>, protocol: Protocol, peer: Peer) {
+    pub(super) async fn serve(
+        self,
+        stream: TcpStream,
+        read: Vec<u8>,
+        protocol: Protocol,
+        addresses: Addresses,
+    ) {
         let Self { router, stop } = self;
         let service =
             hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(addresses);
                 router.clone().call(request)
             });
         let mut server = auto::Builder::new(TokioExecutor::new());
@@ -80,7 +86,7 @@ impl Endpoints {
         };
         if let Err(error) = result {
             // Mostly clients that went away in the middle.
-            tracing::debug!(error, client = %peer.remote, "HTTP connection ended");
+            tracing::debug!(error, client = %addresses.remote, "HTTP connection ended");
         }
     }
 }

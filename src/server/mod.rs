@@ -18,7 +18,7 @@ mod signals;
 pub mod sniff;
 mod workers;
 
-pub use daemon::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle};
+pub use daemon::{Addresses, ConnectionCounters, Daemon, Served, WorkerHandle};
 pub use life::{Guard, Life, abort_on_panic, run_id};
 pub use listener::{BindError, ListenAddress, bind};
 pub use signals::shutdown_signal;

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    daemon::{ConnectionCounters, Daemon, Peer, Served, WorkerHandle},
+    daemon::{Addresses, ConnectionCounters, Daemon, Served, WorkerHandle},
     http::Endpoints,
     life::Life,
 };
@@ -96,7 +96,7 @@ impl Drop for Running {
 
 struct Connection {
     stream: TcpStream,
-    peer: Peer,
+    addresses: Addresses,
 }
 
 /// Serves a daemon on listening sockets with `workers` threads (at least one) named after `name`. The daemon
@@ -208,7 +208,7 @@ async fn accept(listener: &tokio::net::TcpListener) -> io::Result<Connection> {
     // The connection's own thread watches it.
     let stream = stream.into_std()?;
     let local = stream.local_addr()?;
-    Ok(Connection { stream, peer: Peer { remote, local } })
+    Ok(Connection { stream, addresses: Addresses { remote, local } })
 }
 
 /// The client went away before it was accepted: nothing is wrong here.
@@ -235,7 +235,7 @@ fn admit<D: Daemon>(daemon: &D, connection: Connection) -> Option<Connection> {
     counters.received.fetch_add(1, Relaxed);
     let socket = SockRef::from(&connection.stream);
     if let Err(error) = configure(&socket, daemon.tcp_keepalive()) {
-        tracing::debug!(%error, client = %connection.peer.remote, "socket options");
+        tracing::debug!(%error, client = %connection.addresses.remote, "socket options");
     }
     Some(connection)
 }
@@ -325,13 +325,15 @@ impl<D: Daemon> Drop for Counted<D> {
 }
 
 async fn serve_one<D: Daemon>(worker: Rc<D::Worker>, endpoints: Endpoints, connection: Connection) {
-    let Connection { stream, peer } = connection;
+    let Connection { stream, addresses } = connection;
     let stream = match tokio::net::TcpStream::from_std(stream) {
         Ok(stream) => stream,
-        Err(error) => return tracing::warn!(%error, client = %peer.remote, "cannot watch a connection"),
+        Err(error) => return tracing::warn!(%error, client = %addresses.remote, "cannot watch a connection"),
     };
-    match D::serve(worker, stream, peer).await {
+    match D::serve(worker, stream, addresses).await {
         Served::Closed => {}
-        Served::NotResp { stream, read, protocol } => endpoints.serve(stream, read, protocol, peer).await,
+        Served::NotResp { stream, read, protocol } => {
+            endpoints.serve(stream, read, protocol, addresses).await
+        }
     }
 }

@@ -194,8 +194,8 @@ impl Endpoint for Here<'_> {
             .iter()
             .map(|client| Listed {
                 id: client.id,
-                remote: client.peer.remote.to_string(),
-                local: client.peer.local.to_string(),
+                remote: client.addresses.remote.to_string(),
+                local: client.addresses.local.to_string(),
                 user: client.labels().user.name().to_vec(),
                 subscribed: client.class() == Class::PubSub,
             })

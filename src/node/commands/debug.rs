@@ -11,7 +11,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[("debug", debug)];
 fn debug(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let allowed = match context.node.config.get("enable-debug-command").as_deref() {
         Some("yes") => true,
-        Some("local") => context.caller.client.peer.remote.ip().is_loopback(),
+        Some("local") => context.caller.client.addresses.remote.ip().is_loopback(),
         _ => false,
     };
     if !allowed {

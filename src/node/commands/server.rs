@@ -61,7 +61,7 @@ fn shutdown(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
             _ => return Err(CommandError::Syntax),
         }
     }
-    tracing::info!(client = %context.caller.client.peer.remote, "SHUTDOWN");
+    tracing::info!(client = %context.caller.client.addresses.remote, "SHUTDOWN");
     context.node.stop.cancel();
     context.flow = Flow::Close;
     Ok(())

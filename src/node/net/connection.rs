@@ -35,7 +35,7 @@ use crate::{
     },
     protocol::{Output, ProtocolError},
     server::{
-        Peer, Served,
+        Addresses, Served,
         sniff::{Protocol, Sniff, sniff},
     },
     time::Millis,
@@ -175,10 +175,10 @@ fn give_way(cx: &mut Context<'_>) {
     debug_assert!(first.is_pending());
 }
 
-pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: Peer) -> Served {
+pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, addresses: Addresses) -> Served {
     let node = Arc::clone(&worker.node);
     let state = &node.state;
-    let client = state.clients.add(peer, Arc::clone(state.acl.default_user()), Millis::now());
+    let client = state.clients.add(addresses, Arc::clone(state.acl.default_user()), Millis::now());
     let _registered = Registered(Arc::clone(&node), Arc::clone(&client));
     if state.stop.is_cancelled() {
         // The signal to all clients may have been sent before this one was in the list.
@@ -205,7 +205,7 @@ pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: 
         Ok(End::HandOver(read, protocol)) => Served::NotResp { stream: connection.stream, read, protocol },
         Ok(End::Close) => Served::Closed,
         Err(error) => {
-            tracing::debug!(%error, client = %peer.remote, "connection ended");
+            tracing::debug!(%error, client = %addresses.remote, "connection ended");
             Served::Closed
         }
     }
@@ -461,19 +461,19 @@ impl Connection {
             Some(error) => {
                 match error.reply() {
                     Some(text) => {
-                        tracing::debug!(%error, client = %self.caller.client.peer.remote, "protocol error");
+                        tracing::debug!(%error, client = %self.caller.client.addresses.remote, "protocol error");
                         output.encoder(self.caller.version).error(text);
                     }
                     None => {
                         output.clear();
                         let state = &self.worker.node.state;
-                        state.connections.warn_of_http(self.caller.client.peer.remote, Millis::now());
+                        state.connections.warn_of_http(self.caller.client.addresses.remote, Millis::now());
                     }
                 }
                 self.close();
             }
             None if input.bytes.len() + self.queued() > query_buffer => {
-                let client = self.caller.client.peer.remote;
+                let client = self.caller.client.addresses.remote;
                 tracing::warn!(%client, "closed: client-query-buffer-limit reached");
                 self.close();
             }

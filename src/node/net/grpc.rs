@@ -15,7 +15,7 @@ use crate::{
         store::Store,
     },
     protocol::{Args, Output, Value, Version},
-    server::Peer,
+    server::Addresses,
     time::Millis,
 };
 
@@ -34,9 +34,9 @@ impl Drop for GrpcSession {
 }
 
 impl GrpcSession {
-    pub(in crate::node) fn new(node: Arc<Node>, peer: Peer) -> Self {
+    pub(in crate::node) fn new(node: Arc<Node>, addresses: Addresses) -> Self {
         let state = &node.state;
-        let client = state.clients.add(peer, Arc::clone(state.acl.default_user()), Millis::now());
+        let client = state.clients.add(addresses, Arc::clone(state.acl.default_user()), Millis::now());
         let mut caller = Caller::new(state, client);
         caller.set_version(Version::Resp3);
         caller.answers_all = true;

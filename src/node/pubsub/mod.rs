@@ -280,12 +280,12 @@ impl Channels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{node::acl::Acl, node::clients::Clients, server::Peer, time::Millis};
+    use crate::{node::acl::Acl, node::clients::Clients, server::Addresses, time::Millis};
 
     fn client(clients: &Clients) -> Arc<Client> {
         let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        let peer = Peer { remote: nowhere, local: nowhere };
-        clients.unlisted(peer, Acl::default().default_user().clone(), Millis(0))
+        let addresses = Addresses { remote: nowhere, local: nowhere };
+        clients.unlisted(addresses, Acl::default().default_user().clone(), Millis(0))
     }
 
     #[test]

@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     node::{acl::Acl, clients::Clients},
     protocol::{Encoder, Version},
-    server::Peer,
+    server::Addresses,
 };
 
 struct World {
@@ -18,8 +18,8 @@ impl World {
 
     fn client(&self, version: Version) -> Arc<Client> {
         let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        let peer = Peer { remote: nowhere, local: nowhere };
-        let client = self.clients.add(peer, Acl::default().default_user().clone(), Millis(0));
+        let addresses = Addresses { remote: nowhere, local: nowhere };
+        let client = self.clients.add(addresses, Acl::default().default_user().clone(), Millis(0));
         client.set_version(version);
         client
     }

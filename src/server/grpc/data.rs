@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     protocol::Value,
-    server::{Daemon, Peer},
+    server::{Addresses, Daemon},
 };
 
 /// Commands of a stream that are run as one pipeline.
@@ -31,7 +31,7 @@ impl<D: Daemon> Data<D> {
     async fn session<T>(&self, request: &Request<T>, database: u32) -> Result<D::Session, Status> {
         let peer = request
             .extensions()
-            .get::<Peer>()
+            .get::<Addresses>()
             .copied()
             .ok_or_else(|| Status::internal("the connection has no peer"))?;
         let mut session = self.daemon.open_session(peer);

@@ -10,7 +10,7 @@ use cluster_fixture::{Server, console, etcd, node, proxy, redis_server};
 use redis_cluster::{
     cluster::{
         member::ProxyRecord,
-        plan::{keys, to_json},
+        records::{keys, to_json},
         registry::{Registry, Txn},
     },
     id::Epoch,

@@ -119,8 +119,8 @@ impl NodeState {
         self.monitor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `used_memory`: bytes of the data, and of what clients have sent and not yet read. Looks at every slot and client, some
-    /// ten microseconds; what it finds may be a new peak.
+    /// `used_memory`: bytes of the data, and of what clients have sent and not yet read. Looks at every client; what it
+    /// finds may be a new peak.
     pub fn used_memory(&self, keyspace: &Keyspace) -> u64 {
         let used = (keyspace.bytes() + self.clients.memory()) as u64;
         self.peak_memory.fetch_max(used, Relaxed);

@@ -333,7 +333,7 @@ async fn serve_one<D: Daemon>(worker: Rc<D::Worker>, endpoints: Endpoints, conne
     match D::serve(worker, stream, addresses).await {
         Served::Closed => {}
         Served::NotResp { stream, read, protocol } => {
-            endpoints.serve(stream, read, protocol, addresses).await
+            endpoints.serve(stream, read, protocol, addresses).await;
         }
     }
 }

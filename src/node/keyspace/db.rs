@@ -11,6 +11,7 @@ use super::{
     record::{Record, RecordRef, Value},
     scan::Cursor,
     slot::Slot,
+    table::Totals,
 };
 use crate::{
     node::object::Object,
@@ -117,8 +118,7 @@ pub struct Db {
     /// Keys in each group of slots.
     groups: Vec<u32>,
     len: usize,
-    /// Of all records.
-    record_bytes: usize,
+    pub(super) totals: Totals,
     pub(super) stats: Stats,
     pub(super) changes: Changes,
     pub(super) bin: Bin,
@@ -159,12 +159,10 @@ impl Db {
         self.stats = stats;
     }
 
-    /// Keys with an expiry. Takes some ten microseconds: it looks at every slot.
+    /// Keys with an expiry.
     #[must_use]
     pub fn expiring(&self) -> usize {
-        let mut count = 0;
-        self.slots.iter().for_each(|slot| slot.tables(&mut |table| count += table.expiring()));
-        count
+        self.totals.expiring
     }
 
     /// Finds a key; removes it instead if its time has come.
@@ -188,7 +186,7 @@ impl Db {
     /// A cell that [`Db::find`] found.
     fn entry(&mut self, place: Place, at: usize) -> Entry<'_> {
         let (table, _) = self.slots[place.slot.index()].table_mut(place.hash);
-        Entry::new(table, at, &mut self.record_bytes, &mut self.changes, &mut self.bin)
+        Entry::new(table, at, &mut self.totals, &mut self.changes, &mut self.bin)
     }
 
     /// The record in a cell that was found.
@@ -203,7 +201,7 @@ impl Db {
 
     /// A record has another size.
     pub(super) fn recount(&mut self, before: usize, after: usize) {
-        self.record_bytes = self.record_bytes - before + after;
+        self.totals.records = self.totals.records - before + after;
     }
 
     /// Gives what a command does to a key its name.
@@ -305,8 +303,8 @@ impl Db {
             self.groups.resize(SLOTS / GROUP, 0);
         }
         let slot = place.slot.index();
-        self.record_bytes += record.as_ref().size();
-        self.slots[slot].insert(place.hash, record);
+        self.totals.records += record.as_ref().size();
+        self.slots[slot].insert(place.hash, record, &mut self.totals);
         self.groups[slot / GROUP] += 1;
         self.len += 1;
     }
@@ -333,7 +331,7 @@ impl Db {
 
     pub(super) fn take(&mut self, key: Key<'_>) -> Option<Record> {
         let slot = key.place.slot.index();
-        let record = self.slots.get_mut(slot)?.remove(key.place.hash, key.bytes)?;
+        let record = self.slots.get_mut(slot)?.remove(key.place.hash, key.bytes, &mut self.totals)?;
         self.count_removed(slot, 1, record.as_ref().size());
         Some(record)
     }
@@ -342,7 +340,7 @@ impl Db {
     pub(super) fn count_removed(&mut self, slot: usize, keys: usize, bytes: usize) {
         self.groups[slot / GROUP] -= u32::try_from(keys).expect("no more than were counted");
         self.len -= keys;
-        self.record_bytes -= bytes;
+        self.totals.records -= bytes;
     }
 
     /// Takes a key out; `None` if it was not there or its time had come.
@@ -481,7 +479,7 @@ impl Db {
     /// Empties the database; its counters go on.
     pub fn clear(&mut self) -> Garbage {
         self.groups = Vec::new();
-        self.record_bytes = 0;
+        self.totals = Totals::default();
         self.changes.count += self.len as u64;
         Garbage {
             slots: vec![std::mem::take(&mut self.slots)],
@@ -493,15 +491,13 @@ impl Db {
     /// Bytes of tables, without the records.
     #[must_use]
     pub fn table_bytes(&self) -> usize {
-        let mut bytes = size_of_val(&*self.slots);
-        self.slots.iter().for_each(|slot| slot.tables(&mut |table| bytes += table.ring_size()));
-        bytes
+        size_of_val(&*self.slots) + self.totals.rings
     }
 
     /// Bytes of the records, with what malloc keeps for itself beside each.
     #[must_use]
     pub fn record_bytes(&self) -> usize {
-        self.record_bytes + self.len * MALLOC
+        self.totals.records + self.len * MALLOC
     }
 
     /// How long keys with an expiry have still to live, on average over some hundred of them; `None` without such keys.

@@ -6,7 +6,7 @@ use super::{
     changes::{Change, Changes},
     db::Bin,
     record::{LARGE, Record, RecordRef, Value},
-    table::Table,
+    table::{Table, Totals},
 };
 use crate::{node::object::Object, time::Millis};
 
@@ -15,8 +15,7 @@ use crate::{node::object::Object, time::Millis};
 pub struct Entry<'a> {
     table: &'a mut Table,
     at: usize,
-    /// Bytes of all records of the database.
-    bytes: &'a mut usize,
+    totals: &'a mut Totals,
     changes: &'a mut Changes,
     /// For values that are replaced.
     bin: &'a mut Bin,
@@ -26,11 +25,11 @@ impl<'a> Entry<'a> {
     pub(super) fn new(
         table: &'a mut Table,
         at: usize,
-        bytes: &'a mut usize,
+        totals: &'a mut Totals,
         changes: &'a mut Changes,
         bin: &'a mut Bin,
     ) -> Self {
-        Self { table, at, bytes, changes, bin }
+        Self { table, at, totals, changes, bin }
     }
 
     fn report(&mut self, change: Change) {
@@ -107,8 +106,8 @@ impl<'a> Entry<'a> {
     /// A change that may give the record another block.
     fn counted(&mut self, change: impl FnOnce(&mut Table, usize)) {
         let before = self.record().size();
-        change(self.table, self.at);
-        *self.bytes = *self.bytes - before + self.record().size();
+        self.totals.follow(self.table, |table| change(table, self.at));
+        self.totals.records = self.totals.records - before + self.record().size();
     }
 
     /// Sets the bits of [`aging`](super::aging).

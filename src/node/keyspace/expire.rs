@@ -42,10 +42,10 @@ impl Keyspace {
         let position = &mut self.expire;
         while let Some(db) = self.databases.get_mut(position.database) {
             while position.slot < db.slots.len() && !db.is_empty() {
-                let Db { slots, changes, bin, .. } = db;
+                let Db { slots, changes, bin, totals, .. } = db;
                 let slot = &mut slots[position.slot];
                 let (before, mut bytes) = (slot.len(), 0);
-                let stopped = slot.sweep(position.hash, &mut |table| {
+                let stopped = slot.sweep(position.hash, totals, &mut |table| {
                     if left == 0 {
                         return ControlFlow::Break(());
                     }

@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 use super::{
     key,
     record::{Record, RecordRef},
-    table::Table,
+    table::{Table, Totals},
 };
 use crate::slot::CURSOR_HASH_BITS;
 
@@ -90,22 +90,22 @@ impl Slot {
     }
 
     /// Adds a record whose key is not there.
-    pub(super) fn insert(&mut self, hash: u64, record: Record) {
-        self.insert_below(hash, record, 0);
+    pub(super) fn insert(&mut self, hash: u64, record: Record, totals: &mut Totals) {
+        self.insert_below(hash, record, 0, totals);
     }
 
-    fn insert_below(&mut self, hash: u64, record: Record, depth: u32) {
+    fn insert_below(&mut self, hash: u64, record: Record, depth: u32, totals: &mut Totals) {
         match self {
             Self::Leaf(table) if table.len() < SPLIT_AT || depth == DEPTH_MAX => {
-                table.insert(tag(hash, depth), record);
+                totals.follow(table, |table| table.insert(tag(hash, depth), record));
                 return;
             }
             Self::Leaf(table) => {
-                let records = table.drain();
+                let records = totals.follow(table, Table::drain);
                 let mut branch = Branch { children: Default::default(), len: SPLIT_AT };
                 for record in records {
                     let hash = key::hash(record.as_ref().key());
-                    branch.children[child(hash, depth)].insert_below(hash, record, depth + 1);
+                    branch.children[child(hash, depth)].insert_below(hash, record, depth + 1, totals);
                 }
                 *self = Self::Branch(Box::new(branch));
             }
@@ -113,31 +113,32 @@ impl Slot {
         }
         if let Self::Branch(branch) = self {
             branch.len += 1;
-            branch.children[child(hash, depth)].insert_below(hash, record, depth + 1);
+            branch.children[child(hash, depth)].insert_below(hash, record, depth + 1, totals);
         }
     }
 
     /// Takes out the record of a key.
-    pub(super) fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Record> {
-        self.remove_below(hash, key, 0)
+    pub(super) fn remove(&mut self, hash: u64, key: &[u8], totals: &mut Totals) -> Option<Record> {
+        self.remove_below(hash, key, 0, totals)
     }
 
-    fn remove_below(&mut self, hash: u64, key: &[u8], depth: u32) -> Option<Record> {
+    fn remove_below(&mut self, hash: u64, key: &[u8], depth: u32, totals: &mut Totals) -> Option<Record> {
         match self {
             Self::Leaf(table) => {
                 let at = table.find(tag(hash, depth), key)?;
-                Some(table.remove(at))
+                Some(totals.follow(table, |table| table.remove(at)))
             }
             Self::Branch(branch) => {
-                let record = branch.children[child(hash, depth)].remove_below(hash, key, depth + 1)?;
+                let record =
+                    branch.children[child(hash, depth)].remove_below(hash, key, depth + 1, totals)?;
                 branch.len -= 1;
-                self.merge_if_small(depth);
+                self.merge_if_small(depth, totals);
                 Some(record)
             }
         }
     }
 
-    fn merge_if_small(&mut self, depth: u32) {
+    fn merge_if_small(&mut self, depth: u32, totals: &mut Totals) {
         let Self::Branch(branch) = self else { return };
         if branch.len > MERGE_AT {
             return;
@@ -145,8 +146,9 @@ impl Slot {
         let mut table = Table::default();
         for child in &mut branch.children {
             child.tables_mut(&mut |part| {
-                for record in part.drain() {
-                    table.insert(tag(key::hash(record.as_ref().key()), depth), record);
+                for record in totals.follow(part, Table::drain) {
+                    let tag = tag(key::hash(record.as_ref().key()), depth);
+                    totals.follow(&mut table, |table| table.insert(tag, record));
                 }
             });
         }
@@ -173,32 +175,34 @@ impl Slot {
     pub(super) fn sweep(
         &mut self,
         from: u64,
+        totals: &mut Totals,
         visit: &mut dyn FnMut(&mut Table) -> ControlFlow<()>,
     ) -> Option<u64> {
-        self.sweep_below(from, 0, visit)
+        self.sweep_below(from, 0, totals, visit)
     }
 
     fn sweep_below(
         &mut self,
         from: u64,
         depth: u32,
+        totals: &mut Totals,
         visit: &mut dyn FnMut(&mut Table) -> ControlFlow<()>,
     ) -> Option<u64> {
         match self {
-            Self::Leaf(table) => visit(table).is_break().then_some(prefix(from, depth)),
+            Self::Leaf(table) => totals.follow(table, visit).is_break().then_some(prefix(from, depth)),
             Self::Branch(branch) => {
                 let first = child(from, depth);
                 let mut stopped = None;
                 for index in first..16 {
                     let from = if index == first { from } else { child_start(from, depth, index) };
                     let before = branch.children[index].len();
-                    stopped = branch.children[index].sweep_below(from, depth + 1, visit);
+                    stopped = branch.children[index].sweep_below(from, depth + 1, totals, visit);
                     branch.len -= before - branch.children[index].len();
                     if stopped.is_some() {
                         break;
                     }
                 }
-                self.merge_if_small(depth);
+                self.merge_if_small(depth, totals);
                 stopped
             }
         }
@@ -272,11 +276,25 @@ fn child_start(hash: u64, depth: u32, index: usize) -> u64 {
 mod tests {
     use super::{super::record::Value, *};
 
-    fn fill(slot: &mut Slot, keys: std::ops::Range<u32>) {
+    fn fill(slot: &mut Slot, keys: std::ops::Range<u32>) -> Totals {
+        let mut totals = Totals::default();
         for number in keys {
             let key = number.to_string();
-            slot.insert(key::hash(key.as_bytes()), Record::new(key.as_bytes(), Value::Int(0), None, 0));
+            let expiry = number.is_multiple_of(3).then_some(crate::time::Millis(i64::MAX));
+            let record = Record::new(key.as_bytes(), Value::Int(0), expiry, 0);
+            slot.insert(key::hash(key.as_bytes()), record, &mut totals);
         }
+        totals
+    }
+
+    /// What the tables really have.
+    fn counted(slot: &Slot) -> (usize, usize) {
+        let (mut rings, mut expiring) = (0, 0);
+        slot.tables(&mut |table| {
+            rings += table.ring_size();
+            expiring += table.records().filter(|record| record.expiry().is_some()).count();
+        });
+        (rings, expiring)
     }
 
     fn walk_all(slot: &Slot, at_once: usize) -> Vec<Vec<u8>> {
@@ -301,7 +319,8 @@ mod tests {
     fn splits_merges_and_walks_in_hash_order() {
         let mut slot = Slot::default();
         let count = 200_000;
-        fill(&mut slot, 0..count);
+        let mut totals = fill(&mut slot, 0..count);
+        assert_eq!((totals.rings, totals.expiring), counted(&slot));
         assert!(matches!(slot, Slot::Branch(_)));
         assert_eq!(slot.len(), count as usize);
         for at_once in [1, 10, 100_000] {
@@ -312,10 +331,15 @@ mod tests {
         }
         for number in 0..count {
             let key = number.to_string();
-            let removed = slot.remove(key::hash(key.as_bytes()), key.as_bytes()).expect("it is there");
+            let removed = slot.remove(key::hash(key.as_bytes()), key.as_bytes(), &mut totals);
+            let removed = removed.expect("it is there");
             assert_eq!(removed.as_ref().key(), key.as_bytes());
             assert_eq!(slot.len(), (count - number - 1) as usize);
+            if number.is_multiple_of(9_999) {
+                assert_eq!((totals.rings, totals.expiring), counted(&slot));
+            }
         }
+        assert_eq!(totals, Totals::default());
         assert!(matches!(slot, Slot::Leaf(_)));
     }
 
@@ -346,11 +370,11 @@ mod tests {
     #[test]
     fn a_sweep_goes_on_where_it_broke() {
         let mut slot = Slot::default();
-        fill(&mut slot, 0..50_000);
+        let mut totals = fill(&mut slot, 0..50_000);
         let (mut from, mut tables, mut seen) = (Some(0), 0, 0);
         while let Some(start) = from {
             let mut visited = 0;
-            from = slot.sweep(start, &mut |table| {
+            from = slot.sweep(start, &mut totals, &mut |table| {
                 if visited == 1 {
                     return ControlFlow::Break(());
                 }

@@ -16,6 +16,28 @@ use super::{
 };
 use crate::time::Millis;
 
+/// What all tables of a database add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    /// Bytes of records.
+    pub(super) records: usize,
+    /// Bytes of rings.
+    pub(super) rings: usize,
+    /// Keys with an expiry.
+    pub(super) expiring: usize,
+}
+
+impl Totals {
+    /// Changes a table, and what it adds to rings and expiries. Records are counted by who has them at hand.
+    #[inline]
+    pub(super) fn follow<R>(&mut self, table: &mut Table, change: impl FnOnce(&mut Table) -> R) -> R {
+        let (rings, expiring) = (self.rings - table.ring_size(), self.expiring - table.expiring());
+        let result = change(table);
+        (self.rings, self.expiring) = (rings + table.ring_size(), expiring + table.expiring());
+        result
+    }
+}
+
 /// Records with the same tag are in no particular order.
 #[derive(Debug)]
 pub(super) struct Table {

@@ -57,6 +57,18 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Bytes of all tables and keys with an expiry, counted one by one.
+fn tables(db: &Db) -> (usize, usize) {
+    let (mut bytes, mut expiring) = (size_of_val(&*db.slots), 0);
+    for slot in &db.slots {
+        slot.tables(&mut |table| {
+            bytes += table.ring_size();
+            expiring += table.records().filter(|record| record.expiry().is_some()).count();
+        });
+    }
+    (bytes, expiring)
+}
+
 /// Some keys share a slot by their hash tag.
 fn name(key: u8) -> Vec<u8> {
     if key < 128 { format!("key:{key}") } else { format!("{{tag}}:{key}") }.into_bytes()
@@ -176,6 +188,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         });
         prop_assert_eq!(records.len(), db.len());
         prop_assert_eq!(db.record_bytes(), bytes);
+        prop_assert_eq!((db.table_bytes(), db.expiring()), tables(db));
         records.retain(|_, (_, expiry)| expiry.is_none_or(|expiry| expiry >= now.0));
         let live: BTreeMap<_, _> = model
             .0

@@ -35,6 +35,10 @@ pub mod keys {
     pub const LOSSES: &str = "losses/";
     /// All moves.
     pub const MOVES: &str = "moves/";
+    /// What consoles want whoever drives to look at: [`Question`](crate::cluster::plan::questions::Question), as long as they ask.
+    pub const QUESTIONS: &str = "questions/";
+    /// What was found: [`Answer`](crate::cluster::plan::questions::Answer).
+    pub const ANSWERS: &str = "answers/";
     /// The audit log.
     pub const AUDIT: &str = "audit/";
 
@@ -54,6 +58,18 @@ pub mod keys {
     #[must_use]
     pub fn loss(id: &NodeId) -> String {
         format!("{LOSSES}{id}")
+    }
+
+    /// `questions/ID`.
+    #[must_use]
+    pub fn question(id: &str) -> String {
+        format!("{QUESTIONS}{id}")
+    }
+
+    /// `answers/ID`.
+    #[must_use]
+    pub fn answer(id: &str) -> String {
+        format!("{ANSWERS}{id}")
     }
 
     /// `proxies/ID`.

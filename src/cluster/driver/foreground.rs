@@ -3,7 +3,10 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{DriverError, LEASE, PAUSE, lead, relief};
-use crate::cluster::registry::{Lease, Registry};
+use crate::cluster::{
+    plan::questions,
+    registry::{Lease, Registry},
+};
 
 type Ended = Box<dyn std::error::Error + Send + Sync>;
 
@@ -39,5 +42,6 @@ async fn term(registry: &Registry, identity: &str, lease: &Lease) -> Ended {
     tokio::select! {
         () = lost => DriverError::Deposed.into(),
         error = lead(registry, &leadership, identity) => error.into(),
+        never = questions::answer_all(registry) => match never {},
     }
 }

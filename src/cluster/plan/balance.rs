@@ -1,6 +1,8 @@
 //! Who gives which slots to whom. Pure: the same topology and members always give the same answer, so a plan can be
 //! carried on by another driver from nothing but the topology.
 
+use serde::{Deserialize, Serialize};
+
 use std::collections::BTreeMap;
 
 use super::Goal;
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// Slots that change owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Who has them; `None`: nobody, so there is nothing to copy.
     pub from: Option<NodeId>,

@@ -1,12 +1,13 @@
 //! What operators ask for and what became of it: the records of `plans/`, `moves/` and `audit/`, the arithmetic of who
 //! gives which slots to whom ([`balance`]), handing in a plan ([`submit`]) and what is looked at before (`check`,
-//! [`history`]).
+//! [`history`]), also from elsewhere ([`questions`]).
 //!
 //! Not here: carrying a plan out (the driver).
 
 pub mod balance;
 mod check;
 pub mod history;
+pub mod questions;
 pub mod refusal;
 mod situation;
 pub mod submit;

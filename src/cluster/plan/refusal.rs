@@ -180,6 +180,9 @@ pub enum Refusal {
     /// Somebody else changes the cluster all the time.
     #[error("the cluster kept changing while this was being prepared; try again")]
     Busy,
+    /// Whoever drives was asked, because the node cannot be reached from here.
+    #[error("{0}")]
+    Elsewhere(String),
     /// A record that is not what it should be.
     #[error(transparent)]
     Record(#[from] Unreadable),

@@ -1,5 +1,7 @@
 //! Handing in a plan: everything that can be known to be wrong is refused here, with nothing changed.
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     AuditRecord, Goal, PlanId, PlanState, Refusal,
     balance::{Transfer, transfers},
@@ -20,7 +22,7 @@ use crate::{
 };
 
 /// What `add` was told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AddRequest {
     /// The new node's id.
     pub id: NodeId,
@@ -37,7 +39,7 @@ pub struct AddRequest {
 }
 
 /// What `remove` was told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RemoveRequest {
     /// Which node.
     pub id: NodeId,
@@ -52,7 +54,7 @@ pub struct RemoveRequest {
 }
 
 /// What a plan would do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preview {
     /// What is asked for.
     pub goal: Goal,
@@ -78,7 +80,7 @@ pub(crate) fn with_audit(txn: Txn, audit: &AuditRecord) -> Txn {
 const TRIES: usize = 8;
 
 /// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Submitted {
     /// The driver does it, or did: follow this plan.
     Plan(PlanId),

@@ -22,6 +22,8 @@ mod watch;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use self::{access::Credentials, endpoint::Endpoint, pool::Pool};
 pub use self::{
     access::{Access, AccessArguments},
@@ -39,7 +41,8 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(6);
 const ONCE: &str = ".once";
 
 /// The number of a change to the store as a whole. Counts up; after a data directory was wiped it begins again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Revision(pub i64);
 
 impl fmt::Display for Revision {

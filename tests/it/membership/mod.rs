@@ -1,6 +1,7 @@
 //! Who may become a node, and who is one already: other clusters' nodes, proxies, servers that cannot be fenced.
 
 mod commands;
+mod elsewhere;
 mod leftovers;
 
 use redis_cluster::cluster::records::keys;

@@ -9,7 +9,10 @@ use redis_cluster::{
     cluster::{
         loss::{self, Noted},
         member::Address,
-        plan::{self, AddRequest, PlanId, Preview, Refusal, RemoveRequest, Submitted},
+        plan::{
+            AddRequest, PlanId, Preview, Refusal, RemoveRequest, Submitted,
+            questions::{self, Answer, Question},
+        },
         registry::{RegistryError, Revision},
     },
     id::{Epoch, NodeId},
@@ -55,7 +58,7 @@ pub(super) async fn add(
         }
     };
     let request = add_request(id, address, options);
-    let submitted = plan::submit_add(&session.inner.registry, &request).await;
+    let submitted = submit(session, Question::Add(request.clone())).await;
     if let Some(started) = &mut started {
         // A plan that was accepted, and perhaps one of which nobody knows, needs its node.
         started.keep = matches!(submitted, Ok(_) | Err(Refusal::Registry(RegistryError::Unknown { .. })));
@@ -101,7 +104,7 @@ impl Drop for Started<'_> {
 
 pub(super) async fn remove(session: &Session, id: NodeId, options: ChangeOptions) -> Outcome {
     let request = remove_request(id, options);
-    match plan::submit_remove(&session.inner.registry, &request).await {
+    match submit(session, Question::Remove(request.clone())).await {
         Ok(Submitted::Plan(plan)) => {
             finish(session, plan, options, &format!("node {} removed", request.id)).await
         }
@@ -123,12 +126,42 @@ pub(super) async fn preview(
     request: PlanRequest,
     options: ChangeOptions,
 ) -> Result<Preview, Refusal> {
+    let question = match request {
+        PlanRequest::Add { id, address } => Question::PreviewAdd(add_request(id, address, options)),
+        PlanRequest::Remove { id } => Question::PreviewRemove(remove_request(id, options)),
+    };
+    match look(session, question).await? {
+        Answer::Preview { preview } => Ok(preview),
+        other => Err(other.refusal()),
+    }
+}
+
+/// Hands a plan in.
+async fn submit(session: &Session, question: Question) -> Result<Submitted, Refusal> {
+    match look(session, question).await? {
+        Answer::Submitted { submitted } => Ok(submitted),
+        other => Err(other.refusal()),
+    }
+}
+
+/// Looks at the node from here or, if it cannot be reached from here, from where the driver is: it has to reach it anyway.
+async fn look(session: &Session, question: Question) -> Result<Answer, Refusal> {
     let registry = &session.inner.registry;
-    match request {
-        PlanRequest::Add { id, address } => {
-            plan::preview_add(registry, &add_request(id, address, options)).await
+    // Keys are given up only if the driver cannot reach them either.
+    let unforced = question.without_force();
+    match unforced.look(registry).await {
+        Err(refusal @ (Refusal::Unreachable { .. } | Refusal::NodeUnreachable { .. }))
+            if !session.now().proxies.is_empty() =>
+        {
+            match questions::ask(registry, &question).await? {
+                Some(answer) => Ok(answer),
+                None if question.is_forced() => question.look(registry).await,
+                None => Err(refusal),
+            }
         }
-        PlanRequest::Remove { id } => plan::preview_remove(registry, &remove_request(id, options)).await,
+        Err(Refusal::Registry(error)) => Err(error.into()),
+        Err(_) if question.is_forced() => question.look(registry).await,
+        looked => looked,
     }
 }
 

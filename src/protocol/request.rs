@@ -245,10 +245,12 @@ pub struct Batch {
     state: State,
 }
 
-/// A place in a buffer, which limits keep below [`BUFFER_MAX`].
+/// A place in a buffer that [`Batch::parse`] has seen to be short enough, or in what was made of one and is no longer.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "checked once for all places, in Batch::parse")]
 fn narrow(place: usize) -> u32 {
-    u32::try_from(place).expect("buffers are kept shorter")
+    debug_assert!(u32::try_from(place).is_ok());
+    place as u32
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -283,6 +285,7 @@ impl Batch {
     /// # Errors
     /// The text Redis sends before it closes the connection.
     pub fn parse(&mut self, buffer: &[u8], limits: &Limits) -> Result<(), ProtocolError> {
+        assert!(u32::try_from(buffer.len()).is_ok(), "limits keep buffers below BUFFER_MAX and one read");
         loop {
             match self.state {
                 State::Start => match buffer.get(self.position) {
@@ -409,6 +412,7 @@ impl Batch {
     /// # Panics
     /// If there is no such request.
     #[must_use]
+    #[inline]
     pub fn get<'a>(&'a self, index: usize, buffer: &'a [u8]) -> Request<'a> {
         let request = self.requests[index];
         Request {

@@ -76,6 +76,7 @@ pub(super) fn reply_value(reply: &mut Encoder<'_>, value: Value<'_>) {
 }
 
 /// Replies with a string, or that there is none.
+#[inline]
 pub(super) fn reply_optional(reply: &mut Encoder<'_>, value: Option<Value<'_>>) {
     match value {
         Some(value) => reply_value(reply, value),

@@ -23,6 +23,8 @@ pub struct Row {
     pub keyed: bool,
     /// It takes about as long whatever it finds, if it has few arguments.
     pub is_quick: bool,
+    /// It is quick, about keys, never waits, and leaves its client as it is.
+    pub is_plain: bool,
 }
 
 /// Every command this node has, by its name in the command table (`container|sub` for subcommands).
@@ -68,11 +70,14 @@ static ROWS: LazyLock<Box<[Option<Row>]>> = LazyLock::new(|| {
     for (name, handler) in handlers() {
         let spec = TABLE.iter().find(|spec| spec.name == name);
         let spec = spec.unwrap_or_else(|| panic!("{name} is not in the command table"));
+        let is_quick = spec.flags.has(Flags::FAST) || QUICK.contains(&name);
+        let about_keys = spec.flags.has_any(Flags::WRITE.with(Flags::READONLY));
         rows[usize::from(spec.index)] = Some(Row {
             spec,
             handler,
             keyed: spec.legacy_keys().0 == 1,
-            is_quick: spec.flags.has(Flags::FAST) || QUICK.contains(&name),
+            is_quick,
+            is_plain: is_quick && about_keys && !spec.flags.has(Flags::BLOCKING),
         });
     }
     rows

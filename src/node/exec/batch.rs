@@ -27,7 +27,7 @@ use crate::{
 
 /// Replies after which a batch is sent before it goes on: a client that does not read them must not make the node keep
 /// all of them.
-const REPLIES_MAX: usize = 1 << 20;
+pub(super) const REPLIES_MAX: usize = 1 << 20;
 /// Commands whose keys are fetched together; more would push each other out of the first cache.
 const TOGETHER: usize = 64;
 
@@ -38,13 +38,13 @@ pub(in crate::node) struct Plan {
     places: Vec<Place>,
 }
 
-struct Step {
+pub(super) struct Step {
     found: Result<&'static Row, Refusal>,
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
 }
 
 /// A request that is of no command, and whose row it would have been.
-struct Refusal {
+pub(super) struct Refusal {
     spec: Option<&'static Spec>,
     error: ResolveError,
 }
@@ -70,11 +70,32 @@ impl Plan {
     /// Plans these requests.
     pub(in crate::node) fn make<'r>(&mut self, requests: impl Iterator<Item = Request<'r>>) {
         self.steps.clear();
-        self.steps.extend(requests.map(|request| Step::of(&request)));
+        // Pipelines repeat themselves: what the command before was, this one is likely to be too.
+        let mut before: Option<(&[u8], &'static Row)> = None;
+        self.steps.extend(requests.map(|request| {
+            if let Some((name, row)) = before
+                && request.name() == name
+                && row.spec.accepts(request.len())
+            {
+                return Step::with(row, &request);
+            }
+            let step = Step::of(&request);
+            // The row of a container is not the one of what follows it.
+            let repeats =
+                step.row().filter(|row| row.spec.container().is_none() && row.spec.subcommands().is_empty());
+            before = repeats.map(|row| (request.name(), row));
+            step
+        }));
     }
 }
 
 impl Step {
+    /// What runs it.
+    #[inline]
+    pub(super) fn row(&self) -> Option<&'static Row> {
+        self.found.as_ref().ok().copied()
+    }
+
     fn of(request: &Request<'_>) -> Self {
         let spec = match resolve(request) {
             Ok(spec) => spec,
@@ -90,6 +111,11 @@ impl Step {
             let error = ResolveError::absent(spec, absence(spec));
             return Self { found: Err(Refusal { spec: None, error }), place: None };
         };
+        Self::with(row, request)
+    }
+
+    #[inline]
+    fn with(row: &'static Row, request: &Request<'_>) -> Self {
         let place = if row.keyed { request.get(1).map(Place::of) } else { None };
         Self { found: Ok(row), place }
     }
@@ -141,15 +167,26 @@ impl Stage<'_> {
                 places.extend(together.iter().filter_map(|step| step.place));
                 self.store.keyspace.prefetch(self.caller.database, places);
             }
-            for step in together {
+            let mut at = 0;
+            while let Some(step) = together.get(at) {
                 if out.len() >= REPLIES_MAX {
                     return (done, Stop::Replies);
+                }
+                if !is_alone && self.is_plain() {
+                    let (ran, room) =
+                        self.run_plain(&together[at..], |index| request(done + index), timer, out);
+                    (at, done) = (at + ran, done + ran);
+                    match room {
+                        Some(room) => return (done, Stop::Room(room)),
+                        None if ran > 0 => continue,
+                        None => {}
+                    }
                 }
                 let flow = self.one(step, request(done), is_alone, timer, out);
                 match flow {
                     Flow::Room(room) => return (done, Stop::Room(room)),
                     Flow::Paused(until) => return (done, Stop::Paused(until)),
-                    Flow::Replied | Flow::Blocked | Flow::Close => done += 1,
+                    Flow::Replied | Flow::Blocked | Flow::Close => (at, done) = (at + 1, done + 1),
                 }
                 match flow {
                     Flow::Replied | Flow::Room(_) | Flow::Paused(_) => {}

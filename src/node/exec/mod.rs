@@ -1,16 +1,17 @@
 //! The one door to commands: [`call`] runs one on the store, whoever asks. Batches of a connection ([`batch`]), transactions and gRPC
-//! come through it; [`admit`] says before it who may run what, and
-//! [`settle`] what follows. Not here: sockets, and what commands do.
+//! come through it, but for runs of quick commands of clients to whom nothing special applies ([`plain`]); [`admit`] says before it
+//! who may run what, and [`settle`] what follows. Not here: sockets, and what commands do.
 
 pub(super) mod admit;
 pub(super) mod batch;
+mod plain;
 mod settle;
 mod timer;
 
 use super::{
     caller::Caller,
     commands::table::Row,
-    context::{Context, Flow},
+    context::{CommandError, Context, Flow},
     keyspace::Place,
     state::NodeState,
     store::Store,
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     command::{Flags, keys},
-    protocol::{Encoder, Request},
+    protocol::{Encoder, Mark, Request},
     time::Millis,
 };
 
@@ -75,34 +76,51 @@ pub fn call(
         reply,
     };
     let result = (row.handler)(&mut context, request);
-    let Context { flow, mut reply, .. } = context;
-    let stats = &stage.node.stats;
-    if let Err(error) = result {
-        reply.truncate(start);
-        let text = error.to_string();
-        stats.command(row.spec).failed.add(1);
-        stats.error(text.as_bytes());
-        reply.error(text);
-        return Flow::Replied;
-    }
-    if reply.room_missing() > 0 {
-        // The whole reply, which was written in part.
-        let room = reply.since(start).len() + reply.room_missing();
-        reply.truncate(start);
+    if let Some(room) = close(&mut context, start, result) {
         if let Some(before) = before {
             // What it looked up is counted when it has its room.
             stage.store.keyspace.db_mut(stage.caller.database).set_stats(before);
         }
         return Flow::Room(room);
     }
-    if let [b'-', error @ ..] = reply.since(start) {
-        stats.command(row.spec).failed.add(1);
-        stats.error(error);
-    }
+    let flow = context.flow;
     if stage.caller.tracking && row.spec.flags.has(Flags::READONLY) {
         remember(stage, row, request);
     }
     flow
+}
+
+/// Ends the reply that began at `start`: an error takes the place of what was written, and is counted. Says how much room the whole
+/// reply needs if it had not enough; then nothing is left of it.
+#[inline]
+fn close(context: &mut Context<'_>, start: Mark, result: Result<(), CommandError>) -> Option<usize> {
+    if let Err(error) = result {
+        fail(context, start, &error);
+        return None;
+    }
+    let reply = &mut context.reply;
+    if reply.room_missing() > 0 {
+        let room = reply.since(start).len() + reply.room_missing();
+        reply.truncate(start);
+        return Some(room);
+    }
+    if let [b'-', error @ ..] = reply.since(start) {
+        let stats = &context.node.stats;
+        stats.command(context.row.spec).failed.add(1);
+        stats.error(error);
+    }
+    None
+}
+
+#[cold]
+fn fail(context: &mut Context<'_>, start: Mark, error: &CommandError) {
+    let text = error.to_string();
+    let stats = &context.node.stats;
+    stats.command(context.row.spec).failed.add(1);
+    stats.error(text.as_bytes());
+    context.reply.truncate(start);
+    context.reply.error(text);
+    context.flow = Flow::Replied;
 }
 
 /// A client that is told of changes has read keys.

@@ -95,6 +95,7 @@ impl<'a> Requests<'a> {
     }
 
     /// One of them, counted from the first that has not run.
+    #[inline(always)]
     pub(super) fn get(&self, index: usize) -> Request<'a> {
         let index = self.input.next + index;
         match self.owner {

@@ -35,7 +35,7 @@ pub(super) struct ClientInfo {
     queued: AtomicI64,
     /// Its worker is to close it.
     pub(super) killed: AtomicBool,
-    /// Logged in, where clients must.
+    /// What it calls itself.
     pub(super) names: Mutex<Names>,
 }
 

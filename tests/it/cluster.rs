@@ -2,40 +2,14 @@
 
 use std::{
     io::Write,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
-use cluster_fixture::{Server, console, etcd, node, proxy};
+use cluster_fixture::{Cluster, Server, console, node, said};
 
-struct Cluster {
-    etcd: Server,
-    nodes: Vec<Server>,
-    proxies: Vec<Server>,
-}
-
-impl Cluster {
-    fn start() -> Option<Self> {
-        let etcd = etcd()?;
-        let nodes = vec![node("1"), node("2")];
-        let proxies = vec![proxy("1", &etcd.url()), proxy("2", &etcd.url())];
-        Some(Self { etcd, nodes, proxies })
-    }
-
-    /// Runs a console command with nothing on stdin.
-    fn run(&self, words: &[&str]) -> Output {
-        console().arg(self.etcd.url()).args(words).stdin(Stdio::null()).output().unwrap()
-    }
-
-    /// Runs it, expects exit code 0, and gives its output.
-    fn ok(&self, words: &[&str]) -> String {
-        let output = self.run(words);
-        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", text(&output));
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+/// Two nodes, no members yet, and two proxies.
+fn start() -> Option<Cluster> {
+    Cluster::of(vec![node("1"), node("2")], 2)
 }
 
 fn redis_cli(server: &Server, words: &[&str]) -> Option<String> {
@@ -46,7 +20,7 @@ fn redis_cli(server: &Server, words: &[&str]) -> Option<String> {
 
 #[test]
 fn the_lines_of_the_readme() {
-    let Some(mut cluster) = Cluster::start() else { return };
+    let Some(mut cluster) = start() else { return };
     for (id, server) in ["1", "2"].iter().zip(&cluster.nodes) {
         cluster.ok(&["add", id, &format!("http://0.0.0.0:{}", server.port())]);
     }
@@ -83,7 +57,7 @@ fn the_lines_of_the_readme() {
     assert_eq!(redis_cli(&cluster.nodes[1], &["dbsize"]).unwrap(), "0\n");
     assert_eq!(redis_cli(&cluster.proxies[1], &["dbsize"]).unwrap(), "501\n");
     let refused = cluster.run(&["remove", "1"]);
-    assert_eq!(refused.status.code(), Some(4), "{}", text(&refused));
+    assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
     assert_eq!(
         cluster.run(&["add", "1", &format!("http://127.0.0.1:{}", cluster.nodes[1].port())]).status.code(),
         Some(4)
@@ -100,7 +74,7 @@ fn the_lines_of_the_readme() {
 
 #[test]
 fn redis_benchmark_runs_clean() {
-    let Some(cluster) = Cluster::start() else { return };
+    let Some(cluster) = start() else { return };
     let Some(benchmark) = cluster_fixture::peer("redis-benchmark", "redis-tools") else { return };
     for (id, server) in ["1", "2"].iter().zip(&cluster.nodes) {
         cluster.ok(&["add", id, &server.url()]);
@@ -122,7 +96,7 @@ fn redis_benchmark_runs_clean() {
             ])
             .output()
             .unwrap();
-        let said = text(&output);
+        let said = said(&output);
         assert!(output.status.success(), "{said}");
         assert!(!said.contains("ERR") && !said.contains("rror") && !said.contains("WARN"), "{said}");
         assert!(said.contains("requests per second"), "{said}");
@@ -132,7 +106,7 @@ fn redis_benchmark_runs_clean() {
 #[tokio::test]
 async fn a_client_library_sees_one_redis() {
     use redis::AsyncCommands as _;
-    let Some(cluster) = Cluster::start() else { return };
+    let Some(cluster) = start() else { return };
     for (id, server) in ["1", "2"].iter().zip(&cluster.nodes) {
         cluster.ok(&["add", id, &server.url()]);
     }
@@ -160,7 +134,7 @@ async fn a_client_library_sees_one_redis() {
 
 #[tokio::test]
 async fn the_first_client_may_send_a_long_pipeline_at_once() {
-    let Some(cluster) = Cluster::start() else { return };
+    let Some(cluster) = start() else { return };
     for (id, server) in ["1", "2"].iter().zip(&cluster.nodes) {
         cluster.ok(&["add", id, &server.url()]);
     }

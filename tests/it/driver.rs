@@ -4,7 +4,7 @@
 use redis_cluster::cluster::records::keys;
 use std::time::Duration;
 
-use cluster_fixture::{Server, etcd, redis_server};
+use cluster_fixture::{Server, redis_server};
 use redis_cluster::{
     client::Connection,
     cluster::{
@@ -24,14 +24,14 @@ use crate::driving::see_through;
 
 struct Cluster {
     registry: Registry,
-    _etcd: Server,
+    _of: cluster_fixture::Cluster,
 }
 
 impl Cluster {
     fn start() -> Option<Self> {
-        let etcd = etcd()?;
-        let registry = Registry::open(&[etcd.url()], "default").unwrap();
-        Some(Self { registry, _etcd: etcd })
+        let of = cluster_fixture::Cluster::of(Vec::new(), 0)?;
+        let registry = Registry::open(&[of.etcd.url()], "default").unwrap();
+        Some(Self { registry, _of: of })
     }
 
     async fn add(&self, id: &str, server: &Server) -> Result<PlanRecord, Refusal> {

@@ -1,9 +1,9 @@
 //! A node that comes back without the keys it held: who says so, to whom, and until when.
 
 use redis_cluster::cluster::records::keys;
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
-use cluster_fixture::{Server, console, etcd, node, proxy, redis_server_with, within};
+use cluster_fixture::{Server, node, redis_server_with, within};
 use redis_cluster::{
     client::Connection,
     cluster::{
@@ -16,16 +16,14 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 struct Cluster {
     registry: Registry,
-    etcd: Server,
-    proxies: Vec<Server>,
+    of: cluster_fixture::Cluster,
 }
 
 impl Cluster {
     async fn start(nodes: &[(&str, String)]) -> Option<Self> {
-        let etcd = etcd()?;
-        let registry = Registry::open(&[etcd.url()], "default").unwrap();
-        let proxies = ["1", "2"].map(|id| proxy(id, &etcd.url())).into();
-        let cluster = Self { registry, etcd, proxies };
+        let of = cluster_fixture::Cluster::of(Vec::new(), 2)?;
+        let registry = Registry::open(&[of.etcd.url()], "default").unwrap();
+        let cluster = Self { registry, of };
         for (id, address) in nodes {
             assert_eq!(cluster.console(&["add", id, address]).0, Some(0));
         }
@@ -34,7 +32,7 @@ impl Cluster {
 
     /// A console command: its status, stdout and stderr.
     fn console(&self, words: &[&str]) -> (Option<i32>, String, String) {
-        let output = console().arg(self.etcd.url()).args(words).stdin(Stdio::null()).output().unwrap();
+        let output = self.of.run(words);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
@@ -49,7 +47,7 @@ impl Cluster {
                     return seen;
                 }
             }
-            let log = || self.proxies[0].log();
+            let log = || self.of.proxies[0].log();
             tokio::time::timeout(TIMEOUT, watch.next()).await.unwrap_or_else(|_| panic!("{}", log()));
         }
     }
@@ -62,7 +60,7 @@ impl Cluster {
     /// What all proxies together noticed of a node.
     async fn noticed(&self, node: &str) -> Vec<u64> {
         let mut noticed = Vec::new();
-        for proxy in &self.proxies {
+        for proxy in &self.of.proxies {
             let text = http_get(&proxy.address(), "/metrics").await;
             let name = format!("redis_proxy_node_losses_total{{node=\"{node}\"}} ");
             let line =
@@ -99,27 +97,31 @@ async fn a_node_that_comes_back_empty_is_told_until_an_operator_takes_note() {
     let mut nodes = [node("1"), node("2")];
     let addresses = [("1", nodes[0].url()), ("2", nodes[1].url())];
     let Some(mut cluster) = Cluster::start(&addresses).await else { return };
-    fill(&cluster.proxies[0], 1000).await;
+    fill(&cluster.of.proxies[0], 1000).await;
     let seen = cluster.knows("2", |seen| seen.keys > 400).await;
 
     // All proxies at once, so that nobody remembers, and the node.
-    for proxy in &mut cluster.proxies {
+    for proxy in &mut cluster.of.proxies {
         proxy.kill();
     }
     nodes[1].restart();
-    for proxy in &mut cluster.proxies {
+    for proxy in &mut cluster.of.proxies {
         proxy.restart();
     }
     let again = cluster.knows("2", |now| now.run_id != seen.run_id).await;
     let loss = cluster.loss("2").await.unwrap();
     assert_eq!((loss.held, loss.now, loss.times), (seen.keys, 0, 1));
     assert_eq!((&loss.run_id_before, &loss.run_id_after), (&seen.run_id, &again.run_id));
-    assert!(within(TIMEOUT, || cluster.proxies.iter().any(|proxy| proxy.log().contains("came back empty"))));
+    assert!(within(TIMEOUT, || cluster
+        .of
+        .proxies
+        .iter()
+        .any(|proxy| proxy.log().contains("came back empty"))));
     assert!(cluster.noticed("2").await.contains(&1));
     assert_eq!(cluster.noticed("1").await, [0, 0]);
 
     // Noticed while it runs, too; both proxies saw it, one of them wrote.
-    fill(&cluster.proxies[0], 1000).await;
+    fill(&cluster.of.proxies[0], 1000).await;
     cluster.knows("2", |seen| seen.keys > 400).await;
     nodes[1].restart();
     cluster.knows("2", |now| now.run_id != again.run_id).await;
@@ -158,7 +160,7 @@ async fn an_ordinary_restart_says_nothing() {
     let (mut empty, mut stock) = (empty, stock);
     let seen = |keys: u64| move |seen: &SeenRecord| seen.keys == keys;
     // Only the stock server holds something.
-    let mut connection = Connection::connect(&cluster.proxies[0].address(), TIMEOUT).await.unwrap();
+    let mut connection = Connection::connect(&cluster.of.proxies[0].address(), TIMEOUT).await.unwrap();
     let mut held = 0;
     for number in 0..200 {
         let key = format!("key:{number}");
@@ -190,7 +192,7 @@ async fn an_ordinary_restart_says_nothing() {
 
     // A stock server that comes back without its dump.
     let deadline = tokio::time::Instant::now() + TIMEOUT;
-    let mut connection = Connection::connect(&cluster.proxies[0].address(), TIMEOUT).await.unwrap();
+    let mut connection = Connection::connect(&cluster.of.proxies[0].address(), TIMEOUT).await.unwrap();
     let key = (0..).map(|number| format!("key:{number}"));
     let key = key.into_iter().find(|key| redis_cluster::slot::SlotId::of_key(key.as_bytes()).get() >= 8192);
     let key = key.unwrap();

@@ -12,7 +12,7 @@ use redis_cluster::{
 use crate::{
     format::harmless,
     language::{
-        Show,
+        self, Show,
         words::{self, Word},
     },
     session::ClusterView,
@@ -47,7 +47,7 @@ pub fn hint(line: &str, view: &ClusterView) -> Option<Hint> {
     if first.first() == Some(&b'#') {
         return None;
     }
-    if let Some(word) = ours(first) {
+    if let Some(word) = ours(words) {
         // `explain` and `watch` take a command: show that one's hint as soon as there is one.
         if matches!(word.name, "explain" | "watch") && !rest.is_empty() {
             return redis(rest, view);
@@ -65,11 +65,13 @@ pub fn hint(line: &str, view: &ClusterView) -> Option<Hint> {
     redis(words, view)
 }
 
-/// A word of ours that a line with this first word means.
-fn ours(first: &[u8]) -> Option<&'static Word> {
-    let word = words::find(first).filter(|word| word.available)?;
-    let accepted = command::lookup(first).is_some_and(|spec| !matches!(spec.route, Route::Refused(_)));
-    (!accepted).then_some(word)
+/// A word of ours that the line means.
+fn ours(line: &[Vec<u8>]) -> Option<&'static Word> {
+    match line.first()?.strip_prefix(b":") {
+        Some(bare) => words::find(&line[0]).or_else(|| words::find(bare)),
+        None => language::of_ours(line),
+    }
+    .filter(|word| word.available)
 }
 
 fn redis(words: &[Vec<u8>], view: &ClusterView) -> Option<Hint> {

@@ -109,6 +109,7 @@ pub(super) struct Client {
     pub(super) slot: Option<SlotId>,
     pub(super) version: Version,
     pub(super) database: u8,
+    /// Authenticated, or no password was required.
     pub(super) authenticated: bool,
     /// `CLIENT REPLY`, as it was before the request under way.
     pub(super) replies_before: ReplyMode,

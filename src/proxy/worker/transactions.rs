@@ -221,7 +221,17 @@ impl Worker {
                 return Ok(());
             }
             Some(watching) => watching.upstream,
-            None => self.upstreams.dedicate(node, client),
+            None => match self.upstreams.dedicate(node, client) {
+                Some(upstream) => upstream,
+                None => {
+                    let label = label(routing, node);
+                    self.refuse(
+                        client,
+                        format!("ERR too many clients watch keys of {label} through this proxy; try again"),
+                    );
+                    return Ok(());
+                }
+            },
         };
         client.watching = Some(Watching { node, upstream, epoch: routing.epoch(), lost: false });
         match self.upstreams.check(upstream, client, routing, self.turn.now)? {

@@ -44,6 +44,8 @@ const REPLIES_PER_TURN: u64 = 4096;
 /// How long it is remembered in which slots there are large values.
 const FORGET_LARGE: Duration = Duration::from_secs(600);
 
+/// Clients of a worker that may have a connection to one node for themselves: nodes let in some thousands in all.
+const DEDICATED_MAX: usize = 1000;
 /// A connection that belongs to nobody for so long is closed.
 const LEFT_OVER: Duration = Duration::from_secs(10);
 
@@ -90,6 +92,8 @@ pub(super) struct Upstreams {
     all: Vec<Connected>,
     /// By node, then by purpose and number.
     by_place: Vec<Box<[UpstreamId]>>,
+    /// How many belong to one client each, by node.
+    given: HashMap<NodeIndex, usize>,
     /// Those that are dedicated, and to nobody now.
     free: HashMap<(NodeIndex, Purpose), Vec<UpstreamId>>,
     dirty: Vec<UpstreamId>,
@@ -114,6 +118,7 @@ impl Upstreams {
         Self {
             all: Vec::new(),
             by_place: Vec::new(),
+            given: HashMap::new(),
             free: HashMap::new(),
             dirty: Vec::new(),
             clogged: vec![0; ordinary + SPARE],
@@ -173,17 +178,22 @@ impl Upstreams {
         id
     }
 
-    /// One that belongs to a client until it is released.
-    pub(super) fn dedicate(&mut self, node: NodeIndex, client: &Client) -> UpstreamId {
+    /// One that belongs to a client until it is released; none if the node has given enough of them away.
+    pub(super) fn dedicate(&mut self, node: NodeIndex, client: &Client) -> Option<UpstreamId> {
+        let given = self.given.entry(node).or_default();
+        if *given >= DEDICATED_MAX {
+            return None;
+        }
+        *given += 1;
         let purpose = Purpose { database: client.database, version: client.version };
         let usage = Use::Dedicated { to: Some(client.key) };
-        match self.free.get_mut(&(node, purpose)).and_then(Vec::pop) {
+        Some(match self.free.get_mut(&(node, purpose)).and_then(Vec::pop) {
             Some(id) => {
                 self.all[id.0 as usize].upstream.usage = usage;
                 id
             }
             None => self.add(Upstream::new(node, purpose, usage)),
-        }
+        })
     }
 
     /// Nobody's any more; it may be used again at once, because all that is sent on it is done in order.
@@ -191,8 +201,12 @@ impl Upstreams {
         let connected = &mut self.all[id.0 as usize];
         connected.upstream.usage = Use::Dedicated { to: None };
         connected.free_since = now;
-        let place = (connected.upstream.node, connected.upstream.purpose);
+        let node = connected.upstream.node;
+        let place = (node, connected.upstream.purpose);
         self.free.entry(place).or_default().push(id);
+        if let Some(given) = self.given.get_mut(&node) {
+            *given -= 1;
+        }
     }
 
     /// The client a connection belongs to, if it is dedicated to one.

@@ -1,9 +1,7 @@
 //! `proxy_node` in front of two nodes, ours or stock, beside one redis-server: the slots must not show, but for what is
 //! refused.
 
-use std::process::Stdio;
-
-use cluster_fixture::{Server, console, etcd, node, proxy, redis_server};
+use cluster_fixture::{Server, node, redis_server};
 use redis_cluster::{
     command::{Flags, Group, KeyPositions, Route, Spec, keys, resolve, route::reason},
     node::commands::table::is_implemented,
@@ -19,37 +17,21 @@ use super::{
 };
 
 /// Two nodes with half of the slots each, and a proxy.
-struct Cluster {
-    proxy: Server,
-    nodes: [Server; 2],
-    _etcd: Server,
-}
+struct Cluster(cluster_fixture::Cluster);
 
 impl Cluster {
     fn start() -> Option<Self> {
-        Self::of([node("1"), node("2")], "http")
+        cluster_fixture::Cluster::with_members(vec![node("1"), node("2")], "http", 1).map(Self)
     }
 
     fn stock() -> Option<Self> {
-        Self::of([redis_server()?, redis_server()?], "redis")
-    }
-
-    fn of(nodes: [Server; 2], scheme: &str) -> Option<Self> {
-        let etcd = etcd()?;
-        let proxy = proxy("1", &etcd.url());
-        for (id, node) in ["1", "2"].iter().zip(&nodes) {
-            let mut add = console();
-            let address = format!("{scheme}://{}", node.address());
-            add.arg(etcd.url()).args(["add", id, &address]).stdin(Stdio::null());
-            let output = add.output().expect("the console runs");
-            assert!(output.status.success(), "add {id}: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Some(Self { proxy, nodes, _etcd: etcd })
+        let nodes = vec![redis_server()?, redis_server()?];
+        cluster_fixture::Cluster::with_members(nodes, "redis", 1).map(Self)
     }
 
     fn beside<'a>(&'a self, redis: &'a Server) -> Pair<'a> {
         Pair {
-            ours: &self.proxy,
+            ours: &self.0.proxies[0],
             theirs: redis,
             refusal,
             exceptions: EXCEPTIONS,
@@ -181,19 +163,19 @@ fn all_types_on_stock_servers_by_chance() {
     }
     assert_eq!(missing, [""; 0]);
     // Nothing was written where it is not looked for: the proxy shows only keys of slots that a node owns.
-    let keys = Peer::connect(&cluster.proxy.address(), Version::Resp2).value(&["KEYS", "*"]);
+    let keys = Peer::connect(&cluster.0.proxies[0].address(), Version::Resp2).value(&["KEYS", "*"]);
     let Value::Array(shown) = keys else { panic!("{keys:?}") };
-    let held = cluster.nodes.each_ref().map(|node| {
+    let held = cluster.0.nodes.iter().map(|node| {
         let size = Peer::connect(&node.address(), Version::Resp2).value(&["DBSIZE"]);
         size.as_i64().and_then(|size| usize::try_from(size).ok()).expect("a number of keys")
     });
-    assert_eq!(shown.len(), held.iter().sum::<usize>(), "{shown:?} {held:?}");
+    assert_eq!(shown.len(), held.clone().sum::<usize>(), "{shown:?} {held:?}");
 }
 
 /// Commands of each type that have only failed so far. It is about both nodes.
 fn never_without_error(cluster: &Cluster) -> Vec<&'static str> {
     let mut served = String::new();
-    for node in &cluster.nodes {
+    for node in &cluster.0.nodes {
         let info = Peer::connect(&node.address(), Version::Resp2).call(&["INFO", "commandstats"]);
         let info = String::from_utf8_lossy(&info).into_owned();
         assert!(info.contains("cmdstat_zadd:"), "{info}");
@@ -231,7 +213,7 @@ fn scans_find_the_same_keys() {
     let (Some(cluster), Some(redis)) = (Cluster::start(), redis_server()) else { return };
     cluster.beside(&redis).scans_find_the_same_keys();
     // It was about two nodes.
-    for node in &cluster.nodes {
+    for node in &cluster.0.nodes {
         let size = Peer::connect(&node.address(), Version::Resp2).value(&["DBSIZE"]);
         assert!(matches!(size, Value::Integer(1..2000)), "{size:?}");
     }

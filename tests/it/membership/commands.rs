@@ -10,7 +10,7 @@ use crate::driving::ended;
 #[tokio::test]
 async fn a_command_that_is_done_says_so() {
     let Some(cluster) = Cluster::start() else { return };
-    let (nodes, _proxy) = ([node("1"), node("2")], proxy("1", &cluster.etcd.url()));
+    let (nodes, _proxy) = ([node("1"), node("2")], proxy("1", &cluster.of.etcd.url()));
     for id in ["1", "2"] {
         let url = nodes[usize::from(id == "2")].url();
         assert_eq!(cluster.console(&["add", id, &url]).0, Some(0));
@@ -74,7 +74,7 @@ async fn a_waiting_console_drives_where_no_proxy_is() {
     });
     cluster.registry.commit(Txn::new().put("plans/00000004", to_json(&record))).await.unwrap();
     let mut child = interrupted
-        .arg(cluster.etcd.url())
+        .arg(cluster.of.etcd.url())
         .args(["add", "1", &nodes[0].url()])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
@@ -100,7 +100,7 @@ async fn a_waiting_console_drives_where_no_proxy_is() {
     assert_eq!(status.unwrap().code(), Some(130), "{said}");
     assert!(said.contains("goes on when a proxy is alive"), "{said}");
     nodes[1].signal("CONT");
-    let _proxy = proxy("1", &cluster.etcd.url());
+    let _proxy = proxy("1", &cluster.of.etcd.url());
     let done = tokio::time::timeout(TIMEOUT * 2, ended(&cluster.registry, PlanId(4)));
     assert_eq!(done.await.unwrap().state, PlanState::Done);
 }

@@ -23,8 +23,8 @@ impl Door {
         let shut = Arc::clone(&shut_to);
         thread::spawn(move || {
             for outside in listener.incoming().map_while(Result::ok) {
-                let peer = outside.peer_addr().unwrap();
-                if shut.lock().unwrap().iter().any(|&process| owns(process, peer)) {
+                let ends = (outside.peer_addr().unwrap(), outside.local_addr().unwrap());
+                if shut.lock().unwrap().iter().any(|&process| owns(process, ends)) {
                     continue;
                 }
                 // It may have been killed.
@@ -47,16 +47,22 @@ impl Door {
     }
 }
 
-/// Whether a process has the socket with this address at its end.
-fn owns(process: u32, address: SocketAddr) -> bool {
-    let SocketAddr::V4(address) = address else { panic!("all is IPv4 here") };
-    let local = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port());
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let inode = table.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        (fields[1] == local).then(|| format!("socket:[{}]", fields[9]))
+/// Whether a process has the socket from the first address to the second; also if nobody has it any more.
+fn owns(process: u32, ends: (SocketAddr, SocketAddr)) -> bool {
+    let written = |address| {
+        let SocketAddr::V4(address) = address else { panic!("all is IPv4 here") };
+        format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
+    };
+    let (from, to) = (written(ends.0), written(ends.1));
+    // The table is read in parts, and sockets that come and go meanwhile push others out of what is seen.
+    let inode = (0..1000).find_map(|_| {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        table.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            (fields[1] == from && fields[2] == to).then(|| format!("socket:[{}]", fields[9]))
+        })
     });
-    let Some(inode) = inode else { return false };
+    let Some(inode) = inode else { return true };
     let files = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
     let mut links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
     links.any(|link| link.as_os_str() == inode.as_str())
@@ -66,14 +72,12 @@ impl Cluster {
     /// A console that none of these doors is open to.
     fn console_outside(&self, doors: &[&Door], words: &[&str]) -> (Option<i32>, String) {
         let mut locked: Vec<_> = doors.iter().map(|door| door.shut_to.lock().unwrap()).collect();
-        let mut command = console();
-        command.arg(self.etcd.url()).args(words).stdin(Stdio::null());
+        let mut command = self.of.command(words);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         locked.iter_mut().for_each(|shut| shut.push(child.id()));
         drop(locked);
         let output = child.wait_with_output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+        (output.status.code(), cluster_fixture::said(&output))
     }
 }
 
@@ -86,7 +90,8 @@ async fn the_driver_looks_at_nodes_for_a_console_that_cannot() {
     // Nobody drives yet, and nobody can tell.
     let (status, said) = cluster.console_outside(&doors, &["plan", "add", "1", &doors[0].url()]);
     assert!(status == Some(4) && said.contains("cannot reach"), "{said}");
-    let _proxy = proxy("1", &cluster.etcd.url());
+    let _proxy = proxy("1", &cluster.of.etcd.url());
+    while cluster.registry.list(keys::PROXIES).await.unwrap().entries.is_empty() {}
     let (status, said) = cluster.console_outside(&doors, &["plan", "add", "1", &doors[0].url()]);
     assert!(status == Some(0) && said.contains("16384 slots would move"), "{said}");
     for (id, door) in ["1", "2"].iter().zip(&doors) {

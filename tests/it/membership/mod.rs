@@ -7,9 +7,7 @@ mod leftovers;
 use redis_cluster::cluster::records::keys;
 use std::{process::Stdio, time::Duration};
 
-use cluster_fixture::{
-    Server, console, etcd, node, proxy, proxy_with, redis_server, redis_server_with, within,
-};
+use cluster_fixture::{Server, console, node, proxy, proxy_with, redis_server, redis_server_with, within};
 use redis_cluster::{
     client::Connection,
     cluster::{
@@ -32,14 +30,14 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// A cluster without proxies: the test drives.
 struct Cluster {
     registry: Registry,
-    etcd: Server,
+    of: cluster_fixture::Cluster,
 }
 
 impl Cluster {
     fn start() -> Option<Self> {
-        let etcd = etcd()?;
-        let registry = Registry::open(&[etcd.url()], "default").unwrap();
-        Some(Self { registry, etcd })
+        let of = cluster_fixture::Cluster::of(Vec::new(), 0)?;
+        let registry = Registry::open(&[of.etcd.url()], "default").unwrap();
+        Some(Self { registry, of })
     }
 
     async fn submit(&self, id: &str, address: &str, force: bool) -> Result<Submitted, Refusal> {
@@ -82,9 +80,7 @@ impl Cluster {
 
     /// A console command: its status, and everything it said.
     fn console(&self, words: &[&str]) -> (Option<i32>, String) {
-        let output = console().arg(self.etcd.url()).args(words).stdin(Stdio::null()).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8(said).unwrap())
+        self.of.status(words)
     }
 }
 
@@ -112,8 +108,10 @@ async fn peer(server: &Server) -> Peer {
 #[tokio::test]
 async fn a_proxy_is_no_node() {
     let (Some(cluster), Some(other)) = (Cluster::start(), Cluster::start()) else { return };
-    let proxies =
-        [proxy("1", &cluster.etcd.url()), proxy_with("2", &cluster.etcd.url(), &["--requirepass", "s3cret"])];
+    let proxies = [
+        proxy("1", &cluster.of.etcd.url()),
+        proxy_with("2", &cluster.of.etcd.url(), &["--requirepass", "s3cret"]),
+    ];
     let registered = async || cluster.registry.list(keys::PROXIES).await.unwrap().entries.len() == 2;
     while !registered().await {}
     for cluster in [&cluster, &other] {
@@ -212,7 +210,7 @@ async fn a_server_that_cannot_be_fenced_is_refused() {
 async fn a_member_that_was_restarted_is_marked_again() {
     let Some(cluster) = Cluster::start() else { return };
     let (Some(mut stock), mut ours) = (redis_server(), node("2")) else { return };
-    let _proxy = proxy("1", &cluster.etcd.url());
+    let _proxy = proxy("1", &cluster.of.etcd.url());
     for (id, server, scheme) in [("1", &stock, "redis"), ("2", &ours, "http")] {
         let (status, said) = cluster.console(&["add", id, &format!("{scheme}://{}", server.address())]);
         assert_eq!(status, Some(0), "{said}");
@@ -270,7 +268,7 @@ async fn a_member_that_another_cluster_took_is_not_used() {
     std::fs::write(&file, users).unwrap();
     let options = ["--save", "", "--aclfile", file.to_str().unwrap()];
     let Some(mut server) = redis_server_with(&options) else { return };
-    let proxy = proxy("1", &cluster.etcd.url());
+    let proxy = proxy("1", &cluster.of.etcd.url());
     let (status, said) = cluster.console(&["add", "1", &format!("redis://{}", server.address())]);
     assert_eq!(status, Some(0), "{said}");
     // It forgets us, and remembers somebody else.

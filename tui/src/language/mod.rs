@@ -132,12 +132,25 @@ pub fn parse_words(words: Vec<Vec<u8>>) -> Result<Command, SyntaxError> {
             None => directive::parse(&words).map(Command::Directive),
         };
     }
-    match words::OPERATOR.iter().find(|word| word.name.as_bytes().eq_ignore_ascii_case(first)) {
-        Some(word) if !is_accepted_by_proxies(first) => {
-            operator::parse(word, &words[1..]).map(Command::Operator)
-        }
-        _ => Ok(Command::Redis(words)),
+    match of_ours(&words) {
+        Some(word) => operator::parse(word, &words[1..]).map(Command::Operator),
+        None => Ok(Command::Redis(words)),
     }
+}
+
+/// The word of ours that a command begins with, if it means ours and not Redis's: proxies do not take that one, or, of `watch`, a
+/// command follows and not keys.
+#[must_use]
+pub fn of_ours(words: &[Vec<u8>]) -> Option<&'static words::Word> {
+    let (first, rest) = words.split_first()?;
+    let named =
+        |name: &[u8]| words::OPERATOR.iter().find(|word| word.name.as_bytes().eq_ignore_ascii_case(name));
+    let word = named(first)?;
+    let watches_command = || {
+        word.name == "watch"
+            && rest.first().is_none_or(|next| command::lookup(next).is_some() || named(next).is_some())
+    };
+    (!is_accepted_by_proxies(first) || watches_command()).then_some(word)
 }
 
 /// `:watch`, `:explain`: any operator word may carry a colon, which always means ours.
@@ -178,6 +191,19 @@ mod tests {
             Command::Redis(words) => words.iter().map(|w| String::from_utf8(w.clone()).unwrap()).collect(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn watch_is_ours_where_a_command_follows() {
+        let words = |line: &str| line.split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+        for line in ["watch dbsize", "WATCH get a", ":watch get a", "watch show nodes"] {
+            let parsed = parse_words(words(line));
+            assert!(matches!(parsed, Ok(Command::Operator(Operator::Watch(_)))), "{line}: {parsed:?}");
+        }
+        for line in ["watch key1", "WATCH key1 key2", "multi", "exec"] {
+            assert_eq!(parse_words(words(line)), Ok(Command::Redis(words(line))));
+        }
+        assert!(parse_words(words("watch")).is_err());
     }
 
     #[test]

@@ -147,11 +147,13 @@ async fn submit(session: &Session, question: Question) -> Result<Submitted, Refu
 /// Looks at the node from here or, if it cannot be reached from here, from where the driver is: it has to reach it anyway.
 async fn look(session: &Session, question: Question) -> Result<Answer, Refusal> {
     let registry = &session.inner.registry;
+    // Who has not seen the registry yet knows of no proxy.
+    let has_proxies = async || session.first_look().await.is_ok_and(|view| !view.proxies.is_empty());
     // Keys are given up only if the driver cannot reach them either.
     let unforced = question.without_force();
     match unforced.look(registry).await {
         Err(refusal @ (Refusal::Unreachable { .. } | Refusal::NodeUnreachable { .. }))
-            if !session.now().proxies.is_empty() =>
+            if has_proxies().await =>
         {
             match questions::ask(registry, &question).await? {
                 Some(answer) => Ok(answer),

@@ -80,9 +80,9 @@ fn a_paste_on_the_full_screen_asks_once_and_runs_in_order() {
 #[test]
 fn pasted_changes_ask_and_nothing_pasted_answers() {
     let Some(cluster) = Cluster::start() else { return };
-    let mut pty = on_terminal(&cluster.etcd.url(), &["--repl"]);
+    let mut pty = on_terminal(&cluster.of.etcd.url(), &["--repl"]);
     pty.wait_prompt();
-    pty.paste(&format!("add 2 {}\ny\nset a 1\n", cluster.nodes[1].url()));
+    pty.paste(&format!("add 2 {}\ny\nset a 1\n", cluster.of.nodes[1].url()));
     pty.wait_text("set a 1");
     pty.send("\r");
     pty.wait_text("add node 2? [y/N]");

@@ -5,7 +5,7 @@ use crate::support::Cluster;
 #[test]
 fn commands_of_every_kind_through_a_proxy() {
     let Some(cluster) = Cluster::start() else { return };
-    let second = cluster.run(&["add", "2", &cluster.nodes[1].url()]);
+    let second = cluster.run(&["add", "2", &cluster.of.nodes[1].url()]);
     assert_eq!((second.code, second.text()), (Some(0), "OK\n"), "{second:?}");
     assert!(second.stderr.contains("node 2 added: 8192 slots and 0 keys moved"), "{second:?}");
     for (words, stdout) in [
@@ -31,8 +31,8 @@ fn commands_of_every_kind_through_a_proxy() {
     for (words, code, said) in [
         (&["incr", "bytes"][..], 1, "not an integer"),
         (&["nosuch"], 1, "ERR unknown command"),
-        (&["add", "2", &cluster.nodes[1].url()], 0, "node 2 is a member already"),
-        (&["add", "2", &cluster.nodes[0].url()], 4, "already a member"),
+        (&["add", "2", &cluster.of.nodes[1].url()], 0, "node 2 is a member already"),
+        (&["add", "2", &cluster.of.nodes[0].url()], 4, "already a member"),
         (&["ack", "7"], 4, "no node 7"),
         (&["ack", "1", "--json"], 0, "\"OK\""),
         (&["--read-only", "incr", "n"], 4, "read-only"),
@@ -48,7 +48,7 @@ fn commands_of_every_kind_through_a_proxy() {
 #[test]
 fn a_script_changes_the_cluster_waits_and_checks() {
     let Some(cluster) = Cluster::start() else { return };
-    let url = cluster.nodes[1].url();
+    let url = cluster.of.nodes[1].url();
     let lines: String = (0..500).map(|key| format!("set key:{key} {key}\n")).collect();
     assert_eq!(cluster.script(&[], lines.as_bytes()).code, Some(0));
     let script = format!(
@@ -76,12 +76,12 @@ fn a_script_changes_the_cluster_waits_and_checks() {
 #[test]
 fn waiting_too_long_is_a_status_of_its_own() {
     let Some(cluster) = Cluster::start() else { return };
-    cluster.proxy.signal("STOP");
-    let url = cluster.nodes[1].url();
+    cluster.of.proxies[0].signal("STOP");
+    let url = cluster.of.nodes[1].url();
     // The only proxy is frozen, so nobody carries the plan out.
     let script = format!("add 2 {url} --no-wait\n:wait moves 0.3\nset a 1\n");
     let ran = cluster.script(&[], script.as_bytes());
-    cluster.proxy.signal("CONT");
+    cluster.of.proxies[0].signal("CONT");
     assert_eq!(ran.code, Some(124), "{ran:?}");
     assert!(ran.stderr.contains("stdin:2: not yet after 0.3 s"), "{ran:?}");
     let after = cluster.script(&["--timeout", "60"], b":wait moves 30\nexists a\n");

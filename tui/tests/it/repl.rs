@@ -14,7 +14,7 @@ impl Cluster {
 
     fn repl_on(&self, terminal: &str, options: &[&str]) -> Pty {
         let mut command = CommandBuilder::new(binary("redis_console"));
-        command.arg(self.etcd.url());
+        command.arg(self.of.etcd.url());
         command.args(options);
         command.env("TERM", terminal);
         command.env("HOME", self.home.path());
@@ -112,7 +112,7 @@ fn changes_ask_first_and_news_stand_above_the_prompt() {
     let Some(cluster) = Cluster::start() else { return };
     let mut pty = cluster.repl(&["--repl"]);
     pty.wait_text("default> ");
-    let add = format!("add 2 {}\r", cluster.nodes[1].url());
+    let add = format!("add 2 {}\r", cluster.of.nodes[1].url());
     pty.send(&add);
     pty.wait_text("8192 slots would move");
     pty.wait_text("add node 2? [y/N]");
@@ -140,7 +140,7 @@ fn changes_ask_first_and_news_stand_above_the_prompt() {
 #[test]
 fn a_removal_wants_the_id() {
     let Some(cluster) = Cluster::start() else { return };
-    assert_eq!(cluster.run(&["add", "2", &cluster.nodes[1].url()]).code, Some(0));
+    assert_eq!(cluster.run(&["add", "2", &cluster.of.nodes[1].url()]).code, Some(0));
     let mut pty = cluster.repl(&["--repl"]);
     pty.wait_text("default> ");
     pty.send("remove 2\r");
@@ -179,7 +179,7 @@ fn ctrl_c_clears_the_line_gives_up_what_runs_and_leaves_the_second_time() {
     pty.wait("the hint of Ctrl-C again", |screen| screen.contents().matches("Ctrl-C again").count() == 2);
     pty.send("\x03");
     assert_eq!(pty.end().exit_code(), 130);
-    drop(cluster.proxy);
+    drop(cluster);
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn a_signal_leaves_the_terminal_as_it_was() {
         let mut command = CommandBuilder::new("sh");
         let program = binary("redis_console").display().to_string();
         let script = "stty -a >before; \"$1\" \"$2\" --repl; echo status $?; stty -a >after; echo compared";
-        command.args(["-c", script, "sh", &program, &cluster.etcd.url()]);
+        command.args(["-c", script, "sh", &program, &cluster.of.etcd.url()]);
         command.cwd(cluster.home.path());
         command.env("TERM", "xterm-256color");
         command.env("HOME", cluster.home.path());
@@ -219,7 +219,7 @@ fn ctrl_z_gives_the_terminal_back_and_the_line_is_there_again() {
     let program = binary("redis_console").display().to_string();
     let script = "set -m; stty -a >before; \"$1\" \"$2\" --repl; stty -a >stopped; echo stopped; read -r _; fg; \
                   echo status $?; stty -a >after; echo compared";
-    command.args(["-c", script, "bash", &program, &cluster.etcd.url()]);
+    command.args(["-c", script, "bash", &program, &cluster.of.etcd.url()]);
     command.cwd(cluster.home.path());
     command.env("TERM", "xterm-256color");
     command.env("HOME", cluster.home.path());
@@ -273,7 +273,7 @@ fn plain_and_dumb_terminals_get_lines_and_nothing_else() {
         pty.wait_text("\"a\\nb\"");
         pty.send("show nodes\r");
         pty.wait_text(if options == ["--plain"] { "id 1, address http://" } else { "1   http://" });
-        pty.send(&format!("add 2 {}\r", cluster.nodes[1].url()));
+        pty.send(&format!("add 2 {}\r", cluster.of.nodes[1].url()));
         pty.wait_text("add node 2? [y/N]");
         pty.send("y\r");
         pty.wait_text("node 2 added");

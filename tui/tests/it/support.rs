@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use cluster_fixture::{Server, console, etcd, node, proxy, redis_server};
+use cluster_fixture::{Server, console, etcd, node, redis_server};
 use redis_cluster::{
     cluster::{
         member::ProxyRecord,
@@ -79,18 +79,15 @@ impl Stage {
 
 /// etcd, one proxy, one node that is a member, and one that is not yet.
 pub(crate) struct Cluster {
-    pub(crate) etcd: Server,
-    pub(crate) nodes: [Server; 2],
-    pub(crate) proxy: Server,
+    pub(crate) of: cluster_fixture::Cluster,
     pub(crate) home: tempfile::TempDir,
 }
 
 impl Cluster {
     pub(crate) fn start() -> Option<Self> {
-        let etcd = etcd()?;
-        let proxy = proxy("1", &etcd.url());
-        let cluster = Self { etcd, nodes: [node("1"), node("2")], proxy, home: tempfile::tempdir().unwrap() };
-        let added = cluster.run(&["add", "1", &cluster.nodes[0].url()]);
+        let of = cluster_fixture::Cluster::of(vec![node("1"), node("2")], 1)?;
+        let cluster = Self { of, home: tempfile::tempdir().unwrap() };
+        let added = cluster.run(&["add", "1", &cluster.of.nodes[0].url()]);
         assert_eq!(added.code, Some(0), "{added:?}");
         let sync = cluster.run(&["sync"]);
         assert_eq!(sync.code, Some(0), "{sync:?}");
@@ -99,9 +96,7 @@ impl Cluster {
 
     /// The console with these words behind ETCD, and these lines on stdin.
     pub(crate) fn script(&self, words: &[&str], lines: &[u8]) -> Ran {
-        let mut command = console();
-        command.arg(self.etcd.url()).args(words);
-        run(command, lines)
+        run(self.of.command(words), lines)
     }
 
     pub(crate) fn run(&self, words: &[&str]) -> Ran {

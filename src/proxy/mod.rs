@@ -1,11 +1,12 @@
 //! The proxy: makes any number of plain Redis servers look like one to any client.
 //!
-//! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients,
-//! node connections, batching), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket), [`remains`] (large
-//! memory given back), [`large`] (where large values are), [`merge`], [`merging`], [`info`], [`scan`] and [`count`] (many replies
-//! into one), [`membership`], [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`],
-//! [`figures`], [`losses`] (what the listener and gRPC see), [`local`] (gRPC calls
-//! as clients of a worker). Not here: what a command is (`command`), slot arithmetic and moves (`cluster`), protocols on the
+//! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients and
+//! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
+//! [`info`], [`scan`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
+//! [`remains`] (large memory that is done with), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
+//! [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
+//! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
+//! and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
 
 mod announce;

@@ -77,7 +77,8 @@ impl Bound {
 
     /// Whether a request can be asked that leads here.
     fn allows(self, pair: &Pair<'_>, spec: &Spec, request: &[Vec<u8>]) -> bool {
-        (!self.transaction || is_exact(spec)) && (!self.to_one_node(pair) || (pair.queued)(request))
+        let is_exact = is_exact(spec) && pair.exceptions.iter().all(|(name, ..)| *name != spec.name);
+        (!self.transaction || is_exact) && (!self.to_one_node(pair) || (pair.queued)(request))
     }
 }
 

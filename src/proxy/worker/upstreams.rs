@@ -352,7 +352,10 @@ impl Upstreams {
 
     /// Whether time passing may change something about any.
     pub(super) fn need_time(&self) -> bool {
-        self.all.iter().any(|connected| connected.upstream.needs_time())
+        // What is left over is closed after a while.
+        let is_free =
+            |upstream: &Upstream| upstream.usage == Use::Dedicated { to: None } && upstream.is_ready();
+        self.all.iter().any(|connected| connected.upstream.needs_time() || is_free(&connected.upstream))
     }
 
     /// Keeps count of connections that a large reply keeps busy.

@@ -142,6 +142,17 @@ async fn a_client_that_leaves_leaves_nothing_watched() {
     }
     assert!(connections.last().unwrap() - connections.first().unwrap() <= 2, "{connections:?}");
     assert!(!flags_of_clients(&mut direct).await.contains('x'));
+    // Nobody watches any more: after a while the connection for it is closed, although nobody asks the proxy anything.
+    let deadline = Instant::now() + TIMEOUT;
+    let fewest = *connections.first().unwrap();
+    loop {
+        let Value::Bulk(list) = call(&mut direct, "CLIENT LIST").await else { panic!("CLIENT LIST is text") };
+        if String::from_utf8_lossy(&list).lines().count() < fewest {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{fewest} at first, {}", String::from_utf8_lossy(&list));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]

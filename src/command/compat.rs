@@ -42,6 +42,7 @@ Every command and subcommand of Redis 7.0 (and those of later versions that we h
 - **node**: `redis_node`, asked directly. A stock Redis as a member of the cluster has what its version has.
 - **proxy**: through `proxy_node`. *slot*: sent to the node that owns the slot of its keys, which must all be in one
   slot. *split*: shared out by key, replies put together. *all*: sent to all nodes. *itself*: the proxy answers.
+  *one node*: kept by the proxy; at `EXEC` all keys must be on one node.
 - **console**: typed into `redis_console`, which sends it to a proxy.
 
 Data commands that our node does not have yet go through the proxy nevertheless, for members that are stock servers.

@@ -21,6 +21,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::{
     input::{Input, READ},
+    room::Room,
     step::{Situation, Step},
 };
 use crate::{
@@ -42,7 +43,7 @@ use crate::{
 };
 
 /// Bytes of a large request or reply that are read or written before the worker's other connections get their turn.
-const TURN: usize = 1 << 20;
+pub(super) const TURN: usize = 1 << 20;
 /// The most of one read: whoever waits for the worker waits for the kernel's copy too.
 const READ_MAX: usize = 256 << 10;
 /// A worker's reply buffer that grew larger is given back to the system after use.
@@ -122,34 +123,6 @@ impl Waiting {
 
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
         self.limit.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
-    }
-}
-
-/// Memory for a long reply, found before the lock is taken for it, some at a time: to find it all takes the system longer than to
-/// write the reply.
-struct Room {
-    output: Output,
-    /// Bytes that are needed, and how many of them are there.
-    needed: usize,
-    found: usize,
-}
-
-impl Room {
-    fn new(needed: usize) -> Self {
-        let mut output = Output::default();
-        output.reserve(needed);
-        Self { output, needed, found: 0 }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.found == self.needed
-    }
-
-    /// Finds more; says how much.
-    fn find_more(&mut self) -> usize {
-        let to = self.needed.min(self.found + TURN);
-        self.output.touch(self.found, to);
-        to - std::mem::replace(&mut self.found, to)
     }
 }
 

@@ -1,9 +1,10 @@
 //! How a node talks RESP: [`connection`] reads, runs and writes; [`input`] is what was read and has not run; [`step`] decides what a
-//! connection does next; [`grpc`] is the same for callers over gRPC. Not here: what commands do, and who may run them.
+//! connection does next; [`room`] is memory for a long reply; [`grpc`] is the same for callers over gRPC. Not here: what commands do, and who may run them.
 
 mod connection;
 pub(super) mod grpc;
 mod input;
+mod room;
 mod step;
 
 pub(super) use connection::{Worker, serve};

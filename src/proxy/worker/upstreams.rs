@@ -1,5 +1,7 @@
-//! The connections of a worker to the nodes: which one a request takes, their sockets, and what happens when a node goes away.
-//! Not here: what a connection is ([`crate::proxy::upstream`]).
+//! The connections of a worker to the nodes: which one a request takes, and their sockets. What happens on them, and who is told, is in
+//! [`events`]. Not here: what a connection is ([`crate::proxy::upstream`]).
+
+mod events;
 
 use std::{
     collections::HashMap,
@@ -11,7 +13,7 @@ use std::{
 use mio::{Interest, Registry, Token, net::TcpStream};
 
 use super::{
-    READS_PER_TURN, Report, Turn, Worker,
+    Turn,
     client::{Client, Stall},
     stream::retry,
 };
@@ -19,13 +21,12 @@ use crate::{
     protocol::{Request, Version},
     proxy::{
         outbox::{Outbox, Sent},
-        outcome::Outcome,
         remains::Remains,
         routing::{Access, NodeIndex, Routing},
         shared::Shared,
         slab::Key,
         transaction::Use,
-        upstream::{BACKLOG_MAX, Due, Failure, Lost, Purpose, Receiver, Reply, Trouble, Upstream},
+        upstream::{BACKLOG_MAX, Lost, Purpose, Receiver, Trouble, Upstream},
     },
     slot::SlotId,
 };
@@ -39,8 +40,6 @@ const SPARE: usize = 2;
 const LARGE_REQUEST: usize = 256 << 10;
 /// What so many arguments ask for takes long, or its reply does, whatever they are.
 const MANY_ARGUMENTS: usize = 1000;
-/// Replies of one connection in one turn.
-const REPLIES_PER_TURN: u64 = 4096;
 /// How long it is remembered in which slots there are large values.
 const FORGET_LARGE: Duration = Duration::from_secs(600);
 
@@ -491,207 +490,6 @@ impl Upstreams {
             }
         }
         ids
-    }
-}
-
-// === with those who wait ===
-
-impl Worker {
-    /// Something happened on a socket.
-    pub(super) fn upstream_event(&mut self, id: UpstreamId, writable: bool) {
-        if self.upstreams.upstream(id).is_connecting()
-            && let Err(error) = self.upstreams.opened(id)
-        {
-            return self.lose_upstream(id, Trouble::Unreachable(plain(&error)));
-        }
-        if writable && self.upstreams.upstream(id).backlog() > 0 {
-            self.flush_upstream(id);
-        }
-        self.read_upstream(id);
-    }
-
-    /// Goes on where the turn before ended.
-    pub(super) fn continue_upstream(&mut self, id: UpstreamId) {
-        self.upstreams.all[id.0 as usize].again = false;
-        if self.upstreams.upstream(id).backlog() > 0 {
-            self.flush_upstream(id);
-        }
-        self.read_upstream(id);
-    }
-
-    pub(super) fn flush_upstream(&mut self, id: UpstreamId) {
-        if let Err(trouble) = self.upstreams.flush(id, &mut self.turn, &mut self.remains) {
-            return self.lose_upstream(id, trouble);
-        }
-        let Connected { upstream, waiters, .. } = &mut self.upstreams.all[id.0 as usize];
-        if !waiters.is_empty() && upstream.backlog() < BACKLOG_MAX / 2 {
-            self.clients.resume(waiters);
-        }
-    }
-
-    /// Reads and deals out replies.
-    fn read_upstream(&mut self, id: UpstreamId) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let mut failure = None;
-        let was_ready = self.upstreams.upstream(id).is_ready();
-        let replies_max = self.upstreams.upstream(id).answered() + REPLIES_PER_TURN;
-        for round in 0.. {
-            if round == READS_PER_TURN || self.upstreams.upstream(id).answered() >= replies_max {
-                self.upstreams.go_on_with(id, &mut self.turn);
-                break;
-            }
-            match self.upstreams.read(id, &mut scratch) {
-                Ok(None) => break,
-                Ok(Some(0)) => {
-                    failure =
-                        Some(Failure::Other(Trouble::Unreachable("it closed the connection".to_owned())));
-                    break;
-                }
-                Ok(Some(count)) => {
-                    if let Err(error) = self.deal_out(id, &scratch[..count]) {
-                        failure = Some(error);
-                        break;
-                    }
-                    // An end of the stream comes with an event of its own.
-                    if count < scratch.len() {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    failure = Some(Failure::Other(Trouble::Unreachable(plain(&error))));
-                    break;
-                }
-            }
-        }
-        self.scratch = scratch;
-        self.answer_gathers();
-        match failure {
-            None if !was_ready && self.upstreams.upstream(id).is_ready() => self.upstreams.mark_dirty(id),
-            None => {}
-            Some(Failure::Other(trouble)) => self.lose_upstream(id, trouble),
-            Some(Failure::Login(reason)) => {
-                let upstream = self.upstreams.upstream(id);
-                let (user, node) = (upstream.user().to_owned(), upstream.node);
-                let trouble = Trouble::Unreachable(format!("it refused this proxy's login: {reason}"));
-                // Nobody listens any more when the proxy ends.
-                let _ = self.reports.send(Report::LoginRefused { user, reason, node });
-                self.lose_upstream(id, trouble);
-            }
-        }
-    }
-
-    fn deal_out(&mut self, id: UpstreamId, bytes: &[u8]) -> Result<(), Failure> {
-        let Self { upstreams, clients, gathers, shared, remains, turn, .. } = self;
-        let upstream = &mut upstreams.all[id.0 as usize].upstream;
-        let dealt =
-            upstream.receive(bytes, turn.now, remains, &mut |receiver, reply: Reply<'_>| match receiver {
-                Receiver::Client { client, sequence } => {
-                    clients.complete(client, sequence, reply, &shared.large_slots);
-                }
-                Receiver::Part { gather, part } => {
-                    gathers.part_arrived(gather, part, reply, Outcome::Answered);
-                }
-                Receiver::Nobody => {}
-            });
-        upstreams.note_clogging(id);
-        dealt
-    }
-
-    /// The connection is of no more use: everyone waiting on it is told what is known.
-    fn lose_upstream(&mut self, id: UpstreamId, trouble: Trouble) {
-        let routing = Arc::clone(&self.epochs.routing);
-        let lost = self.upstreams.lose(id, trouble, &routing, self.turn.now);
-        self.tell_lost(id, &lost, &routing);
-    }
-
-    fn tell_lost(&mut self, id: UpstreamId, lost: &Lost, routing: &Routing) {
-        let Connected { upstream, waiters, .. } = &mut self.upstreams.all[id.0 as usize];
-        self.clients.resume(waiters);
-        let label = label(routing, upstream.node);
-        let not_run = [b"-", &unsent(&lost.trouble, &label)[..], b"\r\n"].concat();
-        let unknown = format!(
-            "-ERR {label}: connection lost after the command was sent ({}); it may or may not have run\r\n",
-            match &lost.trouble {
-                Trouble::Unreachable(reason) => reason.as_str(),
-                Trouble::Refused(_) => "the node refused it",
-            }
-        );
-        for (receiver, outcome) in lost.receivers() {
-            let reply = match outcome {
-                Outcome::NotRun => Reply::Small(&not_run),
-                Outcome::Answered | Outcome::Unknown => Reply::Small(unknown.as_bytes()),
-            };
-            match receiver {
-                Receiver::Client { client, sequence } => {
-                    self.clients.complete(client, sequence, reply, &self.shared.large_slots);
-                }
-                Receiver::Part { gather, part } => self.gathers.part_arrived(gather, part, reply, outcome),
-                Receiver::Nobody => {}
-            }
-        }
-        self.forget_watched(id);
-        self.answer_gathers();
-    }
-
-    /// What a connection watched for a client is not watched any more.
-    fn forget_watched(&mut self, id: UpstreamId) {
-        if let Some(client) = self.upstreams.owner(id).and_then(|key| self.clients.get_mut(key))
-            && let Some(watching) = &mut client.watching
-        {
-            watching.lost = true;
-        }
-    }
-
-    fn close_upstream(&mut self, id: UpstreamId) {
-        self.forget_watched(id);
-        self.upstreams.close(id);
-    }
-
-    /// After the table of routes changed: connections to members that are gone or that let in another user now.
-    pub(super) fn update_upstreams(&mut self, routing: &Routing) {
-        let now = self.turn.now;
-        for id in self.upstreams.ids() {
-            let upstream = &mut self.upstreams.all[id.0 as usize].upstream;
-            let close = match routing.member(upstream.node).map(|member| &member.access) {
-                Some(Access::Ready(login)) => upstream.change_login(login, now),
-                Some(Access::Closed(_)) => false,
-                None => upstream.is_quiet(),
-            };
-            if close {
-                self.close_upstream(id);
-            }
-        }
-        for id in self.upstreams.expected(routing) {
-            if self.upstreams.upstream(id).is_idle() {
-                self.connect_upstream(id, routing);
-            }
-        }
-    }
-
-    fn connect_upstream(&mut self, id: UpstreamId, routing: &Routing) {
-        if let Some(lost) = self.upstreams.connect(id, routing, self.turn.now) {
-            self.tell_lost(id, &lost, routing);
-        }
-    }
-
-    /// Timeouts, and new attempts.
-    pub(super) fn tick(&mut self) {
-        let (now, routing) = (self.turn.now, Arc::clone(&self.epochs.routing));
-        for id in self.upstreams.ids() {
-            let upstream = self.upstreams.upstream(id);
-            let access = routing.member(upstream.node).map(|member| &member.access);
-            match upstream.due(access, self.shared.config.node_timeout, now) {
-                Some(Due::GiveUp(trouble)) => self.lose_upstream(id, trouble),
-                Some(Due::Connect) => self.connect_upstream(id, &routing),
-                Some(Due::Close) => self.close_upstream(id),
-                None if self.upstreams.is_left_over(id, now) => self.close_upstream(id),
-                None => {}
-            }
-        }
-        if self.index == 0 && now >= self.upstreams.forget_large {
-            self.shared.large_slots.forget();
-            self.upstreams.forget_large = now + FORGET_LARGE;
-        }
     }
 }
 

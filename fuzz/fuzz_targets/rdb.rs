@@ -13,6 +13,10 @@ fn dump(value: &Restored<'_>) -> Vec<u8> {
         Restored::String(string) => Content::String(Value::of_string(string)),
         Restored::Object(Object::String(bytes)) => Content::String(Value::Shared(bytes)),
         Restored::Object(Object::List(list)) => Content::List(list),
+        Restored::Object(Object::Hash(hash)) => Content::Hash(hash),
+        Restored::Object(Object::Set(set)) => Content::Set(set),
+        Restored::Object(Object::SortedSet(set)) => Content::SortedSet(set),
+        Restored::Object(Object::Stream(stream)) => Content::Stream(stream),
     })
 }
 
@@ -21,10 +25,10 @@ fuzz_target!(|body: &[u8]| {
     payload.extend_from_slice(&10_u16.to_le_bytes());
     let checksum = crc64(&payload);
     payload.extend_from_slice(&checksum.to_le_bytes());
-    if let Ok(value) = rdb::restore(&payload) {
+    if let Ok(value) = rdb::restore(&payload, rdb::Forms::default()) {
         let again = dump(&value);
-        assert_eq!(rdb::restore(&again).expect("its own dump"), value);
+        assert_eq!(rdb::restore(&again, rdb::Forms::default()).expect("its own dump"), value);
     }
     // Without the footer it is as good as never right; it must only not panic.
-    let _ = rdb::restore(body);
+    let _ = rdb::restore(body, rdb::Forms::default());
 });

@@ -106,6 +106,19 @@ impl Blocked {
         Some(name)
     }
 
+    /// Whether a client waits for what a group of a stream has for it.
+    #[must_use]
+    pub fn is_in_group(&self, client: ClientId) -> bool {
+        self.waiters.get(&client).is_some_and(|waiter| waiter.row.spec.name == "xreadgroup")
+    }
+
+    /// Whether one of those who wait for a key does.
+    #[must_use]
+    pub fn any_in_group(&self, database: usize, key: &[u8]) -> bool {
+        let queue = self.by_key.get(&(database, key.into()));
+        queue.is_some_and(|queue| queue.iter().any(|&client| self.is_in_group(client)))
+    }
+
     /// Who waits for a key, in the order in which they came, from 0.
     #[must_use]
     pub fn nth(&self, database: usize, key: &[u8], index: usize) -> Option<ClientId> {

@@ -6,11 +6,10 @@ use std::{sync::Arc, time::Duration};
 use super::{
     acl::{Acl, User},
     clients::{CHANGED, Client, Clients, MULTI},
+    config::Config,
     keyspace::{Access, Db, Key},
-    object::{
-        List,
-        list::{End, Fill},
-    },
+    object::{List, SortedSet, list::End},
+    script::aside::Return,
     state::NodeState,
     store::Store,
     transaction::Transaction,
@@ -27,25 +26,57 @@ pub enum Origin {
     Transaction,
     /// A client waited in it for a key, which has something now.
     Unblocked,
+    /// A script calls it.
+    Script,
+    /// It came from a client, and runs where it keeps nobody else waiting.
+    Aside,
 }
 
 /// What a client that waited was handed, until it is known to have got it.
 #[derive(Debug)]
 pub struct Served {
-    /// From which list of its database.
+    /// From which key of its database.
     pub key: Box<[u8]>,
-    /// From which end of it.
-    pub end: End,
-    /// In the order in which they were taken.
-    pub elements: Vec<Vec<u8>>,
+    /// What.
+    pub taken: Taken,
+}
+
+/// What was taken from a key.
+#[derive(Debug)]
+pub enum Taken {
+    /// Elements of a list.
+    Elements {
+        /// From which end of it.
+        end: End,
+        /// In the order in which they were taken.
+        elements: Vec<Vec<u8>>,
+    },
+    /// Members of a sorted set, with their scores.
+    Members(Vec<(Vec<u8>, f64)>),
 }
 
 impl Served {
     /// The client is gone: it is as if it had not been served.
-    pub(super) fn give_back(self, db: &mut Db, access: Access, fill: Fill) {
-        // Whoever put a value of another type there meanwhile has taken the place of the list.
-        if let Ok(mut list) = db.get_or_create::<List>(Key::new(&self.key), access) {
-            self.elements.iter().rev().for_each(|element| list.push(self.end, element, fill));
+    pub(super) fn give_back(self, db: &mut Db, access: Access, config: &Config) {
+        let key = Key::new(&self.key);
+        // Whoever put a value of another type there meanwhile has taken the place of what was there.
+        match self.taken {
+            Taken::Elements { end, elements } => {
+                if let Ok(mut list) = db.get_or_create::<List>(key, access) {
+                    let fill = config.list_fill();
+                    elements.iter().rev().for_each(|element| list.push(end, element, fill));
+                }
+            }
+            Taken::Members(members) => {
+                if let Ok(mut set) = db.get_or_create::<SortedSet>(key, access) {
+                    for (name, score) in members {
+                        // Whoever came meanwhile under this name has another score, which counts.
+                        if set.score(&name).is_none() {
+                            set.put(&name, score, config.zset_limits());
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -81,8 +112,12 @@ pub struct Caller {
     pub served: Option<Served>,
     /// For how long a command that waits does so at most.
     pub patience: Option<Duration>,
+    /// What it watches is to be let go of first.
+    pub lets_go: bool,
     /// After `MULTI`: what is queued.
     pub transaction: Option<Box<Transaction>>,
+    /// This stands for a caller whose command runs aside.
+    pub away: Option<Return>,
     /// What others see of it.
     pub client: Arc<Client>,
 }
@@ -110,9 +145,26 @@ impl Caller {
             woken_by: None,
             served: None,
             patience: None,
+            lets_go: false,
             transaction: None,
+            away: None,
             client,
         }
+    }
+
+    /// `MULTI`.
+    pub fn begin_transaction(&mut self) {
+        self.transaction = Some(Box::default());
+        self.client.set_flag(MULTI, true);
+        self.client.set_queued(Some(0), 0);
+    }
+
+    /// The transaction is over; what was watched is let go of before anything else runs.
+    pub fn end_transaction_later(&mut self) {
+        self.client.set_flag(MULTI, false);
+        self.client.set_queued(None, 0);
+        self.transaction = None;
+        self.lets_go = true;
     }
 
     /// The transaction is over, and with it what was watched.
@@ -132,6 +184,7 @@ impl Caller {
             woken_by: None,
             served: None,
             transaction: None,
+            away: None,
             ..*self
         }
     }

@@ -122,6 +122,8 @@ pub const BROKEN_REDIRECT: u32 = 512;
 pub const PAUSED: u32 = 1024;
 /// Is shown all commands.
 pub const MONITOR: u32 = 2048;
+/// Its command runs aside.
+pub const RUNNING: u32 = 4096;
 
 /// The letters of flags, in the order in which Redis shows them.
 const LETTERS: &[(u32, char)] = &[

@@ -8,7 +8,13 @@ use std::{
     time::Duration,
 };
 
-use super::{object::list::Fill, outbox, pubsub::events::Wanted};
+use super::{
+    keyspace::eviction::Policy,
+    object::{hash, list::Fill, set, stream, zset},
+    outbox,
+    pubsub::events::Wanted,
+    rdb::Forms,
+};
 use crate::protocol::{
     BUFFER_MAX, Limits,
     number::{parse_i64, parse_memory},
@@ -27,6 +33,8 @@ enum Kind {
         min: i64,
         max: i64,
     },
+    /// The same, or a part of `maxmemory` such as `5%`.
+    MemoryOrPercent,
     /// Bytes of what a client sends.
     Buffer,
     Choice(&'static [&'static str]),
@@ -56,26 +64,42 @@ struct Parameter {
     kind: Kind,
     access: Access,
     default: &'static str,
+    /// Shown only to those who know its name.
+    hidden: bool,
 }
 
 const fn settable(name: &'static str, kind: Kind, default: &'static str) -> Parameter {
-    Parameter { name, kind, access: Access::Settable, default }
+    Parameter { name, kind, access: Access::Settable, default, hidden: false }
 }
 
 const fn fixed(name: &'static str, default: &'static str) -> Parameter {
-    Parameter { name, kind: Kind::Text, access: Access::Fixed, default }
+    Parameter { name, kind: Kind::Text, access: Access::Fixed, default, hidden: false }
+}
+
+const fn hidden(name: &'static str, default: &'static str) -> Parameter {
+    Parameter { name, kind: Kind::Text, access: Access::Fixed, default, hidden: true }
 }
 
 /// Tools set what they rely on, often to the value it has.
 const fn only(name: &'static str, kind: Kind, value: &'static str, reason: &'static str) -> Parameter {
-    Parameter { name, kind, access: Access::Only(reason), default: value }
+    Parameter { name, kind, access: Access::Only(reason), default: value, hidden: false }
 }
 
+const NO_REPLICAS: &str = "this server has no replicas yet";
+const AT_START: &str = "this server takes it at its start";
 const NO_PERSISTENCE: &str = "this server has no persistence yet";
 const INT: i64 = i32::MAX as i64;
 const LIST_FILL: Kind = Kind::Integer { min: i32::MIN as i64, max: INT };
 /// Parameters with two names.
-const ALIASES: &[(&str, &str)] = &[("list-max-listpack-size", "list-max-ziplist-size")];
+const ALIASES: &[(&str, &str)] = &[
+    ("busy-reply-threshold", "lua-time-limit"),
+    ("hash-max-listpack-entries", "hash-max-ziplist-entries"),
+    ("hash-max-listpack-value", "hash-max-ziplist-value"),
+    ("list-max-listpack-size", "list-max-ziplist-size"),
+    ("zset-max-listpack-entries", "zset-max-ziplist-entries"),
+    ("zset-max-listpack-value", "zset-max-ziplist-value"),
+];
+const SIZE: Kind = Kind::Integer { min: 0, max: i64::MAX };
 const POLICIES: &[&str] = &[
     "volatile-lru",
     "volatile-lfu",
@@ -92,9 +116,11 @@ const POLICIES: &[&str] = &[
 const PARAMETERS: &[Parameter] = &[
     fixed("aclfile", ""),
     settable("active-expire-effort", Kind::Integer { min: 1, max: 10 }, "1"),
+    only("aof-use-rdb-preamble", Kind::Bool, "yes", NO_PERSISTENCE),
     only("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", NO_PERSISTENCE),
     only("appendonly", Kind::Bool, "no", NO_PERSISTENCE),
-    fixed("bind", ""),
+    only("bind", Kind::Text, "", AT_START),
+    settable("busy-reply-threshold", SIZE, "5000"),
     settable(
         "client-output-buffer-limit",
         Kind::OutputLimits,
@@ -106,10 +132,16 @@ const PARAMETERS: &[Parameter] = &[
     fixed("databases", "16"),
     fixed("dbfilename", ""),
     fixed("dir", ""),
-    fixed("dynamic-hz", "no"),
+    only("dynamic-hz", Kind::Bool, "no", "this server has one frequency"),
     fixed("enable-debug-command", "no"),
+    settable("hash-max-listpack-entries", SIZE, "512"),
+    settable("hash-max-listpack-value", SIZE, "64"),
+    settable("hash-max-ziplist-entries", SIZE, "512"),
+    settable("hash-max-ziplist-value", SIZE, "64"),
+    settable("hll-sparse-max-bytes", Kind::Memory { min: 0, max: i64::MAX }, "3000"),
     settable("hz", Kind::Integer { min: 1, max: 500 }, "10"),
     fixed("io-threads", "1"),
+    hidden("key-load-delay", "0"),
     settable("latency-monitor-threshold", Kind::Integer { min: 0, max: i64::MAX }, "0"),
     settable("latency-tracking", Kind::Bool, "yes"),
     settable("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9"),
@@ -123,26 +155,51 @@ const PARAMETERS: &[Parameter] = &[
     settable("list-max-listpack-size", LIST_FILL, "-2"),
     settable("list-max-ziplist-size", LIST_FILL, "-2"),
     fixed("logfile", ""),
-    fixed("loglevel", "notice"),
+    only("loglevel", Kind::Text, "notice", AT_START),
+    settable("lua-time-limit", SIZE, "5000"),
+    only("masterauth", Kind::Text, "", NO_REPLICAS),
+    only("masteruser", Kind::Text, "", NO_REPLICAS),
     settable("maxclients", Kind::Integer { min: 1, max: u32::MAX as i64 }, "10000"),
-    only("maxmemory", Kind::Memory { min: 0, max: i64::MAX }, "0", "this server does not evict keys yet"),
+    settable("maxmemory", Kind::Memory { min: 0, max: i64::MAX }, "0"),
+    only("maxmemory-clients", Kind::MemoryOrPercent, "0", "this server does not evict clients yet"),
+    settable("maxmemory-eviction-tenacity", Kind::Integer { min: 0, max: 100 }, "10"),
     settable("maxmemory-policy", Kind::Choice(POLICIES), "noeviction"),
+    settable("maxmemory-samples", Kind::Integer { min: 1, max: INT }, "5"),
+    settable("min-replicas-max-lag", Kind::Integer { min: 0, max: INT }, "10"),
+    settable("min-replicas-to-write", Kind::Integer { min: 0, max: INT }, "0"),
     settable("notify-keyspace-events", Kind::Events, ""),
-    fixed("port", "0"),
-    fixed("protected-mode", "no"),
+    only(
+        "port",
+        Kind::Text,
+        "0",
+        "Unable to listen on this port: this server takes its address at its start",
+    ),
+    only("protected-mode", Kind::Bool, "no", "this server has no protected mode"),
     settable("proto-max-bulk-len", Kind::Buffer, "536870912"),
+    only("repl-backlog-size", Kind::Memory { min: 1, max: i64::MAX }, "1048576", NO_REPLICAS),
+    only("repl-ping-replica-period", Kind::Text, "10", NO_REPLICAS),
+    only("repl-timeout", Kind::Text, "60", NO_REPLICAS),
     fixed("replicaof", ""),
     settable("requirepass", Kind::Text, ""),
     only("save", Kind::Text, "", NO_PERSISTENCE),
+    settable("set-max-intset-entries", SIZE, "512"),
+    settable("set-max-listpack-entries", SIZE, "128"),
+    settable("set-max-listpack-value", SIZE, "64"),
     fixed("slaveof", ""),
     settable("slowlog-log-slower-than", Kind::Integer { min: -1, max: i64::MAX }, "10000"),
     settable("slowlog-max-len", Kind::Integer { min: 0, max: i64::MAX }, "128"),
+    settable("stream-node-max-bytes", SIZE, "4096"),
+    settable("stream-node-max-entries", SIZE, "100"),
     fixed("supervised", "no"),
     fixed("tcp-backlog", "4096"),
     settable("tcp-keepalive", Kind::Integer { min: 0, max: INT }, "300"),
     settable("timeout", Kind::Integer { min: 0, max: INT }, "0"),
     settable("tracking-table-max-keys", Kind::Integer { min: 0, max: i64::MAX }, "1000000"),
     fixed("unixsocket", ""),
+    settable("zset-max-listpack-entries", SIZE, "128"),
+    settable("zset-max-listpack-value", SIZE, "64"),
+    settable("zset-max-ziplist-entries", SIZE, "128"),
+    settable("zset-max-ziplist-value", SIZE, "64"),
 ];
 
 fn find(name: &[u8]) -> Option<usize> {
@@ -209,6 +266,17 @@ impl Parameter {
             Kind::Memory { min, max } => {
                 within(parse_memory(value).ok_or("argument must be a memory value")?, min, max)
             }
+            Kind::MemoryOrPercent => match value.strip_suffix(b"%") {
+                Some(percent) => match parse_i64(percent) {
+                    Some(0..=100) => Ok(text()),
+                    Some(101..) => Err("percentage argument must be less or equal to 100".into()),
+                    _ => Err("argument must be a memory or percent value".into()),
+                },
+                None => {
+                    let bytes = parse_memory(value).ok_or("argument must be a memory or percent value")?;
+                    within(bytes, 0, i64::MAX)
+                }
+            },
             Kind::Choice(choices) => choices
                 .iter()
                 .find(|choice| choice.as_bytes().eq_ignore_ascii_case(value))
@@ -258,10 +326,23 @@ struct Hot {
     timeout: AtomicI64,
     hz: AtomicU64,
     effort: AtomicU64,
+    max_memory: AtomicU64,
+    needs_replicas: AtomicBool,
+    guards: AtomicBool,
     lfu: AtomicBool,
     lfu_log_factor: AtomicI64,
     lfu_decay_time: AtomicI64,
     list_fill: AtomicI64,
+    hash_fields: AtomicUsize,
+    hash_length: AtomicUsize,
+    set_integers: AtomicUsize,
+    set_members: AtomicUsize,
+    set_length: AtomicUsize,
+    zset_members: AtomicUsize,
+    hll_sparse_bytes: AtomicUsize,
+    zset_length: AtomicUsize,
+    stream_bytes: AtomicUsize,
+    stream_entries: AtomicUsize,
     tracked_keys: AtomicUsize,
     slow_micros: AtomicU64,
     slow_most: AtomicUsize,
@@ -292,13 +373,13 @@ impl Config {
         find(name.as_bytes()).map(|index| self.values()[index].clone())
     }
 
-    /// Parameters whose name fits one of the patterns, by name.
-    pub fn matching(&self, fits: impl Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+    /// Parameters whose name fits a pattern, by name; hidden ones only where the pattern is their name.
+    pub fn matching(&self, fits: impl Fn(&str) -> bool, is_name: bool) -> Vec<(&'static str, String)> {
         let values = self.values();
         PARAMETERS
             .iter()
             .zip(values.iter())
-            .filter(|(parameter, _)| fits(parameter.name))
+            .filter(|(parameter, _)| fits(parameter.name) && (is_name || !parameter.hidden))
             .map(|(parameter, value)| (parameter.name, parameter.shown(value)))
             .collect()
     }
@@ -342,8 +423,8 @@ impl Config {
                 Err("duplicate parameter".to_owned())
             } else {
                 parameter.parse(value, &values[index]).and_then(|value| match parameter.access {
-                    Access::Only(reason) if value != parameter.default => {
-                        Err(format!("{reason}: only '{}' is possible", parameter.default))
+                    Access::Only(reason) if value != values[index] => {
+                        Err(format!("{reason}: only '{}' is possible", values[index]))
                     }
                     _ => Ok(value),
                 })
@@ -391,11 +472,63 @@ impl Config {
         hot.keeps_times.store(keeps, Relaxed);
         hot.tracked_keys.store(size("tracking-table-max-keys"), Relaxed);
         hot.list_fill.store(number("list-max-listpack-size"), Relaxed);
+        hot.hash_fields.store(size("hash-max-listpack-entries"), Relaxed);
+        hot.hash_length.store(size("hash-max-listpack-value"), Relaxed);
+        hot.set_integers.store(size("set-max-intset-entries"), Relaxed);
+        hot.set_members.store(size("set-max-listpack-entries"), Relaxed);
+        hot.set_length.store(size("set-max-listpack-value"), Relaxed);
+        hot.hll_sparse_bytes.store(size("hll-sparse-max-bytes"), Relaxed);
+        hot.zset_members.store(size("zset-max-listpack-entries"), Relaxed);
+        hot.zset_length.store(size("zset-max-listpack-value"), Relaxed);
+        hot.stream_bytes.store(size("stream-node-max-bytes"), Relaxed);
+        hot.stream_entries.store(size("stream-node-max-entries"), Relaxed);
         let policy = find(b"maxmemory-policy").map_or("", |index| &values[index]);
         hot.lfu.store(policy.ends_with("lfu"), Relaxed);
+        hot.max_memory.store(number("maxmemory").unsigned_abs(), Relaxed);
+        hot.needs_replicas
+            .store(number("min-replicas-to-write") > 0 && number("min-replicas-max-lag") > 0, Relaxed);
+        hot.guards.store(self.needs_replicas() || self.max_memory() != 0, Relaxed);
         let output = find(b"client-output-buffer-limit").map_or("", |index| &values[index]);
         let output = outbox::Limits::default().updated(output.as_bytes()).unwrap_or_default();
         *hot.output.lock().unwrap_or_else(PoisonError::into_inner) = output;
+    }
+
+    /// `maxmemory`; 0 is no limit.
+    #[must_use]
+    #[inline]
+    pub fn max_memory(&self) -> u64 {
+        self.hot.max_memory.load(Relaxed)
+    }
+
+    /// Whether [`Config::max_memory`] or [`Config::needs_replicas`] may keep a command from running.
+    #[must_use]
+    #[inline]
+    pub fn guards(&self) -> bool {
+        self.hot.guards.load(Relaxed)
+    }
+
+    /// `min-replicas-to-write`: there are none, so nothing is written if it wants one.
+    #[must_use]
+    #[inline]
+    pub fn needs_replicas(&self) -> bool {
+        self.hot.needs_replicas.load(Relaxed)
+    }
+
+    /// `maxmemory-policy`, `maxmemory-samples`, and how long one command may evict, by `maxmemory-eviction-tenacity`.
+    #[must_use]
+    pub fn eviction(&self) -> (Option<Policy>, usize, Duration) {
+        let policy = self.get("maxmemory-policy").and_then(|name| Policy::of(&name));
+        let number = |name| self.get(name).and_then(|text| text.parse::<u32>().ok()).unwrap_or_default();
+        let time = match number("maxmemory-eviction-tenacity") {
+            tenacity @ 0..=10 => Duration::from_micros(50 * u64::from(tenacity)),
+            // Redis's curve: 15 percent more for each, up to two minutes.
+            tenacity @ 11..=99 => {
+                let micros = 500.0 * 1.15_f64.powi(i32::try_from(tenacity - 10).unwrap_or(0));
+                Duration::from_secs_f64(micros / 1e6)
+            }
+            _ => Duration::MAX,
+        };
+        (policy, usize::try_from(number("maxmemory-samples")).unwrap_or(5).max(1), time)
     }
 
     /// What a client may send.
@@ -455,6 +588,57 @@ impl Config {
     #[must_use]
     pub fn list_fill(&self) -> Fill {
         Fill::new(i32::try_from(self.hot.list_fill.load(Relaxed)).unwrap_or_default())
+    }
+
+    /// `busy-reply-threshold`; 0 is for ever.
+    #[must_use]
+    pub fn busy_threshold(&self) -> Duration {
+        let millis = self.get("busy-reply-threshold").and_then(|millis| millis.parse().ok()).unwrap_or(0);
+        if millis == 0 { Duration::MAX } else { Duration::from_millis(millis) }
+    }
+
+    /// `hash-max-listpack-…`.
+    #[must_use]
+    pub fn hash_limits(&self) -> hash::Limits {
+        let (fields, length) = (&self.hot.hash_fields, &self.hot.hash_length);
+        hash::Limits { fields: fields.load(Relaxed), length: length.load(Relaxed) }
+    }
+
+    /// `set-max-…`.
+    #[must_use]
+    pub fn set_limits(&self) -> set::Limits {
+        let Hot { set_integers, set_members, set_length, .. } = &self.hot;
+        set::Limits {
+            integers: set_integers.load(Relaxed),
+            members: set_members.load(Relaxed),
+            length: set_length.load(Relaxed),
+        }
+    }
+
+    /// `hll-sparse-max-bytes`.
+    #[must_use]
+    pub fn hll_sparse_bytes(&self) -> usize {
+        self.hot.hll_sparse_bytes.load(Relaxed)
+    }
+
+    /// `zset-max-listpack-…`.
+    #[must_use]
+    pub fn zset_limits(&self) -> zset::Limits {
+        let (members, length) = (&self.hot.zset_members, &self.hot.zset_length);
+        zset::Limits { members: members.load(Relaxed), length: length.load(Relaxed) }
+    }
+
+    /// How long collections stay compact.
+    #[must_use]
+    pub fn forms(&self) -> Forms {
+        Forms { hash: self.hash_limits(), set: self.set_limits(), zset: self.zset_limits() }
+    }
+
+    /// `stream-node-max-…`.
+    #[must_use]
+    pub fn stream_limits(&self) -> stream::Limits {
+        let (bytes, entries) = (&self.hot.stream_bytes, &self.hot.stream_entries);
+        stream::Limits { bytes: bytes.load(Relaxed), entries: entries.load(Relaxed) }
     }
 
     /// `notify-keyspace-events`.
@@ -560,7 +744,8 @@ mod tests {
             (&[("maxclients", "0"), ("foo", "bar")], "CONFIG SET - 'foo'"),
             (&[("timeout", "9"), ("save", "60 1")], "'save') - this server has no persistence yet: only ''"),
             (&[("client-output-buffer-limit", "normal 1 2")], "Wrong number of arguments in buffer limit"),
-            (&[("maxmemory", "1gb")], "this server does not evict keys yet: only '0' is possible"),
+            (&[("maxmemory-clients", "1gb")], "this server does not evict clients yet: only '0' is possible"),
+            (&[("maxmemory-clients", "200%")], "percentage argument must be less or equal to 100"),
             (&[("appendonly", "maybe")], "argument must be 'yes' or 'no'"),
         ] {
             let error = set(&config, pairs).unwrap_err();

@@ -42,6 +42,8 @@ pub enum Flow {
     Close,
     /// Nothing yet: the client waits, as long as [`Caller::patience`] says. No reply was written.
     Blocked,
+    /// Nothing yet: the command runs aside, and [`Caller::away`] is where its caller comes back. No reply was written.
+    Aside,
     /// The same command again, once clients are no longer paused: at this time at the latest. It did not run.
     Paused(Millis),
     /// The same command again, with room for so many more bytes; nothing was written or changed.
@@ -72,9 +74,24 @@ pub enum CommandError {
     /// Any other text, code first.
     #[error("{0}")]
     Other(std::borrow::Cow<'static, str>),
+    /// The same with bytes in it that need not be text.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Bytes(Vec<u8>),
+    /// The same, of a command that a script called: it has been counted.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Counted(Vec<u8>),
 }
 
 impl CommandError {
+    /// What is written, code first.
+    #[must_use]
+    pub fn reply(&self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) | Self::Counted(bytes) => bytes.clone(),
+            other => other.to_string().into_bytes(),
+        }
+    }
+
     /// An error with its own text, code first.
     pub fn other(text: impl Into<std::borrow::Cow<'static, str>>) -> Self {
         Self::Other(text.into())

@@ -1,12 +1,15 @@
 //! Housekeeping: what a node does without being asked.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
 use super::{
     Node,
-    clients::{BLOCKED, PUBSUB, Signal},
+    clients::{BLOCKED, PUBSUB, RUNNING, Signal},
 };
 use crate::time::Millis;
 
@@ -30,6 +33,9 @@ async fn run_by(node: Arc<Node>, clock: impl Fn() -> Millis) {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(node.state.config.tick()) => {}
         }
+        if node.state.cron_paused.load(Relaxed) {
+            continue;
+        }
         expire(&node, &clock).await;
         let now = Instant::now();
         node.state.stats.sample(now - sampled);
@@ -39,7 +45,9 @@ async fn run_by(node: Arc<Node>, clock: impl Fn() -> Millis) {
             let date = clock();
             close_idle(&node, date);
             close_lagging(&node, date);
-            node.state.used_memory(&node.store().keyspace);
+            if let Some(store) = node.store_unless_script() {
+                node.state.used_memory(&store.keyspace);
+            }
         }
     }
     node.state.clients.send_all(Signal::Drain);
@@ -51,7 +59,11 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
     let budget = EXPIRE_BUDGET * usize::try_from(node.state.config.expire_effort()).unwrap_or(1);
     loop {
         let cycle = {
-            let (mut store, now) = (node.store(), clock());
+            // The thread has connections to serve, which are told of a script that takes long.
+            let Some(mut store) = node.store_unless_script() else { return };
+            let now = clock();
+            let gone = std::mem::take(&mut *node.state.gone());
+            gone.iter().for_each(|client| store.forget(client, &node.state, now));
             if store.pause.is_over(now) {
                 store.unpause();
             }
@@ -59,6 +71,10 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
                 // Nothing is to change that others hear of.
                 return;
             }
+            if node.state.expires_lazily.load(Relaxed) {
+                return;
+            }
+            store.make_room(&node.state, now);
             let begun = Instant::now();
             let cycle = store.keyspace.expire_cycle(now, budget);
             store.current = None;
@@ -85,7 +101,7 @@ fn close_idle(node: &Node, now: Millis) {
     }
     for client in node.state.clients.all() {
         // Who waits or listens has good reason to be silent.
-        if client.has_flag(BLOCKED | PUBSUB) {
+        if client.has_flag(BLOCKED | RUNNING | PUBSUB) {
             continue;
         }
         if now.0 - client.last_active().0 > timeout {

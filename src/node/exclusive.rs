@@ -3,9 +3,13 @@
 
 use std::{
     hint,
-    sync::{Mutex, MutexGuard, TryLockError},
+    ops::{Deref, DerefMut},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
     time::{Duration, Instant},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// How long to wait awake: as long as a batch of some 250 commands takes. A thread that waits longer sleeps, because the holder
 /// may have lost its core, or runs a slow command.
@@ -15,41 +19,100 @@ const PAUSES: u32 = 32;
 
 const HALF_CHANGED: &str = "a panic may have left the data half-changed";
 
+/// Between two questions whether it is worth waiting on.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 /// A value that one thread has at a time, for short.
 #[derive(Debug, Default)]
-pub(super) struct Exclusive<T>(Mutex<T>);
+pub(super) struct Exclusive<T> {
+    value: Mutex<T>,
+    half_changed: AtomicBool,
+}
+
+/// The value, until this is dropped.
+#[derive(Debug)]
+pub struct Held<'a, T> {
+    value: MutexGuard<'a, T>,
+    half_changed: &'a AtomicBool,
+}
+
+impl<T> Deref for Held<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> DerefMut for Held<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T> Drop for Held<'_, T> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.half_changed.store(true, Relaxed);
+        }
+    }
+}
 
 impl<T> Exclusive<T> {
     pub(super) fn new(value: T) -> Self {
-        Self(Mutex::new(value))
+        Self { value: Mutex::new(value), half_changed: AtomicBool::new(false) }
     }
 
     /// Waits until nobody else has it.
     ///
     /// # Panics
     /// If another thread did while it had it: what that left half-changed is for nobody. Daemons have ended by then.
-    pub(super) fn lock(&self) -> MutexGuard<'_, T> {
-        if let Some(guard) = self.try_lock() {
-            return guard;
+    pub(super) fn lock(&self) -> Held<'_, T> {
+        self.try_awake().unwrap_or_else(|| self.held(self.value.lock()))
+    }
+
+    /// The same, but gives up once `is_long` says that whoever has it will have it for long.
+    ///
+    /// # Panics
+    /// As [`Exclusive::lock`].
+    pub(super) fn lock_unless(&self, is_long: impl Fn() -> bool) -> Option<Held<'_, T>> {
+        if let Some(held) = self.try_awake() {
+            return Some(held);
+        }
+        loop {
+            if is_long() {
+                return None;
+            }
+            if let Some(guard) = self.value.try_lock_for(PATIENCE) {
+                return Some(self.held(guard));
+            }
+        }
+    }
+
+    fn try_awake(&self) -> Option<Held<'_, T>> {
+        if let Some(held) = self.try_lock() {
+            return Some(held);
         }
         let since = Instant::now();
         while since.elapsed() < AWAKE {
             for _ in 0..PAUSES {
                 hint::spin_loop();
             }
-            if let Some(guard) = self.try_lock() {
-                return guard;
+            if let Some(held) = self.try_lock() {
+                return Some(held);
             }
         }
-        self.0.lock().expect(HALF_CHANGED)
+        None
     }
 
-    fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        match self.0.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(poisoned @ TryLockError::Poisoned(_)) => panic!("{HALF_CHANGED}: {poisoned}"),
-            Err(TryLockError::WouldBlock) => None,
-        }
+    fn try_lock(&self) -> Option<Held<'_, T>> {
+        self.value.try_lock().map(|guard| self.held(guard))
+    }
+
+    fn held<'a>(&'a self, value: MutexGuard<'a, T>) -> Held<'a, T> {
+        let held = Held { value, half_changed: &self.half_changed };
+        assert!(!self.half_changed.load(Relaxed), "{HALF_CHANGED}");
+        held
     }
 }
 
@@ -83,6 +146,17 @@ mod tests {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
         assert_eq!(*count.lock(), 4000);
+    }
+
+    #[test]
+    fn nobody_waits_for_what_takes_long() {
+        let value = Exclusive::new(1);
+        let held = value.lock();
+        assert!(value.lock_unless(|| true).is_none());
+        let asked = std::cell::Cell::new(0);
+        assert!(value.lock_unless(|| asked.replace(asked.get() + 1) == 3).is_none());
+        drop(held);
+        assert!(value.lock_unless(|| true).is_some(), "what is free is had at once");
     }
 
     #[test]

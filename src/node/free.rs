@@ -62,6 +62,11 @@ impl Freer {
         self.pending.load(Relaxed)
     }
 
+    /// Counts anew.
+    pub fn reset(&self) {
+        self.freed.store(0, Relaxed);
+    }
+
     /// Keys and values freed so far.
     #[must_use]
     pub fn freed(&self) -> usize {

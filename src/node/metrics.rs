@@ -78,6 +78,7 @@ fn databases(node: &Node, out: &mut Text) {
         "Keys removed because their time had come.",
         stats.expired,
     );
+    out.one(Kind::Counter, "redis_evicted_keys_total", "Keys removed because of maxmemory.", stats.evicted);
 }
 
 fn commands(node: &Node, out: &mut Text) {

@@ -17,6 +17,9 @@ mod daemon;
 mod exclusive;
 pub mod exec;
 pub mod free;
+pub mod geo;
+mod hashing;
+pub mod hyperloglog;
 pub mod keyspace;
 pub mod latency;
 mod metrics;
@@ -28,7 +31,8 @@ pub mod pause;
 pub(crate) mod process;
 pub mod pubsub;
 pub mod rdb;
-pub mod slowlog;
+pub mod script;
+mod slowlog;
 pub mod state;
 pub mod stats;
 pub mod store;
@@ -36,17 +40,14 @@ pub mod tracking;
 pub mod transaction;
 pub mod watch;
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, MutexGuard},
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
 use self::{
     clients::Client,
     config::Config,
-    exclusive::Exclusive,
+    exclusive::{Exclusive, Held},
     state::{DATABASES, NodeState},
     store::Store,
 };
@@ -55,6 +56,12 @@ use crate::{
     server::{self, BindError, Life, ListenAddress, Running, StartError},
     time::Millis,
 };
+
+/// While a node is to stop, a script that runs is looked at so often.
+const SCRIPT_LOOK: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// A script that took so long may take much longer: whoever has other things to do does not wait for it.
+const LONG: std::time::Duration = std::time::Duration::from_millis(2);
 
 /// How to start a node.
 #[derive(Clone, Debug)]
@@ -81,6 +88,9 @@ pub enum RunError {
     /// The system refused the thread that frees memory.
     #[error("cannot start the thread that frees memory: {0}")]
     Thread(std::io::Error),
+    /// The system refused the thread that runs scripts.
+    #[error("cannot start the thread that runs scripts: {0}")]
+    Aside(std::io::Error),
     /// The system refused threads.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -96,16 +106,34 @@ pub struct Node {
 
 impl Node {
     /// The data and what changes with it, for as long as a batch takes.
-    pub fn store(&self) -> MutexGuard<'_, Store> {
+    pub fn store(&self) -> Held<'_, Store> {
         self.store.lock()
+    }
+
+    /// The same; `None` while a script has it, and has had it for longer than `busy-reply-threshold`.
+    pub fn store_unless_busy(&self) -> Option<Held<'_, Store>> {
+        self.store.lock_unless(|| {
+            let running = self.state.script.elapsed();
+            running.is_some_and(|running| running >= self.state.config.busy_threshold())
+        })
+    }
+
+    /// The same; `None` while a script has it that takes long: for what can be done later as well.
+    fn store_unless_script(&self) -> Option<Held<'_, Store>> {
+        self.store.lock_unless(|| self.state.script.elapsed().is_some_and(|running| running >= LONG))
     }
 
     /// A client is gone.
     fn forget(&self, client: &Arc<Client>) {
-        self.state.clients.remove(client);
         if client.is_in_store() {
-            self.store().forget(client, &self.state, Millis::now());
+            match self.store_unless_script() {
+                Some(mut store) => store.forget(client, &self.state, Millis::now()),
+                // Housekeeping does it.
+                None => self.state.gone().push(Arc::clone(client)),
+            }
         }
+        // Last: who is not in the list any more has left nothing behind.
+        self.state.clients.remove(client);
     }
 }
 
@@ -143,6 +171,7 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     store.set_events(state.config.events());
     let node = Arc::new(Node { state, store: Exclusive::new(store) });
     let name = format!("node-{}", options.id);
+    node.state.aside.start(&name, &node).map_err(RunError::Aside)?;
     let running = server::start(&name, &node, listeners, options.workers, life)?;
     Ok(NodeHandle { running, node })
 }
@@ -168,7 +197,20 @@ impl NodeHandle {
 
     /// Asks it to stop and waits until it has: what clients had sent is answered.
     pub async fn stop(self) {
-        self.running.stop().await;
+        let node = Arc::clone(&self.node);
+        let stopped = self.running.stop();
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                () = &mut stopped => return,
+                () = tokio::time::sleep(SCRIPT_LOOK) => {}
+            }
+            // A script that has no end has one now.
+            let running = node.state.script.elapsed();
+            if running.is_some_and(|running| running >= node.state.config.busy_threshold()) {
+                node.state.script.abort();
+            }
+        }
     }
 
     /// Why it could not go on, if that is why it stopped.

@@ -1,12 +1,17 @@
 //! `MONITOR`: how a command is shown to those who are shown all.
 
-use std::{fmt::Write as _, net::SocketAddr, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
 use crate::protocol::{Request, quote};
 
-/// One line, as a status reply: the time, the database and the client, and the command with its arguments quoted. Passwords are not
+/// One line, as a status reply: the time, the database and the client (or `lua`), and the command with its arguments quoted. Passwords are not
 /// shown.
-pub(super) fn line(now: Duration, database: usize, client: &SocketAddr, request: &Request<'_>) -> Vec<u8> {
+pub(super) fn line(
+    now: Duration,
+    database: usize,
+    client: &dyn std::fmt::Display,
+    request: &Request<'_>,
+) -> Vec<u8> {
     let mut line = format!("+{}.{:06} [{database} {client}]", now.as_secs(), now.subsec_micros());
     let is_hello = request.name().eq_ignore_ascii_case(b"hello");
     let mut secrets = 0;
@@ -25,6 +30,8 @@ pub(super) fn line(now: Duration, database: usize, client: &SocketAddr, request:
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
     use crate::protocol::Args;
 

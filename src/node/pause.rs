@@ -85,7 +85,7 @@ impl Pause {
 /// Whether others may hear of what a command does.
 #[must_use]
 pub fn may_change(spec: &Spec) -> bool {
-    spec.flags.has(Flags::WRITE) || matches!(spec.name, "publish" | "spublish")
+    spec.flags.has(Flags::WRITE) || matches!(spec.name, "publish" | "spublish" | "pfcount")
 }
 
 #[cfg(test)]

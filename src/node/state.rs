@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ use super::{
     free::Freer,
     keyspace::{self, Keyspace},
     latency::Monitor,
+    script::{Running, aside::Aside},
     slowlog::SlowLog,
     stats::Stats,
 };
@@ -52,9 +53,23 @@ pub struct NodeState {
     pub acl: Acl,
     /// What was done.
     pub stats: Stats,
+    /// The script that runs.
+    pub script: Arc<Running>,
+    /// `DEBUG SET-ACTIVE-EXPIRE 0`: keys go only when they are looked at.
+    pub expires_lazily: AtomicBool,
+    /// `DEBUG PAUSE-CRON 1`: nothing happens by itself.
+    pub cron_paused: AtomicBool,
+    /// `DEBUG SET-DISABLE-DENY-SCRIPTS 1`: scripts may call everything.
+    pub scripts_call_all: AtomicBool,
+    /// Where scripts run that may take long.
+    pub aside: Aside,
+    /// Clients that are gone, and that the store has yet to forget: a script had it.
+    gone: Mutex<Vec<Arc<Client>>>,
     /// Counters of the keyspace at the last `CONFIG RESETSTAT`: it goes on counting.
     keyspace_base: Mutex<keyspace::Stats>,
     peak_memory: AtomicU64,
+    /// What clients took when it was last looked at.
+    client_memory: AtomicU64,
     slow_log: Mutex<SlowLog>,
     monitor: Mutex<Monitor>,
     /// Frees what takes long.
@@ -83,13 +98,25 @@ impl NodeState {
             clients: Clients::default(),
             acl,
             stats: Stats::default(),
+            script: Arc::default(),
+            expires_lazily: AtomicBool::new(false),
+            cron_paused: AtomicBool::new(false),
+            scripts_call_all: AtomicBool::new(false),
+            aside: Aside::default(),
+            gone: Mutex::default(),
             keyspace_base: Mutex::default(),
             slow_log: Mutex::default(),
             monitor: Mutex::default(),
             peak_memory: AtomicU64::new(0),
+            client_memory: AtomicU64::new(0),
             connections: ConnectionCounters::default(),
             stop,
         })
+    }
+
+    /// Clients that are gone, and that the store has yet to forget.
+    pub fn gone(&self) -> MutexGuard<'_, Vec<Arc<Client>>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Commands that took long.
@@ -122,9 +149,18 @@ impl NodeState {
     /// `used_memory`: bytes of the data, and of what clients have sent and not yet read. Looks at every client; what it
     /// finds may be a new peak.
     pub fn used_memory(&self, keyspace: &Keyspace) -> u64 {
-        let used = (keyspace.bytes() + self.clients.memory()) as u64;
+        let clients = self.clients.memory() as u64;
+        self.client_memory.store(clients, Relaxed);
+        let used = keyspace.bytes() as u64 + clients;
         self.peak_memory.fetch_max(used, Relaxed);
         used
+    }
+
+    /// Whether there is more than `maxmemory`. What clients take is what it was when it was last looked at.
+    #[inline]
+    pub fn is_over_memory(&self, keyspace: &Keyspace) -> bool {
+        let most = self.config.max_memory();
+        most != 0 && keyspace.bytes() as u64 + self.client_memory.load(Relaxed) > most
     }
 
     /// `used_memory_peak`: the most that [`NodeState::used_memory`] has found.
@@ -142,6 +178,7 @@ impl NodeState {
             hits: now.hits - base.hits,
             misses: now.misses - base.misses,
             expired: now.expired - base.expired,
+            evicted: now.evicted - base.evicted,
         }
     }
 
@@ -149,6 +186,7 @@ impl NodeState {
     pub fn reset_stats(&self, keyspace: &Keyspace) {
         *self.keyspace_base.lock().unwrap_or_else(PoisonError::into_inner) = keyspace.stats();
         self.stats.reset();
+        self.freer.reset();
         self.connections.received.store(0, Relaxed);
         self.connections.rejected.store(0, Relaxed);
     }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::{
     blocked::{Blocked, Waiter},
-    caller::Caller,
+    caller::{Caller, Origin},
     clients::{BLOCKED, CHANGED, Client, ClientId, MONITOR, PAUSED},
     commands::table::Row,
     keyspace::{Change, EventClass, Key, Keyspace},
     monitor,
     pause::{Pause, Scope},
     pubsub::{Channels, Kind, events::Wanted},
+    script::{Functions, Scripts},
     state::NodeState,
     tracking::{Options, Sending, Tracking},
     watch::Watched,
@@ -45,6 +46,12 @@ pub struct Store {
     monitors: Vec<Arc<Client>>,
     /// Somebody has to hear of what commands do, or they have to wait: what is neither is let through with one look.
     pub attention: bool,
+    /// Scripts that are kept.
+    pub scripts: Scripts,
+    /// Functions.
+    pub functions: Functions,
+    /// There is more than `maxmemory`, and nothing could be done about it when the last command began.
+    pub out_of_memory: bool,
     /// Whose command runs.
     pub current: Option<ClientId>,
 }
@@ -63,6 +70,9 @@ impl Store {
             pause: Pause::default(),
             monitors: Vec::new(),
             attention: false,
+            scripts: Scripts::default(),
+            functions: Functions::default(),
+            out_of_memory: false,
             current: None,
         }
     }
@@ -103,11 +113,21 @@ impl Store {
 
     /// Shows a command that ran to those who are shown all.
     pub(super) fn show(&self, spec: &Spec, request: &Request<'_>, caller: &Caller, node: &NodeState) {
-        if self.monitors.is_empty() || spec.flags.has_any(HIDDEN) {
+        if !spec.flags.has_any(HIDDEN) {
+            self.show_now(request, caller, node);
+        }
+    }
+
+    /// The same, of what is shown before what it does.
+    pub(super) fn show_now(&self, request: &Request<'_>, caller: &Caller, node: &NodeState) {
+        if self.monitors.is_empty() {
             return;
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let line = monitor::line(now, caller.database, &caller.client.addresses.remote, request);
+        let line = match caller.origin {
+            Origin::Script => monitor::line(now, caller.database, &"lua", request),
+            _ => monitor::line(now, caller.database, &caller.client.addresses.remote, request),
+        };
         let (limits, now) = (node.config.output_limits(), Millis::now());
         self.monitors.iter().for_each(|monitor| monitor.deliver(&line, &limits, now));
     }
@@ -115,11 +135,13 @@ impl Store {
     /// `CLIENT PAUSE`.
     pub fn begin_pause(&mut self, until: Millis, scope: Scope) {
         self.pause.begin(until, scope);
+        self.keyspace.keep_expired(true);
         self.listen();
     }
 
     /// `CLIENT UNPAUSE`, or the end of a pause.
     pub fn unpause(&mut self) {
+        self.keyspace.keep_expired(false);
         for client in self.pause.end() {
             client.set_flag(PAUSED, false);
             client.wake();
@@ -234,7 +256,7 @@ impl Store {
         self.end_waiting(client);
         if let Some((database, served)) = client.take_served() {
             let access = self.keyspace.access(now, false);
-            served.give_back(self.keyspace.db_mut(database), access, node.config.list_fill());
+            served.give_back(self.keyspace.db_mut(database), access, &node.config);
             self.settle(node, now);
         }
     }
@@ -252,7 +274,7 @@ impl Store {
                 Change::Event(class, name) => Some((class, name)),
                 Change::Created => Some((EventClass::New, "new")),
                 Change::Expired => Some((EventClass::Expired, "expired")),
-                Change::Written | Change::ExpiryChanged | Change::Removed => None,
+                Change::Written | Change::ExpiryChanged | Change::Removed | Change::Evicted => None,
             };
             if let Some((class, name)) = event {
                 events.messages(database, class, name, key, &mut |channel, payload| {
@@ -263,8 +285,10 @@ impl Store {
             }
             match change {
                 Change::Created | Change::Event(..) => return,
-                Change::Written => blocked.touch(database, key),
-                Change::ExpiryChanged | Change::Removed | Change::Expired => {}
+                Change::Written | Change::Removed | Change::Expired | Change::Evicted => {
+                    blocked.touch(database, key);
+                }
+                Change::ExpiryChanged => {}
             }
             for client in watched.touch(database, key) {
                 if let Some(client) = node.clients.get(client) {
@@ -272,8 +296,10 @@ impl Store {
                 }
             }
             if !tracking.is_empty() {
-                let by = current.filter(|_| change != Change::Expired);
-                tracking.changed(key, by, sending);
+                let by = current.filter(|_| !matches!(change, Change::Expired | Change::Evicted));
+                // What is evicted goes before a command runs.
+                let current = current.filter(|_| change != Change::Evicted);
+                tracking.changed(key, by, current, sending);
             }
         });
     }

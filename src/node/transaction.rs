@@ -1,7 +1,10 @@
 //! `MULTI`: commands that a client has queued for its `EXEC`.
 
-use super::{commands::table::Row, pause};
-use crate::protocol::Args;
+use super::commands::table::Row;
+use crate::{
+    command::{Flags, Group},
+    protocol::{Args, Request},
+};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -29,10 +32,27 @@ impl Transaction {
         self.aborted
     }
 
-    /// Whether one of the commands may change something that others hear of.
+    /// What is queued.
+    pub fn requests(&self) -> impl Iterator<Item = (&'static Row, Request<'_>)> {
+        self.queue.iter().filter_map(|(row, args)| Some((*row, args.request()?)))
+    }
+
+    /// Whether one of the commands runs a script.
     #[must_use]
-    pub fn may_change(&self) -> bool {
-        self.queue.iter().any(|(row, _)| pause::may_change(row.spec))
+    pub fn has_scripts(&self) -> bool {
+        self.queue.iter().any(|(row, _)| row.spec.group == Group::Scripting)
+    }
+
+    /// Whether one of the commands writes.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.queue.iter().any(|(row, _)| row.spec.flags.has(Flags::WRITE))
+    }
+
+    /// Whether one of the commands may need more memory.
+    #[must_use]
+    pub fn needs_memory(&self) -> bool {
+        self.queue.iter().any(|(row, _)| row.spec.flags.has(Flags::DENYOOM))
     }
 
     /// How many commands are queued.

@@ -139,6 +139,13 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// Puts the head of an aggregate in front of what was written since `mark`: for those whose length is known after them.
+    pub fn insert_head(&mut self, mark: Mark, head: impl FnOnce(&mut Encoder<'_>)) {
+        let mut bytes = Vec::with_capacity(16);
+        head(&mut Encoder::new(&mut bytes, self.version));
+        self.insert(mark, &bytes);
+    }
+
     /// Appends what is in RESP already.
     pub fn raw(&mut self, replies: &[u8]) {
         self.out.extend_from_slice(replies);
@@ -242,6 +249,11 @@ impl<'a> Encoder<'a> {
         self.length(kind, length);
     }
 
+    /// Begins attributes of the reply that follows, which RESP2 does not have.
+    pub fn attribute(&mut self, pairs: usize) {
+        self.length(b'|', pairs);
+    }
+
     /// Begins out-of-band data; to RESP2 an array.
     pub fn push(&mut self, length: usize) {
         let kind = if self.version == Version::Resp3 { b'>' } else { b'*' };
@@ -262,6 +274,14 @@ impl<'a> Encoder<'a> {
         match self.version {
             Version::Resp2 => self.bulk(text),
             Version::Resp3 => self.line(b',', text.as_bytes()),
+        }
+    }
+
+    /// Digits of a number of any size; to RESP2 as a bulk string.
+    pub fn big_number(&mut self, digits: impl AsRef<[u8]>) {
+        match self.version {
+            Version::Resp2 => self.bulk(digits),
+            Version::Resp3 => self.line(b'(', digits.as_ref()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Numbers as Redis reads and prints them.
 
+use super::extended::Extended;
+
 /// A decimal integer in the one form Redis accepts: no sign but `-`, no leading zero, no blank, in range.
 #[must_use]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
@@ -20,6 +22,41 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
         magnitude = magnitude.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
     }
     if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+}
+
+/// A floating point number as C's `strtod` reads a whole text, the way Redis wants it: decimal or hexadecimal, an infinity by
+/// name, nothing in front or behind, not NaN, neither too large nor rounded to zero.
+#[must_use]
+pub fn parse_f64(text: &[u8]) -> Option<f64> {
+    let digits = match text {
+        [b'-' | b'+', digits @ ..] => digits,
+        digits => digits,
+    };
+    match digits {
+        [b'0'..=b'9', b'x' | b'X', ..] => Extended::parse(text).map(Extended::to_f64),
+        [b'0'..=b'9' | b'.', ..] => {
+            let number: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+            let is_zero = || {
+                let mantissa = digits.split(|byte| matches!(byte, b'e' | b'E')).next().unwrap_or_default();
+                mantissa.iter().all(|byte| matches!(byte, b'0' | b'.'))
+            };
+            (number.is_finite() && (number != 0.0 || is_zero())).then_some(number)
+        }
+        _ if digits.eq_ignore_ascii_case(b"inf") || digits.eq_ignore_ascii_case(b"infinity") => {
+            Some(if text.first() == Some(&b'-') { f64::NEG_INFINITY } else { f64::INFINITY })
+        }
+        _ => None,
+    }
+}
+
+/// The integer that C makes of a floating point number: without its fraction, and the smallest there is for what has none.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the fraction is what is cut off, and all else is within bounds"
+)]
+pub fn whole(number: f64) -> i64 {
+    if number.is_nan() || number.abs() >= 9_223_372_036_854_775_808.0 { i64::MIN } else { number as i64 }
 }
 
 /// A double with as many digits as tell it from its neighbours and not one more than C's `%.17g` would print: Redis

@@ -171,6 +171,10 @@ impl Daemon for Proxy {
         figures::now(self)
     }
 
+    fn turns(&self) -> Option<watch::Receiver<u64>> {
+        Some(self.live.turns())
+    }
+
     fn topology(&self) -> v1::TopologyResponse {
         let routing = self.routing();
         v1::TopologyResponse {

@@ -1,4 +1,4 @@
-//! Live figures: of the proxy itself, and of every member, asked for with `INFO` on a connection of its own.
+//! Live figures: of the proxy itself, and of every member as it was last asked (`polls`).
 
 use std::{
     collections::BTreeMap,
@@ -9,43 +9,35 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::future::join_all;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    daemon::Proxy,
-    losses::{Observation, sight},
-    routing::{Access, Member},
-};
+use super::daemon::Proxy;
 use crate::{
-    client::Connection,
-    cluster::{election::Election, loss::Sight, registry::Registry},
+    cluster::{election::Election, registry::Registry},
     id::NodeId,
-    protocol::{Value, info},
     server::grpc::v1,
     time::Millis,
 };
 
-/// Between two polls.
+/// Between two counts of this proxy's own commands.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// A member that takes longer counts as not reachable.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The registry is asked who drives once in this many polls.
-const LEADER_EVERY: u32 = 5;
+/// The registry is asked so often who drives.
+const LEADER_EVERY: Duration = Duration::from_secs(5);
 
 /// What was seen last.
 #[derive(Debug, Default)]
 pub(super) struct Live {
     seen: Mutex<Seen>,
     drives: AtomicBool,
+    /// How often a member stopped answering or answered again: who follows the figures hears of that at once.
+    turns: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
     nodes: BTreeMap<NodeId, v1::NodeFigures>,
-    /// Of this proxy: commands at the last poll, and per second since the one before.
-    commands: u64,
+    /// Of this proxy: commands a second, as last counted.
     per_second: f64,
 }
 
@@ -53,6 +45,41 @@ impl Live {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         // Figures are replaced whole.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes up when a member stops answering, or answers again.
+    pub(super) fn turns(&self) -> watch::Receiver<u64> {
+        self.turns.subscribe()
+    }
+
+    /// Takes in what a member said, or why it said nothing; the figures it gave before are then kept with their time.
+    pub(super) fn heard(&self, id: &NodeId, said: Result<v1::NodeFigures, String>) {
+        let turned = {
+            let mut seen = self.seen();
+            let before = seen.nodes.remove(id);
+            let was_reachable = before.as_ref().map(|before| before.reachable);
+            let figures = match said {
+                Ok(figures) => figures,
+                Err(error) => v1::NodeFigures {
+                    id: id.to_string(),
+                    reachable: false,
+                    ops_per_second: 0.0,
+                    error,
+                    ..before.unwrap_or_default()
+                },
+            };
+            let turned = was_reachable != Some(figures.reachable);
+            seen.nodes.insert(id.clone(), figures);
+            turned
+        };
+        if turned {
+            self.turns.send_modify(|turns| *turns += 1);
+        }
+    }
+
+    /// Forgets a node that is no member any more.
+    pub(super) fn forget(&self, id: &NodeId) {
+        self.seen().nodes.remove(id);
     }
 }
 
@@ -76,147 +103,35 @@ pub(super) fn now(proxy: &Proxy) -> v1::LiveFigures {
     }
 }
 
-/// Asks all members again and again, until the proxy stops.
-pub(super) async fn poll(
-    proxy: Arc<Proxy>,
-    registry: Registry,
-    observations: watch::Sender<Vec<Observation>>,
-    stop: CancellationToken,
-) {
-    let mut connections: BTreeMap<NodeId, Connection> = BTreeMap::new();
+/// Counts this proxy's own commands until it stops. The time between two counts is taken from the clock, not from the
+/// timer, so a proxy that was stopped for a while tells no rate that never was.
+pub(super) async fn count(proxy: Arc<Proxy>, stop: CancellationToken) {
     let mut timer = tokio::time::interval(INTERVAL);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let identity = format!("proxy {}", proxy.shared.id);
-    let mut last = Instant::now();
-    for round in 0u32.. {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = timer.tick() => {}
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut last, mut counted) = (Instant::now(), proxy.shared.counters().commands);
+    while stop.run_until_cancelled(timer.tick()).await.is_some() {
+        let elapsed = last.elapsed();
+        if elapsed < INTERVAL / 2 {
+            continue;
         }
-        if round.is_multiple_of(LEADER_EVERY)
-            && let Ok(leader) = Election::leader(&registry).await
-        {
+        let commands = proxy.shared.counters().commands;
+        proxy.live.seen().per_second = commands.saturating_sub(counted) as f64 / elapsed.as_secs_f64();
+        (last, counted) = (Instant::now(), commands);
+    }
+}
+
+/// Asks the registry who drives until the proxy stops. Apart from all other figures: a registry that hangs ages nothing
+/// but this.
+pub(super) async fn follow_driver(proxy: Arc<Proxy>, registry: Registry, stop: CancellationToken) {
+    let mut timer = tokio::time::interval(LEADER_EVERY);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let identity = format!("proxy {}", proxy.shared.id);
+    while stop.run_until_cancelled(timer.tick()).await.is_some() {
+        // A registry that does not answer is told by whoever needs it; until then the last answer stands.
+        if let Some(Ok(leader)) = stop.run_until_cancelled(Election::leader(&registry)).await {
             proxy.live.drives.store(leader.is_some_and(|leader| leader.identity == identity), Relaxed);
         }
-        let routing = proxy.routing();
-        let polls = routing.members().map(|(_, member)| {
-            let connection = connections.remove(&member.id);
-            ask(Arc::clone(member), connection)
-        });
-        let answers = join_all(polls).await;
-        let elapsed = last.elapsed().as_secs_f64().max(0.001);
-        last = Instant::now();
-        let commands = proxy.shared.counters().commands;
-        let mut seen = proxy.live.seen();
-        seen.per_second = (commands - seen.commands.min(commands)) as f64 / elapsed;
-        seen.commands = commands;
-        let mut nodes = BTreeMap::new();
-        let mut observed = Vec::new();
-        for (id, connection, answer) in answers {
-            let before = seen.nodes.get(&id);
-            let figures = match answer {
-                Ok((mut figures, sight)) => {
-                    observed.extend(sight.map(|sight| Observation {
-                        owns_slots: routing.topology().slots.iter().any(|(_, owner)| *owner == id),
-                        node: id.clone(),
-                        sight,
-                    }));
-                    if let Some(before) = before.filter(|before| before.reachable) {
-                        let seconds = figures.at_ms.saturating_sub(before.at_ms).max(1) as f64 / 1000.0;
-                        let more = figures.commands.saturating_sub(before.commands);
-                        figures.ops_per_second = more as f64 / seconds;
-                    }
-                    figures
-                }
-                Err(error) => v1::NodeFigures {
-                    id: id.to_string(),
-                    reachable: false,
-                    ops_per_second: 0.0,
-                    error,
-                    ..before.cloned().unwrap_or_default()
-                },
-            };
-            if let Some(connection) = connection {
-                connections.insert(id.clone(), connection);
-            }
-            nodes.insert(id, figures);
-        }
-        seen.nodes = nodes;
-        drop(seen);
-        observations.send_replace(observed);
     }
-}
-
-/// Its figures, and what it says of its keys.
-type Said = (v1::NodeFigures, Option<Sight>);
-
-type Answer = (NodeId, Option<Connection>, Result<Said, String>);
-
-/// Asks one member, over the connection there is or a new one.
-async fn ask(member: Arc<Member>, connection: Option<Connection>) -> Answer {
-    let id = member.id.clone();
-    match tokio::time::timeout(PATIENCE, try_ask(&member, connection)).await {
-        Ok(Ok((connection, said))) => (id, Some(connection), Ok(said)),
-        Ok(Err(error)) => (id, None, Err(error)),
-        Err(_) => (id, None, Err(format!("no answer within {PATIENCE:?}"))),
-    }
-}
-
-async fn try_ask(member: &Member, connection: Option<Connection>) -> Result<(Connection, Said), String> {
-    let login = match &member.access {
-        Access::Ready(login) => login,
-        Access::Closed(reason) => return Err(reason.clone()),
-    };
-    let mut connection = match connection {
-        Some(connection) => connection,
-        None => {
-            let mut connection =
-                Connection::connect(&login.socket.to_string(), PATIENCE).await.map_err(|e| e.to_string())?;
-            let reply = connection.call(&["AUTH", &login.user, &login.secret]).await;
-            if let Some(error) = reply.map_err(|error| error.to_string())?.as_error() {
-                return Err(error.into_owned());
-            }
-            connection
-        }
-    };
-    let asked = Instant::now();
-    let reply = connection.call(&["INFO"]).await.map_err(|error| error.to_string())?;
-    let latency = asked.elapsed();
-    if let Some(error) = reply.as_error() {
-        return Err(error.into_owned());
-    }
-    let Value::Bulk(text) = &reply else { return Err("INFO answered no text".to_owned()) };
-    let text = String::from_utf8_lossy(text);
-    let mut figures = read(&text);
-    figures.id = member.id.to_string();
-    figures.at_ms = Millis::now().0.unsigned_abs();
-    figures.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-    Ok((connection, (figures, sight(&text))))
-}
-
-/// The figures in a text of `INFO`.
-fn read(text: &str) -> v1::NodeFigures {
-    let mut figures = v1::NodeFigures { reachable: true, ..v1::NodeFigures::default() };
-    for (field, value) in info::fields(text) {
-        let number = || value.trim().parse().unwrap_or_default();
-        match field {
-            "redis_version" if figures.version.is_empty() => figures.version = format!("redis {value}"),
-            "valkey_version" => figures.version = format!("valkey {value}"),
-            "uptime_in_seconds" => figures.uptime_seconds = number(),
-            "connected_clients" => figures.clients = number(),
-            "used_memory" => figures.used_memory = number(),
-            "maxmemory" => figures.max_memory = number(),
-            "total_commands_processed" => figures.commands = number(),
-            "instantaneous_ops_per_sec" => figures.ops_per_second = value.trim().parse().unwrap_or_default(),
-            _ => {
-                if let Some(database) = info::database(field, value) {
-                    figures.keys += database.keys;
-                    figures.expires += database.expires;
-                }
-            }
-        }
-    }
-    figures
 }
 
 #[cfg(test)]
@@ -224,12 +139,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_from_info() {
-        let figures = read(
-            "# Server\r\nredis_version:7.0.15\r\nuptime_in_seconds:9\r\n# Memory\r\nused_memory:100\r\nmaxmemory:0\r\n\
-             # Stats\r\ntotal_commands_processed:77\r\n# Keyspace\r\ndb0:keys=3,expires=1,avg_ttl=0\r\ndb2:keys=4,expires=0\r\n",
+    fn a_member_that_goes_silent_keeps_its_figures_and_their_time() {
+        let live = Live::default();
+        let id: NodeId = "1".parse().unwrap();
+        let mut turns = live.turns();
+        let figures =
+            v1::NodeFigures { reachable: true, keys: 7, at_ms: 1_000, ..v1::NodeFigures::default() };
+        live.heard(&id, Ok(figures.clone()));
+        assert!(turns.has_changed().unwrap());
+        turns.mark_unchanged();
+        live.heard(&id, Ok(v1::NodeFigures { at_ms: 2_000, ..figures }));
+        assert!(!turns.has_changed().unwrap(), "nothing turned");
+        for _ in 0..2 {
+            live.heard(&id, Err("refused".to_owned()));
+        }
+        assert_eq!(*turns.borrow_and_update(), 2, "told once");
+        let kept = live.seen().nodes[&id].clone();
+        assert_eq!(
+            (kept.reachable, kept.keys, kept.at_ms, kept.error.as_str()),
+            (false, 7, 2_000, "refused")
         );
-        assert_eq!((figures.keys, figures.expires, figures.commands, figures.used_memory), (7, 1, 77, 100));
-        assert_eq!((figures.version.as_str(), figures.uptime_seconds), ("redis 7.0.15", 9));
+        live.forget(&id);
+        assert!(live.seen().nodes.is_empty());
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::daemon::Proxy;
@@ -83,25 +83,32 @@ pub(super) fn sight(text: &str) -> Option<Sight> {
 pub(super) async fn watch(
     proxy: Arc<Proxy>,
     registry: Registry,
-    mut observations: watch::Receiver<Vec<Observation>>,
+    mut observations: mpsc::Receiver<Observation>,
     stop: CancellationToken,
 ) {
     let mut keeper =
         Keeper { seen_by: format!("proxy {}", proxy.shared.id), proxy, registry, known: BTreeMap::new() };
-    while let Some(Ok(())) = stop.run_until_cancelled(observations.changed()).await {
-        let observed = observations.borrow_and_update().clone();
-        for observation in &observed {
-            match stop.run_until_cancelled(keeper.see(observation)).await {
+    let mut changes = keeper.proxy.routing_changes();
+    loop {
+        let observation = tokio::select! {
+            () = stop.cancelled() => return,
+            observation = observations.recv() => match observation {
+                Some(observation) => observation,
                 None => return,
-                Some(Ok(())) => {}
-                // The next observation tries again.
-                Some(Err(error)) => {
-                    tracing::debug!(node = %observation.node, %error, "what a node holds was not written down");
-                }
+            },
+        };
+        if changes.has_changed().unwrap_or(false) {
+            let routing = Arc::clone(&changes.borrow_and_update());
+            keeper.known.retain(|id, _| routing.members().any(|(_, member)| member.id == *id));
+        }
+        match stop.run_until_cancelled(keeper.see(&observation)).await {
+            None => return,
+            Some(Ok(())) => {}
+            // The next observation tries again.
+            Some(Err(error)) => {
+                tracing::debug!(node = %observation.node, %error, "what a node holds was not written down");
             }
         }
-        let routing = keeper.proxy.routing();
-        keeper.known.retain(|id, _| routing.members().any(|(_, member)| member.id == *id));
     }
 }
 

@@ -26,6 +26,7 @@ mod membership;
 mod merge;
 mod outbox;
 mod outcome;
+mod polls;
 mod remains;
 mod replies;
 mod routing;
@@ -46,7 +47,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 pub use worker::local::answers;
 
@@ -274,13 +275,15 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let server = server::start(&format!("proxy-{}-net", options.id), &proxy, listeners, 1, life.clone())?;
     let (registered_in, registered) = oneshot::channel();
     let membership = Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, stop.clone());
-    let (observed, observations) = watch::channel(Vec::new());
-    let poller = figures::poll(Arc::clone(&proxy), registry.clone(), observed, stop.clone());
+    let (observed, observations) = mpsc::channel(OBSERVATIONS_WAITING);
+    let poller = polls::run(Arc::clone(&proxy), observed, stop.clone());
+    let own_count = figures::count(Arc::clone(&proxy), stop.clone());
+    let driver_watch = figures::follow_driver(Arc::clone(&proxy), registry.clone(), stop.clone());
     let losses = losses::watch(Arc::clone(&proxy), registry.clone(), observations, stop.clone());
     let counter = count::run(Arc::clone(&proxy), waiting, stop.clone());
     threads.push(on_thread(&life, &format!("proxy-{}-registry", options.id), async move {
         // Without a registration the proxy is not wanted: `registered` said why, and whoever waits for it ends the proxy.
-        tokio::join!(membership.run(registered_in), poller, losses, counter);
+        tokio::join!(membership.run(registered_in), poller, own_count, driver_watch, losses, counter);
     })?);
     if options.drives {
         let identity = format!("proxy {}", options.id);
@@ -308,6 +311,8 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
 }
 
 /// For a new connection to a node.
+/// What members said of their keys may wait so long a line for the registry; more is dropped and said again.
+const OBSERVATIONS_WAITING: usize = 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A thread with a runtime for one future, which is not to end before the proxy.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{grpc::v1, metrics, sniff::Protocol};
@@ -73,6 +73,12 @@ pub trait Daemon: Send + Sync + 'static {
 
     /// The figures of now, for `Control.Live`.
     fn figures(&self) -> impl Future<Output = v1::LiveFigures> + Send;
+
+    /// Changes when the figures say something that whoever follows them should hear at once, before the interval is over;
+    /// `None`: nothing ever does.
+    fn turns(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
 
     /// The topology this daemon routes by; a node has none.
     fn topology(&self) -> v1::TopologyResponse;

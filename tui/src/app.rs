@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal as _},
     os::unix::ffi::OsStringExt as _,
     sync::Arc,
+    time::Duration,
 };
 
 use redis_cluster::cluster::registry::Access;
@@ -12,9 +13,10 @@ use redis_cluster::cluster::registry::Access;
 use crate::{
     arguments::Arguments,
     askpass::{self, AskError},
+    assist,
     embedded::{self, Embedded},
     format::{Form, Formatter, TextForm},
-    oneshot,
+    language, oneshot,
     output::Output,
     paths, repl,
     runner::Runner,
@@ -24,8 +26,12 @@ use crate::{
     signals::Signals,
 };
 
+/// A command or a script that names no cluster.
+const NOWHERE: &str = "no cluster is named: give ETCD as in `redis_console http://localhost:2379 …`, or set \
+                       REDIS_CLUSTER_ETCD; --embedded or --dir DIR run it on a cluster in this process";
+
 /// How long the proxies of an embedded cluster get to read its topology before the face opens anyway.
-const READY_PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+const READY_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,15 +157,18 @@ struct Place {
 }
 
 impl Place {
-    async fn open(arguments: &Arguments, login: Login, output: &mut Output) -> Result<Self, Refused> {
+    async fn open(
+        arguments: &Arguments,
+        face: Face,
+        login: Login,
+        output: &mut Output,
+    ) -> Result<Self, Refused> {
         if let Some(etcd) = &arguments.etcd {
-            if arguments.typed.dir.is_some() {
-                return Err((
-                    Status::Usage,
-                    "--dir is for an embedded cluster, which has no ETCD".to_owned(),
-                ));
-            }
             return Ok(Self { session: open(arguments, login, etcd, None)?, embedded: None });
+        }
+        // A job whose variable was empty must not succeed into a cluster that ends with it.
+        if matches!(face, Face::OneShot | Face::Script) && !arguments.embedded {
+            return Err((Status::Usage, NOWHERE.to_owned()));
         }
         let failed = |error: embedded::StartError| (Status::Refused, error.to_string());
         let started = Embedded::start(&arguments.typed.cluster, arguments.typed.dir.as_deref()).await;
@@ -183,8 +192,43 @@ impl Place {
     }
 }
 
+/// A shell does not wait longer for what could be typed.
+const CANDIDATES_PATIENCE: Duration = Duration::from_millis(700);
+
+/// Prints what the last word of the command could become, one on a line. A shell asks in the middle of a line: whatever is
+/// wrong, it gets fewer candidates and no message.
+async fn candidates(mut arguments: Arguments) -> Status {
+    arguments.typed.connect_timeout = CANDIDATES_PATIENCE;
+    let mut words = arguments.command.take().unwrap_or_default();
+    let Some(last) = words.pop() else { return Status::Done };
+    let before = if words.is_empty() { String::new() } else { language::quote_words(&words) + " " };
+    let line = before + &language::lines::as_text(&last);
+    let session = arguments.etcd.clone().and_then(|etcd| open(&arguments, None, &etcd, None).ok());
+    let mut view = Arc::default();
+    if let Some(session) = &session {
+        view = session.first_look().await.unwrap_or_default();
+    }
+    let found = assist::complete(&line, &view);
+    let mut lines: Vec<Vec<u8>> = found.candidates.into_iter().map(String::into_bytes).collect();
+    if let (Some(session), Some(prefix)) = (&session, &found.key) {
+        lines.extend(session.keys_like(prefix).await);
+    }
+    // One with a line break would be two.
+    lines.retain(|line| !line.contains(&b'\n'));
+    let mut output = Output::new(Formatter::new(Form::Raw, TextForm::Escaped));
+    for line in lines {
+        if let Err(status) = output.line(&line) {
+            return status;
+        }
+    }
+    output.flush().err().unwrap_or(Status::Done)
+}
+
 /// Runs the console; the exit status of the program.
 pub async fn run(arguments: Arguments) -> Status {
+    if arguments.candidates {
+        return candidates(arguments).await;
+    }
     let surroundings = Surroundings::look();
     let face = surroundings.face(&arguments);
     let mut output = Output::new(surroundings.formatter(&arguments));
@@ -198,7 +242,7 @@ pub async fn run(arguments: Arguments) -> Status {
     };
     let place = match login(&arguments, &mut signals).await {
         Ok(login) => tokio::select! {
-            place = Place::open(&arguments, login, &mut output) => place,
+            place = Place::open(&arguments, face, login, &mut output) => place,
             status = signals.next() => return status,
         },
         Err(refused) => Err(refused),
@@ -267,6 +311,7 @@ async fn full_screen(place: &Place, arguments: &Arguments) -> Status {
             std::env::var(name).ok()
         }),
         embedded: place.embedded.is_some(),
+        asks_to_leave: !arguments.typed.yes,
         history: paths::history_file(),
     };
     match screen::run(place.session.clone(), options).await {

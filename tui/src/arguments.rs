@@ -22,6 +22,7 @@ Examples:
   redis_console http://localhost:2379 set key1 value1
   redis_console http://localhost:2379 delete key1 value1     only if it holds value1
   printf 'set a 1\\nincr a\\n' | redis_console http://localhost:2379
+  redis_console --embedded set key1 value1              a cluster for this command only
 
 Usage: {usage}
 
@@ -41,8 +42,8 @@ Exit status: 0 all ran without error reply; 1 an error reply; 2 usage or syntax;
     disable_help_subcommand = true
 )]
 pub struct Typed {
-    /// ETCD: http://HOST:PORT or https://HOST:PORT, several with commas (none: an embedded cluster); COMMAND: one command
-    /// to run
+    /// ETCD: http://HOST:PORT or https://HOST:PORT, several with commas (else: REDIS_CLUSTER_ETCD from the environment; else
+    /// an embedded cluster, for a person at a terminal); COMMAND: one command to run
     #[arg(value_name = "[ETCD] [COMMAND]...", trailing_var_arg = true)]
     words: Vec<OsString>,
     /// Name of the cluster in the registry
@@ -147,12 +148,18 @@ pub struct Typed {
     /// The line editor instead of the full screen
     #[arg(long)]
     repl: bool,
+    /// A cluster in this process that ends with it, also for a command or a script, which else want ETCD
+    #[arg(long)]
+    embedded: bool,
     /// Embedded cluster: keep the registry in DIR
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Print a completion script for this shell
     #[arg(long, value_name = "SHELL")]
     completions: Option<Shell>,
+    /// Print what the last argument could become; completion scripts ask this
+    #[arg(long, hide = true)]
+    candidates: bool,
     /// Print the manual page, for man -l -
     #[arg(long)]
     man: bool,
@@ -173,8 +180,10 @@ pub enum Printed {
 /// What it means.
 #[derive(Clone, Debug)]
 pub struct Arguments {
-    /// Endpoints of etcd; `None`: an embedded cluster.
+    /// Endpoints of etcd, from the command line or the environment; `None`: an embedded cluster, if one is wanted.
     pub etcd: Option<String>,
+    /// An embedded cluster was asked for: `--embedded` or `--dir`.
+    pub embedded: bool,
     /// The command, if one was given.
     pub command: Option<Vec<Vec<u8>>>,
     /// The form that was asked for; `None`: by what stdout is.
@@ -187,6 +196,8 @@ pub struct Arguments {
     pub stdin: Option<FromStdin>,
     /// `-r`; `None`: without end.
     pub repeat: Option<u64>,
+    /// `--candidates`: nothing is run, the last word is completed.
+    pub candidates: bool,
     /// `--completions`, `--man`.
     pub printed: Option<Printed>,
     /// Everything that needs no reading.
@@ -273,7 +284,17 @@ fn is_etcd(word: &OsString) -> bool {
 ///
 /// # Errors
 /// Wrong options; also `--help` and `--version`, which are not errors to clap's [`clap::Error::exit_code`].
-pub fn parse(mut arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+pub fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    parse_with(arguments, std::env::var_os(ETCD_VARIABLE))
+}
+
+/// The environment's etcd, where the command line names none.
+const ETCD_VARIABLE: &str = "REDIS_CLUSTER_ETCD";
+
+fn parse_with(
+    mut arguments: Vec<OsString>,
+    etcd_of_environment: Option<OsString>,
+) -> Result<Arguments, clap::Error> {
     let mut typed = Typed::try_parse_from(&arguments)?;
     let mut etcd = None;
     if typed.words.first().is_some_and(is_etcd) {
@@ -301,14 +322,28 @@ pub fn parse(mut arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     if typed.file.is_some() && !words.is_empty() {
         return Err(usage("a command and -f exclude each other"));
     }
+    let embedded = typed.embedded || typed.dir.is_some();
+    if embedded && etcd.is_some() {
+        return Err(usage("--embedded and --dir are for a cluster in this process, which has no ETCD"));
+    }
+    // What is typed goes before what is set.
+    if etcd.is_none() && !embedded {
+        etcd = etcd_of_environment.filter(|value| !value.is_empty());
+        if let Some(value) = etcd.as_ref().filter(|value| !is_etcd(value)) {
+            let value = value.to_string_lossy();
+            return Err(usage(&format!("{ETCD_VARIABLE} is `{value}`; it wants http://HOST:PORT")));
+        }
+    }
     Ok(Arguments {
         etcd: etcd.map(|etcd| etcd.to_string_lossy().into_owned()),
+        embedded,
         command: (typed.eval.is_some() || !words.is_empty()).then_some(words),
         form,
         between: typed.between.into_vec(),
         after: typed.after.into_vec(),
         stdin,
         repeat: u64::try_from(typed.repeat).ok(),
+        candidates: typed.candidates,
         printed: typed.completions.map(Printed::Completions).or(typed.man.then_some(Printed::Manual)),
         typed: TypedOptions {
             cluster: typed.cluster,
@@ -412,7 +447,7 @@ mod tests {
 
     fn parsed(line: &str) -> Arguments {
         let arguments = std::iter::once("redis_console").chain(line.split_whitespace()).map(OsString::from);
-        parse(arguments.collect()).unwrap_or_else(|error| panic!("{line}: {error}"))
+        parse_with(arguments.collect(), None).unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
     fn command(line: &str) -> Vec<String> {
@@ -448,12 +483,40 @@ mod tests {
 
     #[test]
     fn wrong_ones_are_usage_errors() {
-        for line in ["--nosuch", "-x", "-f x get a", "-t soon get a", "-x -X t set a t"] {
+        for line in [
+            "--nosuch",
+            "-x",
+            "-f x get a",
+            "-t soon get a",
+            "-x -X t set a t",
+            "--embedded h:1 get a",
+            "--dir d h:1 get a",
+        ] {
             let arguments =
                 std::iter::once("redis_console").chain(line.split_whitespace()).map(OsString::from);
             let error = parse(arguments.collect()).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");
         }
+    }
+
+    #[test]
+    fn the_environment_names_etcd_where_nothing_else_does() {
+        let etcd = |line: &str, variable: &str| {
+            let arguments =
+                std::iter::once("redis_console").chain(line.split_whitespace()).map(OsString::from);
+            parse_with(arguments.collect(), Some(variable.into())).map(|arguments| arguments.etcd)
+        };
+        let set = "http://e:2379,http://f:2379";
+        assert_eq!(etcd("get a", set).unwrap().as_deref(), Some(set));
+        assert_eq!(etcd("h:1 get a", set).unwrap().as_deref(), Some("h:1"));
+        for (line, variable) in [("--embedded get a", set), ("--dir d", set), ("get a", "")] {
+            assert_eq!(etcd(line, variable).unwrap(), None, "{line} {variable}");
+        }
+        let error = etcd("get a", "localhost").unwrap_err();
+        assert!(
+            error.exit_code() == 2 && error.to_string().contains("REDIS_CLUSTER_ETCD is `localhost`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use redis_cluster::{
-    command::{self, Route, Spec, TABLE, keys},
+    command::{self, Arg, ArgKind, Route, Spec, TABLE, keys},
     id::NodeId,
     protocol::{Args, quote},
     slot::SlotId,
@@ -135,49 +135,156 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
     })
 }
 
-/// What stands before the last word of a line, and what that word can become; sorted.
+/// What can stand in the place of the last word of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completions {
+    /// The line before that word.
+    pub before: String,
+    /// What the word can become; sorted.
+    pub candidates: Vec<String>,
+    /// A key stands there; what is typed of it.
+    pub key: Option<Vec<u8>>,
+}
+
+impl Completions {
+    /// With keys of the cluster among the candidates.
+    #[must_use]
+    pub fn with_keys(mut self, keys: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        self.candidates.extend(keys.into_iter().map(|key| language::quote_word(&key)));
+        self.candidates.sort();
+        self.candidates.dedup();
+        self
+    }
+}
+
+/// What can stand in the place of the last word of a line.
 #[must_use]
-pub fn complete(line: &str, view: &ClusterView) -> (String, Vec<String>) {
+pub fn complete(line: &str, view: &ClusterView) -> Completions {
     let at = line.rfind(' ').map_or(0, |blank| blank + 1);
     let (before, typed) = line.split_at(at);
-    let earlier: Vec<String> = before.split_whitespace().map(str::to_ascii_lowercase).collect();
-    let mut earlier: Vec<&str> = earlier.iter().map(String::as_str).collect();
+    let nothing = || Completions { before: before.to_owned(), ..Completions::default() };
+    // What stands before is run as it is: words in quotes are one.
+    let Ok(earlier) = quote::split(before.as_bytes()) else { return nothing() };
+    let mut earlier = earlier.as_slice();
+    if let [count, _, ..] = earlier
+        && count.iter().all(u8::is_ascii_digit)
+    {
+        earlier = &earlier[1..];
+    }
     // These stand before a whole command.
-    while let [first, rest @ ..] = earlier.as_slice() {
-        let skipped = match *first {
-            "explain" | ":explain" | "watch" | ":watch" | "help" => rest,
-            "node" | ":node" if !rest.is_empty() => &rest[1..],
+    let mut is_help = false;
+    while let Some((word, rest)) = earlier.split_first() {
+        earlier = match word.to_ascii_lowercase().strip_prefix(b":").unwrap_or(&word.to_ascii_lowercase()) {
+            b"explain" | b"watch" | b"assert" => rest,
+            b"help" => {
+                is_help = true;
+                rest
+            }
+            b"node" if !rest.is_empty() => &rest[1..],
             _ => break,
         };
-        earlier = skipped.to_vec();
     }
     let upper = typed.chars().next().is_some_and(|first| first.is_ascii_uppercase());
     let lower = typed.to_ascii_lowercase();
-    let candidates: BTreeSet<String> = following(&earlier, view)
+    let candidates: BTreeSet<String> = following(earlier, typed.is_empty(), view)
         .into_iter()
         .filter(|word| word.to_ascii_lowercase().starts_with(&lower))
         .map(|word| if upper { word.to_ascii_uppercase() } else { word })
         .collect();
-    (before.to_owned(), candidates.into_iter().collect())
+    let key = (!is_help && stands_for_key(earlier, typed)).then(|| typed::bytes(typed).into_owned());
+    Completions { before: before.to_owned(), candidates: candidates.into_iter().collect(), key }
+}
+
+/// The command that these words begin with, or the subcommand.
+fn command_of(words: &[Vec<u8>]) -> Option<&'static Spec> {
+    let (first, rest) = words.split_first()?;
+    let command = command::lookup(first)?;
+    Some(rest.first().and_then(|word| command.subcommand(word)).unwrap_or(command))
+}
+
+/// Whether a word behind these would be a key.
+fn stands_for_key(earlier: &[Vec<u8>], typed: &str) -> bool {
+    let Some(spec) = command_of(earlier) else {
+        return matches!(earlier, [word] if matches!(language::of_ours(earlier).map(|w| w.name), Some("delete")) && !word.is_empty());
+    };
+    // A quote that is open is no name yet.
+    if typed.contains(['"', '\'']) {
+        return false;
+    }
+    let word = if typed.is_empty() { b"x".to_vec() } else { typed.as_bytes().to_vec() };
+    let at = earlier.len();
+    let Ok(args) = Args::of(earlier.iter().chain([&word]).collect::<Vec<_>>().as_slice()) else {
+        return false;
+    };
+    let Some(request) = args.request() else { return false };
+    keys::positions(spec, &request).is_ok_and(|found| found.indices().any(|index| index == at))
 }
 
 /// Words that can follow these.
-fn following(earlier: &[&str], view: &ClusterView) -> Vec<String> {
+fn following(earlier: &[Vec<u8>], nothing_typed: bool, view: &ClusterView) -> Vec<String> {
     let ids = || view.nodes.keys().map(ToString::to_string).collect();
     let fixed = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    match earlier {
+    let words: Vec<String> =
+        earlier.iter().map(|word| String::from_utf8_lossy(word).to_ascii_lowercase()).collect();
+    let words: Vec<&str> =
+        words.iter().enumerate().map(|(at, w)| if at == 0 { w.trim_start_matches(':') } else { w }).collect();
+    match words.as_slice() {
         [] => {
             let ours = words::OPERATOR.iter().chain(words::DIRECTIVES).filter(|word| word.available);
             let redis = TABLE.iter().filter(|spec| spec.container().is_none() && !spec.internal);
             ours.map(|word| word.name.to_owned()).chain(redis.map(|spec| spec.name.to_owned())).collect()
         }
-        ["remove" | ":remove" | "ack" | ":ack" | "node" | ":node"] | ["plan" | ":plan", "remove"] => ids(),
-        ["show" | ":show"] => fixed(&Show::ALL.map(|(name, _)| name)),
-        ["plan" | ":plan"] => fixed(&["add", "remove"]),
-        [container] => command::lookup(container.as_bytes()).map_or_else(Vec::new, |spec| {
-            spec.subcommands().iter().map(|sub| sub.word().to_owned()).collect()
-        }),
-        _ => Vec::new(),
+        ["remove" | "ack" | "node"] | ["plan", "remove"] => ids(),
+        ["remove", _, ..] | ["add", _, _, ..] => fixed(&["--force", "--no-wait", "--if-rev"]),
+        ["show"] => fixed(&Show::ALL.map(|(name, _)| name)),
+        ["plan"] => fixed(&["add", "remove"]),
+        ["set"] if earlier[0].first() == Some(&b':') => fixed(&["text", "vars", "format"]),
+        ["set", "text"] if earlier[0].first() == Some(&b':') => fixed(&["escaped", "utf8", "both"]),
+        ["set", "format"] if earlier[0].first() == Some(&b':') => fixed(&["tty", "raw", "csv", "json"]),
+        ["set", "vars"] if earlier[0].first() == Some(&b':') => fixed(&["on", "off"]),
+        ["timing"] => fixed(&["on", "off"]),
+        ["on-error"] => fixed(&["stop", "go"]),
+        ["wait"] if earlier[0].first() == Some(&b':') => fixed(&["moves", "sync"]),
+        ["script"] if earlier[0].first() == Some(&b':') => fixed(&["save"]),
+        _ => of_redis(earlier, nothing_typed),
+    }
+}
+
+/// Subcommands, and option words that were not given yet.
+fn of_redis(earlier: &[Vec<u8>], nothing_typed: bool) -> Vec<String> {
+    let Some(spec) = command_of(earlier) else { return Vec::new() };
+    if let ([_], false) = (earlier, spec.subcommands().is_empty()) {
+        return spec.subcommands().iter().map(|sub| sub.word().to_owned()).collect();
+    }
+    // As many words as always stand in front; behind them options begin.
+    let name = if spec.container().is_some() { 2 } else { 1 };
+    let leading = spec.args.iter().take_while(|arg| !arg.optional && arg.token.is_none()).count();
+    let given = earlier.len().saturating_sub(name);
+    let mut tokens = Vec::new();
+    spec.args.iter().for_each(|arg| collect_tokens(arg, &mut tokens));
+    if given < leading {
+        // One of several words may stand first, such as in BITOP AND.
+        tokens.clear();
+        if let Some(arg) = spec.args.get(given) {
+            collect_tokens(arg, &mut tokens);
+        }
+    }
+    let used = |token: &str| {
+        earlier[name.min(earlier.len())..].iter().any(|word| word.eq_ignore_ascii_case(token.as_bytes()))
+    };
+    // Whoever types small letters goes on so.
+    let small = !nothing_typed && earlier[0].iter().all(|byte| !byte.is_ascii_uppercase());
+    tokens
+        .into_iter()
+        .filter(|token| !token.is_empty() && !used(token))
+        .map(|token| if small { token.to_ascii_lowercase() } else { token.to_owned() })
+        .collect()
+}
+
+fn collect_tokens(arg: &Arg, tokens: &mut Vec<&'static str>) {
+    tokens.extend(arg.token);
+    if let ArgKind::OneOf(parts) | ArgKind::Block(parts) = arg.kind {
+        parts.iter().for_each(|part| collect_tokens(part, tokens));
     }
 }
 
@@ -233,12 +340,44 @@ mod tests {
     #[test]
     fn completion() {
         let view = sample::cluster();
-        assert_eq!(complete("show n", &view), ("show ".to_owned(), vec!["nodes".to_owned()]));
-        assert_eq!(complete("remove ", &view).1.len(), view.nodes.len());
-        assert!(complete("INCRB", &view).1.contains(&"INCRBY".to_owned()));
-        assert!(complete("client se", &view).1.contains(&"setname".to_owned()));
-        assert!(complete("explain incrb", &view).1.contains(&"incrby".to_owned()));
-        assert!(complete("get ", &view).1.is_empty());
+        let words = |line: &str| complete(line, &view).candidates;
+        assert_eq!(complete("show n", &view).before, "show ");
+        assert_eq!(words("show n"), ["nodes"]);
+        assert_eq!(words("remove ").len(), view.nodes.len());
+        assert_eq!(words("remove 1 --f"), ["--force"]);
+        assert!(words("INCRB").contains(&"INCRBY".to_owned()));
+        assert!(words("client se").contains(&"setname".to_owned()));
+        assert!(words("explain incrb").contains(&"incrby".to_owned()));
+        assert!(words("get ").is_empty());
+        assert_eq!(words("set a b e"), ["ex", "exat"]);
+        assert_eq!(words("set 'a b' c EX"), ["EX", "EXAT"]);
+        assert!(words("set a b ").contains(&"KEEPTTL".to_owned()) && words("set a ").is_empty());
+        assert!(!words("set a b nx ").contains(&"NX".to_owned()));
+        assert_eq!(words(":set form"), ["format"]);
+    }
+
+    #[test]
+    fn places_of_keys() {
+        let view = sample::cluster();
+        let key = |line: &str| complete(line, &view).key.map(|key| String::from_utf8(key).unwrap());
+        for (line, expected) in [
+            ("get us", Some("us")),
+            ("get ", Some("")),
+            ("set us", Some("us")),
+            ("set a us", None),
+            ("mget a b us", Some("us")),
+            ("explain get us", Some("us")),
+            ("node 1 get us", Some("us")),
+            ("delete us", Some("us")),
+            ("help get us", None),
+            ("3 get us", Some("us")),
+            ("get 'us", None),
+            ("ping us", None),
+        ] {
+            assert_eq!(key(line).as_deref(), expected, "{line}");
+        }
+        let found = complete("get us", &view).with_keys([b"user:1".to_vec(), b"us er".to_vec()]);
+        assert_eq!(found.candidates, ["\"us er\"", "user:1"]);
     }
 
     #[test]

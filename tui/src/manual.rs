@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::{Command, builder::PossibleValuesParser};
+use clap_complete::Shell;
 
 use crate::{
     arguments::{self, Printed},
@@ -37,14 +38,58 @@ pub fn print(what: Printed) -> io::Result<()> {
     }
 }
 
-/// Also completes the words of ours; Redis commands are too many to be of help there.
-fn completions(shell: clap_complete::Shell, out: &mut Vec<u8>) {
+/// Options by the shell itself. What follows them, words and what comes behind those, by the program where the shell's script
+/// can ask it: it knows the command table and the cluster.
+fn completions(shell: Shell, out: &mut Vec<u8>) {
+    let definition = arguments::definition();
+    let (mut definition, asks) = match shell {
+        Shell::Bash => (definition, BASH),
+        Shell::Zsh => (definition, ZSH),
+        Shell::Fish => (definition, FISH),
+        _ => (with_words(definition), ""),
+    };
+    clap_complete::generate(shell, &mut definition, NAME, out);
+    out.extend_from_slice(asks.as_bytes());
+}
+
+/// With the words about the cluster; Redis commands are too many to be of help.
+fn with_words(definition: Command) -> Command {
     let names = words::OPERATOR.iter().filter(|word| word.available).map(|word| word.name);
     let parser = PossibleValuesParser::new(names.collect::<Vec<_>>());
-    let mut definition = arguments::definition()
-        .mut_arg("words", |argument| argument.value_name("COMMAND").value_parser(parser));
-    clap_complete::generate(shell, &mut definition, NAME, out);
+    definition.mut_arg("words", |argument| argument.value_name("COMMAND").value_parser(parser))
 }
+
+const BASH: &str = r#"
+_redis_console_words() {
+    local current=${COMP_WORDS[COMP_CWORD]} IFS=$'\n'
+    COMPREPLY=()
+    [[ $current == -* ]] && _redis_console "$@"
+    # A colon ends a word for readline: of http://HOST:PORT each part is one.
+    local line=${COMP_LINE:0:COMP_POINT} IFS=$' \t\n'
+    local -a words=($line)
+    [[ $line == *[[:space:]] ]] && words+=("")
+    IFS=$'\n'
+    COMPREPLY+=($(redis_console --candidates "${words[@]:1}" 2>/dev/null))
+    if declare -F __ltrim_colon_completions >/dev/null; then
+        __ltrim_colon_completions "$current"
+    fi
+}
+complete -F _redis_console_words -o bashdefault -o default redis_console
+"#;
+
+const ZSH: &str = r#"
+_redis_console_words() {
+    local -a found
+    found=(${(f)"$(redis_console --candidates "${(@Q)words[2,CURRENT]}" 2>/dev/null)"})
+    (( $#found )) && compadd -- $found
+    [[ ${words[CURRENT]} == -* || $#found -eq 0 ]] && _redis_console "$@"
+}
+compdef _redis_console_words redis_console
+"#;
+
+const FISH: &str = r#"
+complete -c redis_console -f -a '(redis_console --candidates (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+"#;
 
 fn manual(out: &mut Vec<u8>) -> io::Result<()> {
     let definition: Command = arguments::definition().about("see, change and use a cluster of Redis nodes");
@@ -119,7 +164,9 @@ mod tests {
         let mut page = Vec::new();
         manual(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap();
-        for option in arguments::definition().get_arguments().filter_map(clap::Arg::get_long) {
+        let definition = arguments::definition();
+        let shown = definition.get_arguments().filter(|argument| !argument.is_hide_set());
+        for option in shown.filter_map(clap::Arg::get_long) {
             assert!(page.contains(&format!("\\-\\-{}", option.replace('-', "\\-"))), "{option}");
         }
         for word in words::OPERATOR.iter().chain(words::DIRECTIVES).filter(|word| word.available) {
@@ -162,6 +209,6 @@ mod tests {
         let mut bash = Vec::new();
         completions(clap_complete::Shell::Bash, &mut bash);
         let bash = String::from_utf8(bash).unwrap();
-        assert!(bash.contains("--read-only") && bash.contains("explain"), "{bash}");
+        assert!(bash.contains("--read-only") && bash.contains("redis_console --candidates"), "{bash}");
     }
 }

@@ -29,7 +29,7 @@ async fn attempt(runner: &mut Runner, arguments: &Arguments) -> Result<Status, S
     };
     let mut done = 0;
     let repeat = match &command {
-        Command::Directive(Directive::Exit(_)) => Some(1),
+        Command::Directive(Directive::Exit(_) | Directive::Quit) => Some(1),
         Command::Operator(Operator::Watch(_)) => {
             if !arguments.typed.interval.is_zero() {
                 runner.watch_interval = arguments.typed.interval;

@@ -42,7 +42,16 @@ impl Output {
             Body::Nothing => {}
             Body::Reply(value) => formatter.reply(out, value, outcome.verbatim, line),
             Body::Table(table) => formatter.table(out, table),
-            Body::Text(text) => out.extend_from_slice(harmless::text(text.as_bytes()).as_bytes()),
+            Body::Text(text) => match formatter.form {
+                Form::Json | Form::QuotedJson => {
+                    json::text_of(out, text.trim_end());
+                    out.push(b'\n');
+                }
+                Form::Tty | Form::Raw | Form::Csv => {
+                    out.extend_from_slice(harmless::text(text.as_bytes()).as_bytes());
+                }
+            },
+            Body::Document(document) => formatter.document(out, document),
             Body::Failure(text) => match (line, formatter.form) {
                 (_, Form::Json | Form::QuotedJson) => {
                     json::error(out, text, line);
@@ -81,6 +90,14 @@ impl Output {
         }
         self.waiting.push(b'\n');
         if self.waiting.len() >= BUFFER { self.flush() } else { Ok(()) }
+    }
+
+    /// An empty screen, where there is one.
+    pub fn clear(&mut self) {
+        if self.formatter.form == Form::Tty && !self.plain && io::stdout().is_terminal() {
+            // The screen, what has scrolled off it, and the cursor to its corner.
+            self.waiting.extend_from_slice(b"\x1b[H\x1b[2J\x1b[3J");
+        }
     }
 
     /// Everything written so far reaches whoever reads.

@@ -1,7 +1,6 @@
 //! One command of any kind in a face without a screen: run, shown, counted. Shared by one-shot, script and line editor.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::Write as _,
     os::unix::fs::OpenOptionsExt as _,
@@ -10,19 +9,17 @@ use std::{
 };
 
 use crate::{
-    format::{self, Form, Formatter, TextForm, counted},
-    language::{self, Command, Directive, Line, Operator, SyntaxError, WaitFor},
+    format::counted,
+    language::{Command, Directive, Line, Operator, SyntaxError, variables::Variables},
     output::Output,
     progress,
-    session::{Body, Outcome, Session, Status, view::PlanState},
+    session::{Body, Outcome, Session, Status},
 };
 
 /// Between two runs of a command that is watched.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Errors that the summary repeats.
 const ERRORS_LISTED: usize = 10;
-/// `:wait sync` asks anew so often while proxies are behind.
-const RETRY: Duration = Duration::from_millis(50);
 
 /// What the face should do next.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,11 +47,9 @@ pub struct Runner {
     pub watch_interval: Duration,
     /// How often the next `watch` runs its command; `None`: until Ctrl-C.
     watch_runs: Option<u64>,
-    /// `${NAME}` stands for a variable.
-    expands: bool,
     /// What was typed in this session, where somebody types.
     typed: Option<Vec<u8>>,
-    variables: BTreeMap<String, Vec<u8>>,
+    variables: Variables,
     commands: u64,
     errors: u64,
     listed: Vec<String>,
@@ -74,9 +69,8 @@ impl Runner {
             timing: false,
             watch_interval: WATCH_INTERVAL,
             watch_runs: None,
-            expands: false,
             typed: None,
-            variables: BTreeMap::new(),
+            variables: Variables::default(),
             commands: 0,
             errors: 0,
             listed: Vec::new(),
@@ -96,10 +90,7 @@ impl Runner {
     /// # Errors
     /// [`SyntaxError`].
     pub fn parse(&self, line: &[u8]) -> Result<Option<Line>, SyntaxError> {
-        if !self.expands || self.variables.is_empty() {
-            return language::parse_line(line);
-        }
-        language::parse_expanded(line, |word| self.expand_word(&word))
+        self.variables.parse(line)
     }
 
     /// How often a face runs this command that was asked for so many times: `watch` counts by itself, and without a
@@ -120,31 +111,13 @@ impl Runner {
 
     /// Keeps a line, if lines are kept and it does something to be done again.
     pub fn record(&mut self, command: &Command, line: &[u8]) {
-        let is_about_session =
-            matches!(command, Command::Directive(Directive::SaveScript(_) | Directive::Exit(_)));
+        let is_about_session = command.is_about_session();
         if let Some(typed) = &mut self.typed
             && !is_about_session
         {
             typed.extend_from_slice(line);
             typed.push(b'\n');
         }
-    }
-
-    fn expand_word(&self, word: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(word.len());
-        let mut rest = word;
-        while let Some(start) = rest.windows(2).position(|pair| pair == b"${") {
-            let Some(length) = rest[start + 2..].iter().position(|&byte| byte == b'}') else { break };
-            let name = std::str::from_utf8(&rest[start + 2..start + 2 + length]).unwrap_or_default();
-            out.extend_from_slice(&rest[..start]);
-            match self.variables.get(name) {
-                Some(value) => out.extend_from_slice(value),
-                None => out.extend_from_slice(&rest[start..start + 3 + length]),
-            }
-            rest = &rest[start + 3 + length..];
-        }
-        out.extend_from_slice(rest);
-        out
     }
 
     fn note_answered(&mut self, place: Option<(&str, u64)>) {
@@ -247,13 +220,13 @@ impl Runner {
         match directive {
             Directive::Source(path) => Ok(Next::Source(path)),
             Directive::Exit(status) => Ok(Next::Exit(status.map_or(self.status, Status::Chosen))),
-            Directive::Assert { command, value } => {
-                let outcome = self.assert(*command, &value).await;
-                let goes_on = self.report(&outcome, place)?;
-                Ok(self.next(goes_on))
+            Directive::Quit => Ok(Next::Exit(self.status)),
+            Directive::Clear => {
+                self.output.clear();
+                Ok(Next::Continue)
             }
-            Directive::Wait { what, timeout } => {
-                let outcome = self.wait(what, timeout).await;
+            directive @ (Directive::Assert { .. } | Directive::Wait { .. }) => {
+                let outcome = self.execute(Command::Directive(directive)).await;
                 let goes_on = self.report(&outcome, place)?;
                 Ok(self.next(goes_on))
             }
@@ -286,10 +259,8 @@ impl Runner {
         match setting {
             Directive::SetText(text) => self.output.formatter.text = text,
             Directive::SetForm(form) => self.output.formatter.form = form,
-            Directive::SetVariables(on) => self.expands = on,
-            Directive::Let { name, value } => {
-                self.variables.insert(name, value);
-            }
+            Directive::SetVariables(on) => self.variables.expands = on,
+            Directive::Let { name, value } => self.variables.set(name, value),
             Directive::Timing(on) => self.timing = on,
             Directive::OnErrorStop(on) => self.stop_on_error = on,
             // The others do something and were handled before.
@@ -299,6 +270,8 @@ impl Runner {
             | Directive::Assert { .. }
             | Directive::Wait { .. }
             | Directive::SaveScript(_)
+            | Directive::Quit
+            | Directive::Clear
             | Directive::Exit(_) => {}
         }
     }
@@ -306,7 +279,8 @@ impl Runner {
     /// Runs a command; words of ours with progress.
     async fn execute(&mut self, command: Command) -> Outcome {
         match command {
-            Command::Operator(Operator::Add { .. } | Operator::Remove { .. } | Operator::Sync) => {
+            Command::Operator(Operator::Add { .. } | Operator::Remove { .. } | Operator::Sync)
+            | Command::Directive(Directive::Wait { .. }) => {
                 let session = self.session.clone();
                 let running = session.execute(command);
                 progress::follow(&session, &mut self.output, running).await
@@ -316,16 +290,9 @@ impl Runner {
     }
 
     fn save_script(&self, path: &Path) -> Outcome {
-        let Some(typed) = &self.typed else {
-            return Outcome::failure(Status::Usage, "only the line editor keeps what was typed");
-        };
-        let created = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        match created.and_then(|mut file| file.write_all(typed)) {
-            Ok(()) => {
-                let lines = counted(typed.iter().filter(|&&byte| byte == b'\n').count() as u64, "line");
-                Outcome::done(Body::Nothing).with_note(format!("{lines} in {}", path.display()))
-            }
-            Err(error) => Outcome::failure(Status::Refused, format!("{}: {error}", path.display())),
+        match &self.typed {
+            Some(typed) => save_script(path, typed),
+            None => Outcome::failure(Status::Usage, "only faces for people keep what was typed"),
         }
     }
 
@@ -347,71 +314,18 @@ impl Runner {
             tokio::time::sleep(self.watch_interval).await;
         }
     }
-
-    /// The reply in its raw form must be the value.
-    async fn assert(&mut self, command: Command, value: &[u8]) -> Outcome {
-        let outcome = self.execute(command).await;
-        let mut raw = Vec::new();
-        match &outcome.body {
-            Body::Reply(reply) => format::plain::raw(&mut raw, reply, b"\n"),
-            Body::Table(table) => Formatter::new(Form::Raw, TextForm::Escaped).table(&mut raw, table),
-            Body::Text(text) => raw.extend_from_slice(text.as_bytes()),
-            Body::Failure(_) if outcome.status != Status::Done => return outcome,
-            Body::Nothing | Body::Failure(_) => {}
-        }
-        if raw.trim_ascii_end() == value.trim_ascii_end() {
-            return Outcome { took: outcome.took, ..Outcome::done(Body::Nothing) };
-        }
-        let repr = redis_cluster::protocol::quote::repr;
-        let text = format!("assertion failed: the reply is {}, not {}", repr(&raw), repr(value));
-        Outcome { took: outcome.took, ..Outcome::failure(Status::ErrorReply, text) }
-    }
-
-    async fn wait(&mut self, what: WaitFor, timeout: Option<Duration>) -> Outcome {
-        let session = self.session.clone();
-        let waiting = async {
-            match what {
-                WaitFor::Moves => wait_for_moves(&session).await,
-                WaitFor::Sync => loop {
-                    let outcome = session.execute(Command::Operator(Operator::Sync)).await;
-                    match outcome.status {
-                        Status::TimedOut => {}
-                        // Waiting gives no reply.
-                        Status::Done => return Outcome { body: Body::Nothing, ..outcome },
-                        _ => return outcome,
-                    }
-                    tokio::time::sleep(RETRY).await;
-                },
-            }
-        };
-        let bounded = async {
-            match timeout {
-                None => waiting.await,
-                Some(limit) => tokio::time::timeout(limit, waiting).await.unwrap_or_else(|_| {
-                    Outcome::failure(Status::TimedOut, format!("not yet after {} s", limit.as_secs_f64()))
-                }),
-            }
-        };
-        progress::follow(&session, &mut self.output, bounded).await
-    }
 }
 
-async fn wait_for_moves(session: &Session) -> Outcome {
-    if let Err(error) = session.know_plans().await {
-        return Outcome::failure(Status::Unreachable, error);
-    }
-    let mut view = session.view();
-    let idle =
-        view.wait_for(|view| view.moves().is_empty() && view.plans.iter().all(|plan| plan.state.is_final()));
-    let last = match idle.await {
-        Ok(view) => view.plans.last().map(|plan| (plan.id, plan.state.clone())),
-        Err(_) => return Outcome::failure(Status::Unreachable, "the session has ended"),
-    };
-    match last {
-        Some((id, PlanState::Failed(why))) => {
-            Outcome::done(Body::Nothing).with_note(format!("the last plan, {id}, failed: {why}"))
+/// Writes the lines of a session to a new file, which nobody else may read.
+#[must_use]
+pub fn save_script(path: &Path, typed: &[u8]) -> Outcome {
+    let created = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match created.and_then(|mut file| file.write_all(typed)) {
+        Ok(()) => {
+            let lines = counted(typed.iter().filter(|&&byte| byte == b'\n').count() as u64, "line");
+            Outcome::done(Body::Nothing).with_note(format!("{lines} in {}", path.display()))
         }
-        _ => Outcome::done(Body::Nothing),
+        Err(error) => Outcome::failure(Status::Refused, format!("{}: {error}", path.display())),
     }
 }
 

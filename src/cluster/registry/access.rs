@@ -184,7 +184,9 @@ impl Credentials {
     /// What may be behind a connection that etcd closes without a word: the alert of TLS is not always seen.
     pub(super) fn suspicion(&self) -> &'static str {
         match self.identity {
-            None => "it may want a certificate: --etcd-cert and --etcd-key",
+            None => {
+                "it may want a certificate: --etcd-cert and --etcd-key; or it may not speak TLS: then its URL is http://"
+            }
             Some(_) => "it may not take the certificate of --etcd-cert",
         }
     }

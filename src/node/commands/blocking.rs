@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     node::{
-        caller::{Origin, Served},
+        caller::{Origin, Served, Taken},
         context::{CommandError, Context, Flow, Handler},
         keyspace::{Key, WrongType},
         object::{List, list::End},
@@ -29,7 +29,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
 ];
 
 /// Seconds with a fraction; 0 is for ever.
-fn timeout(argument: &[u8], now: Millis) -> Result<Option<Duration>, CommandError> {
+pub(super) fn timeout(argument: &[u8], now: Millis) -> Result<Option<Duration>, CommandError> {
     /// Redis turns what is more into the smallest number there is.
     const MOST: f64 = 9_223_372_036_854_775_808.0;
     let seconds = Extended::parse(argument)
@@ -50,7 +50,7 @@ fn timeout(argument: &[u8], now: Millis) -> Result<Option<Duration>, CommandErro
 
 /// What a command says that finds nothing and may not wait.
 #[derive(Clone, Copy)]
-enum Nothing {
+pub(super) enum Nothing {
     /// No value.
     Null,
     /// No array.
@@ -58,9 +58,20 @@ enum Nothing {
 }
 
 /// Nothing to take now: the client waits, unless it is one that never does.
-fn wait<'k>(
+pub(super) fn wait<'k>(
     ctx: &mut Context<'_>,
     request: Request<'_>,
+    timeout: Option<Duration>,
+    nothing: Nothing,
+    keys: impl Iterator<Item = &'k [u8]>,
+) -> Outcome {
+    wait_as(ctx, Args::from(&request), timeout, nothing, keys)
+}
+
+/// The same, in a command whose arguments stand for what they were when it began.
+pub(super) fn wait_as<'k>(
+    ctx: &mut Context<'_>,
+    args: Args,
     timeout: Option<Duration>,
     nothing: Nothing,
     keys: impl Iterator<Item = &'k [u8]>,
@@ -72,9 +83,9 @@ fn wait<'k>(
             ctx.flow = Flow::Blocked;
             ctx.caller.patience = timeout;
             let (caller, row) = (ctx.caller.waiting(), ctx.row);
-            ctx.store.block(caller, row, Args::from(&request), keys);
+            ctx.store.block(caller, row, args, keys);
         }
-        Origin::Client | Origin::Transaction => match nothing {
+        Origin::Client | Origin::Transaction | Origin::Script | Origin::Aside => match nothing {
             Nothing::Null => ctx.reply.null(),
             Nothing::NullArray => ctx.reply.null_array(),
         },
@@ -83,7 +94,7 @@ fn wait<'k>(
 }
 
 /// Whether a key is to be looked at: all are, until one of them got something.
-fn is_meant(ctx: &Context<'_>, key: &[u8]) -> bool {
+pub(super) fn is_meant(ctx: &Context<'_>, key: &[u8]) -> bool {
     ctx.caller.woken_by.as_ref().is_none_or(|woken_by| **woken_by == *key)
 }
 
@@ -118,7 +129,8 @@ fn pop(ctx: &mut Context<'_>, request: Request<'_>, end: End) -> Outcome {
         });
         drop(list);
         took(db, key, end, access);
-        ctx.caller.served = Some(Served { key: key.bytes.into(), end, elements: taken });
+        ctx.caller.served =
+            Some(Served { key: key.bytes.into(), taken: Taken::Elements { end, elements: taken } });
         return Ok(());
     }
     wait(ctx, request, timeout, Nothing::NullArray, keys())
@@ -136,7 +148,10 @@ fn blmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             taken.push(element.to_vec());
         }) {
             Ok(true) => {
-                ctx.caller.served = Some(Served { key: key.bytes.into(), end: what.end, elements: taken });
+                ctx.caller.served = Some(Served {
+                    key: key.bytes.into(),
+                    taken: Taken::Elements { end: what.end, elements: taken },
+                });
                 return Ok(());
             }
             Ok(false) => {}

@@ -28,6 +28,7 @@ fn flushdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     check_mode(request)?;
     ctx.store.touch_watched(ctx.caller.database, None, ctx.node, ctx.now);
     ctx.store.tell_flushed(ctx.node, ctx.now);
+    ctx.store.blocked.touch_all();
     let garbage = ctx.db().clear();
     ctx.node.freer.free(garbage);
     ctx.reply.ok();
@@ -40,6 +41,7 @@ fn flushall(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         ctx.store.touch_watched(database, None, ctx.node, ctx.now);
     }
     ctx.store.tell_flushed(ctx.node, ctx.now);
+    ctx.store.blocked.touch_all();
     ctx.node.freer.free(ctx.store.keyspace.clear());
     ctx.reply.ok();
     Ok(())
@@ -55,6 +57,8 @@ fn swapdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     };
     ctx.store.touch_watched(first, Some(second), ctx.node, ctx.now);
     ctx.store.touch_watched(second, Some(first), ctx.node, ctx.now);
+    // What happened until now happened under the old numbers.
+    ctx.store.note_changes(ctx.node, ctx.now);
     ctx.store.keyspace.swap(first, second);
     ctx.store.blocked.touch_all();
     ctx.reply.ok();

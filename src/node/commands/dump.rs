@@ -71,7 +71,7 @@ impl Options {
 
 fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let options = Options::parse(request)?;
-    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (key, access, forms) = (ctx.key(request, 1), ctx.access(), ctx.node.config.forms());
     let (db, reply) = ctx.db_and_reply();
     if !options.replace && db.read(key, access).is_some() {
         return Err(CommandError::other("BUSYKEY Target key name already exists."));
@@ -80,7 +80,8 @@ fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     if ttl < 0 {
         return Err(CommandError::other("ERR Invalid TTL value, must be >= 0"));
     }
-    let value = rdb::restore(request.arg(3)).map_err(|error| CommandError::other(error.to_string()))?;
+    let value =
+        rdb::restore(request.arg(3), forms).map_err(|error| CommandError::other(error.to_string()))?;
     let expiry = match ttl {
         0 => None,
         ttl if options.absolute => Some(Millis(ttl)),

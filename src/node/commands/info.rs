@@ -169,8 +169,21 @@ fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("used_memory_dataset", dataset);
     lines.field("used_memory_dataset_perc", percent(dataset, used));
     lines.bytes("total_system_memory", process.system);
-    lines.zeros(&["used_memory_lua", "used_memory_scripts"]);
-    lines.bytes("maxmemory", 0);
+    let (scripts, functions) = (&context.store.scripts, &context.store.functions);
+    let (sources, lua) = scripts.memory();
+    let (libraries, lua_of_functions) = functions.memory();
+    lines.bytes("used_memory_lua", lua as u64);
+    lines.field("used_memory_vm_eval", lua);
+    lines.field("used_memory_scripts_eval", sources);
+    lines.field("number_of_cached_scripts", scripts.len());
+    let (libraries_count, functions_count) = functions.count();
+    lines.field("number_of_functions", functions_count);
+    lines.field("number_of_libraries", libraries_count);
+    lines.field("used_memory_vm_functions", lua_of_functions);
+    lines.bytes("used_memory_vm_total", (lua + lua_of_functions) as u64);
+    lines.field("used_memory_functions", libraries);
+    lines.bytes("used_memory_scripts", (sources + libraries) as u64);
+    lines.bytes("maxmemory", node.config.max_memory());
     lines.field("maxmemory_policy", node.config.get("maxmemory-policy").unwrap_or_default());
     // What is resident beyond what is used: the program itself, its threads, and what malloc keeps.
     let ratio = process.resident as f64 / used.max(1) as f64;
@@ -218,7 +231,9 @@ fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     lines.field("expired_keys", keys.expired);
     lines.field("expired_stale_perc", "0.00");
-    lines.zeros(&["expired_time_cap_reached_count", "evicted_keys", "evicted_clients"]);
+    lines.zeros(&["expired_time_cap_reached_count"]);
+    lines.field("evicted_keys", keys.evicted);
+    lines.zeros(&["evicted_clients"]);
     lines.field("keyspace_hits", keys.hits);
     lines.field("keyspace_misses", keys.misses);
     let channels = &context.store.channels;

@@ -1,6 +1,6 @@
 //! Lists: adding, taking and looking at elements.
 
-use super::support::{Outcome, integer, is_word, reply_element, wrong_arity};
+use super::support::{Outcome, gone, integer, is_word, positive, reply_element, wrong_arity};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
@@ -10,7 +10,7 @@ use crate::{
             list::{End, Fill},
         },
     },
-    protocol::{Request, number::parse_i64},
+    protocol::Request,
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
@@ -108,13 +108,9 @@ fn pop(ctx: &mut Context<'_>, request: Request<'_>, end: End, name: &str) -> Out
     if request.len() > 3 {
         return Err(wrong_arity(name));
     }
-    let count = match request.get(2).map(parse_i64) {
+    let count = match request.get(2) {
         None => None,
-        Some(count) => Some(
-            count
-                .and_then(|count| usize::try_from(count).ok())
-                .ok_or(CommandError::other("ERR value is out of range, must be positive"))?,
-        ),
+        Some(count) => Some(positive(count)?),
     };
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
@@ -150,13 +146,6 @@ fn pop(ctx: &mut Context<'_>, request: Request<'_>, end: End, name: &str) -> Out
 pub(super) fn took(db: &mut Db, key: Key<'_>, end: End, access: Access) {
     db.event(EventClass::List, popped(end), key.bytes);
     gone(db, key, access);
-}
-
-/// A command that changed a list may have left nothing of it.
-fn gone(db: &mut Db, key: Key<'_>, access: Access) {
-    if !db.contains(key, access.now) {
-        db.event(EventClass::Generic, "del", key.bytes);
-    }
 }
 
 fn llen(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {

@@ -45,19 +45,28 @@ fn reply_about(
     Ok(())
 }
 
+/// How a value is kept, in Redis's words.
+pub(super) fn encoding_of(record: RecordRef<'_>) -> &'static str {
+    match record.content() {
+        Content::String(Value::Int(_)) => "int",
+        Content::String(Value::Bytes(bytes)) if bytes.len() <= EMBEDDED_MAX && !record.is_edited() => {
+            "embstr"
+        }
+        Content::String(_) => "raw",
+        // Redis 7.0 has no other encoding for lists, however short.
+        Content::List(_) => "quicklist",
+        Content::Hash(hash) => hash.encoding(),
+        Content::Set(set) => set.encoding(),
+        Content::SortedSet(set) => set.encoding(),
+        Content::Stream(_) => "stream",
+    }
+}
+
 fn encoding(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 2), ctx.access());
     let (db, reply) = ctx.db_and_reply();
     match db.peek(key, access) {
-        Some(record) => reply.bulk(match record.content() {
-            Content::String(Value::Int(_)) => "int",
-            Content::String(Value::Bytes(bytes)) if bytes.len() <= EMBEDDED_MAX && !record.is_edited() => {
-                "embstr"
-            }
-            Content::String(_) => "raw",
-            // Redis 7.0 has no other encoding for lists, however short.
-            Content::List(_) => "quicklist",
-        }),
+        Some(record) => reply.bulk(encoding_of(record)),
         None => reply.null(),
     }
     Ok(())

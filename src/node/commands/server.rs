@@ -5,6 +5,7 @@ use crate::{
     node::{
         context::{CommandError, Context, Flow, Handler},
         keyspace::Aging,
+        tracking::Sending,
     },
     protocol::{
         Request,
@@ -72,7 +73,7 @@ fn config_get(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
     for pattern in request.args_from(1) {
         let glob = Glob::new(pattern, Case::Ignored);
         let exact = !pattern.iter().any(|byte| b"*?[".contains(byte));
-        for (name, value) in context.node.config.matching(|name| glob.matches(name.as_bytes())) {
+        for (name, value) in context.node.config.matching(|name| glob.matches(name.as_bytes()), exact) {
             if !found.iter().any(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())) {
                 // Redis answers an exact name as it was asked for.
                 found.push((if exact { pattern.to_vec() } else { name.into() }, value));
@@ -103,6 +104,15 @@ fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
             }
             "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => {
                 context.store.keyspace.set_aging(aging(config));
+            }
+            // What clients take counts from now on.
+            "maxmemory" => {
+                context.node.used_memory(&context.store.keyspace);
+            }
+            "tracking-table-max-keys" => {
+                let limits = config.output_limits();
+                let sending = Sending { limits: &limits, now: context.now, others: &context.node.clients };
+                context.store.tracking.limit(config.tracked_keys(), sending);
             }
             "notify-keyspace-events" => context.store.set_events(config.events()),
             _ => {}

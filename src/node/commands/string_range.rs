@@ -99,7 +99,7 @@ fn setrange(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     }
     let len = grown_len(offset, new.len(), max)?.max(old_len.unwrap_or(0));
     if old_len.is_none() {
-        db.set(key, Value::Bytes(b""), Ttl::None, access);
+        db.create(key, access);
     }
     if let Some(mut entry) = db.write(key, access) {
         entry.edit(len, |bytes| bytes[offset..offset + new.len()].copy_from_slice(new));

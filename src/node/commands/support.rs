@@ -1,9 +1,11 @@
 //! What commands share: the caller's database, keys with their place, replies of values, number arguments.
 
+use std::collections::HashSet;
+
 use crate::{
     node::{
         context::{CommandError, Context},
-        keyspace::{Access, Db, Key, LARGE, Value},
+        keyspace::{Access, Db, EventClass, Key, LARGE, Value},
         object::Element,
     },
     protocol::{Encoder, Request, number},
@@ -103,6 +105,96 @@ pub(super) fn reply_element(reply: &mut Encoder<'_>, element: Element<'_>) {
     }
 }
 
+/// A command that changed a collection may have left nothing of it.
+pub(super) fn gone(db: &mut Db, key: Key<'_>, access: Access) {
+    if !db.contains(key, access.now) {
+        db.event(EventClass::Generic, "del", key.bytes);
+    }
+}
+
+/// A number of elements.
+pub(super) fn positive(argument: &[u8]) -> Result<usize, CommandError> {
+    number::parse_i64(argument)
+        .and_then(|count| usize::try_from(count).ok())
+        .ok_or(CommandError::other("ERR value is out of range, must be positive"))
+}
+
+/// A floating point argument.
+pub(super) fn double(argument: &[u8]) -> Result<f64, CommandError> {
+    number::parse_f64(argument).ok_or(CommandError::NotFloat)
+}
+
+/// How many elements chance chooses.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Chosen {
+    /// So many, each once.
+    Once(usize),
+    /// So many, each perhaps several times.
+    Again(usize),
+}
+
+/// More elements at once are no reply that anybody could take.
+const CHOSEN_MAX: u64 = 1 << 27;
+
+impl Chosen {
+    /// Negative: an element may come again.
+    pub(super) fn parse(argument: &[u8]) -> Result<Self, CommandError> {
+        let count = integer(argument)?;
+        if count == i64::MIN {
+            let most = i64::MAX;
+            return Err(CommandError::other(format!(
+                "ERR value is out of range, value must between -{most} and {most}"
+            )));
+        }
+        match usize::try_from(count) {
+            Ok(count) => Ok(Self::Once(count)),
+            Err(_) if count.unsigned_abs() > CHOSEN_MAX => {
+                Err(CommandError::other("ERR value is out of range"))
+            }
+            Err(_) => Ok(Self::Again(usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX))),
+        }
+    }
+}
+
+/// Below this it costs nothing to go through all elements.
+const FEW: usize = 512;
+
+/// Shows `count` of `of` elements, each once: chosen by their place in `all`, or, where they are few of many, one by one by
+/// `random`, which also says what tells one from another.
+pub(super) fn choose<T>(
+    count: usize,
+    of: usize,
+    all: impl Iterator<Item = T>,
+    mut random: impl FnMut() -> Option<(Vec<u8>, T)>,
+    mut show: impl FnMut(T),
+) {
+    if of <= FEW || count > of / 3 {
+        let chosen = distinct(of, count.min(of));
+        all.enumerate().filter(|(place, _)| chosen.contains(place)).for_each(|(_, element)| show(element));
+        return;
+    }
+    let mut seen = HashSet::with_capacity(count);
+    while seen.len() < count {
+        let Some((name, element)) = random() else { return };
+        if seen.insert(name) {
+            show(element);
+        }
+    }
+}
+
+/// `count` numbers below `of`.
+fn distinct(of: usize, count: usize) -> HashSet<usize> {
+    // Floyd's: as many steps as numbers, however many there are to choose from.
+    let mut chosen = HashSet::with_capacity(count);
+    for last in of - count..of {
+        let number = fastrand::usize(..=last);
+        if !chosen.insert(number) {
+            chosen.insert(last);
+        }
+    }
+    chosen
+}
+
 /// What a command says to so many arguments that only it itself can tell.
 pub(super) fn wrong_arity(command: &str) -> CommandError {
     CommandError::other(format!("ERR wrong number of arguments for '{command}' command"))
@@ -115,6 +207,11 @@ pub(super) fn with_bytes<R>(value: Value<'_>, with: impl FnOnce(&[u8]) -> R) -> 
         Value::Shared(bytes) => with(bytes),
         Value::Int(number) => with(itoa::Buffer::new().format(number).as_bytes()),
     }
+}
+
+/// What C sees of an argument: all up to the first zero byte. Names in Redis's errors end there.
+pub(super) fn as_c_string(argument: &[u8]) -> &[u8] {
+    argument.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// An integer argument.

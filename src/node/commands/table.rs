@@ -3,9 +3,11 @@
 use std::sync::LazyLock;
 
 use super::{
-    acl, blocking, command, connection, counter, database, debug, dump, expire, info, key, latency, lcs,
-    list, list_move, list_search, object, observe, pubsub, scan, server, string, string_range, tracking,
-    transaction,
+    acl, bitfield, bitmap, blocking, cluster, command, connection, counter, database, debug, dump, expire,
+    function, geo, geo_search, hash, hyperloglog, hyperloglog_debug, info, key, latency, lcs, list,
+    list_move, list_search, object, observe, pubsub, scan, script, server, set, set_combine, sort, stream,
+    stream_group, stream_info, stream_read, string, string_range, tracking, transaction, zset, zset_combine,
+    zset_pop, zset_range,
 };
 use crate::{
     command::{Flags, Spec, TABLE},
@@ -31,7 +33,10 @@ pub struct Row {
 pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
     [
         acl::HANDLERS,
+        bitfield::HANDLERS,
+        bitmap::HANDLERS,
         blocking::HANDLERS,
+        cluster::HANDLERS,
         command::HANDLERS,
         connection::HANDLERS,
         counter::HANDLERS,
@@ -39,6 +44,11 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         debug::HANDLERS,
         dump::HANDLERS,
         expire::HANDLERS,
+        geo::HANDLERS,
+        geo_search::HANDLERS,
+        hash::HANDLERS,
+        hyperloglog::HANDLERS,
+        hyperloglog_debug::HANDLERS,
         info::HANDLERS,
         key::HANDLERS,
         latency::HANDLERS,
@@ -50,11 +60,24 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         observe::HANDLERS,
         pubsub::HANDLERS,
         scan::HANDLERS,
+        script::HANDLERS,
+        function::HANDLERS,
         server::HANDLERS,
+        set::HANDLERS,
+        set_combine::HANDLERS,
+        sort::HANDLERS,
+        stream::HANDLERS,
+        stream_group::HANDLERS,
+        stream_info::HANDLERS,
+        stream_read::HANDLERS,
         string::HANDLERS,
         string_range::HANDLERS,
         tracking::HANDLERS,
         transaction::HANDLERS,
+        zset::HANDLERS,
+        zset_combine::HANDLERS,
+        zset_pop::HANDLERS,
+        zset_range::HANDLERS,
     ]
     .into_iter()
     .flatten()

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::support::Outcome;
+use super::{script::run_aside, support::Outcome};
 use crate::{
     node::{
         caller::Origin,
-        clients::{CHANGED, MULTI},
+        clients::CHANGED,
         context::{CommandError, Context, Flow, Handler},
         exec::{self, Stage},
         keyspace::Key,
@@ -21,8 +21,7 @@ fn multi(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
     if ctx.caller.transaction.is_some() {
         return Err(CommandError::other("ERR MULTI calls can not be nested"));
     }
-    ctx.caller.transaction = Some(Box::default());
-    ctx.caller.client.set_flag(MULTI, true);
+    ctx.caller.begin_transaction();
     ctx.reply.ok();
     Ok(())
 }
@@ -36,9 +35,13 @@ fn discard(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
     Ok(())
 }
 
-fn exec(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
+fn exec(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     if ctx.caller.transaction.is_none() {
         return Err(CommandError::other("ERR EXEC without MULTI"));
+    }
+    let has_scripts = ctx.caller.transaction.as_ref().is_some_and(|transaction| transaction.has_scripts());
+    if has_scripts && run_aside(ctx, request) {
+        return Ok(());
     }
     // A watched key whose time has come has changed, although nobody has looked at it since.
     let client = ctx.caller.client.id;
@@ -56,7 +59,7 @@ fn exec(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
         return Ok(());
     }
     ctx.reply.array(transaction.len());
-    ctx.caller.origin = Origin::Transaction;
+    let origin = std::mem::replace(&mut ctx.caller.origin, Origin::Transaction);
     for (row, args) in transaction.into_queue() {
         let request = args.request().expect("what was queued has a name");
         let mut reply = ctx.reply.reborrow();
@@ -80,7 +83,7 @@ fn exec(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
             ctx.flow = flow;
         }
     }
-    ctx.caller.origin = Origin::Client;
+    ctx.caller.origin = origin;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use super::{
     FEW, Stage,
     admit::{Admission, admit},
     call,
+    memory::{NO_REPLICAS, OUT_OF_MEMORY, needs_memory, writes},
     timer::Timer,
 };
 use std::time::Duration;
@@ -16,10 +17,12 @@ use crate::{
     connection::Replies,
     node::{
         absence::absence,
-        clients::{CLOSING, Signal},
+        clients::{CHANGED, CLOSING, Signal},
         commands::table::{self, Row},
         context::Flow,
         keyspace::Place,
+        pause,
+        script::{self, Digest, aside::Return},
     },
     protocol::{Args, Encoder, Mark, Output, Request},
     time::Millis,
@@ -50,7 +53,7 @@ pub(super) struct Refusal {
 }
 
 /// Why a batch stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(in crate::node) enum Stop {
     /// All of it ran.
     End,
@@ -62,11 +65,18 @@ pub(in crate::node) enum Stop {
     Paused(Millis),
     /// The last command waits for somebody else, at most so long; the others after it.
     Blocked(Option<Duration>),
+    /// The last command runs aside, and its caller comes back there; the others after it.
+    Aside(Return),
     /// The connection is to be closed once the replies are sent; what is left does not run.
     Close,
 }
 
 impl Plan {
+    /// The command of each request; `None`: it is of none.
+    pub(in crate::node) fn names(&self) -> impl Iterator<Item = Option<&'static str>> {
+        self.steps.iter().map(|step| step.row().map(|row| row.spec.name))
+    }
+
     /// Plans these requests.
     pub(in crate::node) fn make<'r>(&mut self, requests: impl Iterator<Item = Request<'r>>) {
         self.steps.clear();
@@ -134,6 +144,10 @@ impl Stage<'_> {
         if self.caller.client.signal() == Signal::Kill {
             return (0, Stop::Close);
         }
+        if std::mem::take(&mut self.caller.lets_go) {
+            self.store.unwatch(&self.caller.client);
+            self.caller.client.set_flag(CHANGED, false);
+        }
         let mut timer = Timer::start();
         let done = self.run_timed(plan, request, &mut timer, out);
         timer.end_run(self.node);
@@ -144,7 +158,7 @@ impl Stage<'_> {
         if let Some(garbage) = self.store.keyspace.take_garbage() {
             self.node.freer.free(garbage);
         }
-        if done.1 == Stop::Close {
+        if matches!(done.1, Stop::Close) {
             self.caller.client.set_flag(CLOSING, true);
         }
         done
@@ -186,11 +200,17 @@ impl Stage<'_> {
                 match flow {
                     Flow::Room(room) => return (done, Stop::Room(room)),
                     Flow::Paused(until) => return (done, Stop::Paused(until)),
-                    Flow::Replied | Flow::Blocked | Flow::Close => (at, done) = (at + 1, done + 1),
+                    Flow::Replied | Flow::Blocked | Flow::Aside | Flow::Close => {
+                        (at, done) = (at + 1, done + 1);
+                    }
                 }
                 match flow {
                     Flow::Replied | Flow::Room(_) | Flow::Paused(_) => {}
                     Flow::Blocked => return (done, Stop::Blocked(self.caller.patience.take())),
+                    Flow::Aside => {
+                        let back = self.caller.away.take().unwrap_or_default();
+                        return (done, Stop::Aside(back));
+                    }
                     Flow::Close => return (done, Stop::Close),
                 }
             }
@@ -211,9 +231,16 @@ impl Stage<'_> {
         let mut ran = None;
         let flow = match &step.found {
             Ok(row) => match admit(row.spec, self.caller, self.node) {
+                Ok(_) if let Some(reason) = self.has_no_room(row, &request) => {
+                    let text = match row.spec.name {
+                        "exec" => format!("EXECABORT Transaction discarded because of: {reason}"),
+                        _ => reason.to_owned(),
+                    };
+                    self.refuse(Some(row.spec), text.as_bytes(), out)
+                }
                 Ok(admission) => {
                     if self.store.attention
-                        && let Some(until) = self.has_to_wait(row)
+                        && let Some(until) = self.has_to_wait(row, &request)
                     {
                         return Flow::Paused(until);
                     }
@@ -235,6 +262,26 @@ impl Stage<'_> {
         flow
     }
 
+    /// Evicts what is too much, and says why the command is not run if it would need what is not there.
+    #[inline]
+    fn has_no_room(&mut self, row: &Row, request: &Request<'_>) -> Option<&'static str> {
+        let config = &self.node.config;
+        // What held under another limit holds no longer.
+        let looks = config.guards() || self.store.out_of_memory;
+        looks.then(|| self.look_for_room(row, request)).flatten()
+    }
+
+    #[cold]
+    fn look_for_room(&mut self, row: &Row, request: &Request<'_>) -> Option<&'static str> {
+        self.store.make_room(self.node, self.now);
+        if self.store.out_of_memory
+            && (needs_memory(row, self.caller) || self.store.script_needs_memory(row, request))
+        {
+            return Some(OUT_OF_MEMORY);
+        }
+        (self.node.config.needs_replicas() && writes(row, self.caller)).then_some(NO_REPLICAS)
+    }
+
     /// What only some clients need after a command.
     #[cold]
     fn finish(
@@ -252,7 +299,7 @@ impl Stage<'_> {
         let end =
             if self.store.attention { self.attend(ran, request, start, &mut reply) } else { reply.mark() };
         // Of a client that waits this is decided when it is answered.
-        if self.caller.replies != Replies::On && flow != Flow::Blocked {
+        if self.caller.replies != Replies::On && !matches!(flow, Flow::Blocked | Flow::Aside) {
             // `CLIENT REPLY OFF` and `SKIP`; confirmations of subscriptions are messages.
             let (hidden, next) = self.caller.replies.after();
             let pushes = step.found.as_ref().is_ok_and(|row| row.spec.name.ends_with("subscribe"));
@@ -286,17 +333,32 @@ impl Stage<'_> {
         timer.begin(self.node);
         let flow = call(self, row, request, place, room, reply);
         let took = timer.lap();
-        if !matches!(flow, Flow::Room(_)) {
+        if !matches!(flow, Flow::Room(_) | Flow::Aside | Flow::Blocked) {
             self.node.ran(row.spec, &request, took, self.now, &self.caller.client);
         }
         flow
     }
 
+    /// Whether a command runs a script or a function that does not say that it only reads.
+    fn is_writing_script(&self, row: &Row, request: &Request<'_>) -> bool {
+        let name = request.get(1).unwrap_or_default();
+        match row.spec.name {
+            "eval" => !script::says_it_reads(name),
+            "evalsha" => Digest::parse(name).is_some_and(|digest| self.store.scripts.may_write(&digest)),
+            "fcall" => self.store.functions.knows(name) && !self.store.functions.reads_only(name),
+            _ => false,
+        }
+    }
+
     /// Until when a command has to wait, if clients are paused.
     #[cold]
-    fn has_to_wait(&mut self, row: &Row) -> Option<Millis> {
-        let writes = row.spec.name == "exec"
-            && self.caller.transaction.as_ref().is_some_and(|queue| queue.may_change());
+    fn has_to_wait(&mut self, row: &Row, request: &Request<'_>) -> Option<Millis> {
+        let writes = match &self.caller.transaction {
+            Some(transaction) if row.spec.name == "exec" => transaction
+                .requests()
+                .any(|(row, request)| pause::may_change(row.spec) || self.is_writing_script(row, &request)),
+            _ => self.is_writing_script(row, request),
+        };
         let until = self.store.pause.holds(row.spec, writes, self.now)?;
         self.store.wait_for_unpause(&self.caller.client);
         Some(until)

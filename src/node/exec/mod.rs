@@ -1,15 +1,16 @@
 //! The one door to commands: [`call`] runs one on the store, whoever asks. Batches of a connection ([`batch`]), transactions and gRPC
 //! come through it, but for runs of quick commands of clients to whom nothing special applies ([`plain`]); [`admit`] says before it
-//! who may run what, and [`settle`] what follows. Not here: sockets, and what commands do.
+//! who may run what, [`memory`] whether there is room, and [`settle`] what follows. Not here: sockets, and what commands do.
 
 pub(super) mod admit;
 pub(super) mod batch;
+pub(super) mod memory;
 mod plain;
 mod settle;
 mod timer;
 
 use super::{
-    caller::Caller,
+    caller::{Caller, Origin},
     commands::table::Row,
     context::{CommandError, Context, Flow},
     keyspace::Place,
@@ -18,7 +19,7 @@ use super::{
     tracking::Sending,
 };
 use crate::{
-    command::{Flags, keys},
+    command::{Flags, Group, keys},
     protocol::{Encoder, Mark, Request},
     time::Millis,
 };
@@ -84,7 +85,12 @@ pub fn call(
         return Flow::Room(room);
     }
     let flow = context.flow;
-    if stage.caller.tracking && row.spec.flags.has(Flags::READONLY) {
+    // Of scripts the keys are remembered that they declare, when they read.
+    if stage.caller.tracking
+        && row.spec.flags.has(Flags::READONLY)
+        && row.spec.group != Group::Scripting
+        && stage.caller.origin != Origin::Script
+    {
         remember(stage, row, request);
     }
     flow
@@ -114,10 +120,12 @@ fn close(context: &mut Context<'_>, start: Mark, result: Result<(), CommandError
 
 #[cold]
 fn fail(context: &mut Context<'_>, start: Mark, error: &CommandError) {
-    let text = error.to_string();
+    let text = error.reply();
     let stats = &context.node.stats;
     stats.command(context.row.spec).failed.add(1);
-    stats.error(text.as_bytes());
+    if !matches!(error, CommandError::Counted(_)) {
+        stats.error(&text);
+    }
     context.reply.truncate(start);
     context.reply.error(text);
     context.flow = Flow::Replied;
@@ -126,14 +134,21 @@ fn fail(context: &mut Context<'_>, start: Mark, error: &CommandError) {
 /// A client that is told of changes has read keys.
 #[cold]
 fn remember(stage: &mut Stage<'_>, row: &'static Row, request: Request<'_>) {
+    let Ok(positions) = keys::positions(row.spec, &request) else { return };
+    let keys: Vec<&[u8]> = positions.indices().map(|index| request.arg(index)).collect();
+    remember_keys(stage, &keys);
+}
+
+/// The same, of these keys.
+#[cold]
+pub fn remember_keys(stage: &mut Stage<'_>, keys: &[&[u8]]) {
     let client = stage.caller.client.id;
     if !stage.store.tracking.remembers(client) {
         return;
     }
-    let Ok(positions) = keys::positions(row.spec, &request) else { return };
     let limits = stage.node.config.output_limits();
     let sending = Sending { limits: &limits, now: stage.now, others: &stage.node.clients };
-    for index in positions.indices() {
-        stage.store.tracking.remember(client, request.arg(index), stage.node.config.tracked_keys(), sending);
+    for key in keys {
+        stage.store.tracking.remember(client, key, stage.node.config.tracked_keys(), sending);
     }
 }

@@ -24,6 +24,13 @@ impl Stage<'_> {
             && !(caller.subscribed || caller.monitoring || caller.tracking)
             && caller.replies == Replies::On
             && !self.store.attention
+            && !(self.node.config.guards() && self.is_guarded())
+    }
+
+    /// There is too much memory, or nothing is to be written.
+    #[cold]
+    fn is_guarded(&self) -> bool {
+        self.node.config.needs_replicas() || self.node.is_over_memory(&self.store.keyspace)
     }
 
     /// Runs the plain commands that `steps` begins with; `request` gives them, from 0. Returns how many were run, and how much room

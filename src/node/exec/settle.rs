@@ -1,6 +1,8 @@
 //! What follows a command, a transaction, or anything else that changed keys, before anybody else runs: those who watch are marked, and
 //! those who wait are served.
 
+use std::time::Instant;
+
 use super::{Stage, call};
 use crate::{
     node::{
@@ -22,11 +24,15 @@ impl Store {
         self.note_changes(node, now);
         while let Some((database, key)) = self.blocked.next_ready() {
             let mut passed_over = 0;
-            // However many wait: no more are looked at than find something.
-            while let Some(client) = self.blocked.nth(database, &key, passed_over)
-                && self.keyspace.db_mut(database).contains(Key::new(&key), now)
-            {
-                if !self.serve(client, &key, node, now) {
+            // However many wait: no more are looked at than find something, but for those who wait for a group, which is gone with
+            // its key.
+            while let Some(client) = self.blocked.nth(database, &key, passed_over) {
+                let is_there = self.keyspace.db_mut(database).contains(Key::new(&key), now);
+                if !is_there && !self.blocked.any_in_group(database, &key) {
+                    break;
+                }
+                let is_lost = !is_there && !self.blocked.is_in_group(client);
+                if is_lost || !self.serve(client, &key, node, now) {
                     passed_over += 1;
                 }
             }
@@ -60,11 +66,13 @@ impl Store {
         let request = waiter.args.request().expect("what a client waits in has a name");
         let mut stage = Stage { store: self, caller: &mut waiter.caller, node, now };
         let reply = output.encoder(stage.caller.version);
+        let begun = Instant::now();
         let flow = call(&mut stage, waiter.row, request, None, usize::MAX, reply);
         if flow == Flow::Blocked {
             self.blocked.resume(waiter);
             return false;
         }
+        node.ran(waiter.row.spec, &request, begun.elapsed(), now, &client);
         let served = waiter.caller.served.take().map(|served| (waiter.caller.database, served));
         self.blocked.resume(waiter);
         self.finish_waiting(&client, &output.copy_from(0), node, now);

@@ -14,6 +14,8 @@ pub enum Change {
     Removed,
     /// Its time had come.
     Expired,
+    /// There was no more room.
+    Evicted,
     /// Nothing by itself: a name for what a command did, of a class that `notify-keyspace-events` knows.
     Event(EventClass, &'static str),
 }
@@ -25,7 +27,12 @@ pub enum EventClass {
     Generic,
     String,
     List,
+    Set,
+    Hash,
+    SortedSet,
+    Stream,
     Expired,
+    Evicted,
     New,
     Miss,
 }

@@ -57,6 +57,8 @@ pub struct Stats {
     pub misses: u64,
     /// Keys removed because their time had come.
     pub expired: u64,
+    /// Keys removed because there was no more room.
+    pub evicted: u64,
 }
 
 impl std::iter::Sum for Stats {
@@ -65,6 +67,7 @@ impl std::iter::Sum for Stats {
             hits: sum.hits + one.hits,
             misses: sum.misses + one.misses,
             expired: sum.expired + one.expired,
+            evicted: sum.evicted + one.evicted,
         })
     }
 }
@@ -123,6 +126,8 @@ pub struct Db {
     pub(super) changes: Changes,
     pub(super) bin: Bin,
     random: Random,
+    /// Keys whose time has come are not there, and stay nevertheless: nothing is to change that others hear of.
+    pub(super) keeps_expired: bool,
 }
 
 /// Seeded by the operating system: by itself the generator would look at a clock, and a keyspace reads none.
@@ -170,7 +175,9 @@ impl Db {
         let (table, tag) = self.slots.get(key.place.slot.index())?.table(key.place.hash);
         let at = table.find(tag, key.bytes)?;
         if table.at(at).expiry().is_some_and(|expiry| expiry < now) {
-            self.expired(key);
+            if !self.keeps_expired {
+                self.expired(key);
+            }
             return None;
         }
         Some(at)
@@ -285,6 +292,15 @@ impl Db {
         }
     }
 
+    /// Adds an empty string whose key is not there, to be edited at once: that is the one change.
+    pub fn create(&mut self, key: Key<'_>, access: Access) {
+        self.add(
+            key.place,
+            Record::new(key.bytes, Value::Bytes(b""), None, access.aging.initial(access.now)),
+        );
+        self.changes.note(Change::Created, key.bytes);
+    }
+
     /// Puts a record under its key, in place of what is there.
     pub fn put(&mut self, record: Record) {
         let key = Key::new(record.as_ref().key());
@@ -301,6 +317,10 @@ impl Db {
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, Slot::default);
             self.groups.resize(SLOTS / GROUP, 0);
+        }
+        if self.keeps_expired {
+            // It may be there, and its time have come.
+            self.discard(Key::new(record.as_ref().key()));
         }
         let slot = place.slot.index();
         self.totals.records += record.as_ref().size();
@@ -353,6 +373,26 @@ impl Db {
         }
         self.changes.report(Change::Removed, key.bytes);
         Some(record)
+    }
+
+    /// Takes a key out because there is no more room.
+    pub(super) fn remove_evicted(&mut self, key: Key<'_>) {
+        if self.discard(key) {
+            self.stats.evicted += 1;
+            self.changes.report(Change::Evicted, key.bytes);
+        }
+    }
+
+    /// Whether a key is there, and expires if that is asked for.
+    pub(super) fn is_evictable(&self, key: Key<'_>, volatile: bool) -> bool {
+        let Some(slot) = self.slots.get(key.place.slot.index()) else { return false };
+        let (table, tag) = slot.table(key.place.hash);
+        table.find(tag, key.bytes).is_some_and(|at| !volatile || table.at(at).expiry().is_some())
+    }
+
+    /// A number by chance.
+    pub(super) fn chance(&mut self) -> u64 {
+        self.random.0.u64(..)
     }
 
     /// A key chosen evenly among all.

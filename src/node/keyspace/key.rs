@@ -1,11 +1,7 @@
 //! Where a key belongs: its slot, and the hash that orders the keys of a slot.
 
-use rapidhash::v3::{RapidSecrets, rapidhash_v3_inline};
-
+pub use crate::node::hashing::hash;
 use crate::slot::SlotId;
-
-/// Fixed, so that every node orders the keys of a slot alike and a SCAN cursor means the same on each.
-const SECRETS: RapidSecrets = RapidSecrets::seed_cpp(0);
 
 /// Slot and hash of a key. Computed from the key alone, so it can be done before the keyspace is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +18,6 @@ impl Place {
     pub fn of(key: &[u8]) -> Self {
         Self { slot: SlotId::of_key(key), hash: hash(key) }
     }
-}
-
-/// rapidhash v3.
-#[must_use]
-pub fn hash(key: &[u8]) -> u64 {
-    rapidhash_v3_inline::<true, false, false>(key, &SECRETS)
 }
 
 /// A key with its place.

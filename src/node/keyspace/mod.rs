@@ -3,7 +3,7 @@
 //! In reading order: [`record`] is a key with its value in one heap block; `word` a tagged pointer to one; `table` a small
 //! hash table of words in the order of their hash; `slot` a table, or a tree of them once a slot is large; [`db`] sixteen
 //! thousand slots and what commands do with them; [`scan`] cursors; [`expire`] the cycle that removes what
-//! nobody asks for any more; [`aging`] last use and frequency; [`types`] values asked for by type; [`changes`] what happened to keys, for those who listen; [`key`] where a key belongs.
+//! nobody asks for any more; [`eviction`] which key goes when there is no more room; [`aging`] last use and frequency; [`types`] values asked for by type; [`changes`] what happened to keys, for those who listen; [`key`] where a key belongs.
 //!
 //! Invariants: no table holds more than some thousand records, so no operation on one key takes longer than a
 //! rebuild of that many; what costs time in proportion to something is said where it is declared. `unsafe` is in `record`,
@@ -13,6 +13,7 @@ pub mod aging;
 pub mod changes;
 pub mod db;
 pub mod entry;
+pub mod eviction;
 pub mod expire;
 pub mod key;
 mod prefetch;
@@ -42,6 +43,7 @@ pub struct Keyspace {
     databases: Vec<Db>,
     aging: Aging,
     expire: expire::Position,
+    pool: eviction::Pool,
     listening: bool,
 }
 
@@ -56,7 +58,13 @@ impl Keyspace {
     #[must_use]
     pub fn new(databases: usize) -> Self {
         let databases = (0..databases).map(|_| Db::default()).collect();
-        Self { databases, aging: Aging::default(), expire: expire::Position::default(), listening: false }
+        Self {
+            databases,
+            aging: Aging::default(),
+            expire: expire::Position::default(),
+            pool: eviction::Pool::default(),
+            listening: false,
+        }
     }
 
     /// How many databases there are.
@@ -144,6 +152,11 @@ impl Keyspace {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.databases.iter().map(Db::stats).sum()
+    }
+
+    /// Whether keys stay whose time has come: nobody sees them, and nothing changes that others hear of.
+    pub fn keep_expired(&mut self, keeps: bool) {
+        self.databases.iter_mut().for_each(|db| db.keeps_expired = keeps);
     }
 
     /// Whether somebody wants to know what happens to keys; [`Keyspace::drain_changes`] tells then.

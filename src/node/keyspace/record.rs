@@ -27,7 +27,7 @@ use bytes::Bytes;
 
 use self::shape::{BOXED, EDITED, EXPIRES, INT, LONG, LONG_HEADER, SHORT_HEADER, Shape};
 use crate::{
-    node::object::{List, Object},
+    node::object::{Hash, List, Object, Set, SortedSet, Stream},
     time::Millis,
 };
 
@@ -55,6 +55,14 @@ pub enum Content<'a> {
     String(Value<'a>),
     /// A list.
     List(&'a List),
+    /// A hash.
+    Hash(&'a Hash),
+    /// A set.
+    Set(&'a Set),
+    /// A sorted set.
+    SortedSet(&'a SortedSet),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 impl<'a> Value<'a> {
@@ -323,6 +331,10 @@ impl<'a> RecordRef<'a> {
             None => Content::String(self.value_in_block()),
             Some(Object::String(bytes)) => Content::String(Value::Shared(bytes)),
             Some(Object::List(list)) => Content::List(list),
+            Some(Object::Hash(hash)) => Content::Hash(hash),
+            Some(Object::Set(set)) => Content::Set(set),
+            Some(Object::SortedSet(set)) => Content::SortedSet(set),
+            Some(Object::Stream(stream)) => Content::Stream(stream),
         }
     }
 
@@ -333,7 +345,7 @@ impl<'a> RecordRef<'a> {
         match self.object() {
             None => Some(self.value_in_block()),
             Some(Object::String(bytes)) => Some(Value::Shared(bytes)),
-            Some(Object::List(_)) => None,
+            Some(_) => None,
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
     key::Key,
     record::{Content, Record, RecordRef, Value},
 };
-use crate::node::object::{List, Object};
+use crate::node::object::{Hash, List, Object, Set, SortedSet, Stream};
 
 /// The key holds a value of another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,10 @@ pub fn type_name(content: Content<'_>) -> &'static str {
     match content {
         Content::String(_) => "string",
         Content::List(_) => "list",
+        Content::Hash(_) => "hash",
+        Content::Set(_) => "set",
+        Content::SortedSet(_) => "zset",
+        Content::Stream(_) => "stream",
     }
 }
 
@@ -40,29 +44,35 @@ pub trait Collection: Default {
     fn is_empty(&self) -> bool;
 }
 
-impl Collection for List {
-    fn of(object: &Object) -> Option<&Self> {
-        match object {
-            Object::List(list) => Some(list),
-            Object::String(_) => None,
+macro_rules! collections {
+    ($($type:ident),*) => {$(
+        impl Collection for $type {
+            fn of(object: &Object) -> Option<&Self> {
+                match object {
+                    Object::$type(value) => Some(value),
+                    _ => None,
+                }
+            }
+
+            fn of_mut(object: &mut Object) -> Option<&mut Self> {
+                match object {
+                    Object::$type(value) => Some(value),
+                    _ => None,
+                }
+            }
+
+            fn into_object(self) -> Object {
+                Object::$type(self)
+            }
+
+            fn is_empty(&self) -> bool {
+                $type::is_empty(self)
+            }
         }
-    }
-
-    fn of_mut(object: &mut Object) -> Option<&mut Self> {
-        match object {
-            Object::List(list) => Some(list),
-            Object::String(_) => None,
-        }
-    }
-
-    fn into_object(self) -> Object {
-        Object::List(self)
-    }
-
-    fn is_empty(&self) -> bool {
-        List::is_empty(self)
-    }
+    )*};
 }
+
+collections!(Hash, List, Set, SortedSet, Stream);
 
 fn collection<C: Collection>(record: RecordRef<'_>) -> Result<&C, WrongType> {
     record.object().and_then(C::of).ok_or(WrongType)
@@ -99,6 +109,14 @@ impl Db {
         access: Access,
     ) -> Result<Option<&C>, WrongType> {
         self.read(key, access).map(collection::<C>).transpose()
+    }
+
+    /// A collection that was found a moment ago: not counted as anything. `None` also where something else is.
+    #[must_use]
+    pub fn collection<C: Collection>(&self, key: Key<'_>) -> Option<&C> {
+        let (table, tag) = self.slots.get(key.place.slot.index())?.table(key.place.hash);
+        let at = table.find(tag, key.bytes)?;
+        collection(self.record_at(key.place, at)).ok()
     }
 
     /// Looks a collection up to change it: counted as use.
@@ -156,6 +174,16 @@ pub struct Guard<'a, C: Collection> {
     changed: bool,
     created: bool,
     of: PhantomData<C>,
+}
+
+impl<C: Collection> Guard<'_, C> {
+    /// Works on the collection and returns how much that changed. Nobody is told of one that stays as it is.
+    pub fn count_changes(&mut self, work: impl FnOnce(&mut C) -> usize) -> usize {
+        let changed = self.changed;
+        let count = work(self);
+        self.changed = changed || count > 0;
+        count
+    }
 }
 
 impl<C: Collection> Deref for Guard<'_, C> {

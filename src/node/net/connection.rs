@@ -20,6 +20,7 @@ use tokio::{io::AsyncWrite as _, net::TcpStream, time::Sleep};
 use tokio_util::io::poll_read_buf;
 
 use super::{
+    busy,
     input::{Input, READ},
     room::Room,
     step::{Situation, Step},
@@ -28,11 +29,14 @@ use crate::{
     node::{
         Node,
         caller::Caller,
-        clients::{BLOCKED, CLOSING, Client, PAUSED, Signal},
+        clients::{BLOCKED, CLOSING, Client, PAUSED, RUNNING, Signal},
+        exclusive::Held,
         exec::{
             Stage,
             batch::{Plan, Stop},
         },
+        script::aside::Return,
+        store::Store,
     },
     protocol::{Output, ProtocolError},
     server::{
@@ -46,6 +50,8 @@ use crate::{
 pub(super) const TURN: usize = 1 << 20;
 /// The most of one read: whoever waits for the worker waits for the kernel's copy too.
 const READ_MAX: usize = 256 << 10;
+/// Between looks whether a script has ended that takes long.
+const AGAIN: Duration = Duration::from_millis(5);
 /// A worker's reply buffer that grew larger is given back to the system after use.
 const KEEP: usize = 1 << 20;
 
@@ -86,6 +92,8 @@ struct Connection {
     blocked: Option<Waiting>,
     /// What it was served with is on its way to the client.
     handing_over: bool,
+    /// When the store is asked for again that a script has.
+    again: Option<Pin<Box<Sleep>>>,
     /// For a reply that is too long for the worker's buffer.
     room: Option<Room>,
     /// Input that waits for the rest of a request, or for the client to read its replies.
@@ -107,18 +115,26 @@ struct Waiting {
     /// The flag that says that it still does.
     flag: u32,
     limit: Option<Pin<Box<Sleep>>>,
+    /// Where the caller comes back from a command that runs aside.
+    back: Option<Return>,
 }
 
 impl Waiting {
     /// For a key.
     fn for_key(limit: Option<Duration>) -> Self {
-        Self { flag: BLOCKED, limit: limit.map(|limit| Box::pin(tokio::time::sleep(limit))) }
+        Self { flag: BLOCKED, limit: limit.map(|limit| Box::pin(tokio::time::sleep(limit))), back: None }
+    }
+
+    /// For the end of a command that runs aside.
+    fn for_aside(back: Return) -> Self {
+        Self { flag: RUNNING, limit: None, back: Some(back) }
     }
 
     /// For the end of a pause.
     fn for_unpause(until: Millis) -> Self {
         let limit = until.0.saturating_sub(Millis::now().0).max(0).unsigned_abs();
-        Self { flag: PAUSED, limit: Some(Box::pin(tokio::time::sleep(Duration::from_millis(limit)))) }
+        let limit = Box::pin(tokio::time::sleep(Duration::from_millis(limit)));
+        Self { flag: PAUSED, limit: Some(limit), back: None }
     }
 
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
@@ -165,6 +181,7 @@ pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, addres
         closing: false,
         blocked: None,
         handing_over: false,
+        again: None,
         room: None,
         waiting: None,
         unsent: Output::default(),
@@ -209,12 +226,13 @@ impl Connection {
                     if self.blocked.is_some() && self.is_gone(cx)? {
                         return Poll::Ready(Ok(End::Close));
                     }
-                    self.collect(cx)?;
+                    ready!(self.poll_collect(cx))?;
                 }
                 Step::Wait => {
                     if self.blocked.as_mut().is_some_and(|waiting| waiting.is_over(cx)) {
-                        let node = &self.worker.node;
-                        let (mut store, now) = (node.store(), Millis::now());
+                        let worker = Rc::clone(&self.worker);
+                        let node = &worker.node;
+                        let (mut store, now) = (ready!(self.poll_store(node, cx)), Millis::now());
                         if store.pause.is_over(now) {
                             store.unpause();
                         }
@@ -336,22 +354,39 @@ impl Connection {
         gone
     }
 
+    /// The store, unless a script has it that takes long: others of this worker are served meanwhile.
+    fn poll_store<'n>(&mut self, node: &'n Node, cx: &mut Context<'_>) -> Poll<Held<'n, Store>> {
+        loop {
+            if let Some(store) = node.store_unless_script() {
+                self.again = None;
+                return Poll::Ready(store);
+            }
+            let again = self.again.get_or_insert_with(|| Box::pin(tokio::time::sleep(AGAIN)));
+            ready!(again.as_mut().poll(cx));
+            self.again = None;
+        }
+    }
+
     /// Sends what others have for the client. The lock is what makes it come before whatever runs after.
-    fn collect(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    fn poll_collect(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let worker = Rc::clone(&self.worker);
         let mut output = worker.output.borrow_mut();
         {
-            let store = worker.node.store();
+            let store = ready!(self.poll_store(&worker.node, cx));
             self.caller.client.take_messages(&mut output.encoder(self.caller.version));
             if let Some(waiting) = self.blocked.take_if(|waiting| !self.caller.client.has_flag(waiting.flag))
-                && waiting.flag == BLOCKED
             {
-                self.handing_over = true;
-                self.caller.replies = self.caller.replies.after().1;
+                if let Some(caller) = waiting.back.and_then(|back| back.take()) {
+                    self.caller = caller;
+                }
+                if waiting.flag != PAUSED {
+                    self.handing_over = waiting.flag == BLOCKED;
+                    self.caller.replies = self.caller.replies.after().1;
+                }
             }
             drop(store);
         }
-        self.write(&mut output, cx)
+        Poll::Ready(self.write(&mut output, cx))
     }
 
     /// One read. Never asks for much more memory than the client has already filled.
@@ -389,6 +424,7 @@ impl Connection {
                 Stop::Room(needed) => self.room = Some(Room::new(needed)),
                 Stop::Close => self.closing = true,
                 Stop::Blocked(limit) => self.blocked = Some(Waiting::for_key(limit)),
+                Stop::Aside(back) => self.blocked = Some(Waiting::for_aside(back)),
                 Stop::Paused(until) => self.blocked = Some(Waiting::for_unpause(until)),
                 Stop::End | Stop::Replies => {}
             }
@@ -406,7 +442,9 @@ impl Connection {
         input.run(|requests| {
             plan.make((0..requests.len()).map(|index| requests.get(index)));
             let now = Millis::now();
-            let mut store = node.store();
+            let Some(mut store) = node.store_unless_busy() else {
+                return busy::answer(&plan, &node.state, &mut self.caller, output);
+            };
             let stats = &node.state.stats;
             stats.reads.add(std::mem::take(&mut self.reads));
             stats.input.add(std::mem::take(&mut self.read_bytes));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::busy;
 use crate::{
     node::{
         Node,
@@ -49,11 +50,17 @@ impl GrpcSession {
         let mut replies = Vec::with_capacity(commands.len());
         let mut output = Output::default();
         while replies.len() < commands.len() && !self.closing {
-            let stop =
-                self.run_locked(&mut node.store(), &commands[replies.len()..], &mut output, &mut replies);
+            let Some(mut store) = node.store_unless_busy() else {
+                replies.resize_with(commands.len(), || {
+                    Value::Error(Bytes::from_static(busy::text(&node.state).as_bytes()))
+                });
+                break;
+            };
+            let stop = self.run_locked(&mut store, &commands[replies.len()..], &mut output, &mut replies);
+            drop(store);
             match stop {
-                // A command of a gRPC caller never waits.
-                Stop::End | Stop::Replies | Stop::Blocked(_) => {}
+                // A command of a gRPC caller never waits, nor runs aside.
+                Stop::End | Stop::Replies | Stop::Blocked(_) | Stop::Aside(_) => {}
                 Stop::Paused(_) => {
                     // Whoever asks for a result does not want to wait for an operator.
                     let text = Bytes::from_static(b"ERR clients are paused (CLIENT PAUSE); nothing was done");

@@ -3,11 +3,24 @@
 //! [`listpack`] is Redis's packed sequence of small elements, byte for byte; [`list`] lists made of such packs. How many bytes a
 //! value takes is always known without counting.
 
+pub mod bits;
+pub mod dict;
+pub mod hash;
 pub mod list;
 pub mod listpack;
+mod pairs;
+pub mod set;
+pub mod stream;
+mod text;
+pub mod zset;
 
+pub use hash::Hash;
 pub use list::List;
 pub use listpack::Element;
+pub use set::Set;
+pub use stream::Stream;
+pub use text::Text;
+pub use zset::SortedSet;
 
 use bytes::Bytes;
 
@@ -18,6 +31,14 @@ pub enum Object {
     String(Bytes),
     /// A list.
     List(List),
+    /// A hash.
+    Hash(Hash),
+    /// A set.
+    Set(Set),
+    /// A sorted set.
+    SortedSet(SortedSet),
+    /// A stream.
+    Stream(Stream),
 }
 
 impl Object {
@@ -28,6 +49,10 @@ impl Object {
             + match self {
                 Self::String(bytes) => bytes.len(),
                 Self::List(list) => list.bytes(),
+                Self::Hash(hash) => hash.bytes(),
+                Self::Set(set) => set.bytes(),
+                Self::SortedSet(set) => set.bytes(),
+                Self::Stream(stream) => stream.bytes(),
             }
     }
 }

@@ -68,7 +68,12 @@ impl Wanted {
             EventClass::Generic => b'g',
             EventClass::String => b'$',
             EventClass::List => b'l',
+            EventClass::Set => b's',
+            EventClass::Hash => b'h',
+            EventClass::SortedSet => b'z',
+            EventClass::Stream => b't',
             EventClass::Expired => b'x',
+            EventClass::Evicted => b'e',
             EventClass::New => b'n',
             EventClass::Miss => b'm',
         };

@@ -78,13 +78,13 @@ fn not_empty(list: List, rest: &[u8]) -> Option<(List, &[u8])> {
     (!list.is_empty()).then_some((list, rest))
 }
 
-/// Adds the elements of a ziplist:
+/// Shows the elements of a ziplist:
 ///
 /// ```text
 /// | bytes u32 | place of the last u32 | elements u16 | entry … | 0xFF |
 /// entry: | length of the one before: 1 byte, or 0xFE and 4 | kind and length or number | bytes |
 /// ```
-fn push_ziplist(list: &mut List, ziplist: &[u8]) -> Option<()> {
+fn each_of_ziplist(ziplist: &[u8], mut each: impl FnMut(Element<'_>)) -> Option<()> {
     const HEADER: usize = 10;
     let total = u32::from_le_bytes(ziplist.get(..4)?.try_into().ok()?);
     if usize::try_from(total) != Ok(ziplist.len()) {
@@ -100,9 +100,22 @@ fn push_ziplist(list: &mut List, ziplist: &[u8]) -> Option<()> {
             behind = behind.get(4..)?;
         }
         let (element, behind) = ziplist_element(behind)?;
-        element.with(|bytes| list.push(End::Right, bytes, Fill::default()));
+        each(element);
         rest = behind;
     }
+}
+
+fn push_ziplist(list: &mut List, ziplist: &[u8]) -> Option<()> {
+    each_of_ziplist(ziplist, |element| element.with(|bytes| list.push(End::Right, bytes, Fill::default())))
+}
+
+/// The elements of a ziplist as a listpack.
+pub(super) fn pack_of_ziplist(ziplist: &[u8]) -> Option<Listpack> {
+    let mut pack = Listpack::default();
+    each_of_ziplist(ziplist, |element| {
+        element.with(|bytes| pack.insert(pack.end(), Element::of(bytes)));
+    })?;
+    Some(pack)
 }
 
 fn ziplist_element(entry: &[u8]) -> Option<(Element<'_>, &[u8])> {

@@ -179,33 +179,53 @@ impl Tracking {
         })
     }
 
+    /// After `tracking-table-max-keys` was set: no more than so many keys are remembered. 0 is no limit.
+    pub fn limit(&mut self, most: usize, sending: Sending<'_>) {
+        while most > 0 && self.keys.len() > most {
+            let Some(other) = self.keys.keys().next().cloned() else { return };
+            self.tell_readers(&other, None, None, sending);
+        }
+    }
+
     /// A client has read a key. At most `most` keys are remembered: others are forgotten for it, which is told like a change.
     pub fn remember(&mut self, client: ClientId, key: &[u8], most: usize, sending: Sending<'_>) {
         self.keys.entry(key.into()).or_default().insert(client);
         while most > 0 && self.keys.len() > most {
             let Some(other) = self.keys.keys().find(|other| ***other != *key).cloned() else { return };
-            self.tell_readers(&other, None, sending);
+            self.tell_readers(&other, None, None, sending);
         }
     }
 
-    /// A key has changed, by the command of `by` or by itself.
-    pub fn changed(&mut self, key: &[u8], by: Option<ClientId>, sending: Sending<'_>) {
+    /// A key has changed, by the command of `by` or by itself; `current` is whose command runs, who is told behind its reply.
+    pub fn changed(
+        &mut self,
+        key: &[u8],
+        by: Option<ClientId>,
+        current: Option<ClientId>,
+        sending: Sending<'_>,
+    ) {
         for (prefix, known) in &mut self.prefixes {
             if key.starts_with(prefix) {
                 known.changed.insert(key.into(), by);
             }
         }
-        self.tell_readers(key, by, sending);
+        self.tell_readers(key, by, current, sending);
     }
 
-    fn tell_readers(&mut self, key: &[u8], by: Option<ClientId>, sending: Sending<'_>) {
+    fn tell_readers(
+        &mut self,
+        key: &[u8],
+        by: Option<ClientId>,
+        current: Option<ClientId>,
+        sending: Sending<'_>,
+    ) {
         for reader in self.keys.remove(key).into_iter().flatten() {
             let Some(tracked) = self.clients.get(&reader).filter(|tracked| !tracked.options.broadcast) else {
                 continue;
             };
-            if Some(reader) != by {
+            if Some(reader) != current {
                 self.send(reader, Payload::Keys(&[key]), sending);
-            } else if !tracked.options.no_loop {
+            } else if !(tracked.options.no_loop && Some(reader) == by) {
                 self.own.push(Some(key.into()));
             }
         }

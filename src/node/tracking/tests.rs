@@ -42,7 +42,9 @@ impl World {
     }
 
     fn change(&mut self, key: &str, by: Option<&Client>) {
-        self.act(|tracking, sending| tracking.changed(key.as_bytes(), by.map(|by| by.id), sending));
+        self.act(|tracking, sending| {
+            tracking.changed(key.as_bytes(), by.map(|by| by.id), by.map(|by| by.id), sending);
+        });
     }
 }
 

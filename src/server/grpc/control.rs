@@ -3,12 +3,15 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _, stream};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::v1;
 use crate::{server::Daemon, slot::SlotRange};
+
+/// Turns closer together than this are told at once: when many members go or come, each would else send the figures of all.
+const TURNS_APART: Duration = Duration::from_millis(100);
 
 pub(super) struct Control<D> {
     daemon: Arc<D>,
@@ -35,10 +38,27 @@ impl<D: Daemon> v1::control_server::Control for Control<D> {
         };
         let mut ticks = tokio::time::interval(Duration::from_millis(interval.into()));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let figures = stream::unfold((Arc::clone(&self.daemon), ticks), async |(daemon, mut ticks)| {
-            ticks.tick().await;
+        let turns = self.daemon.turns();
+        let start = (Arc::clone(&self.daemon), ticks, turns, Instant::now());
+        let figures = stream::unfold(start, async |(daemon, mut ticks, mut turns, last)| {
+            let turn = async {
+                let turned = match turns.as_mut() {
+                    Some(turns) => turns.changed().await.is_ok(),
+                    None => false,
+                };
+                if turned {
+                    tokio::time::sleep_until(last + TURNS_APART).await;
+                } else {
+                    // Nothing will turn any more.
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = turn => {}
+            }
             let figures = daemon.figures().await;
-            Some((Ok(figures), (daemon, ticks)))
+            Some((Ok(figures), (daemon, ticks, turns, Instant::now())))
         });
         Ok(Response::new(figures.take_until(self.stop.clone().cancelled_owned()).boxed()))
     }

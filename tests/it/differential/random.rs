@@ -165,6 +165,14 @@ fn value(arg: &Arg, pools: &Pools, chance: &mut Chance) -> Vec<u8> {
     match arg.kind {
         ArgKind::Key => chance.pick(&pools.keys).clone(),
         ArgKind::Pattern => text(chance.pick(PATTERNS)),
+        // Places that searches find.
+        ArgKind::Double if matches!(arg.name, "longitude" | "latitude") && !chance.one_in(6) => {
+            format!("{}", chance.below(160_000) as f64 / 1000.0 - 80.0).into()
+        }
+        ArgKind::Double if matches!(arg.name, "radius" | "width" | "height") && !chance.one_in(6) => {
+            let size = 10_usize.pow(chance.below(5) as u32);
+            format!("{}", chance.below(size * 5)).into()
+        }
         ArgKind::Double => text(chance.pick(DOUBLES)),
         // A time to live: long enough that nothing expires between the two servers, or no time at all.
         ArgKind::Integer if matches!(arg.name, "seconds" | "milliseconds" | "ttl") => match chance.below(4) {
@@ -183,6 +191,11 @@ fn value(arg: &Arg, pools: &Pools, chance: &mut Chance) -> Vec<u8> {
             3 => (pools.now + 1000).to_string().into(),
             _ => ((pools.now + 1000) * 1000).to_string().into(),
         },
+        _ if arg.name == "encoding" && !chance.one_in(6) => {
+            let width = 1 + chance.below(64);
+            format!("{}{width}", if chance.one_in(2) { 'i' } else { 'u' }).into()
+        }
+        _ if arg.name == "operation" && !chance.one_in(6) => text(chance.pick(&["AND", "or", "XOR", "NOT"])),
         _ if arg.name == "serialized-value" && !chance.one_in(4) => chance.pick(&pools.payloads).clone(),
         _ if chance.one_in(8) => (0..chance.below(70)).map(|_| chance.next() as u8).collect(),
         _ => text(chance.pick(STRINGS)),

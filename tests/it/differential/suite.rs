@@ -27,6 +27,15 @@ const FILES: &[(&str, &str)] = &[
     ("many-keys", include_str!("cases/many-keys.txt")),
     ("lcs", include_str!("cases/lcs.txt")),
     ("lists", include_str!("cases/lists.txt")),
+    ("bitmaps", include_str!("cases/bitmaps.txt")),
+    ("hashes", include_str!("cases/hashes.txt")),
+    ("places", include_str!("cases/places.txt")),
+    ("hyperloglogs", include_str!("cases/hyperloglogs.txt")),
+    ("sets", include_str!("cases/sets.txt")),
+    ("sort", include_str!("cases/sort.txt")),
+    ("sorted sets", include_str!("cases/sorted-sets.txt")),
+    ("streams", include_str!("cases/streams.txt")),
+    ("stream groups", include_str!("cases/stream-groups.txt")),
     ("transactions on one node", include_str!("cases/transactions-on-one-node.txt")),
 ];
 
@@ -84,18 +93,28 @@ impl Bound {
 
 /// Commands that chance may not call, and why.
 const NOT_BY_CHANCE: &[(&str, &str)] = &[
+    ("eval", "scripts are texts; chosen cases"),
+    ("eval_ro", "scripts are texts; chosen cases"),
+    ("evalsha", "scripts are texts; chosen cases"),
+    ("evalsha_ro", "scripts are texts; chosen cases"),
+    ("script", "scripts are texts; chosen cases"),
     ("acl", "users are configured, not compared"),
+    ("pfselftest", "takes seconds; its own test"),
     ("auth", "there is no password; chosen cases"),
     ("blmove", "waits; chosen cases"),
     ("blmpop", "waits; chosen cases"),
     ("blpop", "waits; chosen cases"),
     ("brpop", "waits; chosen cases"),
     ("brpoplpush", "waits; chosen cases"),
+    ("bzmpop", "waits; chosen cases"),
+    ("bzpopmax", "waits; chosen cases"),
+    ("bzpopmin", "waits; chosen cases"),
     ("client", "names and kills connections; chosen cases"),
     ("config", "settings are each server's own; chosen cases"),
     ("debug", "internals"),
     ("hello", "changes what replies look like; chosen cases"),
     ("monitor", "messages come between replies; conversations"),
+    ("pfdebug", "internals"),
     ("psubscribe", "messages come between replies; conversations"),
     ("punsubscribe", "more than one reply; conversations"),
     ("ssubscribe", "messages come between replies; conversations"),
@@ -105,7 +124,15 @@ const NOT_BY_CHANCE: &[(&str, &str)] = &[
     ("quit", "ends the connection"),
     ("reset", "changes what replies look like; chosen cases"),
     ("scan", "cursors are each server's own; a test of its own"),
+    ("xautoclaim", "goes by the time; chosen cases"),
+    ("xclaim", "goes by the time; chosen cases"),
+    ("xpending", "shows times; chosen cases"),
+    ("xread", "waits; chosen cases"),
+    ("xreadgroup", "waits; chosen cases"),
     ("shutdown", "ends the server"),
+    ("sort", "takes a number for none if redis-server met one out of range before; chosen cases"),
+    ("sort_ro", "takes a number for none if redis-server met one out of range before; chosen cases"),
+    ("spop", "what is left is chance; chosen cases"),
     ("info", "figures of the server"),
     ("command", "compared with the whole table elsewhere"),
     ("latency", "figures of the server"),
@@ -119,11 +146,24 @@ fn by_chance(spec: &Spec) -> bool {
 }
 
 /// Requests of a round; each round begins with empty servers. `DIFFERENTIAL_ROUNDS` runs more of them.
-const REQUESTS: usize = 80;
+const REQUESTS: usize = 120;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
+
+/// A request about a key.
+type Look = fn(&[u8]) -> Vec<Vec<u8>>;
+
+/// What shows a key of each type whole.
+const LOOKS: &[Look] = &[
+    |key| vec![b"GET".to_vec(), key.to_vec()],
+    |key| [&b"LRANGE"[..], key, b"0", b"-1"].map(<[u8]>::to_vec).to_vec(),
+    |key| vec![b"SMEMBERS".to_vec(), key.to_vec()],
+    |key| vec![b"HGETALL".to_vec(), key.to_vec()],
+    |key| [&b"ZRANGE"[..], key, b"0", b"-1", b"WITHSCORES"].map(<[u8]>::to_vec).to_vec(),
+    |key| [&b"XRANGE"[..], key, b"-", b"+"].map(<[u8]>::to_vec).to_vec(),
+];
 
 /// Any server has removed keys by then whose time has come.
 const EXPIRED_ARE_GONE: Duration = Duration::from_secs(5);
@@ -205,7 +245,8 @@ impl Pair<'_> {
                 keys: ["k1", "{k1}a", "{k1}b"].map(|key| key.as_bytes().to_vec()).into(),
                 ..pools.clone()
             };
-            let looked_at: Vec<_> = pools.keys.iter().chain(&one_slot.keys[1..]).collect();
+            let keys = pools.keys.iter().chain(&one_slot.keys[1..]);
+            let looked_at: Vec<_> = keys.flat_map(|key| LOOKS.iter().map(move |look| look(key))).collect();
             for round in 0..rounds {
                 for peer in &mut peers {
                     // A transaction may be open, or keys watched.
@@ -219,9 +260,7 @@ impl Pair<'_> {
                 for step in 0..REQUESTS {
                     // Towards the end, what is there is looked at.
                     let request = match REQUESTS - step {
-                        left if left <= looked_at.len() => {
-                            vec![b"GET".to_vec(), looked_at[left - 1].clone()]
-                        }
+                        left if left <= looked_at.len() => looked_at[left - 1].clone(),
                         left if left == looked_at.len() + 1 => vec![b"DISCARD".to_vec()],
                         _ => loop {
                             let spec = *chance.pick(specs.as_slice());
@@ -287,18 +326,30 @@ fn related(history: &[String], last: &[Vec<u8>]) -> String {
     history.iter().filter(about).cloned().collect::<Vec<_>>().join("\n        ")
 }
 
-/// What redis-server makes of a few strings and lists.
+/// What redis-server makes of a few values of each type.
 fn payloads(redis: &mut Peer) -> Vec<Vec<u8>> {
     let long = "abc ".repeat(100);
-    let strings = ["", "1", "-200", "70000", "12345678901234567", "text", long.as_str()];
-    let lists = ["1", "a b c", "1 -1 300 70000 5000000000 text", long.as_str()];
-    let requests =
-        strings.iter().map(|value| vec!["SET", "payload", value]).chain(lists.iter().map(|values| {
-            let mut request = vec!["RPUSH", "payload"];
-            request.extend(values.split_ascii_whitespace());
+    let numbers: String = (0..600).map(|number| format!("{number} ")).collect();
+    let words: String = (0..200).map(|number| format!("word{number} {number}.25 ")).collect();
+    let scores: String = (0..200).map(|number| format!("{number}.25 word{number} ")).collect();
+    let of = |command: &str, values: &[&str]| {
+        let requests = values.iter().map(|values| {
+            let mut request = vec![command.to_owned(), "payload".to_owned()];
+            request.extend(values.split_ascii_whitespace().map(str::to_owned));
             request
-        }));
-    requests
+        });
+        requests.collect::<Vec<_>>()
+    };
+    let strings = ["", "1", "-200", "70000", "12345678901234567", "text", long.as_str()];
+    let strings = strings.iter().map(|value| ["SET", "payload", value].map(str::to_owned).to_vec());
+    let others = [
+        of("RPUSH", &["1", "a b c", "1 -1 300 70000 5000000000 text", long.as_str()]),
+        of("SADD", &["1 2 3", "1 70000 -5000000000", "a b 1", &numbers, &words]),
+        of("HSET", &["a 1", "a 1 b text c 3.5", &words]),
+        of("ZADD", &["1 a", "1.5 a -inf b 3 c inf d", &scores]),
+    ];
+    strings
+        .chain(others.concat())
         .map(|request| {
             redis.call(&["DEL", "payload"]);
             redis.call(&request);

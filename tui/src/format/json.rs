@@ -99,7 +99,7 @@ fn string(out: &mut Vec<u8>, bytes: &[u8], strings: Strings) {
 }
 
 /// Appends a string. What steers a terminal is escaped beyond what JSON asks for: it may be printed on one.
-pub(super) fn text_of(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn text_of(out: &mut Vec<u8>, text: &str) {
     let quoted = serde_json::to_string(text).expect("writing a string to memory cannot fail");
     if !quoted.chars().any(harmless::steers) {
         return out.extend_from_slice(quoted.as_bytes());

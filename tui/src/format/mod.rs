@@ -30,17 +30,24 @@ pub enum Form {
 }
 
 impl Form {
+    const ALL: [Self; 5] = [Self::Tty, Self::Raw, Self::Csv, Self::Json, Self::QuotedJson];
+
     /// As `:set format` names it.
     #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Tty => "tty",
+            Self::Raw => "raw",
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::QuotedJson => "quoted-json",
+        }
+    }
+
+    /// By its word.
+    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "tty" => Self::Tty,
-            "raw" => Self::Raw,
-            "csv" => Self::Csv,
-            "json" => Self::Json,
-            "quoted-json" => Self::QuotedJson,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|form| form.word() == word)
     }
 }
 
@@ -56,8 +63,28 @@ pub enum TextForm {
     Both,
 }
 
+impl TextForm {
+    const ALL: [Self; 3] = [Self::Escaped, Self::Utf8, Self::Both];
+
+    /// As `:set text` names it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Escaped => "escaped",
+            Self::Utf8 => "utf8",
+            Self::Both => "both",
+        }
+    }
+
+    /// By its word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.word() == word)
+    }
+}
+
 /// What is written how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Formatter {
     /// The form.
     pub form: Form,
@@ -113,6 +140,16 @@ impl Formatter {
             Form::Csv => table.csv(out),
             Form::Json | Form::QuotedJson => table.json_lines(out),
         }
+    }
+
+    /// Appends a document: laid out for people, one line for programs.
+    pub fn document(&self, out: &mut Vec<u8>, document: &serde_json::Value) {
+        let text = match self.form {
+            Form::Tty | Form::Raw | Form::Csv => format!("{document:#}"),
+            Form::Json | Form::QuotedJson => document.to_string(),
+        };
+        out.extend_from_slice(harmless::text(text.as_bytes()).as_bytes());
+        out.push(b'\n');
     }
 }
 

@@ -131,6 +131,8 @@ impl Table {
 fn text(cell: &Cell) -> String {
     match cell {
         Cell::Null => "-".to_owned(),
+        Cell::Bool(true) => "yes".to_owned(),
+        Cell::Bool(false) => "no".to_owned(),
         Cell::String(text) if text.is_empty() => "-".to_owned(),
         Cell::String(text) => harmless::line(text.as_bytes()).into_owned(),
         other => other.to_string(),
@@ -142,9 +144,9 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new(&["id", "state", ">keys"]);
-        table.push(vec!["1".into(), "up".into(), 1234.into()]);
-        table.push(vec!["10".into(), "a \"b\"".into(), Cell::Null]);
+        let mut table = Table::new(&["id", "state", ">keys", "leader"]);
+        table.push(vec!["1".into(), "up".into(), 1234.into(), true.into()]);
+        table.push(vec!["10".into(), "a \"b\"".into(), Cell::Null, false.into()]);
         table
     }
 
@@ -168,16 +170,28 @@ mod tests {
 
     #[test]
     fn all_forms() {
-        assert_eq!(written(Table::aligned), "ID  STATE  KEYS\n1   up     1234\n10  a \"b\"     -\n");
-        assert_eq!(written(Table::labelled), "id 1, state up, keys 1234\nid 10, state a \"b\", keys -\n");
-        assert_eq!(written(Table::separated), "ID\tSTATE\tKEYS\n1\tup\t1234\n10\ta \"b\"\t-\n");
+        assert_eq!(
+            written(Table::aligned),
+            "ID  STATE  KEYS  LEADER\n1   up     1234  yes\n10  a \"b\"     -  no\n"
+        );
+        assert_eq!(
+            written(Table::labelled),
+            "id 1, state up, keys 1234, leader yes\nid 10, state a \"b\", keys -, leader no\n"
+        );
+        assert_eq!(
+            written(Table::separated),
+            "ID\tSTATE\tKEYS\tLEADER\n1\tup\t1234\tyes\n10\ta \"b\"\t-\tno\n"
+        );
         assert_eq!(
             written(Table::csv),
-            "\"id\",\"state\",\"keys\"\n\"1\",\"up\",1234\n\"10\",\"a \"\"b\"\"\",\n"
+            "\"id\",\"state\",\"keys\",\"leader\"\n\"1\",\"up\",1234,true\n\"10\",\"a \"\"b\"\"\",,false\n"
         );
         assert_eq!(
             written(Table::json_lines),
-            "{\"id\":\"1\",\"state\":\"up\",\"keys\":1234}\n{\"id\":\"10\",\"state\":\"a \\\"b\\\"\",\"keys\":null}\n"
+            concat!(
+                "{\"id\":\"1\",\"state\":\"up\",\"keys\":1234,\"leader\":true}\n",
+                "{\"id\":\"10\",\"state\":\"a \\\"b\\\"\",\"keys\":null,\"leader\":false}\n"
+            )
         );
     }
 }

@@ -49,6 +49,10 @@ pub enum Directive {
     SaveScript(PathBuf),
     /// `:exit [STATUS]`.
     Exit(Option<u8>),
+    /// `quit`, `exit`.
+    Quit,
+    /// `clear`, `:clear`.
+    Clear,
 }
 
 /// What `:wait` waits for.
@@ -58,6 +62,16 @@ pub enum WaitFor {
     Moves,
     /// Every proxy has the current epoch.
     Sync,
+}
+
+/// A whole line that is about the console though it has no colon: what people type to leave, and to get an empty screen.
+pub(super) fn bare(words: &[Vec<u8>]) -> Option<Directive> {
+    let [word] = words else { return None };
+    match word.to_ascii_lowercase().as_slice() {
+        b"quit" | b"exit" => Some(Directive::Quit),
+        b"clear" => Some(Directive::Clear),
+        _ => None,
+    }
 }
 
 pub(super) fn parse(all: &[Vec<u8>]) -> Result<Directive, SyntaxError> {
@@ -106,6 +120,7 @@ pub(super) fn parse(all: &[Vec<u8>]) -> Result<Directive, SyntaxError> {
         (":on-error", ["stop"]) => Directive::OnErrorStop(true),
         (":on-error", ["go"]) => Directive::OnErrorStop(false),
         (":script", ["save", path]) => Directive::SaveScript(PathBuf::from(path)),
+        (":clear", []) => Directive::Clear,
         (":exit", []) => Directive::Exit(None),
         (":exit", [status]) => {
             Directive::Exit(Some(status.parse().map_err(|_| usage("a status is 0 to 255"))?))
@@ -116,9 +131,7 @@ pub(super) fn parse(all: &[Vec<u8>]) -> Result<Directive, SyntaxError> {
 
 fn set(name: &str, value: &str) -> Option<Directive> {
     match (name, value) {
-        ("text", "escaped") => Some(Directive::SetText(TextForm::Escaped)),
-        ("text", "utf8") => Some(Directive::SetText(TextForm::Utf8)),
-        ("text", "both") => Some(Directive::SetText(TextForm::Both)),
+        ("text", value) => TextForm::from_word(value).map(Directive::SetText),
         ("vars", value) => on_off(value).map(Directive::SetVariables),
         ("format", value) => Form::from_word(value).map(Directive::SetForm),
         _ => None,
@@ -160,6 +173,10 @@ mod tests {
         assert_eq!(directive(":sleep 0.5"), Ok(Directive::Sleep(Duration::from_millis(500))));
         assert_eq!(directive(":on-error stop"), Ok(Directive::OnErrorStop(true)));
         assert_eq!(directive(":exit 3"), Ok(Directive::Exit(Some(3))));
+        for leaves in ["quit", "EXIT"] {
+            assert_eq!(directive(leaves), Ok(Directive::Quit));
+        }
+        assert_eq!(directive("clear"), directive(":clear"));
         assert_eq!(
             directive(":wait rebalance 10"),
             Ok(Directive::Wait { what: WaitFor::Moves, timeout: Some(Duration::from_secs(10)) })

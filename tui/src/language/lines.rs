@@ -79,6 +79,12 @@ pub fn on_one_line(line: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// A command as text: one that is no UTF-8 or has line breaks is written with quotes.
+#[must_use]
+pub fn as_text(command: &[u8]) -> String {
+    String::from_utf8_lossy(&on_one_line(command)).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

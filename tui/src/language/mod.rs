@@ -7,6 +7,7 @@
 mod directive;
 pub mod lines;
 mod operator;
+pub mod variables;
 pub mod words;
 
 use redis_cluster::{
@@ -28,6 +29,19 @@ pub enum Command {
     Operator(Operator),
     /// About the console itself.
     Directive(Directive),
+}
+
+impl Command {
+    /// It means the session itself, so it is no part of what the session did.
+    #[must_use]
+    pub fn is_about_session(&self) -> bool {
+        matches!(
+            self,
+            Self::Directive(
+                Directive::SaveScript(_) | Directive::Exit(_) | Directive::Quit | Directive::Clear
+            )
+        )
+    }
 }
 
 /// A line that asks for something.
@@ -131,6 +145,9 @@ pub fn parse_words(words: Vec<Vec<u8>>) -> Result<Command, SyntaxError> {
             Some(bare) => operator::parse(bare, &words[1..]).map(Command::Operator),
             None => directive::parse(&words).map(Command::Directive),
         };
+    }
+    if let Some(directive) = directive::bare(&words) {
+        return Ok(Command::Directive(directive));
     }
     match of_ours(&words) {
         Some(word) => operator::parse(word, &words[1..]).map(Command::Operator),

@@ -60,13 +60,20 @@ pub const DIRECTIVES: &[Word] = &[
     word(":wait", "moves|sync [SECONDS]", "until no move is under way, or every proxy has the current epoch"),
     word(":on-error", "stop|go", "what a script does after an error"),
     word(":script", "save FILE", "write the lines of this session to a new file, for -f"),
-    word(":exit", "[STATUS]", "leave"),
+    word(":clear", "", "an empty screen; `clear` does it too"),
+    word(":exit", "[STATUS]", "leave; so do `quit` and `exit`"),
 ];
 
 /// Finds a word in any case of letters.
 #[must_use]
 pub fn find(name: &[u8]) -> Option<&'static Word> {
     OPERATOR.iter().chain(DIRECTIVES).find(|word| word.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// A word for the console by its name without the colon.
+#[must_use]
+pub fn find_bare(name: &str) -> Option<&'static Word> {
+    DIRECTIVES.iter().find(|word| word.name[1..].eq_ignore_ascii_case(name))
 }
 
 impl Word {

@@ -8,8 +8,9 @@ use std::{
 };
 
 use rustyline::{
-    Cmd, ColorMode, ConditionalEventHandler, Config, Editor as LineEditor, Event, EventContext, EventHandler,
-    ExternalPrinter, KeyEvent, RepeatCount, error::ReadlineError, history::FileHistory,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Editor as LineEditor, Event,
+    EventContext, EventHandler, ExternalPrinter, KeyEvent, RepeatCount, error::ReadlineError,
+    history::FileHistory,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -79,13 +80,19 @@ impl Editor {
             .history_ignore_dups(true)?
             .history_ignore_space(true)
             .auto_add_history(false)
+            .completion_type(CompletionType::List)
+            .completion_show_all_if_ambiguous(true)
             .color_mode(if no_color { ColorMode::Disabled } else { ColorMode::Enabled })
             .build();
         // The line editor remembers what stdin is.
         keyboard::install();
         let mut editor: Lines = LineEditor::with_config(config)?;
         editor.bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend)));
-        editor.set_helper(Some(Helper { session, continues: false }));
+        editor.set_helper(Some(Helper {
+            session,
+            runtime: tokio::runtime::Handle::current(),
+            continues: false,
+        }));
         let history = paths::history_file();
         if let Some(file) = &history {
             // One that is not there yet is an empty one.

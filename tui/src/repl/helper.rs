@@ -15,6 +15,8 @@ use crate::{assist, format::harmless, session::Session, typed};
 /// Answers from the tables and from what is known of the cluster.
 pub(super) struct Helper {
     pub(super) session: Session,
+    /// To ask for names of keys from the thread that reads lines.
+    pub(super) runtime: tokio::runtime::Handle,
     /// The line goes on with one that was typed before: what stands here is inside quotes.
     pub(super) continues: bool,
 }
@@ -31,8 +33,12 @@ impl Completer for Helper {
         if self.continues {
             return Ok((pos, Vec::new()));
         }
-        let (before, candidates) = assist::complete(&line[..pos], &self.session.now());
-        Ok((before.len(), candidates))
+        let mut completions = assist::complete(&line[..pos], &self.session.now());
+        if let Some(prefix) = &completions.key {
+            let keys = self.runtime.block_on(self.session.keys_like(prefix));
+            completions = completions.with_keys(keys);
+        }
+        Ok((completions.before.len(), completions.candidates))
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     assist::is_secret,
     format::{counted, harmless},
     keyboard,
-    language::{self, Command, Operator, PlanRequest, lines},
+    language::{Command, Directive, Operator, PlanRequest, lines},
     runner::{Next, Runner, syntax_error},
     script::{self, Source},
     session::{ClusterView, Session, Status, view::EventKind},
@@ -31,6 +31,8 @@ use crate::{
 use editor::{Editor, Read};
 use plain::PlainReader;
 
+/// Lines that wait, shown when the one before them is given up.
+const LINES_SHOWN: usize = 10;
 /// A second Ctrl-C within this time leaves.
 const TWICE: Duration = Duration::from_secs(2);
 
@@ -179,9 +181,15 @@ async fn talk(
                     }
                 }
             }
-            Read::End => return Ok(Status::Done),
+            // Nobody can be asked where input has ended for good.
+            Read::End if is_plain || may_leave(runner, arguments, reader).await => return Ok(Status::Done),
+            Read::End => continue,
             Read::Interrupted if interrupted.is_some_and(|before| before.elapsed() < TWICE) => {
-                return Ok(Status::Interrupted);
+                if may_leave(runner, arguments, reader).await {
+                    return Ok(Status::Interrupted);
+                }
+                interrupted = None;
+                continue;
             }
             Read::Interrupted => {
                 interrupted = Some(Instant::now());
@@ -202,23 +210,63 @@ async fn talk(
             }
         };
         match outcome {
-            Some(Next::Exit(status)) => return Ok(status),
+            Some(Next::Exit(status)) => {
+                // A chosen status is a program's.
+                if matches!(status, Status::Chosen(_)) || may_leave(runner, arguments, reader).await {
+                    return Ok(status);
+                }
+            }
             Some(Next::Continue | Next::Source(_)) => interrupted = None,
             None => {
                 interrupted = Some(Instant::now());
                 runner.output.flush()?;
-                let dropped = match std::mem::take(&mut waiting).len() {
-                    0 => String::new(),
-                    lines => format!(" ({} not run)", counted(lines as u64, "waiting line")),
-                };
                 let plans = runner.plans_go_on();
-                runner
-                    .output
-                    .message(&format!("given up{dropped}; what was sent may still run, and {plans}"));
+                runner.output.message(&format!("given up; what was sent may still run, and {plans}"));
+                if !waiting.is_empty() && !go_on(runner, reader, &waiting).await {
+                    waiting.clear();
+                }
             }
         }
         runner.output.flush()?;
     }
+}
+
+/// Whether the lines behind one that was given up are run; they are shown.
+async fn go_on(runner: &mut Runner, reader: &mut Reader, waiting: &VecDeque<Vec<u8>>) -> bool {
+    for line in waiting.iter().take(LINES_SHOWN) {
+        let line = lines::on_one_line(line);
+        runner.output.message(&format!("  waits: {}", harmless::line(&line)));
+    }
+    if waiting.len() > LINES_SHOWN {
+        runner.output.message(&format!("  and {} more", waiting.len() - LINES_SHOWN));
+    }
+    let lines = counted(waiting.len() as u64, "waiting line");
+    let read = reader.read(&format!("run the {lines}? [y/N] "), false).await;
+    matches!(&read, Read::Line(line) if is_yes(line))
+}
+
+/// Keys in the memory of this process end with it: that is asked about, unless `--yes`.
+async fn may_leave(runner: &mut Runner, arguments: &Arguments, reader: &mut Reader) -> bool {
+    if arguments.typed.yes || !runner.session.is_embedded() {
+        return true;
+    }
+    let what = match runner.session.now().keys_held() {
+        Some(0) => return true,
+        Some(keys) => counted(keys, "key"),
+        None => "keys perhaps".to_owned(),
+    };
+    let question = format!("this cluster lives in this process, and {what} with it; leave? [y/N] ");
+    match reader.read(&question, false).await {
+        Read::Line(line) => is_yes(&line),
+        // Whoever ends input twice means it.
+        Read::End | Read::Failed(_) => true,
+        Read::Interrupted => false,
+    }
+}
+
+fn is_yes(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    line.eq_ignore_ascii_case(b"y") || line.eq_ignore_ascii_case(b"yes")
 }
 
 /// As redis-cli's: with the number of the database unless it is 0.
@@ -242,13 +290,8 @@ async fn one_line(
     };
     let mut command = parsed.command;
     arguments.amend(&mut command);
-    if let Command::Redis(words) = command {
-        if let [word] = words.as_slice()
-            && (word.eq_ignore_ascii_case(b"quit") || word.eq_ignore_ascii_case(b"exit"))
-        {
-            return Ok(Next::Exit(Status::Done));
-        }
-        command = Command::Redis(words);
+    if command == Command::Directive(Directive::Quit) {
+        return Ok(Next::Exit(Status::Done));
     }
     if !arguments.typed.yes && !confirmed(runner, reader, &command).await? {
         runner.output.message("nothing was changed");
@@ -263,7 +306,7 @@ async fn one_line(
             Next::Continue => {}
             Next::Exit(Status::Chosen(status)) => return Ok(Next::Exit(Status::Chosen(status))),
             Next::Exit(status) => {
-                let is_exit = matches!(command, Command::Directive(language::Directive::Exit(_)));
+                let is_exit = matches!(command, Command::Directive(Directive::Exit(_)));
                 return Ok(if is_exit { Next::Exit(status) } else { Next::Continue });
             }
             Next::Source(path) => {
@@ -298,11 +341,7 @@ async fn confirmed(runner: &mut Runner, reader: &mut Reader, command: &Command) 
         }
     }
     Ok(match reader.read(&question, false).await {
-        Read::Line(line) => {
-            let line = String::from_utf8_lossy(&line);
-            let line = line.trim();
-            line == answer || (answer == "y" && matches!(line.to_ascii_lowercase().as_str(), "y" | "yes"))
-        }
+        Read::Line(line) => line.trim_ascii() == answer.as_bytes() || (answer == "y" && is_yes(&line)),
         Read::End | Read::Interrupted | Read::Failed(_) => false,
     })
 }

@@ -1,6 +1,11 @@
 //! What the screen asks the session and the members for, and their answers as plain text.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use redis_cluster::{
     client::Connection,
@@ -12,12 +17,15 @@ use tokio::sync::mpsc;
 use super::event::{Event, Finished, Plan, Probe, Share};
 use crate::{
     format::{Form, Formatter, TextForm},
-    language::{ChangeOptions, Command, Operator, PlanRequest},
+    language::{ChangeOptions, Command, Operator, PlanRequest, lines},
+    runner::save_script,
     session::{Body, Outcome, Session, Status},
 };
 
 /// For an address that somebody typed: long enough for another continent, short enough to wait for.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+/// A file that is run on the screen; larger ones are for script mode.
+const SOURCE_MAX: u64 = 16 << 20;
 /// Between two runs of a watched command.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -27,13 +35,15 @@ pub(super) async fn run(
     run: u64,
     command: Command,
     repeat: u32,
+    formatter: Formatter,
     events: mpsc::Sender<Event>,
 ) {
+    let finished = |outcome: &Outcome| finished(&session, run, &formatter, outcome);
     // The receiver is gone only when the screen is: then nobody waits for an answer.
     if let Command::Operator(Operator::Watch(watched)) = command {
         loop {
             let outcome = session.execute((*watched).clone()).await;
-            if events.send(Event::Progress(finished(&session, run, &outcome))).await.is_err() {
+            if events.send(Event::Progress(finished(&outcome))).await.is_err() {
                 return;
             }
             tokio::time::sleep(WATCH_INTERVAL).await;
@@ -41,22 +51,20 @@ pub(super) async fn run(
     }
     for _ in 1..repeat {
         let outcome = session.execute(command.clone()).await;
-        if outcome.status != Status::Done
-            || events.send(Event::Progress(finished(&session, run, &outcome))).await.is_err()
-        {
-            let _ = events.send(Event::Finished(finished(&session, run, &outcome))).await;
+        if outcome.status != Status::Done || events.send(Event::Progress(finished(&outcome))).await.is_err() {
+            let _ = events.send(Event::Finished(finished(&outcome))).await;
             return;
         }
     }
     let outcome = session.execute(command).await;
-    let _ = events.send(Event::Finished(finished(&session, run, &outcome))).await;
+    let _ = events.send(Event::Finished(finished(&outcome))).await;
 }
 
-fn finished(session: &Session, run: u64, outcome: &Outcome) -> Finished {
+fn finished(session: &Session, run: u64, formatter: &Formatter, outcome: &Outcome) -> Finished {
     Finished {
         run,
         database: session.database(),
-        text: text(outcome),
+        text: text(formatter, outcome),
         ok: outcome.status == Status::Done,
         took_us: u64::try_from(outcome.took.as_micros()).unwrap_or(u64::MAX),
         via: outcome.via.as_ref().map(|proxy| format!("proxy {proxy}")).unwrap_or_default(),
@@ -64,13 +72,13 @@ fn finished(session: &Session, run: u64, outcome: &Outcome) -> Finished {
 }
 
 /// An outcome as the line editor would print it, notes last.
-fn text(outcome: &Outcome) -> String {
-    let formatter = Formatter::new(Form::Tty, TextForm::Both);
+fn text(formatter: &Formatter, outcome: &Outcome) -> String {
     let mut out = Vec::new();
     match &outcome.body {
         Body::Nothing => {}
         Body::Reply(value) => formatter.reply(&mut out, value, outcome.verbatim, None),
         Body::Table(table) => formatter.table(&mut out, table),
+        Body::Document(document) => formatter.document(&mut out, document),
         Body::Text(text) | Body::Failure(text) => out.extend_from_slice(text.as_bytes()),
     }
     let mut text = String::from_utf8_lossy(&out).trim_end_matches('\n').to_owned();
@@ -84,6 +92,42 @@ fn text(outcome: &Outcome) -> String {
         text.push_str("done");
     }
     text
+}
+
+/// Reads the lines of a file for the screen, which runs them one after the other.
+pub(super) async fn source(run: u64, path: PathBuf, events: mpsc::Sender<Event>) {
+    let file = path.clone();
+    let read = tokio::task::spawn_blocking(move || read_lines(&file)).await;
+    let result = read.unwrap_or_else(|error| Err(error.to_string()));
+    let _ = events.send(Event::Sourced { run, path, result }).await;
+}
+
+fn read_lines(path: &Path) -> Result<Vec<(u64, String)>, String> {
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(SOURCE_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > SOURCE_MAX {
+        let most = SOURCE_MAX >> 20;
+        return Err(format!("{}: more than {most} MiB; run it with -f FILE", path.display()));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let lines = bytes.split(|&byte| byte == b'\n').zip(1..);
+    let lines = lines.filter(|(line, _)| !line.trim_ascii().is_empty());
+    Ok(lines.map(|(line, number)| (number, lines::as_text(line))).collect())
+}
+
+/// Writes what was typed to a file that is not there yet.
+pub(super) async fn save(
+    session: Session,
+    run: u64,
+    path: PathBuf,
+    lines: Vec<u8>,
+    events: mpsc::Sender<Event>,
+) {
+    let outcome = save_script(&path, &lines);
+    let formatter = Formatter::new(Form::Tty, TextForm::Both);
+    let _ = events.send(Event::Finished(finished(&session, run, &formatter, &outcome))).await;
 }
 
 /// Asks what a change would do.

@@ -6,7 +6,7 @@ use tui_input::Input;
 use super::event::{Plan, Probe};
 use crate::{
     language::{ChangeOptions, Command, Operator, PlanRequest},
-    session::ClusterView,
+    session::{ClusterView, Status},
 };
 
 /// One of them. While one is open it has all the keys.
@@ -18,6 +18,8 @@ pub enum Dialog {
     Remove(RemoveNode),
     /// Several lines were pasted.
     Paste(PastedLines),
+    /// Leaving ends a cluster that holds keys.
+    Leave(Leave),
 }
 
 /// An answer that may not be there yet.
@@ -288,6 +290,22 @@ pub struct PastedLines {
     pub lines: Vec<String>,
     /// [`Field::Cancel`] at first.
     pub field: Field,
+}
+
+/// The cluster lives in this process, and what it holds in its memory.
+#[derive(Clone, Debug)]
+pub struct Leave {
+    /// That end with it; `None`: not known.
+    pub keys: Option<u64>,
+    /// To leave with.
+    pub status: Status,
+    /// [`Field::Cancel`] at first.
+    pub field: Field,
+}
+
+impl Leave {
+    /// The fields in the order of the tab key.
+    pub const FIELDS: [Field; 2] = [Field::Cancel, Field::Confirm];
 }
 
 impl PastedLines {

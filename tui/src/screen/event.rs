@@ -1,11 +1,12 @@
 //! What comes to the screen and what the screen asks for. Plain data: no handle, no channel, no clock.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use ratatui::crossterm::event::KeyEvent;
 use redis_cluster::{cluster::member::Address, id::NodeId, time::Millis};
 
 use crate::{
+    format::Formatter,
     language::{ChangeOptions, Command, PlanRequest},
     session::{ClusterView, Status},
 };
@@ -29,6 +30,15 @@ pub enum Event {
     Progress(Finished),
     /// A command ended.
     Finished(Finished),
+    /// A file of lines was read.
+    Sourced {
+        /// Of the [`Effect::Source`].
+        run: u64,
+        /// Which file.
+        path: PathBuf,
+        /// Its lines with their numbers, or why there are none.
+        result: Result<Vec<(u64, String)>, String>,
+    },
     /// An address was looked at for the dialog that asked.
     Probed {
         /// Of the [`Effect::Probe`].
@@ -42,6 +52,13 @@ pub enum Event {
         serial: u64,
         /// The plan, or why there is none; not yet escaped.
         result: Result<Plan, String>,
+    },
+    /// Keys were looked for.
+    Keys {
+        /// Of the [`Effect::FindKeys`].
+        line: String,
+        /// Their names.
+        keys: Vec<Vec<u8>>,
     },
     /// SIGINT: the same as its key.
     Interrupt,
@@ -116,6 +133,24 @@ pub enum Effect {
         command: Command,
         /// How often.
         repeat: u32,
+        /// How its reply is written.
+        formatter: Formatter,
+    },
+    /// Read a file of lines; answered by [`Event::Sourced`] unless cancelled.
+    Source {
+        /// Tells runs apart.
+        run: u64,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Write what was typed to a new file; answered by [`Event::Finished`].
+    SaveScript {
+        /// Tells runs apart.
+        run: u64,
+        /// Which file.
+        path: PathBuf,
+        /// Its content.
+        lines: Vec<u8>,
     },
     /// Stop waiting for a run; no answer comes.
     Cancel {
@@ -142,6 +177,13 @@ pub enum Effect {
     Follow {
         /// Seldom is enough.
         seldom: bool,
+    },
+    /// Look for keys; answered by [`Event::Keys`].
+    FindKeys {
+        /// The line that is completed.
+        line: String,
+        /// What their names begin with.
+        prefix: Vec<u8>,
     },
     /// Keep a line for the next session.
     Remember(String),

@@ -356,6 +356,13 @@ pub fn action(context: Context, event: KeyEvent) -> Option<Action> {
         .map(|binding| binding.action)
 }
 
+/// The first key of an action in a context, as it is written on the screen; empty if there is none.
+#[must_use]
+pub fn label(action: Action, context: Context, charset: Charset) -> String {
+    let bound = BINDINGS.iter().find(|binding| binding.applies(context) && binding.action == action);
+    bound.and_then(|binding| binding.keys.first()).map(|key| key.label(charset)).unwrap_or_default()
+}
+
 /// Hints of a context for the footer: key and word. The ways out come first: they must be there on the narrowest line.
 #[must_use]
 pub fn hints(context: Context, charset: Charset) -> Vec<(String, &'static str)> {

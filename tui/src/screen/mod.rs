@@ -3,6 +3,7 @@
 //! Events go in, effects come out: [`event`] names both, [`model`] is all that is remembered, [`update`] is the only
 //! code that changes it and does no I/O, `view` draws it. `run` connects them to a terminal and a session.
 
+pub mod alarms;
 mod answer;
 pub mod dialog;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod nodes;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod settings;
 mod terminal;
 pub mod text;
 pub mod theme;

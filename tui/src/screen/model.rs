@@ -11,17 +11,20 @@ use tui_input::Input;
 use super::{
     dialog::Dialog,
     nodes::NodeTable,
+    settings::{Place, Queued, Settings},
     text,
     theme::{Charset, Theme},
 };
 use crate::session::view::{ClusterView, Health};
 
-/// Data this old is no longer called live.
-pub const STALE_AFTER_MS: i64 = 5_000;
+/// Data this old is no longer called live: nodes are asked every second, and told of every half.
+pub const STALE_AFTER_MS: i64 = 2_000;
 /// A second interrupt within this time leaves.
 pub const INTERRUPT_WINDOW_MS: i64 = 2_000;
 /// Samples of a trend: one a second.
 pub const TREND_SAMPLES: usize = 30;
+/// Readings that follow sooner are no sample of their own.
+const SAMPLE_EVERY_MS: i64 = 700;
 /// The same while nobody looks, and figures come seldom; also just after, until they have come again.
 pub const STALE_UNFOCUSED_AFTER_MS: i64 = 9_000;
 /// How long the figures need to come often again.
@@ -42,6 +45,8 @@ pub struct Model {
     pub now: Millis,
     /// The cluster lives in this process and ends with it.
     pub embedded: bool,
+    /// Leaving is asked about while it holds keys.
+    pub asks_to_leave: bool,
     /// What is shown.
     pub shown: Arc<ClusterView>,
     /// What came last; the same unless the screen is held still.
@@ -77,7 +82,11 @@ pub struct Model {
     /// The command that runs.
     pub running: Option<Running>,
     /// Lines that wait for their turn.
-    pub queue: VecDeque<String>,
+    pub queue: VecDeque<Queued>,
+    /// They wait until the operator says so: `^C` gave up what ran before them.
+    pub held: bool,
+    /// What `:words` have set.
+    pub settings: Settings,
     /// An open dialog.
     pub dialog: Option<Dialog>,
     /// The help is open; lines scrolled away at its top.
@@ -139,7 +148,8 @@ pub struct Trend {
 impl Trend {
     /// Adds a sample unless it was already there.
     pub fn push(&mut self, read_at: Millis, sample: u64) {
-        if read_at == self.read_at {
+        // Two sources that are asked by turns do not make it run twice as fast.
+        if read_at.0 - self.read_at.0 < SAMPLE_EVERY_MS {
             return;
         }
         self.read_at = read_at;
@@ -207,6 +217,8 @@ pub struct Running {
     pub since: Millis,
     /// It changes the membership: the cluster goes on with it when nobody waits.
     pub is_change: bool,
+    /// The line of a file that it is.
+    pub source: Option<Place>,
 }
 
 /// How a result is meant.
@@ -314,6 +326,7 @@ impl Model {
             theme,
             now,
             embedded: false,
+            asks_to_leave: false,
             shown: Arc::clone(&view),
             latest: view,
             first_view_at: None,
@@ -332,6 +345,8 @@ impl Model {
             database: 0,
             running: None,
             queue: VecDeque::new(),
+            held: false,
+            settings: Settings::default(),
             dialog: None,
             help: None,
             interrupted_at: None,

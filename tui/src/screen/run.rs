@@ -36,7 +36,7 @@ const FRAME: Duration = Duration::from_millis(100);
 const ANSWERS_WAITING: usize = 256;
 const QUIT_SIGNAL: u8 = 131;
 /// Between two figures of a member: while somebody looks, and while the terminal has lost the focus.
-const FIGURES_OFTEN: Duration = Duration::from_secs(1);
+const FIGURES_OFTEN: Duration = crate::session::FIGURES_INTERVAL;
 const FIGURES_SELDOM: Duration = Duration::from_secs(5);
 
 /// How the screen starts.
@@ -46,6 +46,8 @@ pub struct Options {
     pub theme: Theme,
     /// The cluster runs in this process.
     pub embedded: bool,
+    /// Leaving an embedded cluster that holds keys is asked about.
+    pub asks_to_leave: bool,
     /// Lines of earlier sessions, shared with the line editor; `None`: they are not kept.
     pub history: Option<PathBuf>,
 }
@@ -63,6 +65,7 @@ pub async fn run(session: Session, options: Options) -> io::Result<Status> {
     let history = History::open(options.history);
     let mut model = Model::new(screen.size()?, options.theme, Millis::now());
     model.embedded = options.embedded;
+    model.asks_to_leave = options.embedded && options.asks_to_leave;
     model.database = session.database();
     model.line.history = history.lines();
     let (answers, incoming) = mpsc::channel(ANSWERS_WAITING);
@@ -225,10 +228,16 @@ impl Face {
     fn perform(&mut self, effects: Effects) -> io::Result<Option<Status>> {
         for effect in effects {
             match effect {
-                Effect::Run { run, command, repeat } => {
-                    self.runs.retain(|_, run| !run.is_finished());
-                    let task = answer::run(self.session.clone(), run, command, repeat, self.answers.clone());
-                    self.runs.insert(run, tokio::spawn(task).abort_handle());
+                Effect::Run { run, command, repeat, formatter } => {
+                    let (session, answers) = (self.session.clone(), self.answers.clone());
+                    self.start(run, answer::run(session, run, command, repeat, formatter, answers));
+                }
+                Effect::Source { run, path } => {
+                    self.start(run, answer::source(run, path, self.answers.clone()));
+                }
+                Effect::SaveScript { run, path, lines } => {
+                    let (session, answers) = (self.session.clone(), self.answers.clone());
+                    self.start(run, answer::save(session, run, path, lines, answers));
                 }
                 Effect::Cancel { run } => {
                     if let Some(run) = self.runs.remove(&run) {
@@ -241,6 +250,14 @@ impl Face {
                 Effect::Preview { serial, request, options } => {
                     let (session, answers) = (self.session.clone(), self.answers.clone());
                     tokio::spawn(answer::preview(session, serial, request, options, answers));
+                }
+                Effect::FindKeys { line, prefix } => {
+                    let (session, answers) = (self.session.clone(), self.answers.clone());
+                    tokio::spawn(async move {
+                        let keys = session.keys_like(&prefix).await;
+                        // Without a screen nobody waits for them.
+                        let _ = answers.send(Event::Keys { line, keys }).await;
+                    });
                 }
                 Effect::Follow { seldom } => {
                     self.session.set_figures_interval(if seldom { FIGURES_SELDOM } else { FIGURES_OFTEN });
@@ -258,6 +275,11 @@ impl Face {
             }
         }
         Ok(None)
+    }
+
+    fn start(&mut self, run: u64, task: impl Future<Output = ()> + Send + 'static) {
+        self.runs.retain(|_, run| !run.is_finished());
+        self.runs.insert(run, tokio::spawn(task).abort_handle());
     }
 
     /// Gives the terminal to the shell until it continues this process.

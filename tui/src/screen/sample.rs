@@ -122,7 +122,7 @@ pub(crate) fn cluster() -> ClusterView {
             revision: 18_342,
             heard_at: Millis(NOW.0 - 200),
         },
-        topology: Some(TopologyView { topology: Arc::new(topology), seen_at: Millis(NOW.0 - 4_000) }),
+        topology: Some(TopologyView { topology: Arc::new(topology), seen_at: Millis(NOW.0 - 1_000) }),
         nodes: [
             node(1, 3_121_004, 61_800.0, 1_200),
             node(2, 3_054_880, 44_000.0, 2_900),
@@ -206,17 +206,13 @@ pub(super) fn model(size: (u16, u16), charset: Charset, view: &ClusterView) -> M
     for second in 0..9i64 {
         let mut view = view.clone();
         for node in view.nodes.values_mut().filter(|node| node.error.is_none()) {
-            node.read_at = Millis(node.read_at.0 - 8_000 + second * 1_000);
+            node.read_at = Millis(node.read_at.0 - 9_000 + second * 1_000);
             if let Some(figures) = &mut node.figures {
                 figures.ops_per_second *= 0.6 + 0.05 * second as f64;
             }
         }
         update(&mut model, Event::View(Arc::new(view)));
     }
-    let mut last = view.clone();
-    for node in last.nodes.values_mut().filter(|node| node.error.is_none()) {
-        node.read_at = Millis(node.read_at.0 + 1);
-    }
-    update(&mut model, Event::View(Arc::new(last)));
+    update(&mut model, Event::View(Arc::new(view.clone())));
     model
 }

@@ -122,12 +122,6 @@ impl<'a> Script<'a> {
         let mut command = parsed.command;
         self.arguments.amend(&mut command);
         if let Command::Redis(words) = command {
-            if let [word] = words.as_slice()
-                && (word.eq_ignore_ascii_case(b"quit") || word.eq_ignore_ascii_case(b"exit"))
-            {
-                let drained = drain(runner, pipeline, name).await?;
-                return Ok(Some(drained.unwrap_or(runner.status())));
-            }
             let alone =
                 runner.stop_on_error || runner.timing || words.iter().map(Vec::len).sum::<usize>() >= ALONE;
             for _ in 0..parsed.repeat {

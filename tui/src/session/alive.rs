@@ -5,40 +5,43 @@ use std::{io, time::Duration};
 use redis_cluster::client::{ClientError, Connection};
 use tokio::time;
 
-/// After so long a silence the server is asked, on another connection, whether it lives; it has as long to say so.
-const SILENCE: Duration = Duration::from_secs(5);
+/// After so long a silence a proxy is asked, on another connection, whether it lives; it has as long to say so. It always can.
+pub(super) const OF_PROXY: Duration = Duration::from_millis(1500);
+/// The same for a node, which may be at work for that long and hear nobody.
+pub(super) const OF_NODE: Duration = Duration::from_secs(5);
 
-/// Waits for `reply`, which the server at `address` owes.
+/// Waits for `reply`, which the server at `address` owes. After `silence` it is asked whether it lives.
 ///
 /// # Errors
 /// Those of `reply`, and an [`io::ErrorKind::TimedOut`] when the server does not even answer PING.
 pub(super) async fn reply_of<T>(
     address: &str,
+    silence: Duration,
     reply: impl Future<Output = Result<T, ClientError>>,
 ) -> Result<T, ClientError> {
     let mut reply = std::pin::pin!(reply);
     loop {
-        if let Ok(reply) = time::timeout(SILENCE, &mut reply).await {
+        if let Ok(reply) = time::timeout(silence, &mut reply).await {
             return reply;
         }
         tokio::select! {
             biased;
             reply = &mut reply => return reply,
-            alive = ping(address) => alive?,
+            alive = ping(address, silence) => alive?,
         }
     }
 }
 
 /// Any reply will do, also that a password is missing.
-async fn ping(address: &str) -> Result<(), ClientError> {
-    let asked = async { Connection::connect(address, SILENCE).await?.call(&["PING"]).await };
-    match time::timeout(SILENCE, asked).await {
+async fn ping(address: &str, silence: Duration) -> Result<(), ClientError> {
+    let asked = async { Connection::connect(address, silence).await?.call(&["PING"]).await };
+    match time::timeout(silence, asked).await {
         Ok(answer) => answer.map(drop),
         Err(_) => Err(ClientError::Io {
             address: address.to_owned(),
             source: io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("silent for {} s, to PING too", 2 * SILENCE.as_secs()),
+                format!("silent for {} s, to PING too", 2.0 * silence.as_secs_f64()),
             ),
         }),
     }
@@ -76,7 +79,7 @@ mod tests {
             time::sleep(Duration::from_secs(60)).await;
             Ok(7)
         };
-        assert_eq!(reply_of(&address, reply).await.unwrap(), 7);
+        assert_eq!(reply_of(&address, OF_NODE, reply).await.unwrap(), 7);
         serving.abort();
     }
 
@@ -87,7 +90,7 @@ mod tests {
         let address = listener.local_addr().unwrap().to_string();
         let never = std::future::pending::<Result<(), ClientError>>();
         let began = time::Instant::now();
-        let error = reply_of(&address, never).await.unwrap_err();
+        let error = reply_of(&address, OF_NODE, never).await.unwrap_err();
         assert!(error.to_string().contains("silent for 10 s"), "{error}");
         assert_eq!(began.elapsed().as_secs(), 10);
     }

@@ -3,9 +3,12 @@
 //! A command whose reply is not there yet is not sent a second time, except one that only reads: nobody knows whether
 //! it ran.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -17,6 +20,12 @@ use redis_cluster::{
 
 use super::{Options, Outcome, Status, alive, figures::reachable_address, guard, view::ClusterView};
 use crate::language::quote_word;
+
+/// To complete the name of a key the cluster is asked so often at most, and looks at so many keys each time.
+const SCANS_MAX: usize = 4;
+const SCAN_COUNT: &[u8] = b"500";
+/// More names than these help nobody.
+const KEYS_MAX: usize = 64;
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -75,19 +84,19 @@ pub(super) struct Open {
 impl Open {
     async fn call(&mut self, arguments: &[Vec<u8>]) -> Result<Value, ClientError> {
         let address = self.connection.address().to_owned();
-        alive::reply_of(&address, self.connection.call(arguments)).await
+        alive::reply_of(&address, alive::OF_PROXY, self.connection.call(arguments)).await
     }
 
     /// Sends what was queued.
     pub(super) async fn flush(&mut self) -> Result<(), ClientError> {
         let address = self.connection.address().to_owned();
-        alive::reply_of(&address, self.connection.flush()).await
+        alive::reply_of(&address, alive::OF_PROXY, self.connection.flush()).await
     }
 
     /// The next reply to what was sent.
     pub(super) async fn read(&mut self) -> Result<Value, ClientError> {
         let address = self.connection.address().to_owned();
-        alive::reply_of(&address, self.connection.read()).await
+        alive::reply_of(&address, alive::OF_PROXY, self.connection.read()).await
     }
 }
 
@@ -96,7 +105,7 @@ impl Dialogue for Open {
 
     async fn ask(&mut self, commands: &[Vec<Bytes>]) -> Result<Vec<Value>, ClientError> {
         let address = self.connection.address().to_owned();
-        alive::reply_of(&address, self.connection.ask(commands)).await
+        alive::reply_of(&address, alive::OF_PROXY, self.connection.ask(commands)).await
     }
 }
 
@@ -107,12 +116,14 @@ pub(super) struct Link {
     database: u32,
     /// The same, for those who must not wait for the link.
     shown: Arc<AtomicU32>,
+    /// The proxy that was lost last: any other is better.
+    lost: Option<ProxyId>,
 }
 
 impl Link {
     /// No connection yet.
     pub(super) fn new(shown: Arc<AtomicU32>) -> Self {
-        Self { open: None, database: shown.load(Ordering::Relaxed), shown }
+        Self { open: None, database: shown.load(Ordering::Relaxed), shown, lost: None }
     }
 
     /// Takes the connection, or makes one. Whoever does not give it back closes it: a reply that was not read must
@@ -134,7 +145,10 @@ impl Link {
         }
         let mut reasons = Vec::new();
         let mut answered = None;
-        for (id, proxy) in &view.proxies {
+        // One that is stopped takes connections all the same: what is known of it decides who is tried last.
+        let mut proxies: Vec<_> = view.proxies.iter().collect();
+        proxies.sort_by_key(|(id, proxy)| (self.lost.as_ref() == Some(*id), proxy.error.is_some()));
+        for (id, proxy) in proxies {
             match connect(&proxy.record.address, options, database).await {
                 Ok(connection) => return Ok(Open { proxy: id.clone(), connection }),
                 Err(ConnectError::Away(error)) => reasons.push(format!("proxy {id}: {error}")),
@@ -180,13 +194,17 @@ impl Link {
                 Ok(reply) => {
                     self.note(arguments, &reply);
                     let proxy = open.proxy.clone();
+                    self.lost.take_if(|lost| *lost == proxy);
                     // One that was not told of the database is good for the one that it selected.
                     if !(selects && is_new && reply.as_error().is_some()) {
                         self.give_back(open);
                     }
                     return Ok((reply, proxy));
                 }
-                Err(ClientError::Io { .. }) if again => again = false,
+                Err(ClientError::Io { .. }) if again => {
+                    again = false;
+                    self.lost = Some(open.proxy);
+                }
                 Err(source) => return Err(DataError::Lost { proxy: open.proxy, source }),
             }
         }
@@ -230,6 +248,43 @@ impl Link {
         self.database = database;
         self.shown.store(database, Ordering::Relaxed);
     }
+}
+
+/// Names of keys that begin with `prefix`, found by a few `SCAN`s on a connection of their own: it is in no transaction.
+pub(super) async fn keys_like(
+    view: &ClusterView,
+    options: &Options,
+    database: u32,
+    prefix: &[u8],
+) -> Vec<Vec<u8>> {
+    let mut pattern: Vec<u8> = Vec::with_capacity(prefix.len() + 1);
+    for &byte in prefix {
+        if b"*?[]\\^".contains(&byte) {
+            pattern.push(b'\\');
+        }
+        pattern.push(byte);
+    }
+    pattern.push(b'*');
+    let mut found = BTreeSet::new();
+    let Some(proxy) = view.proxies.values().min_by_key(|proxy| proxy.error.is_some()) else {
+        return Vec::new();
+    };
+    let Ok(mut connection) = connect(&proxy.record.address, options, database).await else {
+        return Vec::new();
+    };
+    let mut cursor = b"0".to_vec();
+    for _ in 0..SCANS_MAX {
+        let asked: [&[u8]; 6] = [b"SCAN", &cursor, b"MATCH", &pattern, b"COUNT", SCAN_COUNT];
+        // Without keys a line can be completed all the same.
+        let Ok(Value::Array(reply)) = connection.call(&asked).await else { break };
+        let [next, Value::Array(keys)] = reply.as_slice() else { break };
+        found.extend(keys.iter().filter_map(|key| Some(key.as_bytes()?.to_vec())));
+        cursor = next.as_bytes().unwrap_or(b"0").to_vec();
+        if cursor == b"0" || found.len() >= KEYS_MAX {
+            break;
+        }
+    }
+    found.into_iter().take(KEYS_MAX).collect()
 }
 
 async fn connect(address: &str, options: &Options, database: u32) -> Result<Connection, ConnectError> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use redis_cluster::{client::Connection, id::NodeId, protocol::Value};
 
 use super::{
-    Session, explain, guard, help, operations,
-    outcome::{Body, Outcome, Status},
+    Session, alive, directive, explain, guard, help, operations,
+    outcome::{Outcome, Status},
     show,
 };
 use crate::{
@@ -20,14 +20,12 @@ pub(super) async fn run(session: &Session, command: Command) -> Outcome {
     }
     match command {
         Command::Redis(arguments) => redis(session, &arguments).await,
-        Command::Operator(Operator::Help(word)) => Outcome::done(Body::Text(help::text(word.as_deref()))),
+        Command::Operator(Operator::Help(word)) => help::answer(word.as_deref()),
         Command::Operator(operator) => match session.first_look().await {
             Err(error) => error.into(),
             Ok(_) => self::operator(session, operator).await,
         },
-        Command::Directive(_) => {
-            Outcome::failure(Status::Usage, "this word works in scripts and in the line editor only")
-        }
+        Command::Directive(directive) => directive::run(session, directive).await,
     }
 }
 
@@ -45,7 +43,7 @@ async fn operator(session: &Session, operator: Operator) -> Outcome {
         Operator::Explain(command) => explain::explain(session, &command).await,
         // Faces that can repeat do so themselves; where one cannot, once is what is left.
         Operator::Watch(command) => Box::pin(run(session, *command)).await,
-        Operator::Help(word) => Outcome::done(Body::Text(help::text(word.as_deref()))),
+        Operator::Help(word) => help::answer(word.as_deref()),
     }
 }
 
@@ -116,15 +114,19 @@ pub(super) async fn ask_node(
     timeout: Duration,
     arguments: &[Vec<u8>],
 ) -> Result<Value, String> {
-    let connected = Connection::connect(&address.connect_to(), timeout).await;
+    let server = address.connect_to();
+    let connected = Connection::connect(&server, timeout).await;
     let mut connection = connected.map_err(|error| error.to_string())?;
-    if let Some((user, password)) = address.login() {
-        let reply = connection.call(&["AUTH", user, password]).await.map_err(|error| error.to_string())?;
-        if let Some(error) = reply.as_error() {
-            return Err(error.into_owned());
+    let asked = async {
+        if let Some((user, password)) = address.login() {
+            let reply = connection.call(&["AUTH", user, password]).await?;
+            if reply.as_error().is_some() {
+                return Ok(reply);
+            }
         }
-    }
-    connection.call(arguments).await.map_err(|error| error.to_string())
+        connection.call(arguments).await
+    };
+    alive::reply_of(&server, alive::OF_NODE, asked).await.map_err(|error| error.to_string())
 }
 
 pub(super) fn unknown_node(view: &super::ClusterView, id: &NodeId) -> Outcome {

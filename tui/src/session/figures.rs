@@ -1,6 +1,7 @@
 //! Live figures as a source of changes: a stream from every proxy, and from the nodes themselves while no proxy answers.
 //!
-//! Each member has a task of its own, so a slow one delays nobody else's figures. Membership decides which tasks run.
+//! Each member has a task of its own, so a slow one delays nobody else's figures. Two proxies tell of the nodes, so that one
+//! that stops makes no node's figures old. Membership decides which tasks run.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -27,27 +28,27 @@ use tonic::transport::Endpoint;
 
 use super::{
     update::Change,
-    view::{ClusterView, NodeFigures, ProxyFigures},
+    view::{ClusterView, NodeFigures, ProxyFigures, Reading},
 };
 
-/// Between two figures of a member, unless somebody wants them less often.
-pub(super) const INTERVAL: Duration = Duration::from_secs(1);
+/// Between two answers of a member, unless somebody wants them less often. A proxy asks nodes every second: half of that
+/// keeps what is shown younger than 2 seconds.
+pub(crate) const INTERVAL: Duration = Duration::from_millis(500);
+/// So many proxies tell of the nodes.
+const WITNESSES: usize = 2;
 /// Before a member is asked again that did not answer.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A member that is so late with its figures does not answer.
-const LATE_MAX: Duration = Duration::from_millis(1800);
+const LATE_MAX: Duration = Duration::from_secs(2);
 /// For the first answer of a member.
 const SILENCE_MAX: Duration = Duration::from_millis(2800);
 /// For connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Nobody takes the figures any more.
-const GONE: &str = "the session has ended";
-
 /// Whom figures come from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
-    /// Of itself, and (the first one) of all nodes.
+    /// Of itself, and (the first two) of all nodes.
     Proxy { id: ProxyId, address: String, nodes_too: bool },
     /// Of itself: `host:port`.
     Node { id: NodeId, address: String },
@@ -93,17 +94,18 @@ pub(super) async fn run(
 
 /// Every proxy; the nodes themselves while no proxy reports them.
 fn wanted(view: &ClusterView, silent_on_nodes: bool) -> Vec<Source> {
-    let answering = view.proxies.iter().find(|(_, proxy)| proxy.error.is_none()).map(|(id, _)| id);
+    let answering = view.proxies.iter().filter(|(_, proxy)| proxy.error.is_none()).map(|(id, _)| id);
+    let witnesses: Vec<&ProxyId> = answering.take(WITNESSES).collect();
     let mut sources: Vec<Source> = view
         .proxies
         .iter()
         .map(|(id, proxy)| Source::Proxy {
             id: id.clone(),
             address: proxy.record.address.clone(),
-            nodes_too: Some(id) == answering,
+            nodes_too: witnesses.contains(&id),
         })
         .collect();
-    if answering.is_none() || silent_on_nodes {
+    if witnesses.is_empty() || silent_on_nodes {
         sources.extend(view.nodes.iter().map(|(id, node)| source_of(id, &node.record.address)));
     }
     sources
@@ -120,7 +122,18 @@ fn source_of(id: &NodeId, address: &Address) -> Source {
     }
 }
 
-/// Follows one source, again and again.
+/// Why a source gives no more figures.
+enum End {
+    /// It did not answer in time.
+    Silent(String),
+    /// Its connection ended or could not be made, or it answered with an error.
+    Failed(String),
+    /// Nobody takes the figures any more.
+    Unwanted,
+}
+
+/// Follows one source, again and again. A connection that had worked and ends is opened again once before the member is
+/// said to be down: proxies and nodes that are restarted or reloaded close theirs.
 async fn follow(
     source: Source,
     interval: Duration,
@@ -128,19 +141,26 @@ async fn follow(
     silent_on_nodes: Arc<AtomicBool>,
 ) {
     loop {
-        let error = match &source {
+        let mut worked = false;
+        let end = match &source {
             Source::Proxy { id, address, nodes_too } => {
-                proxy(id, address, interval, nodes_too.then_some(&*silent_on_nodes), &changes).await
+                let silent_on_nodes = nodes_too.then_some(&*silent_on_nodes);
+                proxy(id, address, interval, silent_on_nodes, &changes, &mut worked).await
             }
-            Source::Node { id, address } => node(id, address, interval, &changes).await,
+            Source::Node { id, address } => node(id, address, interval, &changes, &mut worked).await,
             Source::Stock { id, address, login } => {
-                stock(id, address, login.as_ref(), interval, &changes).await
+                stock(id, address, login.as_ref(), interval, &changes, &mut worked).await
             }
+        };
+        let error = match end {
+            End::Unwanted => return,
+            End::Failed(_) if worked => continue,
+            End::Silent(error) | End::Failed(error) => error,
         };
         let change = match &source {
             Source::Proxy { id, .. } => Change::Proxy(id.clone(), Err(error)),
             Source::Node { id, .. } | Source::Stock { id, .. } => {
-                Change::Nodes(vec![(id.clone(), Err(error))])
+                Change::Nodes(vec![(id.clone(), Reading::failed(error))])
             }
         };
         if changes.send(change).await.is_err() {
@@ -158,14 +178,15 @@ struct Live {
 }
 
 impl Live {
-    async fn open(address: &str, interval: Duration) -> Result<Self, String> {
+    async fn open(address: &str, interval: Duration) -> Result<Self, End> {
         let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|error| format!("{address}: {error}"))?
+            .map_err(|error| End::Failed(format!("{address}: {error}")))?
             .connect_timeout(CONNECT_TIMEOUT);
+        let silent = || End::Silent(format!("{address}: no answer"));
         let channel = match timeout(SILENCE_MAX, endpoint.connect()).await {
             Ok(Ok(channel)) => channel,
-            Ok(Err(error)) => return Err(format!("{address}: {}", root_cause(&error))),
-            Err(_) => return Err(format!("{address}: no answer")),
+            Ok(Err(error)) => return Err(End::Failed(format!("{address}: {}", root_cause(&error)))),
+            Err(_) => return Err(silent()),
         };
         let interval_ms = u32::try_from(interval.as_millis()).unwrap_or(1000);
         let mut client = ControlClient::new(channel);
@@ -173,19 +194,19 @@ impl Live {
             Ok(Ok(response)) => {
                 Ok(Self { address: address.to_owned(), interval, stream: response.into_inner() })
             }
-            Ok(Err(status)) => Err(format!("{address}: {}", status.message())),
-            Err(_) => Err(format!("{address}: no answer")),
+            Ok(Err(status)) => Err(End::Failed(format!("{address}: {}", status.message()))),
+            Err(_) => Err(silent()),
         }
     }
 
-    async fn next(&mut self) -> Result<v1::LiveFigures, String> {
+    async fn next(&mut self) -> Result<v1::LiveFigures, End> {
         let address = &self.address;
         let patience = self.interval + LATE_MAX;
         match timeout(patience, self.stream.message()).await {
             Ok(Ok(Some(figures))) => Ok(figures),
-            Ok(Ok(None)) => Err(format!("{address}: closed the stream")),
-            Ok(Err(status)) => Err(format!("{address}: {}", status.message())),
-            Err(_) => Err(format!("{address}: no figures for {:.1} s", patience.as_secs_f64())),
+            Ok(Ok(None)) => Err(End::Failed(format!("{address}: closed the stream"))),
+            Ok(Err(status)) => Err(End::Failed(format!("{address}: {}", status.message()))),
+            Err(_) => Err(End::Silent(format!("{address}: no figures for {:.1} s", patience.as_secs_f64()))),
         }
     }
 }
@@ -199,36 +220,39 @@ pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// Follows a proxy until it fails; says why.
-/// `silent_on_nodes`: given to the proxy whose figures of nodes count; it says whether there are any.
+/// Follows a proxy until it fails; says why. `worked`: it gave figures.
+/// `silent_on_nodes`: given to the proxies whose figures of nodes count; they say whether there are any.
 async fn proxy(
     id: &ProxyId,
     address: &str,
     interval: Duration,
     silent_on_nodes: Option<&AtomicBool>,
     changes: &mpsc::Sender<Change>,
-) -> String {
+    worked: &mut bool,
+) -> End {
     let mut live = match Live::open(&reachable_address(address), interval).await {
         Ok(live) => live,
-        Err(error) => return error,
+        Err(end) => return end,
     };
     loop {
         let figures = match live.next().await {
             Ok(figures) => figures,
-            Err(error) => return error,
+            Err(end) => return end,
         };
-        let nodes: Vec<_> = figures.nodes.into_iter().filter_map(node_figures).collect();
+        *worked = true;
+        let told_at_ms = figures.at_ms;
+        let nodes: Vec<_> = figures.nodes.into_iter().filter_map(|node| reading(node, told_at_ms)).collect();
         if let Some(silent) = silent_on_nodes {
             silent.store(nodes.is_empty(), Ordering::Relaxed);
         }
         if let Some(own) = figures.proxy
             && changes.send(Change::Proxy(id.clone(), Ok(own.into()))).await.is_err()
         {
-            return GONE.to_owned();
+            return End::Unwanted;
         }
         if silent_on_nodes.is_some() && !nodes.is_empty() && changes.send(Change::Nodes(nodes)).await.is_err()
         {
-            return GONE.to_owned();
+            return End::Unwanted;
         }
     }
 }
@@ -241,21 +265,29 @@ pub(crate) fn reachable_address(address: &str) -> String {
 }
 
 /// Follows a node until it fails; says why.
-async fn node(id: &NodeId, address: &str, interval: Duration, changes: &mpsc::Sender<Change>) -> String {
+async fn node(
+    id: &NodeId,
+    address: &str,
+    interval: Duration,
+    changes: &mpsc::Sender<Change>,
+    worked: &mut bool,
+) -> End {
     let mut live = match Live::open(address, interval).await {
         Ok(live) => live,
-        Err(error) => return error,
+        Err(end) => return end,
     };
     loop {
         match live.next().await {
             Ok(figures) => {
+                *worked = true;
                 // A node's own idea of its id is not the registry's; whoever asked it knows.
-                let own = figures.nodes.into_iter().next().map(|own| (id.clone(), Ok(own.into())));
+                let own = figures.nodes.into_iter().next();
+                let own = own.map(|own| (id.clone(), Reading::fresh(own.into())));
                 if changes.send(Change::Nodes(own.into_iter().collect())).await.is_err() {
-                    return GONE.to_owned();
+                    return End::Unwanted;
                 }
             }
-            Err(error) => return error,
+            Err(end) => return end,
         }
     }
 }
@@ -266,30 +298,37 @@ async fn stock(
     login: Option<&(String, String)>,
     interval: Duration,
     changes: &mpsc::Sender<Change>,
-) -> String {
+    worked: &mut bool,
+) -> End {
     let mut connection = match Connection::connect(address, CONNECT_TIMEOUT).await {
         Ok(connection) => connection,
-        Err(error) => return error.to_string(),
+        Err(error) => return End::Failed(error.to_string()),
     };
+    let silent = || End::Silent(format!("{address}: no answer"));
     if let Some((user, password)) = login {
-        match connection.call(&[b"AUTH".as_slice(), user.as_bytes(), password.as_bytes()]).await {
-            Ok(Value::Error(text)) => return String::from_utf8_lossy(&text).into_owned(),
-            Ok(_) => {}
-            Err(error) => return error.to_string(),
+        let words = [b"AUTH".as_slice(), user.as_bytes(), password.as_bytes()];
+        match timeout(SILENCE_MAX, connection.call(&words)).await {
+            Ok(Ok(Value::Error(text))) => return End::Failed(String::from_utf8_lossy(&text).into_owned()),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return End::Failed(error.to_string()),
+            Err(_) => return silent(),
         }
     }
     loop {
         let asked = std::time::Instant::now();
         let reply = match timeout(SILENCE_MAX, connection.call(&["INFO"])).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(error)) => return error.to_string(),
-            Err(_) => return format!("{address}: no answer"),
+            Ok(Err(error)) => return End::Failed(error.to_string()),
+            Err(_) => return silent(),
         };
-        let Some(text) = reply.as_bytes() else { return format!("{address}: INFO gave {reply:?}") };
+        let Some(text) = reply.as_bytes() else {
+            return End::Failed(format!("{address}: INFO gave {reply:?}"));
+        };
+        *worked = true;
         let mut figures = from_info(&String::from_utf8_lossy(text));
         figures.latency_us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
-        if changes.send(Change::Nodes(vec![(id.clone(), Ok(figures))])).await.is_err() {
-            return GONE.to_owned();
+        if changes.send(Change::Nodes(vec![(id.clone(), Reading::fresh(figures))])).await.is_err() {
+            return End::Unwanted;
         }
         tokio::time::sleep(interval).await;
     }
@@ -313,16 +352,17 @@ fn from_info(text: &str) -> NodeFigures {
     }
 }
 
-fn node_figures(figures: v1::NodeFigures) -> Option<(NodeId, Result<NodeFigures, String>)> {
+/// What a proxy tells of a node at `told_at_ms` by its clock.
+fn reading(figures: v1::NodeFigures, told_at_ms: u64) -> Option<(NodeId, Reading)> {
     let id = figures.id.parse().ok()?;
-    let read = if figures.reachable {
-        Ok(figures.into())
-    } else if figures.error.is_empty() {
-        Err("does not answer the proxy".to_owned())
-    } else {
-        Err(figures.error)
-    };
-    Some((id, read))
+    let error = (!figures.reachable).then(|| match figures.error.as_str() {
+        "" => "does not answer the proxy".to_owned(),
+        error => error.to_owned(),
+    });
+    // Zero: it never answered this proxy.
+    let age_ms = (figures.at_ms != 0)
+        .then(|| i64::try_from(told_at_ms.saturating_sub(figures.at_ms)).unwrap_or(i64::MAX));
+    Some((id, Reading { figures: age_ms.map(|age_ms| (figures.into(), age_ms)), error }))
 }
 
 impl From<v1::NodeFigures> for NodeFigures {

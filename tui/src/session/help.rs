@@ -1,25 +1,78 @@
 //! `help`: from the table of our words and the command table.
 
-use redis_cluster::command::{self, Route, Spec};
+use std::collections::BTreeSet;
 
+use redis_cluster::command::{self, Route, Spec, TABLE};
+
+use super::outcome::{Body, Outcome, Status};
 use crate::language::words::{self, Word};
 
-/// The list, or what there is to say about one word or Redis command.
-pub(super) fn text(word: Option<&str>) -> String {
-    let Some(word) = word else { return list() };
-    if let Some(found) = words::find(word.as_bytes()) {
-        return about_word(found);
+/// The list, or what there is to say about one word, one Redis command or one `@group` of them.
+pub(super) fn answer(asked: Option<&str>) -> Outcome {
+    match asked {
+        None => Outcome::done(Body::Text(list())),
+        Some(asked) => match about(asked) {
+            Some(text) => Outcome::done(Body::Text(text)),
+            None => Outcome::failure(Status::ErrorReply, unknown(asked)),
+        },
     }
-    let mut parts = word.split_whitespace();
-    let spec = parts.next().and_then(|name| command::lookup(name.as_bytes()));
-    let spec = match (spec, parts.next()) {
-        (Some(spec), Some(sub)) => spec.subcommand(sub.as_bytes()),
-        (spec, _) => spec,
-    };
-    spec.map_or_else(
-        || format!("no word and no Redis command {word:?}; `help` lists the words\n"),
-        about_command,
-    )
+}
+
+fn about(asked: &str) -> Option<String> {
+    if let Some(group) = asked.strip_prefix('@') {
+        return about_group(group);
+    }
+    if let Some(found) = words::find(asked.as_bytes()) {
+        return Some(about_word(found));
+    }
+    let mut parts = asked.split_whitespace();
+    let command = parts.next().and_then(|name| command::lookup(name.as_bytes()));
+    let spec = command
+        .and_then(|command| parts.try_fold(command, |container, part| container.subcommand(part.as_bytes())));
+    spec.map(about_command).or_else(|| words::find_bare(asked).map(about_word))
+}
+
+/// A group as `COMMAND DOCS` names it, with redis-cli's underscore or a hyphen.
+fn about_group(name: &str) -> Option<String> {
+    let plain = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+    let of_group = |spec: &&Spec| plain(spec.group.name()) == plain(name) && !spec.internal;
+    let mut text = String::new();
+    for spec in TABLE.iter().filter(of_group).filter(|spec| spec.subcommands().is_empty()) {
+        text.push_str(&format!("  {:<52} {}\n", spec.syntax(), spec.summary));
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// So many changed letters may be a slip of the finger.
+const SLIPS: usize = 2;
+/// More suggestions than these help nobody.
+const SUGGESTIONS: usize = 5;
+
+fn unknown(asked: &str) -> String {
+    if asked.starts_with('@') {
+        let groups: BTreeSet<String> = TABLE.iter().map(|spec| format!("@{}", spec.group.name())).collect();
+        let groups: Vec<String> = groups.into_iter().collect();
+        return format!("no group {asked:?}; there are {}", groups.join(" "));
+    }
+    let lower = asked.to_ascii_lowercase();
+    let ours = words::OPERATOR.iter().chain(words::DIRECTIVES).filter(|word| word.available);
+    let names = ours
+        .map(|word| word.name.to_owned())
+        .chain(TABLE.iter().filter(|spec| !spec.internal).map(|spec| spec.name.replace('|', " ")));
+    let mut near: Vec<(usize, String)> = names
+        .map(|name| (strsim::osa_distance(&lower, name.trim_start_matches(':')), name))
+        .filter(|(slips, name)| *slips <= SLIPS.min(lower.len() / 2) || name.starts_with(&lower))
+        .collect();
+    near.sort();
+    near.dedup_by(|a, b| a.1 == b.1);
+    let near: Vec<String> = near.into_iter().take(SUGGESTIONS).map(|(_, name)| name).collect();
+    match near.split_last() {
+        None => format!("no word and no Redis command {asked:?}; `help` lists the words"),
+        Some((last, [])) => format!("no word and no Redis command {asked:?}; did you mean {last}?"),
+        Some((last, others)) => {
+            format!("no word and no Redis command {asked:?}; did you mean {} or {last}?", others.join(", "))
+        }
+    }
 }
 
 fn list() -> String {
@@ -28,7 +81,7 @@ fn list() -> String {
     text.push_str("\nWords for the console:\n");
     push(&mut text, words::DIRECTIVES);
     text.push_str(
-        "\nAnything else is a Redis command, sent through a proxy: `help set`, `help client list`.\n\
+        "\nAnything else is a Redis command, sent through a proxy: `help set`, `help client list`, `help @list`.\n\
          A count before a command repeats it: `5 INCR x`. A line that begins with # is a comment.\n",
     );
     text
@@ -77,11 +130,28 @@ mod tests {
 
     #[test]
     fn list_word_command_and_neither() {
+        let text = |asked| match answer(asked) {
+            Outcome { body: Body::Text(text), status: Status::Done, .. } => text,
+            outcome => outcome.error_text().map(|text| format!("{:?}: {text}", outcome.status)).unwrap(),
+        };
         let list = text(None);
         assert!(words::OPERATOR.iter().filter(|w| w.available).all(|w| list.contains(&w.usage())), "{list}");
         assert!(text(Some("add")).contains("add ID"));
+        assert!(text(Some("timing")).starts_with(":timing on|off"));
         assert!(text(Some("set")).starts_with("SET key value"));
         assert!(text(Some("client list")).starts_with("CLIENT LIST"));
-        assert!(text(Some("nosuch")).contains("no word and no Redis command"));
+        assert!(text(Some("@string")).contains("  GETRANGE key start end"));
+        assert!(text(Some("@sorted_set")).contains("  ZADD key"));
+        for (asked, expected) in [
+            ("gte", "did you mean get"),
+            ("remvoe", "did you mean remove?"),
+            ("client lsit", "did you mean client list"),
+            ("qwertyuiop", "`help` lists"),
+            ("@strings", "no group"),
+            ("get nosuch", "no word"),
+        ] {
+            let said = text(Some(asked));
+            assert!(said.starts_with("ErrorReply: ") && said.contains(expected), "{asked}: {said}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod alive;
 mod data;
+mod directive;
 mod driving;
 mod execute;
 mod explain;
@@ -41,6 +42,7 @@ use redis_cluster::{
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub(crate) use figures::INTERVAL as FIGURES_INTERVAL;
 pub use outcome::{Body, Outcome, Status, Table};
 pub use pipeline::Pipeline;
 pub use update::Change;
@@ -137,6 +139,9 @@ struct Inner {
     _ends_tasks: DropGuard,
 }
 
+/// Whoever presses the tab key does not wait longer for names of keys.
+const KEYS_PATIENCE: Duration = Duration::from_millis(300);
+
 /// Changes that may wait for the task that owns the view; a source that is faster waits.
 const CHANGES_WAITING: usize = 1024;
 
@@ -217,7 +222,7 @@ impl Session {
         });
     }
 
-    /// How often every member gives its figures from now on, once a second until then.
+    /// How often every member gives its figures from now on, twice a second until then.
     pub fn set_figures_interval(&self, interval: Duration) {
         self.inner.figures_interval.send_if_modified(|now| std::mem::replace(now, interval) != interval);
     }
@@ -268,14 +273,28 @@ impl Session {
         operations::preview(self, request, options).await.map_err(|refusal| refusal.to_string())
     }
 
+    /// The cluster runs in this process, and ends with it.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.inner.starter.is_some()
+    }
+
+    /// Some names of keys that begin with `prefix`, if they can be found quickly: at most a few `SCAN`s and
+    /// [`KEYS_PATIENCE`].
+    pub async fn keys_like(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
+        let (view, database) = (self.now(), self.database());
+        let looking = data::keys_like(&view, &self.inner.options, database, prefix);
+        tokio::time::timeout(KEYS_PATIENCE, looking).await.unwrap_or_default()
+    }
+
     /// Runs one command to its end. Dropping the future gives it up: a Redis command that was sent may still run.
-    pub async fn execute(&self, command: Command) -> Outcome {
-        let began = std::time::Instant::now();
-        let running: Pin<Box<dyn Future<Output = Outcome> + Send + '_>> =
-            Box::pin(execute::run(self, command));
-        let mut outcome = running.await;
-        outcome.took = began.elapsed();
-        outcome
+    pub fn execute(&self, command: Command) -> Pin<Box<dyn Future<Output = Outcome> + Send + '_>> {
+        Box::pin(async move {
+            let began = std::time::Instant::now();
+            let mut outcome = execute::run(self, command).await;
+            outcome.took = began.elapsed();
+            outcome
+        })
     }
 }
 

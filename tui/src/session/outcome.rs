@@ -34,6 +34,8 @@ pub enum Body {
     Table(Table),
     /// Lines for people.
     Text(String),
+    /// A document: one line of JSON, laid out for people.
+    Document(serde_json::Value),
     /// Why it failed, when it was not a server that said so.
     Failure(String),
 }
@@ -127,7 +129,7 @@ impl Outcome {
         match &self.body {
             Body::Failure(text) => Some(text.clone()),
             Body::Reply(value) => value.as_error().map(std::borrow::Cow::into_owned),
-            Body::Nothing | Body::Table(_) | Body::Text(_) => None,
+            Body::Nothing | Body::Table(_) | Body::Text(_) | Body::Document(_) => None,
         }
     }
 

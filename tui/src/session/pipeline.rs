@@ -1,5 +1,7 @@
 //! Many Redis commands at once, for scripts: queued, sent together, answered in order.
 
+use std::time::Instant;
+
 use redis_cluster::protocol::Value;
 
 use super::{
@@ -99,6 +101,7 @@ impl Pipeline {
             );
             (tag, Outcome::failure(Status::Unreachable, text))
         };
+        let sent = Instant::now();
         if let Err(error) = open.flush().await {
             return Err(lost(first, &error));
         }
@@ -111,6 +114,7 @@ impl Pipeline {
             let outcome = Outcome {
                 via: Some(open.proxy.clone()),
                 verbatim: format::is_verbatim(arguments),
+                took: sent.elapsed(),
                 ..Outcome::reply(reply)
             };
             if !each(*tag, arguments, outcome) {

@@ -47,8 +47,8 @@ pub(super) async fn show(session: &Session, what: Show) -> Outcome {
         }
         Show::Slots => Outcome::done(Body::Table(slots(&session.now()))),
         Show::Topology => match &session.now().topology {
-            Some(view) => match serde_json::to_string_pretty(&*view.topology) {
-                Ok(text) => Outcome::done(Body::Text(text + "\n")),
+            Some(view) => match serde_json::to_value(&*view.topology) {
+                Ok(document) => Outcome::done(Body::Document(document)),
                 Err(error) => Outcome::failure(Status::ErrorReply, format!("topology: {error}")),
             },
             None => Outcome::done(Body::Nothing).with_note("there is no topology yet: no node was added"),
@@ -130,7 +130,7 @@ fn proxies(view: &ClusterView) -> Table {
             of(|figures| rounded(figures.ops_per_second)),
             of(|figures| figures.clients.into()),
             of(|figures| figures.held.into()),
-            if view.leader.as_ref() == Some(id) { "yes" } else { "no" }.into(),
+            (view.leader.as_ref() == Some(id)).into(),
             proxy.record.version.as_str().into(),
             age(proxy.read_at),
             proxy.error.as_deref().map_or(Cell::Null, Cell::from),

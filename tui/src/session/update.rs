@@ -18,10 +18,15 @@ use redis_cluster::{
 use super::{
     plans,
     view::{
-        ClusterEvent, ClusterView, EventKind, Health, NodeFigures, NodeView, PlanState, ProxyFigures,
-        ProxyView, TopologyView,
+        ClusterEvent, ClusterView, EventKind, Health, NodeView, PlanState, ProxyFigures, ProxyView, Reading,
+        TopologyView,
     },
 };
+
+/// While a node's figures are younger than this somebody hears of it, so it is not down, whatever one source says.
+const SILENT_AFTER_MS: i64 = 1_500;
+/// Readings closer together than this are the same one, told twice.
+const SAME_READING_MS: i64 = 100;
 
 /// Something that was learnt.
 #[derive(Clone, Debug)]
@@ -51,8 +56,8 @@ pub enum Change {
     },
     /// This console began, or ceased, to drive plans itself.
     Driving(bool),
-    /// Figures of nodes, or why there are none.
-    Nodes(Vec<(NodeId, Result<NodeFigures, String>)>),
+    /// What one source tells of nodes; there may be several sources.
+    Nodes(Vec<(NodeId, Reading)>),
     /// Figures of one proxy, or why there are none.
     Proxy(ProxyId, Result<ProxyFigures, String>),
 }
@@ -108,8 +113,8 @@ impl ClusterView {
                 }
             }
             Change::Nodes(figures) => {
-                for (id, figures) in figures {
-                    self.node_figures(&id, figures, now);
+                for (id, reading) in figures {
+                    self.node_reading(&id, reading, now);
                 }
             }
             Change::Proxy(id, figures) => self.proxy_figures(&id, figures, now),
@@ -314,19 +319,29 @@ impl ClusterView {
         });
     }
 
-    fn node_figures(&mut self, id: &NodeId, figures: Result<NodeFigures, String>, now: Millis) {
+    fn node_reading(&mut self, id: &NodeId, reading: Reading, now: Millis) {
         let Some(node) = self.nodes.get_mut(id) else { return };
-        let text = match figures {
-            Ok(figures) => {
-                node.figures = Some(figures);
-                node.read_at = now;
+        let mut is_newer = false;
+        if let Some((figures, age_ms)) = reading.figures {
+            let read_at = Millis(now.0 - age_ms.max(0));
+            // The same figures told twice do not become younger, nor those of a source that lags behind another.
+            is_newer = node.figures.is_none() || read_at.0 > node.read_at.0 + SAME_READING_MS;
+            if is_newer {
+                (node.figures, node.read_at) = (Some(figures), read_at);
+            }
+        }
+        let silent_ms = now.0 - node.read_at.0;
+        let text = match reading.error {
+            None if is_newer && silent_ms < SILENT_AFTER_MS => {
                 node.error.take().map(|_| format!("node {id} answers again"))
             }
-            Err(error) => {
+            // Another source may still hear of it: one that cannot is no outage of the node.
+            Some(error) if node.figures.is_none() || silent_ms >= SILENT_AFTER_MS => {
                 let text = node.error.is_none().then(|| format!("node {id} does not answer: {error}"));
                 node.error = Some(error);
                 text
             }
+            _ => None,
         };
         if let Some(text) = text {
             self.event(now, None, EventKind::Health, text);
@@ -355,7 +370,7 @@ impl ClusterView {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::view::NodeFigures, *};
 
     fn node(id: &str, port: u16) -> (String, Vec<u8>) {
         let json = format!(
@@ -392,14 +407,46 @@ mod tests {
         view.apply(Change::Reset { revision: 1, entries: vec![node("1", 8001)] }, Millis(1));
         let id: NodeId = "1".parse().unwrap();
         let figures = NodeFigures { keys: 7, ..NodeFigures::default() };
-        view.apply(Change::Nodes(vec![(id.clone(), Ok(figures))]), Millis(1000));
+        view.apply(Change::Nodes(vec![(id.clone(), Reading::fresh(figures))]), Millis(1000));
         for at in [2000, 3000] {
-            view.apply(Change::Nodes(vec![(id.clone(), Err("refused".to_owned()))]), Millis(at));
+            view.apply(Change::Nodes(vec![(id.clone(), Reading::failed("refused".to_owned()))]), Millis(at));
         }
         let node = &view.nodes[&id];
         assert_eq!((node.figures.as_ref().unwrap().keys, node.read_at), (7, Millis(1000)));
         assert_eq!(texts(&view), ["node 1 does not answer: refused"], "told once");
         assert_eq!(view.state_of(&id), super::super::view::NodeState::Down);
+    }
+
+    #[test]
+    fn figures_are_as_old_as_their_source_says_and_one_blind_source_is_no_outage() {
+        let mut view = ClusterView::new("default", &[], 10);
+        view.apply(Change::Reset { revision: 1, entries: vec![node("1", 8001)] }, Millis(1));
+        let id: NodeId = "1".parse().unwrap();
+        let told = |keys, age_ms, error: Option<&str>| {
+            let figures = NodeFigures { keys, ..NodeFigures::default() };
+            let reading = Reading { figures: Some((figures, age_ms)), error: error.map(str::to_owned) };
+            Change::Nodes(vec![(id.clone(), reading)])
+        };
+        let seen = |view: &ClusterView| {
+            let node = &view.nodes[&id];
+            (node.figures.as_ref().unwrap().keys, node.read_at.0, node.error.clone())
+        };
+        view.apply(told(1, 400, None), Millis(10_000));
+        assert_eq!(seen(&view), (1, 9_600, None));
+        // The same again, a moment later; then another source whose figures are older, and which cannot reach the node.
+        view.apply(told(1, 900, None), Millis(10_500));
+        view.apply(told(0, 5_000, Some("timed out")), Millis(10_600));
+        assert_eq!(seen(&view), (1, 9_600, None));
+        assert!(view.events.is_empty());
+        // Nobody hears of it any more.
+        view.apply(told(1, 1_600, Some("timed out")), Millis(11_200));
+        assert_eq!(seen(&view), (1, 9_600, Some("timed out".to_owned())));
+        // A source that lags says it was fine.
+        view.apply(told(1, 1_700, None), Millis(11_300));
+        assert_eq!(seen(&view).2.as_deref(), Some("timed out"));
+        view.apply(told(2, 100, None), Millis(12_000));
+        assert_eq!(seen(&view), (2, 11_900, None));
+        assert_eq!(texts(&view), ["node 1 does not answer: timed out", "node 1 answers again"]);
     }
 
     #[test]

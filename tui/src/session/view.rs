@@ -101,9 +101,9 @@ pub struct NodeView {
     pub record: NodeRecord,
     /// The last that were read; kept when the node stops answering.
     pub figures: Option<NodeFigures>,
-    /// When `figures` were read; zero while there are none.
+    /// When the node measured `figures`, by this machine's clock; zero while there are none.
     pub read_at: Millis,
-    /// Why the last attempt to read figures failed; `None` when it did not.
+    /// Why nobody gets figures of it any more; `None` while somebody does.
     pub error: Option<String>,
 }
 
@@ -130,6 +130,30 @@ pub struct NodeFigures {
     pub uptime_seconds: u64,
     /// Round trip of the poll, microseconds; zero when the node reported itself.
     pub latency_us: u64,
+}
+
+/// What a source tells of a node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The last figures that the source has, and how long before it told them it had read them, milliseconds by its own
+    /// clock: clocks of different machines need not agree.
+    pub figures: Option<(NodeFigures, i64)>,
+    /// Why the source's last attempt got none.
+    pub error: Option<String>,
+}
+
+impl Reading {
+    /// Figures of this moment.
+    #[must_use]
+    pub fn fresh(figures: NodeFigures) -> Self {
+        Self { figures: Some((figures, 0)), error: None }
+    }
+
+    /// No figures, and why.
+    #[must_use]
+    pub fn failed(error: String) -> Self {
+        Self { figures: None, error: Some(error) }
+    }
 }
 
 /// A proxy: what the registry says, and its last figures.
@@ -225,7 +249,7 @@ pub enum NodeState {
     Unknown,
     /// It answers.
     Up,
-    /// Slots come to it.
+    /// Slots come to it, or will: it is new.
     Joining,
     /// Slots leave it.
     Donating,
@@ -308,6 +332,9 @@ impl ClusterView {
             NodeState::Donating
         } else if view.figures.is_some() {
             NodeState::Up
+        } else if self.topology.is_some() && self.slots_of(node) == 0 {
+            // Just added: nobody has asked it yet, and nothing of it is missed.
+            NodeState::Joining
         } else {
             NodeState::Unknown
         }
@@ -319,13 +346,31 @@ impl ClusterView {
         self.nodes.values().filter_map(|node| node.figures.as_ref()).map(|figures| figures.keys).sum()
     }
 
-    /// Commands a second of all nodes that answer.
+    /// Keys that the nodes hold; `None`: some node has not said yet.
     #[must_use]
-    pub fn ops_per_second(&self) -> f64 {
+    pub fn keys_held(&self) -> Option<u64> {
+        self.nodes.values().map(|node| node.figures.as_ref().map(|figures| figures.keys)).sum()
+    }
+
+    /// Commands a second of all nodes that answer, whoever asks them.
+    #[must_use]
+    pub fn ops_per_second_of_nodes(&self) -> f64 {
         self.nodes
             .values()
             .filter(|node| node.error.is_none())
             .filter_map(|node| node.figures.as_ref())
+            .map(|figures| figures.ops_per_second)
+            .sum()
+    }
+
+    /// Commands a second that clients give: what all proxies that answer were asked, without what moves and this console
+    /// ask nodes themselves.
+    #[must_use]
+    pub fn ops_per_second(&self) -> f64 {
+        self.proxies
+            .values()
+            .filter(|proxy| proxy.error.is_none())
+            .filter_map(|proxy| proxy.figures.as_ref())
             .map(|figures| figures.ops_per_second)
             .sum()
     }

@@ -45,7 +45,7 @@ fn listens(address: &Address) -> bool {
 #[test]
 fn it_needs_no_login_whatever_the_environment_says_of_another_registry() {
     let mut command = cluster_fixture::console();
-    command.args(["set", "k", "v"]);
+    command.args(["--embedded", "set", "k", "v"]);
     command
         .envs([("REDIS_CLUSTER_ETCD_USER", "ops:secret"), ("REDIS_CLUSTER_ETCD_CACERT", "/nowhere/ca.pem")]);
     let ran = crate::support::run(command, b"");

@@ -95,7 +95,7 @@ fn pasted_changes_ask_and_nothing_pasted_answers() {
 }
 
 #[test]
-fn giving_up_drops_what_waits() {
+fn what_waits_behind_a_command_that_is_given_up_is_shown_and_asked_about() {
     let Some(stage) = stage() else { return };
     let mut pty = on_terminal(&stage.etcd.url(), &["--repl"]);
     pty.wait_prompt();
@@ -104,9 +104,21 @@ fn giving_up_drops_what_waits() {
     pty.send("\r");
     pty.wait_text("PONG");
     pty.send("\x03");
-    pty.wait_text("given up (2 waiting lines not run)");
+    pty.wait_text("waits: set never 2");
+    pty.wait_text("run the 2 waiting lines? [y/N]");
+    pty.send("n\r");
     pty.wait_prompt();
     assert_eq!(stage.run(&["exists", "never"]).text(), "0\n");
+    pty.paste("watch ping\nset sometimes 1");
+    pty.wait_text("set sometimes 1");
+    pty.send("\r");
+    pty.wait("another reply", |screen| screen.contents().matches("PONG").count() > 1);
+    pty.send("\x03");
+    pty.wait_text("run the 1 waiting line? [y/N]");
+    pty.send("y\r");
+    pty.wait_text("OK");
+    pty.wait_prompt();
+    assert_eq!(stage.run(&["get", "sometimes"]).text(), "1\n");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use portable_pty::CommandBuilder;
 
 use crate::{
     pty::Pty,
-    support::{Stage, stage},
+    support::{Stage, run, stage},
 };
 
 /// A shell line on a terminal; `$C` is the console with ETCD.
@@ -129,6 +129,29 @@ fn cron_has_no_home_no_terminal_and_nothing_on_stdin() {
 }
 
 #[test]
+fn what_names_no_cluster_runs_nowhere() {
+    let console_says = |words: &[&str], etcd: &str, lines: &str| {
+        let mut command = cluster_fixture::console();
+        command.args(words).env("REDIS_CLUSTER_ETCD", etcd).env_remove("REDISCLI_AUTH");
+        let ran = run(command, lines.as_bytes());
+        (ran.code, ran.text().to_owned(), ran.stderr)
+    };
+    for (words, lines) in [(&["set", "k", "v"][..], ""), (&[], "set k v\n")] {
+        let (status, said, why) = console_says(words, "", lines);
+        assert_eq!((status, said.as_str()), (Some(2), ""), "{why}");
+        for way in ["http://localhost:2379", "REDIS_CLUSTER_ETCD", "--embedded", "--dir"] {
+            assert!(why.contains(way), "{way}: {why}");
+        }
+    }
+    // What is asked for runs, whatever the environment says.
+    let (status, said, why) = console_says(&["--embedded", "set", "k", "v"], "http://127.0.0.1:1", "");
+    assert_eq!((status, said.as_str()), (Some(0), "OK\n"), "{why}");
+    let Some(stage) = stage() else { return };
+    let (status, said, why) = console_says(&["ping"], &stage.etcd.url(), "");
+    assert_eq!((status, said.as_str()), (Some(0), "PONG\n"), "{why}");
+}
+
+#[test]
 fn memory_does_not_grow_with_the_lines() {
     let Some(stage) = stage() else { return };
     let mut child = stage
@@ -174,7 +197,7 @@ fn completions_and_the_manual_need_no_cluster() {
         String::from_utf8(output.stdout).unwrap()
     };
     let bash = print(&["--completions", "bash"]);
-    assert!(bash.contains("--read-only") && bash.contains("explain"), "{bash}");
+    assert!(bash.contains("--read-only") && bash.contains("redis_console --candidates"), "{bash}");
     assert!(print(&["--completions", "zsh"]).starts_with("#compdef redis_console"));
     assert!(print(&["--completions", "fish"]).contains("complete -c redis_console"));
     let manual = print(&["--man"]);

@@ -1,12 +1,18 @@
 //! Answers that are lost on the way: was it done?
 
-use std::future::Future;
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use redis_cluster::cluster::registry::{Commit, RegistryError, Revision, Txn};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{put, soon};
 use crate::registry::servers::{Peer, open};
+
+/// One endpoint gets this long before the next one is asked (`cluster::registry`).
+const ATTEMPT: Duration = Duration::from_millis(1500);
 
 /// Forwards one connection to `server`, until the client has sent `word` and `ran` has seen to it that the server acted on
 /// it; then both sides are cut, and whoever comes next is refused.
@@ -73,6 +79,13 @@ async fn commit_and_lose_the_answer(
     commit
 }
 
+/// The answer was lost, and nothing tells what came of it. On a busy machine the endpoint that is lost can be slower than one
+/// attempt may take: then the next endpoint ran the transaction, and said so.
+fn assert_nobody_knows(commit: &Result<Commit, RegistryError>, took: Duration) {
+    let by_the_next = took >= ATTEMPT && matches!(commit, Ok(Commit::Done { .. }));
+    assert!(by_the_next || matches!(commit, Err(RegistryError::Unknown { .. })), "{commit:?} after {took:?}");
+}
+
 pub(super) async fn a_lost_answer_is_found_out(peer: Peer) {
     let direct = peer.registry();
     for (key, word, txn) in [
@@ -95,8 +108,9 @@ pub(super) async fn a_lost_answer_is_found_out(peer: Peer) {
         async move { while direct.get("deleted").await.unwrap().is_some() {} }
     };
     let txn = Txn::new().if_created("deleted", created).delete("deleted");
+    let started = Instant::now();
     let commit = commit_and_lose_the_answer(&peer, txn, "test/deleted", ran).await;
-    assert!(matches!(commit, Err(RegistryError::Unknown { .. })), "{commit:?}");
+    assert_nobody_knows(&commit, started.elapsed());
 }
 
 /// What one transaction made is unmade by others before it is sent again: its conditions hold once more.
@@ -114,8 +128,9 @@ pub(super) async fn nothing_runs_twice(peer: Peer) {
                 assert!(direct.commit(Txn::new().if_present("a").delete("a")).await.unwrap().is_done());
             }
         };
+        let started = Instant::now();
         let commit = commit_and_lose_the_answer(&peer, txn, word, ran).await;
-        assert!(matches!(commit, Err(RegistryError::Unknown { .. })), "{commit:?}");
+        assert_nobody_knows(&commit, started.elapsed());
         assert_eq!(direct.get("a").await.unwrap(), None, "{word} ran twice");
     }
     // Nobody sees how that is done.

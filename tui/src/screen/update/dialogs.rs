@@ -8,11 +8,13 @@ use super::{line, navigation::type_into, note};
 use crate::{
     language::{ChangeOptions, Operator, PlanRequest},
     screen::{
-        dialog::{self, AddNode, Answer, Dialog, Field, PastedLines, Readiness, RemoveNode},
+        dialog::{self, AddNode, Answer, Dialog, Field, Leave, PastedLines, Readiness, RemoveNode},
         event::{Effect, Effects, Plan, Probe},
         keymap::Action,
         model::{Model, Tone},
+        settings::Queued,
     },
+    session::Status,
 };
 
 pub(super) fn open_add(model: &mut Model, effects: &mut Effects) {
@@ -49,6 +51,20 @@ pub(super) fn open_for(model: &mut Model, operator: &Operator, effects: &mut Eff
 
 pub(super) fn open_paste(model: &mut Model, lines: Vec<String>) {
     model.dialog = Some(Dialog::Paste(PastedLines { lines, field: Field::Cancel }));
+}
+
+/// Leaves, after a question if keys would end with this process.
+pub(super) fn leave(model: &mut Model, status: Status, effects: &mut Effects) {
+    match model.latest.keys_held() {
+        Some(0) => {}
+        keys if model.asks_to_leave => {
+            model.dialog = Some(Dialog::Leave(Leave { keys, status, field: Field::Cancel }));
+            model.dirty = true;
+            return;
+        }
+        _ => {}
+    }
+    effects.push(Effect::Quit(status));
 }
 
 /// Asks again what the checks and the plan say, where the question has changed.
@@ -93,7 +109,7 @@ pub(super) fn previewed(model: &mut Model, serial: u64, result: Result<Plan, Str
     match &mut model.dialog {
         Some(Dialog::Add(add)) => add.preview.take(serial, result),
         Some(Dialog::Remove(remove)) => remove.preview.take(serial, result),
-        Some(Dialog::Paste(_)) | None => return,
+        Some(Dialog::Paste(_) | Dialog::Leave(_)) | None => return,
     }
     model.dirty = true;
 }
@@ -122,6 +138,10 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
         Some(Dialog::Paste(paste)) => {
             step(&mut paste.field, &PastedLines::FIELDS, action);
             paste.field
+        }
+        Some(Dialog::Leave(leave)) => {
+            step(&mut leave.field, &Leave::FIELDS, action);
+            leave.field
         }
         None => return,
     };
@@ -168,21 +188,27 @@ fn enter(model: &mut Model, field: Field, effects: &mut Effects) {
         Some(Dialog::Add(add)) => (add.command(&model.latest), add.words()),
         Some(Dialog::Remove(remove)) => (remove.command(&model.latest), remove.words()),
         Some(Dialog::Paste(paste)) => {
-            model.queue.extend(std::mem::take(&mut paste.lines));
+            model.queue.extend(std::mem::take(&mut paste.lines).into_iter().map(Queued::from));
+            model.held = false;
             model.dialog = None;
             return line::run_next(model, effects);
         }
+        Some(Dialog::Leave(leave)) => return effects.push(Effect::Quit(leave.status)),
         None => return,
     };
     if let Some(command) = command {
         model.dialog = None;
-        line::start(model, words, command, 1, effects);
+        line::start(model, words.into(), command, 1, effects);
     }
 }
 
-fn close(model: &mut Model, effects: &mut Effects) {
-    let dropped = model.queue.len();
-    model.queue.clear();
+pub(super) fn close(model: &mut Model, effects: &mut Effects) {
+    model.dirty = true;
+    if let Some(Dialog::Leave(_)) = model.dialog {
+        model.dialog = None;
+        return line::run_next(model, effects);
+    }
+    let dropped = if model.held { 0 } else { std::mem::take(&mut model.queue).len() };
     match model.dialog.take() {
         Some(Dialog::Paste(paste)) => {
             note(model, Tone::Note, &format!("{} pasted lines dropped", paste.lines.len()));

@@ -3,16 +3,16 @@
 use ratatui::crossterm::event::KeyEvent;
 use tui_input::Input;
 
-use super::{dialogs, navigation, note, search};
+use super::{dialogs, language, navigation, note, search};
 use crate::{
     assist,
-    format::harmless,
-    language::{self, Command, Directive, Operator, lines},
+    language::{Command, Line, Operator, lines},
     screen::{
         dialog::{Dialog, Field},
         event::{Effect, Effects, Finished},
         keymap::Action,
-        model::{Completion, Focus, Model, Panel, ResultArea, Running, Tone},
+        model::{CommandLine, Completion, Focus, Model, Panel, ResultArea, Running, Tone},
+        settings::Queued,
         text,
     },
     session::Status,
@@ -28,7 +28,7 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
     }
     match action {
         Some(Action::Enter) => submit(model, effects),
-        Some(Action::Complete) => complete(model),
+        Some(Action::Complete) => complete(model, effects),
         Some(Action::HistoryBack) => history(model, true),
         Some(Action::HistoryForward) => history(model, false),
         Some(Action::PageDown) => navigation::scroll_result(model, 5),
@@ -37,7 +37,7 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
         Some(Action::Search) => search::open(model),
         Some(Action::Filter) => model.focus = Focus::Filter,
         Some(Action::Help) => model.help = Some(0),
-        Some(Action::Quit) => effects.push(Effect::Quit(Status::Done)),
+        Some(Action::Quit) => dialogs::leave(model, Status::Done, effects),
         other => {
             if navigation::type_into(&mut model.line.input, other, key) {
                 model.line.history_at = None;
@@ -65,7 +65,7 @@ fn history(model: &mut Model, back: bool) {
     line.input = Input::new(text);
 }
 
-fn complete(model: &mut Model) {
+fn complete(model: &mut Model, effects: &mut Effects) {
     let line = &mut model.line;
     let completion = match line.completion.take() {
         Some(mut completion) => {
@@ -77,13 +77,33 @@ fn complete(model: &mut Model) {
             if line.input.cursor() != line.input.value().chars().count() {
                 return;
             }
-            let (before, candidates) = assist::complete(line.input.value(), &model.latest);
-            if candidates.is_empty() {
+            let found = assist::complete(line.input.value(), &model.latest);
+            if let Some(prefix) = found.key {
+                let line = line.input.value().to_owned();
+                return effects.push(Effect::FindKeys { line, prefix });
+            }
+            if found.candidates.is_empty() {
                 return;
             }
-            Completion { before, candidates, at: 0 }
+            Completion { before: found.before, candidates: found.candidates, at: 0 }
         }
     };
+    fill_in(line, completion);
+}
+
+/// Names of keys came for a line; it may have changed since.
+pub(super) fn keys_found(model: &mut Model, asked: &str, keys: Vec<Vec<u8>>) {
+    if model.line.input.value() != asked || model.line.completion.is_some() {
+        return;
+    }
+    let found = assist::complete(asked, &model.latest).with_keys(keys);
+    if !found.candidates.is_empty() {
+        fill_in(&mut model.line, Completion { before: found.before, candidates: found.candidates, at: 0 });
+        model.dirty = true;
+    }
+}
+
+fn fill_in(line: &mut CommandLine, completion: Completion) {
     let blank = if completion.candidates.len() == 1 { " " } else { "" };
     line.input = Input::new(format!("{}{}{blank}", completion.before, completion.candidates[completion.at]));
     line.completion = (completion.candidates.len() > 1).then_some(completion);
@@ -105,7 +125,7 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
                 _ => None,
             },
             // An id is typed, not pasted: it is there to make one look.
-            Dialog::Remove(_) | Dialog::Paste(_) => None,
+            Dialog::Remove(_) | Dialog::Paste(_) | Dialog::Leave(_) => None,
         },
         None if model.help.is_some() => None,
         None if model.focus == Focus::Filter => Some(&mut model.nodes.filter),
@@ -138,68 +158,83 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
 /// The commands of a paste.
 fn pasted_lines(pasted: &str) -> Vec<String> {
     let pasted = pasted.replace("\r\n", "\n").replace('\r', "\n");
-    lines::commands(&typed::bytes(&pasted)).into_iter().map(one_line).collect()
-}
-
-/// A command as text: one that is no UTF-8 or has line breaks is written with quotes.
-fn one_line(command: &[u8]) -> String {
-    String::from_utf8_lossy(&lines::on_one_line(command)).into_owned()
+    lines::commands(&typed::bytes(&pasted)).into_iter().map(lines::as_text).collect()
 }
 
 /// Runs what is typed, or puts it behind what runs.
 pub(super) fn submit(model: &mut Model, effects: &mut Effects) {
-    let text = one_line(&typed::bytes(model.line.input.value()));
+    let text = lines::as_text(&typed::bytes(model.line.input.value()));
     model.line.input.reset();
     model.line.history_at = None;
     if text.trim().is_empty() {
-        return;
+        return language::release(model, effects);
     }
     if model.line.history.last() != Some(&text) && !assist::is_secret(&text) {
         model.line.history.push(text.clone());
         effects.push(Effect::Remember(text.clone()));
     }
-    model.queue.push_back(text);
+    // In front of lines that are held back: they wait for a word of their own.
+    if model.held {
+        model.queue.push_front(text.into());
+        return run_one(model, effects);
+    }
+    model.queue.push_back(text.into());
     run_next(model, effects);
 }
 
 /// Runs waiting lines until one has to be waited for.
 pub(super) fn run_next(model: &mut Model, effects: &mut Effects) {
-    while model.running.is_none() && model.dialog.is_none() {
-        let Some(text) = model.queue.pop_front() else { return };
-        match language::parse_line(text.as_bytes()) {
-            Ok(None) => {}
-            Ok(Some(parsed)) => begin(model, text, parsed, effects),
-            Err(error) => {
-                note(model, Tone::Bad, &error.to_string());
-                model.result.echo = text;
-            }
+    while !model.held && model.running.is_none() && model.dialog.is_none() && !model.queue.is_empty() {
+        run_one(model, effects);
+    }
+}
+
+/// Runs the first of the waiting lines.
+fn run_one(model: &mut Model, effects: &mut Effects) {
+    if model.running.is_some() || model.dialog.is_some() {
+        return;
+    }
+    let Some(queued) = model.queue.pop_front() else { return };
+    match model.settings.variables.parse(queued.text.as_bytes()) {
+        Ok(None) => {}
+        Ok(Some(parsed)) => begin(model, queued, parsed, effects),
+        Err(error) => {
+            let at = queued.source.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
+            note(model, Tone::Bad, &format!("{at}{error}"));
+            model.result.echo = queued.text;
+            language::failed(model);
         }
     }
 }
 
 /// A parsed line: what changes the membership asks first, what is about the screen is done here, the rest runs.
-fn begin(model: &mut Model, text: String, line: language::Line, effects: &mut Effects) {
-    match &line.command {
+fn begin(model: &mut Model, queued: Queued, line: Line, effects: &mut Effects) {
+    if queued.source.is_none() && !line.command.is_about_session() && !assist::is_secret(&queued.text) {
+        model.settings.typed.extend_from_slice(queued.text.as_bytes());
+        model.settings.typed.push(b'\n');
+    }
+    match line.command {
         Command::Operator(operator @ (Operator::Add { .. } | Operator::Remove { .. })) => {
-            dialogs::open_for(model, operator, effects);
+            dialogs::open_for(model, &operator, effects);
         }
-        Command::Directive(Directive::Exit(status)) => {
-            effects.push(Effect::Quit(status.map_or(Status::Done, Status::Chosen)));
-        }
-        Command::Directive(Directive::Echo(words)) => {
-            note(model, Tone::Note, &harmless::line(&words.join(&b' ')));
-        }
-        _ => start(model, text, line.command, line.repeat, effects),
+        Command::Directive(directive) => language::begin(model, queued, directive, line.repeat, effects),
+        command => start(model, queued, command, line.repeat, effects),
     }
 }
 
 /// Starts a command that needs no question, or one that a dialog has asked about.
-pub(super) fn start(model: &mut Model, line: String, command: Command, repeat: u32, effects: &mut Effects) {
-    let run = model.serial();
+pub(super) fn start(model: &mut Model, line: Queued, command: Command, repeat: u32, effects: &mut Effects) {
     let is_change = is_change(&command);
-    model.running = Some(Running { run, line, since: model.now, is_change });
+    let run = wait_for(model, line, is_change);
+    effects.push(Effect::Run { run, command, repeat, formatter: model.settings.formatter() });
+}
+
+/// From now on something runs, under this number.
+pub(super) fn wait_for(model: &mut Model, line: Queued, is_change: bool) -> u64 {
+    let run = model.serial();
+    model.running = Some(Running { run, line: line.text, since: model.now, is_change, source: line.source });
     model.dirty = true;
-    effects.push(Effect::Run { run, command, repeat });
+    run
 }
 
 /// It changes who is a member.
@@ -223,8 +258,14 @@ pub(super) fn progress(model: &mut Model, progress: &Finished) {
 pub(super) fn finished(model: &mut Model, finished: &Finished, effects: &mut Effects) {
     let Some(running) = model.running.take_if(|running| running.run == finished.run) else { return };
     show(model, finished, running.line);
+    if let (Some(place), false) = (&running.source, finished.ok) {
+        model.result.meta = format!("{place}  {}", model.result.meta);
+    }
     if model.panel == Panel::Result {
         model.panel = Panel::Nodes;
+    }
+    if !finished.ok {
+        language::failed(model);
     }
     run_next(model, effects);
 }
@@ -234,10 +275,12 @@ fn show(model: &mut Model, finished: &Finished, line: String) {
     let tone = if finished.ok { Tone::Good } else { Tone::Bad };
     let mut result = ResultArea::new(tone, &finished.text, model.theme.charset, model.size.0);
     result.echo = line;
-    result.meta = match finished.via.as_str() {
-        "" => text::duration_us(finished.took_us),
-        via => format!("{}  {via}", text::duration_us(finished.took_us)),
-    };
+    let took = if model.settings.timing { text::duration_us(finished.took_us) } else { String::new() };
+    result.meta = [took.as_str(), finished.via.as_str()]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("  ");
     model.result = result;
     model.dirty = true;
 }

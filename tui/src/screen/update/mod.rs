@@ -2,22 +2,24 @@
 
 mod data;
 mod dialogs;
+mod language;
 mod line;
 mod navigation;
 mod search;
 #[cfg(test)]
 mod tests;
 
-use ratatui::crossterm::event::{KeyEvent, KeyEventKind};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use redis_cluster::time::Millis;
 
 use super::{
+    dialog::Dialog,
     event::{Effect, Effects, Event},
     keymap::{self, Action, Context},
     model::{Focus, INTERRUPT_WINDOW_MS, Model, Panel, ResultArea, Tone},
     text,
 };
-use crate::session::Status;
+use crate::{format::counted, session::Status};
 
 /// Applies an event.
 pub fn update(model: &mut Model, event: Event) -> Effects {
@@ -39,8 +41,12 @@ pub fn update(model: &mut Model, event: Event) -> Effects {
         }
         Event::Progress(progress) => line::progress(model, &progress),
         Event::Finished(finished) => line::finished(model, &finished, &mut effects),
+        Event::Sourced { run, path, result } => {
+            language::sourced(model, run, &path, result, &mut effects);
+        }
         Event::Probed { serial, result } => dialogs::probed(model, serial, result),
         Event::Previewed { serial, result } => dialogs::previewed(model, serial, result),
+        Event::Keys { line, keys } => line::keys_found(model, &line, keys),
         Event::Interrupt => interrupt(model, &mut effects),
         Event::Trouble(text) => note(model, Tone::Bad, &text),
     }
@@ -96,6 +102,15 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Effects) {
     model.dirty = true;
     let context = context(model);
     let action = keymap::action(context, key);
+    // Terminals send Alt with a key as Esc and the key: where the pair means nothing it was two keys, pressed quickly.
+    if action.is_none() && key.modifiers.contains(KeyModifiers::ALT) {
+        press(model, KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE), effects);
+        return press(
+            model,
+            KeyEvent { modifiers: key.modifiers.difference(KeyModifiers::ALT), ..key },
+            effects,
+        );
+    }
     match action {
         Some(Action::Interrupt) => return interrupt(model, effects),
         Some(Action::Suspend) => return effects.push(Effect::Suspend),
@@ -117,10 +132,16 @@ fn interrupt(model: &mut Model, effects: &mut Effects) {
     model.dirty = true;
     if model.interrupted_at.take().is_some_and(|at| model.now.0 - at.0 <= INTERRUPT_WINDOW_MS) {
         effects.extend(model.running.take().map(|running| Effect::Cancel { run: running.run }));
-        return effects.push(Effect::Quit(Status::Interrupted));
+        return dialogs::leave(model, Status::Interrupted, effects);
+    }
+    // What was pasted and not run yet: the key means that, and leaving is another matter.
+    if matches!(model.dialog, Some(Dialog::Paste(_) | Dialog::Leave(_))) {
+        return dialogs::close(model, effects);
+    }
+    if model.running.is_none() && language::drop_held(model) {
+        return;
     }
     model.interrupted_at = Some(model.now);
-    let waiting = std::mem::take(&mut model.queue).len();
     if let Some(running) = model.running.take() {
         effects.push(Effect::Cancel { run: running.run });
         let mut text = if running.is_change {
@@ -131,8 +152,11 @@ fn interrupt(model: &mut Model, effects: &mut Effects) {
         } else {
             format!("gave up `{}`; whether it ran is not known", running.line)
         };
-        if waiting > 0 {
-            text.push_str(&format!("; {waiting} waiting lines dropped"));
+        if !model.queue.is_empty() {
+            model.held = true;
+            // The next one is about the lines.
+            model.interrupted_at = None;
+            text.push_str(&format!("; {} held back", counted(model.queue.len() as u64, "waiting line")));
         }
         return note(model, Tone::Bad, &text);
     }

@@ -5,7 +5,7 @@ use tui_input::{Input, InputRequest};
 
 use super::{data, dialogs, note, search};
 use crate::screen::{
-    event::{Effect, Effects},
+    event::Effects,
     keymap::Action,
     model::{Focus, Model, Panel, Tone},
 };
@@ -57,7 +57,7 @@ pub(super) fn act(model: &mut Model, action: Option<Action>, effects: &mut Effec
             None => note(model, Tone::Bad, "no node is selected"),
         },
         Some(Action::Back) => back(model),
-        Some(Action::Quit) => effects.push(Effect::Quit(Status::Done)),
+        Some(Action::Quit) => dialogs::leave(model, Status::Done, effects),
         _ => {}
     }
 }

@@ -386,7 +386,7 @@ fn sorting_filtering_and_selecting() {
 fn time_alone_asks_for_paint_only_where_an_age_grows() {
     let mut model = model();
     model.dirty = false;
-    pass(&mut model, 1_000);
+    pass(&mut model, 500);
     assert!(!model.dirty);
     pass(&mut model, 6_000);
     assert!(model.dirty, "figures became old");
@@ -460,4 +460,168 @@ proptest! {
             }
         }
     }
+}
+
+/// What a line leads to besides being remembered.
+fn asked(model: &mut Model, line: &str) -> Effects {
+    let mut effects = enter(model, line);
+    effects.retain(|effect| !matches!(effect, Effect::Remember(_)));
+    effects
+}
+
+fn fail(model: &mut Model, run: u64) -> Effects {
+    let text = "ERR no".to_owned();
+    let failed = Finished { database: 0, run, text, ok: false, took_us: 1, via: String::new() };
+    update(model, Event::Finished(failed))
+}
+
+#[test]
+fn words_of_the_console_work_here_too() {
+    let mut model = model();
+    assert!(asked(&mut model, ":set vars on").is_empty());
+    assert_eq!(model.result.lines, ["variables are on"]);
+    enter(&mut model, ":let key a1");
+    enter(&mut model, ":set format json");
+    let effects = asked(&mut model, "get ${key}");
+    let [Effect::Run { run, formatter, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(formatter.form, crate::format::Form::Json);
+    assert_eq!(runs(&effects)[0].1, "get a1");
+    enter(&mut model, ":timing off");
+    finish(&mut model, *run);
+    assert_eq!(model.result.lines, ["timing is off"]);
+    let waits = asked(&mut model, ":wait moves 1");
+    assert!(matches!(&waits[..], [Effect::Run { command: Command::Directive(_), .. }]), "{waits:?}");
+    let run = model.running.as_ref().unwrap().run;
+    finish(&mut model, run);
+    assert_eq!(model.result.meta, "");
+    let saves = asked(&mut model, ":script save /tmp/x");
+    let [Effect::SaveScript { lines, .. }] = saves.as_slice() else { panic!("{saves:?}") };
+    let typed = ":set vars on\n:let key a1\n:set format json\nget ${key}\n:timing off\n:wait moves 1\n";
+    assert_eq!(String::from_utf8_lossy(lines), typed);
+}
+
+#[test]
+fn lines_of_a_file_run_in_order_and_stop_where_one_fails() {
+    let mut model = model();
+    enter(&mut model, ":on-error stop");
+    let effects = asked(&mut model, ":source /a/file");
+    let [Effect::Source { run, path }] = effects.as_slice() else { panic!("{effects:?}") };
+    let lines = ["set a 1", "incr a", "get a"].map(str::to_owned);
+    let result = Ok((1..).zip(lines).collect());
+    let started = update(&mut model, Event::Sourced { run: *run, path: path.clone(), result });
+    assert_eq!(runs(&started)[0].1, "set a 1");
+    let next = finish(&mut model, runs(&started)[0].0);
+    assert_eq!(runs(&next)[0].1, "incr a");
+    assert!(fail(&mut model, runs(&next)[0].0).is_empty());
+    assert!(model.queue.is_empty() && model.running.is_none());
+    assert_eq!(model.result.meta, "1 waiting line dropped  /a/file:2  1us");
+    let effects = asked(&mut model, ":source /nothing");
+    let [Effect::Source { run, path }] = effects.as_slice() else { panic!("{effects:?}") };
+    update(&mut model, Event::Sourced { run: *run, path: path.clone(), result: Err("not there".to_owned()) });
+    assert_eq!(
+        (model.result.tone, model.result.lines.as_slice()),
+        (Tone::Bad, &["not there".to_owned()][..])
+    );
+}
+
+#[test]
+fn files_source_one_another_only_so_deep() {
+    let mut model = model();
+    let mut effects = asked(&mut model, ":source a");
+    for _ in 0..16 {
+        let [Effect::Source { run, path }] = effects.as_slice() else { panic!("{effects:?}") };
+        let result = Ok(vec![(1, ":source a".to_owned())]);
+        effects = update(&mut model, Event::Sourced { run: *run, path: path.clone(), result });
+    }
+    assert!(effects.is_empty());
+    assert_eq!(model.result.lines, ["files source one another more than 16 deep"]);
+}
+
+#[test]
+fn lines_that_wait_survive_an_interrupt_until_somebody_decides() {
+    let paste = "set a 1\nset b 2\nset c 3\n";
+    let interrupted = || {
+        let mut model = model();
+        update(&mut model, Event::Paste(paste.to_owned()));
+        let effects = send(&mut model, [key(KeyCode::Tab), key(KeyCode::Enter)]);
+        assert_eq!(runs(&effects)[0].1, "set a 1");
+        assert!(matches!(send(&mut model, [control('c')])[..], [Effect::Cancel { .. }]));
+        assert_eq!((model.held, model.queue.len()), (true, 2));
+        assert!(model.result.lines[0].contains("2 waiting lines held back"), "{:?}", model.result.lines);
+        model
+    };
+    let mut goes_on = interrupted();
+    // Something else first: the lines still wait.
+    let first = runs(&enter(&mut goes_on, "get a"));
+    assert_eq!(first[0].1, "get a");
+    assert!(finish(&mut goes_on, first[0].0).is_empty());
+    assert_eq!(runs(&send(&mut goes_on, [key(KeyCode::Enter)]))[0].1, "set b 2");
+    let mut dropped = interrupted();
+    assert!(send(&mut dropped, [control('c')]).is_empty());
+    assert!(dropped.queue.is_empty() && !dropped.held);
+    assert_eq!(dropped.result.lines, ["2 waiting lines dropped"]);
+    // Only now does the key mean leaving, and the one after it.
+    assert!(send(&mut dropped, [control('c')]).is_empty());
+    assert_eq!(send(&mut dropped, [control('c')]), [Effect::Quit(Status::Interrupted)]);
+}
+
+#[test]
+fn an_interrupt_of_a_paste_is_not_the_first_of_two_that_leave() {
+    let mut model = model();
+    update(&mut model, Event::Paste("set a 1\nset b 2".to_owned()));
+    assert!(send(&mut model, [control('c')]).is_empty());
+    assert!(model.dialog.is_none());
+    assert!(send(&mut model, [control('c')]).is_empty(), "leaves at the first");
+    assert_eq!(send(&mut model, [control('c')]), [Effect::Quit(Status::Interrupted)]);
+}
+
+#[test]
+fn every_way_out_of_a_cluster_in_this_process_asks_while_it_holds_keys() {
+    let ways: [fn(&mut Model) -> Effects; 4] = [
+        |model| asked(model, "quit"),
+        |model| asked(model, "EXIT"),
+        |model| send(model, [control('d')]),
+        |model| send(model, [control('c'), control('c')]),
+    ];
+    for way in ways {
+        let mut freely = model();
+        assert!(matches!(way(&mut freely)[..], [Effect::Quit(_)]));
+        let mut asks = model();
+        asks.asks_to_leave = true;
+        assert!(way(&mut asks).is_empty());
+        let Some(Dialog::Leave(leave)) = &asks.dialog else { panic!("{:?}", asks.dialog) };
+        assert_eq!(leave.keys, asks.latest.keys_held());
+        let mut stays = asks.clone();
+        send(&mut stays, [key(KeyCode::Enter)]);
+        assert!(stays.dialog.is_none());
+        let left = send(&mut asks, [key(KeyCode::Tab), key(KeyCode::Enter)]);
+        assert!(matches!(left[..], [Effect::Quit(Status::Done | Status::Interrupted)]), "{left:?}");
+    }
+}
+
+#[test]
+fn escape_and_a_key_at_once_are_both() {
+    let mut model = model();
+    send(&mut model, text("get a"));
+    // As a terminal sends Esc and `?` typed quickly.
+    send(&mut model, [Event::Key(KeyEvent::new(KeyCode::Char('?'), KeyModifiers::ALT))]);
+    assert_eq!((model.focus, model.help), (Focus::Nav, Some(0)));
+}
+
+#[test]
+fn keys_of_the_cluster_complete_a_line() {
+    let mut model = model();
+    send(&mut model, text("get us"));
+    let asked = send(&mut model, [key(KeyCode::Tab)]);
+    let [Effect::FindKeys { line, prefix }] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(prefix, b"us");
+    let found = Event::Keys { line: line.clone(), keys: vec![b"user:1".to_vec(), b"user:2".to_vec()] };
+    update(&mut model, found.clone());
+    assert_eq!(model.line.input.value(), "get user:1");
+    send(&mut model, [key(KeyCode::Tab)]);
+    assert_eq!(model.line.input.value(), "get user:2");
+    // An answer to what is no longer typed.
+    send(&mut model, text("x"));
+    update(&mut model, found);
+    assert_eq!(model.line.input.value(), "get user:2x");
 }

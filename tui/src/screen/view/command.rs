@@ -89,6 +89,18 @@ pub(super) fn hint(model: &Model, painter: &mut Painter<'_>, area: Rect) {
         let what = [(Role::Warning, format!("{indent}running {line}  {age}{waiting}"))];
         return painter.line_with_end(area, 0, &what, &[(Role::Quiet, format!("{stop} "))]);
     }
+    if model.held
+        && let Some(next) = model.queue.front()
+    {
+        let count = model.queue.len();
+        let lines = format!("{indent}{count} {} held back: ", text::plural(count, "line"));
+        let room = usize::from(area.width).saturating_sub(text::width(&lines) + 30);
+        let next = text::shorten(&painter.escape(&next.text), room).into_owned();
+        let what = [(Role::Warning, lines), (Role::Text, next)];
+        let enter = keymap::label(keymap::Action::Enter, context(model), model.theme.charset);
+        let keys = format!("{enter} runs them, ^c drops them ");
+        return painter.line_with_end(area, 0, &what, &[(Role::Quiet, keys)]);
+    }
     if let Some(completion) = &model.line.completion {
         let mut line: Vec<Piece> = vec![(Role::Text, indent)];
         // The chosen one is always among those shown.

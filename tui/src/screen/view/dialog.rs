@@ -11,7 +11,7 @@ use super::{
     painter::Piece,
 };
 use crate::screen::{
-    dialog::{AddNode, Answer, Dialog, Field, PastedLines, Readiness, RemoveNode, is_outdated},
+    dialog::{AddNode, Answer, Dialog, Field, Leave, PastedLines, Readiness, RemoveNode, is_outdated},
     event::Plan,
     model::Model,
     text,
@@ -61,6 +61,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Op
             let title = format!(" Run {} lines? ", text::thousands(paste.lines.len() as u64));
             (title, paste_lines(painter, paste))
         }
+        Dialog::Leave(leave) => (" Leave? ".to_owned(), leave_cluster(leave)),
     };
     let boxed = screen.width >= 60 && screen.height >= 12;
     let frame = if boxed { 2 } else { 1 };
@@ -420,4 +421,19 @@ fn paste_lines(painter: &Painter<'_>, paste: &PastedLines) -> Vec<Row> {
     let question = format!("Run {} lines", text::thousands(paste.lines.len() as u64));
     rows.push(buttons(paste.field, &question, Readiness::Ready));
     rows
+}
+
+fn leave_cluster(leave: &Leave) -> Vec<Row> {
+    let what = match leave.keys {
+        Some(1) => "1 key, which ends".to_owned(),
+        Some(keys) => format!("{} keys, which end", text::thousands(keys)),
+        None => "keys perhaps, which end".to_owned(),
+    };
+    vec![
+        blank(),
+        row(CHECK, vec![(Role::Warning, "  This cluster lives in this process, in its memory.".to_owned())]),
+        row(CHECK, vec![(Role::Text, format!("  It holds {what} with it."))]),
+        blank(),
+        buttons(leave.field, "Leave", Readiness::Ready),
+    ]
 }

@@ -12,12 +12,16 @@ use crate::{
     session::view::{Health, NodeState},
 };
 
-pub(super) fn too_small(painter: &mut Painter<'_>, area: Rect) {
-    painter.line(area, 0, &[(Role::Warning, "window too small".to_owned())]);
+pub(super) fn too_small(painter: &mut Painter<'_>, area: Rect, alarms: usize) {
+    let said = match alarms {
+        0 => (Role::Warning, "window too small".to_owned()),
+        alarms => (Role::Bad, format!("ALARM {alarms}")),
+    };
+    painter.line(area, 0, &[said]);
 }
 
-pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) {
-    let live = liveness(model);
+pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style, alarms: usize) {
+    let live = liveness(model, alarms);
     let live_width = text::width(&live.1) + 2;
     let room = usize::from(area.width).saturating_sub(live_width);
     let separator = match style {
@@ -42,9 +46,10 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
     painter.line_with_end(area, 0, &pieces, &[live, (Role::Text, " ".to_owned())]);
 }
 
-fn liveness(model: &Model) -> Piece {
+fn liveness(model: &Model, alarms: usize) -> Piece {
     match model.liveness() {
         Liveness::Connecting => (Role::Warning, "CONNECTING".to_owned()),
+        Liveness::Live if alarms > 0 => (Role::Bad, format!("ALARM {alarms}")),
         Liveness::Live => (Role::Good, format!("LIVE {}", clock(model.data_at()))),
         Liveness::Stale(ms) => (Role::Bad, format!("STALE {}", text::age(ms))),
         Liveness::Frozen(at) => (Role::Warning, format!("FROZEN {}", clock(at))),

@@ -21,6 +21,8 @@ pub(super) enum Style {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Areas {
     pub(super) header: Rect,
+    /// Of the height that was asked for, if there is room.
+    pub(super) alarms: Rect,
     pub(super) nodes: Rect,
     pub(super) slots: Rect,
     pub(super) moves: Rect,
@@ -69,7 +71,7 @@ fn rows(count: usize) -> u16 {
     u16::try_from(count).unwrap_or(u16::MAX)
 }
 
-pub(super) fn areas(model: &Model, screen: Rect) -> Areas {
+pub(super) fn areas(model: &Model, screen: Rect, alarms: u16) -> Areas {
     let style = Style::of((screen.width, screen.height));
     match style {
         Style::Tiny => {
@@ -78,8 +80,8 @@ pub(super) fn areas(model: &Model, screen: Rect) -> Areas {
             let header = Rect { height: screen.height.saturating_sub(1).min(1), ..screen };
             Areas { header, prompt, ..Areas::default() }
         }
-        Style::Compact => compact(model, screen),
-        Style::Boxes | Style::Rules => full(model, screen, style == Style::Boxes),
+        Style::Compact => compact(model, screen, alarms),
+        Style::Boxes | Style::Rules => full(model, screen, style == Style::Boxes, alarms),
     }
 }
 
@@ -88,12 +90,13 @@ fn result_rows(model: &Model, screen: Rect) -> u16 {
     rows(model.result.rows.len()).clamp(1, share.max(1))
 }
 
-fn compact(model: &Model, screen: Rect) -> Areas {
+fn compact(model: &Model, screen: Rect, alarms: u16) -> Areas {
     let mut left = Rows { left: screen.height };
     let (header, prompt) = (left.some(1), left.some(1));
     let mut nodes = left.some(1);
     let mut result = left.some(1);
     let footer = left.some(1);
+    let alarms = left.some(alarms);
     // The head of the table, then up to three of its rows, before anything else gets one.
     nodes += left.some(rows(model.nodes.rows.len()).clamp(1, 3));
     let moves = left.some(u16::from(!model.shown.moves().is_empty() || unfinished(model)));
@@ -105,6 +108,7 @@ fn compact(model: &Model, screen: Rect) -> Areas {
         Areas::default(),
         &[
             (|areas| &mut areas.header, header),
+            (|areas| &mut areas.alarms, alarms),
             (|areas| &mut areas.nodes, nodes),
             (|areas| &mut areas.moves, moves),
             (|areas| &mut areas.events, events),
@@ -120,10 +124,11 @@ pub(super) fn unfinished(model: &Model) -> bool {
     model.shown.plans.iter().any(|plan| !plan.state.is_final())
 }
 
-fn full(model: &Model, screen: Rect, boxed: bool) -> Areas {
+fn full(model: &Model, screen: Rect, boxed: bool, alarms: u16) -> Areas {
     let frame = if boxed { 2 } else { 1 };
     let mut left = Rows { left: screen.height };
     let (header, prompt, hint, footer) = (left.some(1), left.some(1), left.some(1), left.some(1));
+    let alarms = left.some(alarms);
     let result = left.some(result_rows(model, screen));
 
     // Title row, rows, sum.
@@ -176,6 +181,7 @@ fn full(model: &Model, screen: Rect, boxed: bool) -> Areas {
         Areas::default(),
         &[
             (|areas| &mut areas.header, header),
+            (|areas| &mut areas.alarms, alarms),
             (|areas| &mut areas.nodes, nodes),
             (|areas| &mut areas.slots, slots),
             (|areas| &mut areas.moves, moves),

@@ -1,5 +1,6 @@
 //! Drawing: reads the model, writes cells. No state, no I/O; the same model and size give the same screen.
 
+mod alarms;
 mod command;
 mod dialog;
 mod events;
@@ -27,15 +28,17 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     let screen = frame.area();
     let style = Style::of((screen.width, screen.height));
     let boxed = style == Style::Boxes;
-    let areas = layout::areas(model, screen);
+    let troubles = super::alarms::alarms(&model.shown, model.as_of());
+    let areas = layout::areas(model, screen, alarms::rows(&troubles, screen.height));
     let mut painter = Painter { buffer: frame.buffer_mut(), theme: model.theme };
     painter.buffer.set_style(screen, model.theme.style(Role::Text));
 
     let mut cursor = command::prompt(model, &mut painter, areas.prompt);
     if style == Style::Tiny {
-        header::too_small(&mut painter, areas.header);
+        header::too_small(&mut painter, areas.header, troubles.len());
     } else {
-        header::draw(model, &mut painter, areas.header, style);
+        header::draw(model, &mut painter, areas.header, style, troubles.len());
+        alarms::draw(&troubles, &mut painter, areas.alarms, style);
         nodes::draw(model, &mut painter, areas.nodes, style);
         slots::draw(model, &mut painter, areas.slots, boxed);
         moves::draw(model, &mut painter, areas.moves, style);

@@ -333,7 +333,7 @@ fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column]
             Cell::Share => text::percent(slots as u64, SLOTS as u64, model.theme.charset),
             Cell::Keys => about(text::thousands(view.keys())),
             Cell::ShortKeys => about(text::short_count(view.keys())),
-            Cell::Ops => text::short_count(text::whole(view.ops_per_second())),
+            Cell::Ops => text::short_count(text::whole(view.ops_per_second_of_nodes())),
             Cell::Memory => text::short_bytes(figures().map(|figures| figures.used_memory).sum()),
             Cell::Clients => figures().map(|figures| figures.clients).sum::<u64>().to_string(),
             Cell::Letter

@@ -17,6 +17,8 @@ struct Stretch {
     role: Role,
 }
 
+/// Its owner is down.
+const DEAD: Stretch = Stretch { character: '!', role: Role::Bad };
 const NOBODY: Stretch = Stretch { character: '.', role: Role::Quiet };
 
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: bool) {
@@ -51,6 +53,8 @@ fn strip(model: &Model, width: usize) -> Vec<Stretch> {
     for (range, owner) in &known.topology.slots {
         owners[range.first().index()..=range.last().index()].fill(place_of(owner));
     }
+    let down = model.shown.nodes.iter().filter(|(_, node)| node.error.is_some());
+    let dead: Vec<usize> = down.filter_map(|(id, _)| place_of(id)).collect();
     let mut targets: Vec<Option<usize>> = vec![None; SLOTS];
     for one in &known.topology.moves {
         for range in &one.slots {
@@ -64,8 +68,11 @@ fn strip(model: &Model, width: usize) -> Vec<Stretch> {
                 let character = letter(*target).to_ascii_lowercase();
                 return Stretch { character, role: Role::Warning };
             }
-            most(&owners[slots])
-                .map_or(NOBODY, |place| Stretch { character: letter(place), role: Role::Owner(place) })
+            match most(&owners[slots]) {
+                None => NOBODY,
+                Some(place) if dead.contains(&place) => DEAD,
+                Some(place) => Stretch { character: letter(place), role: Role::Owner(place) },
+            }
         })
         .collect()
 }
@@ -99,6 +106,12 @@ fn legend(model: &Model, painter: &Painter<'_>, width: usize) -> Vec<Piece> {
             Role::Bad,
             format!("  . {} {} without owner", text::thousands(free as u64), text::plural(free, "slot")),
         );
+    }
+    let is_dead = |(id, node): (&NodeId, &crate::session::view::NodeView)| {
+        node.error.is_some() && model.shown.slots_of(id) > 0
+    };
+    if model.shown.nodes.iter().any(is_dead) {
+        push(&mut line, Role::Bad, format!("  {} owner down", DEAD.character));
     }
     for (place, id) in model.shown.nodes.keys().enumerate() {
         let text = painter.escape(&format!("  {}={id}", letter(place)));

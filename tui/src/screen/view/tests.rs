@@ -86,6 +86,23 @@ fn what_is_away_is_said_with_its_age() {
 }
 
 #[test]
+fn an_alarm_is_on_the_screen_at_every_size_and_only_then() {
+    let mut view = sample::cluster();
+    let well = screen(&sample::model((120, 36), Charset::Unicode, &view));
+    assert!(well.contains("LIVE") && !well.contains("ALARM"), "{well}");
+    let node = view.nodes.get_mut(&"4".parse().unwrap()).unwrap();
+    node.error = Some("refused".to_owned());
+    for size in [(200, 50), (120, 36), (80, 24), (40, 12), (20, 5), (19, 4)] {
+        let drawn = screen(&sample::model(size, Charset::Ascii, &view));
+        assert!(drawn.contains("ALARM 1"), "{size:?}: {drawn}");
+        let says = size.0 < 40 || drawn.contains("node 4 down");
+        let helps = size.0 < 120 || drawn.contains("start it again at 10.0.0.14:8001, or `remove 4`");
+        let strip = size.0 < 80 || drawn.contains("CC!!!!");
+        assert!(says && helps && strip, "{size:?}: {drawn}");
+    }
+}
+
+#[test]
 fn a_node_that_came_back_empty_is_in_the_table_and_among_the_events() {
     let mut view = sample::cluster();
     let loss = br#"{"node":"3","held":500,"now":0,"run_id_before":"a","run_id_after":"b","at_ms":1,"seen_by":"proxy p1",
@@ -167,6 +184,7 @@ fn the_help_has_every_key_of_the_table() {
 fn control_characters_of_the_data_are_written_out() {
     let mut model = answered((80, 24), Charset::Unicode);
     model.running = Some(crate::screen::model::Running {
+        source: None,
         run: 9,
         line: String::new(),
         since: sample::NOW,

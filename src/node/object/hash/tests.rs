@@ -1,0 +1,59 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{Hash, Limits};
+
+#[test]
+fn forms_change_where_redis_changes_them_and_never_back() {
+    let limits = Limits { fields: 2, length: 8 };
+    for (fields, encoding) in [
+        (&[("a", "1"), ("b", "2")][..], "listpack"),
+        (&[("a", "1"), ("b", "2"), ("c", "3")], "hashtable"),
+        (&[("a", "longer than 8")], "hashtable"),
+        (&[("longer than 8", "1")], "hashtable"),
+    ] {
+        let mut hash = Hash::default();
+        fields
+            .iter()
+            .for_each(|(field, value)| assert!(hash.set(field.as_bytes(), value.as_bytes(), limits)));
+        assert_eq!(hash.encoding(), encoding, "{fields:?}");
+        hash.remove(fields[0].0.as_bytes());
+        assert_eq!(hash.encoding(), encoding, "{fields:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn it_is_a_map(
+        steps in prop::collection::vec(("[a-c0-9]{0,3}|[a-z]{9}", "[a-z0-9]{0,10}", any::<bool>()), 0..200),
+        fields in 0..40_usize,
+    ) {
+        let limits = Limits { fields, length: 8 };
+        let (mut hash, mut model) = (Hash::default(), BTreeMap::new());
+        for (field, value, set) in steps {
+            if set {
+                let created = hash.set(field.as_bytes(), value.as_bytes(), limits);
+                prop_assert_eq!(created, model.insert(field.into_bytes(), value.into_bytes()).is_none());
+            } else {
+                let value = hash.get(field.as_bytes()).map(|value| value.to_vec());
+                prop_assert_eq!(value.as_ref(), model.get(field.as_bytes()));
+                prop_assert_eq!(hash.remove(field.as_bytes()), model.remove(field.as_bytes()).is_some());
+            }
+            prop_assert_eq!(hash.len(), model.len());
+        }
+        let all: BTreeMap<_, _> = hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect();
+        prop_assert_eq!(&all, &model);
+        let (mut scanned, mut cursor) = (BTreeMap::new(), 0);
+        loop {
+            cursor = hash.scan(cursor, 3, |field, value| { scanned.insert(field.to_vec(), value.to_vec()); });
+            if cursor == 0 {
+                break;
+            }
+        }
+        prop_assert_eq!(&scanned, &model);
+        if let Some(field) = hash.random(|field, _| field.to_vec()) {
+            prop_assert!(model.contains_key(&field));
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! Sorted sets: a listpack of members and scores in their order while they are few and short, else a table of scores beside a
+//! tree of the order.
+//!
+//! Whatever is asked for by score, name or position is a range of ranks first.
+
+mod order;
+mod range;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+pub use order::Member;
+use order::Order;
+pub use range::{LexBound, LexRange, ScoreBound, ScoreRange};
+
+use super::{
+    Element, Text,
+    dict::{Dict, Entry},
+    listpack::Listpack,
+    pairs::{self, Pairs},
+};
+use crate::protocol::number;
+
+/// Up to where a sorted set is one pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `zset-max-listpack-entries`.
+    pub members: usize,
+    /// `zset-max-listpack-value`, bytes of a member.
+    pub length: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { members: 128, length: 64 }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct SortedSet(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Packed(Listpack),
+    Large(Box<Large>),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Large {
+    scores: Dict<Member>,
+    order: Order,
+}
+
+impl Entry for Member {
+    fn key(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
+    fn heap(&self) -> usize {
+        self.name.heap()
+    }
+}
+
+/// What became of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It was not there.
+    Added,
+    /// It had another score.
+    Changed,
+    /// It had this score.
+    Same,
+}
+
+impl Default for SortedSet {
+    fn default() -> Self {
+        Self(Form::Packed(Listpack::default()))
+    }
+}
+
+impl PartialEq for SortedSet {
+    /// The same members with the same scores, however they are kept.
+    fn eq(&self, other: &Self) -> bool {
+        let pairs = |set: &Self| set.iter().map(|(name, score)| (name.to_vec(), score)).collect::<Vec<_>>();
+        self.len() == other.len() && pairs(self) == pairs(other)
+    }
+}
+
+/// The score that an element of a pack is.
+fn score_of(element: Element<'_>) -> f64 {
+    match element {
+        Element::Int(number) => number as f64,
+        Element::Bytes(text) => number::parse_f64(text).unwrap_or(f64::NAN),
+    }
+}
+
+/// Whole scores below this stand in a pack as integers, as Redis has it.
+const WHOLE: f64 = (i64::MAX / 2) as f64;
+
+/// A score as it stands in a pack.
+fn with_score<R>(score: f64, with: impl FnOnce(Element<'_>) -> R) -> R {
+    if score.abs() <= WHOLE && score.fract() == 0.0 {
+        return with(Element::Int(number::whole(score)));
+    }
+    with(Element::Bytes(number::format_double(score).as_bytes()))
+}
+
+impl SortedSet {
+    /// Of a pack that came from elsewhere; `None` if it is no sorted set.
+    #[must_use]
+    pub fn of_pack(pack: Listpack, limits: Limits) -> Option<Self> {
+        let mut last: Option<(f64, Vec<u8>)> = None;
+        let in_order = Pairs::of(&pack).all(|(name, score)| {
+            let this = (score_of(score), name.to_vec());
+            let fits = !this.0.is_nan()
+                && last.as_ref().is_none_or(|last| last.0 < this.0 || last.0 == this.0 && last.1 < this.1);
+            last = Some(this);
+            fits
+        });
+        if !pairs::is_well_formed(&pack) || !in_order {
+            return None;
+        }
+        let small = pack.count() / 2 <= limits.members
+            && Pairs::of(&pack).all(|(name, _)| name.text_len() <= limits.length);
+        let mut set = Self(Form::Packed(pack));
+        if !small {
+            set.make_large();
+        }
+        Some(set)
+    }
+
+    /// Members.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Form::Packed(pack) => pack.count() / 2,
+            Form::Large(large) => large.scores.len(),
+        }
+    }
+
+    /// No member: such a set is not kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory beside the struct itself.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.0 {
+            Form::Packed(pack) => pack.capacity(),
+            Form::Large(large) => size_of::<Large>() + large.scores.bytes() + large.order.bytes(),
+        }
+    }
+
+    /// What `OBJECT ENCODING` calls its form.
+    #[must_use]
+    pub fn encoding(&self) -> &'static str {
+        match &self.0 {
+            Form::Packed(_) => "listpack",
+            Form::Large(_) => "skiplist",
+        }
+    }
+
+    /// All of it, if it is one pack.
+    #[must_use]
+    pub fn pack(&self) -> Option<&Listpack> {
+        match &self.0 {
+            Form::Packed(pack) => Some(pack),
+            Form::Large(_) => None,
+        }
+    }
+
+    /// The score of a member.
+    #[must_use]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match &self.0 {
+            Form::Packed(pack) => {
+                pairs::find(pack, Element::of(member)).map(|at| score_of(pairs::second(pack, at)))
+            }
+            Form::Large(large) => large.scores.get(member).map(|member| member.score),
+        }
+    }
+
+    /// Gives a member a score, which is not NaN.
+    pub fn put(&mut self, member: &[u8], score: f64, limits: Limits) -> Put {
+        debug_assert!(!score.is_nan());
+        if let Form::Packed(pack) = &mut self.0 {
+            if let Some(at) = pairs::find(pack, Element::of(member)) {
+                if score_of(pairs::second(pack, at)) == score {
+                    return Put::Same;
+                }
+                pack.remove(at, 2);
+                insert_packed(pack, member, score);
+                return Put::Changed;
+            }
+            if pack.count() / 2 < limits.members && member.len() <= limits.length {
+                insert_packed(pack, member, score);
+                return Put::Added;
+            }
+            self.make_large();
+        }
+        let Form::Large(large) = &mut self.0 else { return Put::Same };
+        let name = Text::from(member);
+        match large.scores.change(member, |known| std::mem::replace(&mut known.score, score)) {
+            Some(before) if before == score => Put::Same,
+            Some(before) => {
+                large.order.remove(before, member);
+                large.order.insert(Member { score, name });
+                Put::Changed
+            }
+            None => {
+                large.scores.insert(Member { score, name: name.clone() });
+                large.order.insert(Member { score, name });
+                Put::Added
+            }
+        }
+    }
+
+    /// Takes a member out; its score if it was there.
+    pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
+        match &mut self.0 {
+            Form::Packed(pack) => {
+                let at = pairs::find(pack, Element::of(member))?;
+                let score = score_of(pairs::second(pack, at));
+                pack.remove(at, 2);
+                Some(score)
+            }
+            Form::Large(large) => {
+                let member = large.scores.remove(member)?;
+                large.order.remove(member.score, member.name.as_bytes());
+                Some(member.score)
+            }
+        }
+    }
+
+    fn make_large(&mut self) {
+        let mut large = Large::default();
+        for (name, score) in self.iter() {
+            let name = Text::of(name);
+            large.scores.insert(Member { score, name: name.clone() });
+            large.order.insert(Member { score, name });
+        }
+        self.0 = Form::Large(Box::new(large));
+    }
+
+    /// How many members stand before this one, and its score.
+    #[must_use]
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        match &self.0 {
+            Form::Packed(pack) => {
+                let wanted = Element::of(member);
+                let found = Pairs::of(pack).enumerate().find(|(_, (name, _))| *name == wanted);
+                found.map(|(rank, (_, score))| (rank, score_of(score)))
+            }
+            Form::Large(large) => {
+                let score = large.scores.get(member)?.score;
+                Some((large.order.rank(score, member), score))
+            }
+        }
+    }
+
+    /// How many members a test holds for; it holds for a beginning of the order.
+    fn count_before(&self, is_before: impl Fn(f64, &[u8]) -> bool) -> usize {
+        match &self.0 {
+            Form::Packed(pack) => Pairs::of(pack)
+                .take_while(|(name, score)| name.with(|name| is_before(score_of(*score), name)))
+                .count(),
+            Form::Large(large) => {
+                large.order.count_before(|member| is_before(member.score, member.name.as_bytes()))
+            }
+        }
+    }
+
+    /// The ranks of the members whose scores are in a range.
+    #[must_use]
+    pub fn ranks_by_score(&self, range: &ScoreRange) -> Range<usize> {
+        let start = self.count_before(|score, _| range.is_before(score));
+        start..self.count_before(|score, _| !range.is_behind(score)).max(start)
+    }
+
+    /// The ranks of the members whose names are in a range; all scores are the same, else nobody knows which they are.
+    #[must_use]
+    pub fn ranks_by_name(&self, range: &LexRange) -> Range<usize> {
+        let start = self.count_before(|_, name| range.is_before(name));
+        start..self.count_before(|_, name| !range.is_behind(name)).max(start)
+    }
+
+    /// Members with these ranks, in order or from the last to the first.
+    #[must_use]
+    pub fn range(
+        &self,
+        ranks: Range<usize>,
+        backwards: bool,
+    ) -> Box<dyn Iterator<Item = (Element<'_>, f64)> + '_> {
+        let count = ranks.len();
+        match &self.0 {
+            Form::Packed(pack) => {
+                let pairs = Pairs::of(pack).map(|(name, score)| (name, score_of(score)));
+                let part = pairs.skip(ranks.start).take(count);
+                if backwards {
+                    let part: Vec<_> = part.collect();
+                    Box::new(part.into_iter().rev())
+                } else {
+                    Box::new(part)
+                }
+            }
+            Form::Large(large) => {
+                if backwards {
+                    match ranks.end.checked_sub(1) {
+                        Some(last) if count > 0 => {
+                            Box::new(large.order.back_from(last).take(count).map(Member::pair))
+                        }
+                        _ => Box::new(std::iter::empty()),
+                    }
+                } else {
+                    Box::new(large.order.forth_from(ranks.start).take(count).map(Member::pair))
+                }
+            }
+        }
+    }
+
+    /// All members in order.
+    #[must_use]
+    pub fn iter(&self) -> Box<dyn Iterator<Item = (Element<'_>, f64)> + '_> {
+        self.range(0..self.len(), false)
+    }
+
+    /// Takes out the members with these ranks; says how many those were.
+    pub fn remove_ranks(&mut self, ranks: Range<usize>) -> usize {
+        let count = ranks.end.min(self.len()).saturating_sub(ranks.start);
+        if let Form::Packed(pack) = &mut self.0 {
+            if count > 0 {
+                let elements = pack.count();
+                pack.remove(pack.position(2 * ranks.start, elements), 2 * count);
+            }
+            return count;
+        }
+        let gone: Vec<Vec<u8>> = self.range(ranks, false).map(|(name, _)| name.to_vec()).collect();
+        for member in &gone {
+            self.remove(member);
+        }
+        gone.len()
+    }
+
+    /// Takes the first member out, or the last.
+    pub fn pop(&mut self, last: bool) -> Option<(Vec<u8>, f64)> {
+        let rank = if last { self.len().checked_sub(1)? } else { 0 };
+        let (name, score) =
+            self.range(rank..rank + 1, false).next().map(|(name, score)| (name.to_vec(), score))?;
+        self.remove_ranks(rank..rank + 1);
+        Some((name, score))
+    }
+
+    /// A member and its score that chance chooses.
+    pub fn random<R>(&self, show: impl FnOnce(Element<'_>, f64) -> R) -> Option<R> {
+        match &self.0 {
+            Form::Packed(pack) => {
+                let count = pack.count();
+                if count == 0 {
+                    return None;
+                }
+                let at = pack.position(2 * fastrand::usize(..count / 2), count);
+                Some(show(pack.get(at), score_of(pairs::second(pack, at))))
+            }
+            Form::Large(large) => large.scores.random().map(|member| {
+                let (name, score) = member.pair();
+                show(name, score)
+            }),
+        }
+    }
+
+    /// Shows members from `cursor` on, about `count` of a large set and all of a small one; returns the cursor for the rest.
+    pub fn scan(&self, cursor: u64, count: usize, mut show: impl FnMut(Element<'_>, f64)) -> u64 {
+        match &self.0 {
+            Form::Large(large) => large.scores.scan(cursor, count, |member| {
+                let (name, score) = member.pair();
+                show(name, score);
+            }),
+            Form::Packed(_) => {
+                self.iter().for_each(|(name, score)| show(name, score));
+                0
+            }
+        }
+    }
+}
+
+impl Member {
+    fn pair(&self) -> (Element<'_>, f64) {
+        (Element::Bytes(self.name.as_bytes()), self.score)
+    }
+}
+
+/// Puts a member that is not there into its place.
+fn insert_packed(pack: &mut Listpack, member: &[u8], score: f64) {
+    let mut at = pack.first();
+    while at < pack.end() {
+        let other = score_of(pairs::second(pack, at));
+        if other > score || other == score && pack.get(at).with(|name| name > member) {
+            break;
+        }
+        at = pack.next(pack.next(at));
+    }
+    pack.insert(at, Element::of(member));
+    let behind = pack.next(at);
+    with_score(score, |score| pack.insert(behind, score));
+}

@@ -1,0 +1,79 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{LexBound, LexRange, Limits, Put, ScoreBound, ScoreRange, SortedSet};
+
+#[test]
+fn forms_change_where_redis_changes_them_and_never_back() {
+    let limits = Limits { members: 2, length: 8 };
+    for (members, encoding) in
+        [(&["a", "b"][..], "listpack"), (&["a", "b", "c"], "skiplist"), (&["longer than 8"], "skiplist")]
+    {
+        let mut set = SortedSet::default();
+        members.iter().for_each(|member| assert_eq!(set.put(member.as_bytes(), 1.5, limits), Put::Added));
+        assert_eq!(set.encoding(), encoding, "{members:?}");
+        set.remove(members[0].as_bytes());
+        assert_eq!(set.encoding(), encoding, "{members:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn it_is_an_ordered_map(
+        steps in prop::collection::vec(("[a-d0-9]{1,3}|[a-z]{9}", -5..5_i32, 0..5_u8), 0..300),
+        members in 0..300_usize,
+        bounds in (-6..6_i32, -6..6_i32, any::<bool>(), any::<bool>()),
+    ) {
+        let limits = Limits { members, length: 8 };
+        let (mut set, mut model) = (SortedSet::default(), BTreeMap::<Vec<u8>, f64>::new());
+        for (name, score, what) in steps {
+            let (name, score) = (name.as_bytes(), f64::from(score) / 2.0);
+            if what < 4 {
+                let put = match model.insert(name.to_vec(), score) {
+                    None => Put::Added,
+                    Some(before) if before == score => Put::Same,
+                    Some(_) => Put::Changed,
+                };
+                prop_assert_eq!(set.put(name, score, limits), put);
+            } else {
+                prop_assert_eq!(set.remove(name), model.remove(name));
+            }
+        }
+        let mut ordered: Vec<(f64, Vec<u8>)> = model.iter().map(|(name, score)| (*score, name.clone())).collect();
+        ordered.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        let all: Vec<_> = set.iter().map(|(name, score)| (score, name.to_vec())).collect();
+        prop_assert_eq!(&all, &ordered);
+        for (rank, (score, name)) in ordered.iter().enumerate() {
+            prop_assert_eq!(set.rank(name), Some((rank, *score)));
+            prop_assert_eq!(set.score(name), Some(*score));
+        }
+        let (min, max, exclude_min, exclude_max) = bounds;
+        let bound = |score: i32, exclusive| ScoreBound { score: f64::from(score) / 2.0, exclusive };
+        let range = ScoreRange { min: bound(min, exclude_min), max: bound(max, exclude_max) };
+        let is_in = |score: f64| !range.is_before(score) && !range.is_behind(score);
+        let within: Vec<_> = ordered.iter().filter(|(score, _)| is_in(*score)).cloned().collect();
+        let ranks = set.ranks_by_score(&range);
+        let found: Vec<_> = set.range(ranks.clone(), false).map(|(name, score)| (score, name.to_vec())).collect();
+        prop_assert_eq!(&found, &within);
+        let mut back: Vec<_> = set.range(ranks.clone(), true).map(|(name, score)| (score, name.to_vec())).collect();
+        back.reverse();
+        prop_assert_eq!(&back, &within);
+        prop_assert_eq!(set.remove_ranks(ranks), within.len());
+        prop_assert_eq!(set.len(), ordered.len() - within.len());
+        let first = set.iter().next().map(|(name, score)| (name.to_vec(), score));
+        prop_assert_eq!(set.pop(false), first);
+    }
+
+    #[test]
+    fn names_of_one_score(names in prop::collection::btree_set("[a-d]{1,3}", 0..60), min in "[a-d]{0,2}", max in "[a-d]{0,2}", members in 0..70_usize) {
+        let mut set = SortedSet::default();
+        for name in &names {
+            set.put(name.as_bytes(), 0.0, Limits { members, length: 8 });
+        }
+        let range = LexRange { min: LexBound::Inclusive(min.clone().into()), max: LexBound::Exclusive(max.clone().into()) };
+        let found: Vec<Vec<u8>> = set.range(set.ranks_by_name(&range), false).map(|(name, _)| name.to_vec()).collect();
+        let expected: Vec<Vec<u8>> = names.iter().filter(|name| **name >= min && **name < max).map(|name| name.clone().into_bytes()).collect();
+        prop_assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,531 @@
+//! What `redis.…` does for scripts, and what becomes of errors.
+
+use std::{cell::RefCell, fmt, sync::atomic::Ordering::Relaxed};
+
+use mlua::{Lua, MultiValue, Table, Value as LuaValue};
+
+use super::{Digest, Failure, Rights, Running, convert, engine::MEMORY_MAX};
+use crate::{
+    command::{Flags, ResolveError, Spec, resolve},
+    connection::REDIS_VERSION,
+    node::{
+        commands::table,
+        exec::{
+            self, Stage,
+            memory::{NO_REPLICAS, OUT_OF_MEMORY},
+        },
+        pause,
+    },
+    protocol::{Args, Output, Value, Version, number::format_double},
+};
+
+/// An error that a script may catch: a reply, code first.
+#[derive(Clone, Debug)]
+struct Raised {
+    text: Vec<u8>,
+    /// It is that of a command, which has been counted.
+    is_counted: bool,
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.text))
+    }
+}
+
+impl std::error::Error for Raised {}
+
+pub(super) fn raise(text: impl Into<Vec<u8>>) -> mlua::Error {
+    mlua::Error::external(Raised { text: text.into(), is_counted: false })
+}
+
+/// The end of a script that somebody wants to end.
+pub(super) fn killed() -> mlua::Error {
+    raise("ERR Script killed by user with SCRIPT KILL.")
+}
+
+/// The text of an error without what was found on the stack.
+pub(super) fn text_of(error: &mlua::Error) -> String {
+    match error {
+        mlua::Error::CallbackError { cause, .. } => text_of(cause),
+        mlua::Error::ExternalError(error) => error.to_string(),
+        mlua::Error::RuntimeError(text) | mlua::Error::SyntaxError { message: text, .. } => text.clone(),
+        mlua::Error::MemoryError(_) => "not enough memory".to_owned(),
+        mlua::Error::BadArgument { cause, .. } => text_of(cause),
+        other => other.to_string(),
+    }
+}
+
+/// The reply in an error of ours, and whether it has been counted.
+fn reply_in(error: &mlua::Error) -> Option<(&[u8], bool)> {
+    match error {
+        mlua::Error::CallbackError { cause, .. } => reply_in(cause),
+        mlua::Error::ExternalError(error) => {
+            error.downcast_ref::<Raised>().map(|raised| (raised.text.as_slice(), raised.is_counted))
+        }
+        _ => None,
+    }
+}
+
+/// What `pcall` gives for an error: the text of ours and of tables with one, anything else as it is.
+pub(super) fn caught(lua: &Lua, error: LuaValue) -> mlua::Result<LuaValue> {
+    Ok(match error {
+        LuaValue::Error(error) => match reply_in(&error) {
+            Some((reply, _)) => LuaValue::String(lua.create_string(reply)?),
+            None => LuaValue::String(lua.create_string(text_of(&error))?),
+        },
+        LuaValue::Table(table) => match table.raw_get("err")? {
+            text @ LuaValue::String(_) => text,
+            _ => LuaValue::Table(table),
+        },
+        other => other,
+    })
+}
+
+/// So many functions of ours may lie between an error and the script.
+const LEVELS: usize = 8;
+
+/// The number that a value is.
+pub(super) fn number(value: &LuaValue) -> Option<f64> {
+    match value {
+        LuaValue::Integer(number) => Some(*number as f64),
+        LuaValue::Number(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// An error of a library, as Lua's own functions raise them: with the place of the call in front.
+pub(super) fn positioned(lua: &Lua, text: impl fmt::Display) -> mlua::Error {
+    let place = lua.inspect_stack(1, |debug| {
+        let source = debug.source();
+        let line = debug.current_line()?;
+        source.short_src.map(|name| format!("{name}:{line}: "))
+    });
+    mlua::Error::runtime(format!("{}{text}", place.flatten().unwrap_or_default()))
+}
+
+/// An error as a handler of a script's own gets it.
+pub(super) fn shown(lua: &Lua, error: LuaValue) -> mlua::Result<LuaValue> {
+    match error {
+        LuaValue::Error(error) => match reply_in(&error) {
+            Some((reply, _)) => convert::error_table(lua, reply),
+            None => Ok(LuaValue::String(lua.create_string(text_of(&error))?)),
+        },
+        other => Ok(other),
+    }
+}
+
+/// Makes a table of an error, with the place where it came up.
+pub(super) fn handle(lua: &Lua, error: LuaValue) -> mlua::Result<LuaValue> {
+    let table = match error {
+        LuaValue::Table(table) => table,
+        other => {
+            let text = match &other {
+                LuaValue::Error(error) => match reply_in(error) {
+                    Some((reply, _)) => reply.to_vec(),
+                    None => format!("ERR {}", text_of(error)).into_bytes(),
+                },
+                LuaValue::String(text) => [b"ERR ", &*text.as_bytes()].concat(),
+                other => format!("ERR {}", other.to_string()?).into_bytes(),
+            };
+            let table = lua.create_table()?;
+            table.raw_set("err", lua.create_string(text)?)?;
+            if matches!(&other, LuaValue::Error(error) if reply_in(error).is_some_and(|(_, counted)| counted))
+            {
+                table.raw_set(COUNTED, true)?;
+            }
+            table
+        }
+    };
+    // Level 0 is this, 1 what failed: perhaps a function of ours, with the script below it.
+    let place = (1..LEVELS).find_map(|level| {
+        lua.inspect_stack(level, |debug| {
+            let source = debug.source();
+            let of_script = source.what != "C" && source.source.as_deref() != Some("=prelude");
+            of_script.then(|| (source.source.map(std::borrow::Cow::into_owned), debug.current_line()))
+        })
+        .flatten()
+    });
+    if let Some((Some(source), Some(line))) = place {
+        table.raw_set("source", source)?;
+        table.raw_set("line", line)?;
+    }
+    Ok(LuaValue::Table(table))
+}
+
+/// The reply to a script that failed with this table.
+pub(super) fn failure(error: &LuaValue, name: &str) -> Failure {
+    let field = |name: &str| match error {
+        LuaValue::Table(table) => match table.raw_get(name) {
+            Ok(LuaValue::String(text)) => Some(text.as_bytes().to_vec()),
+            Ok(LuaValue::Integer(number)) => Some(number.to_string().into_bytes()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut text = error_text(error);
+    if let (Some(source), Some(line)) = (field("source"), field("line")) {
+        for part in [b" script: ", name.as_bytes(), b", on ", &source, b":", &line, b"."] {
+            text.extend_from_slice(part);
+        }
+    }
+    one_line(&mut text);
+    Failure { text, is_counted: is_counted(error) }
+}
+
+/// What marks the error of a command, which has been counted.
+pub(super) const COUNTED: &str = "ignore_error_stats_update";
+
+fn is_counted(error: &LuaValue) -> bool {
+    match error {
+        LuaValue::Table(table) => matches!(table.raw_get(COUNTED), Ok(LuaValue::Boolean(true))),
+        _ => false,
+    }
+}
+
+/// The error of a command that a script returns.
+pub(super) fn counted(returned: &LuaValue) -> Option<Failure> {
+    is_counted(returned).then(|| {
+        let text = error_text(returned);
+        let text = text.strip_prefix(b"-").map_or_else(|| text.clone(), <[u8]>::to_vec);
+        Failure { text, is_counted: true }
+    })
+}
+
+/// The text of an error that a handler made a table of.
+pub(super) fn error_text(error: &LuaValue) -> Vec<u8> {
+    let field = match error {
+        LuaValue::Table(table) => match table.raw_get("err") {
+            Ok(LuaValue::String(text)) => Some(text.as_bytes().to_vec()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut text = field.unwrap_or_else(|| match error {
+        // There was no memory left for a table.
+        LuaValue::Error(error) => format!("ERR {}", text_of(error)).into_bytes(),
+        LuaValue::String(text) => [b"ERR ", &*text.as_bytes()].concat(),
+        _ => b"ERR not enough memory".to_vec(),
+    });
+    one_line(&mut text);
+    text
+}
+
+fn one_line(text: &mut [u8]) {
+    for byte in text {
+        if matches!(byte, b'\r' | b'\n') {
+            *byte = b' ';
+        }
+    }
+}
+
+/// Whether an error reply ends the script unless it is caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Raise {
+    /// `redis.call`.
+    Yes,
+    /// `redis.pcall`.
+    No,
+}
+
+scoped_tls_hkt::scoped_thread_local!(
+    /// Of the script that runs on this thread.
+    static SESSION: for<'a> &'a (dyn Host + 'a)
+);
+
+/// What a session is to functions that know no lifetimes.
+trait Host {
+    /// `redis.call` and `redis.pcall`.
+    fn call(&self, lua: &Lua, args: Result<Args, String>, raises: Raise) -> mlua::Result<LuaValue>;
+    /// `redis.acl_check_cmd`: whether the caller's rights allow a command.
+    fn may_run(&self, words: &MultiValue) -> mlua::Result<bool>;
+    /// `redis.setresp`.
+    fn set_version(&self, words: &MultiValue) -> mlua::Result<()>;
+}
+
+/// What a script does with its session; nothing else calls what is of `redis.…`.
+fn with_session<R>(lua: &Lua, action: impl FnOnce(&dyn Host) -> mlua::Result<R>) -> mlua::Result<R> {
+    if !SESSION.is_set() {
+        return Err(raise("ERR redis.… is for scripts that run"));
+    }
+    // What Lua code wants is limited, what we give it is not: asking for memory that may be refused takes Lua 5.1 much longer.
+    lua.set_memory_limit(0)?;
+    let result = SESSION.with(|session| action(session));
+    lua.set_memory_limit(MEMORY_MAX)?;
+    result
+}
+
+/// A run of a script: what it works on.
+pub(super) struct Session<'a> {
+    work: RefCell<Work<'a>>,
+    running: &'a Running,
+    rights: Rights,
+    /// Those that the script was given.
+    keys: &'a [&'a [u8]],
+}
+
+struct Work<'a> {
+    stage: Stage<'a>,
+    version: Version,
+    output: Output,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(stage: Stage<'a>, rights: Rights, keys: &'a [&'a [u8]], running: &'a Running) -> Self {
+        let work = Work { stage, version: Version::Resp2, output: Output::default() };
+        Self { work: RefCell::new(work), running, rights, keys }
+    }
+
+    /// Runs scripts that work on it. Those of `redis.…` that need a session find it where they are called: on this thread.
+    pub(super) fn during<R>(&self, run: impl FnOnce() -> R) -> R {
+        SESSION.set(self, run)
+    }
+
+    /// What the script speaks.
+    pub(super) fn version(&self) -> Version {
+        self.work.borrow().version
+    }
+
+    /// Runs one command.
+    fn run(&self, work: &mut Work<'_>, args: &Args) -> Result<Value, String> {
+        let request = args.request().ok_or_else(|| NO_ARGUMENT.to_owned())?;
+        let spec = resolve(&request).map_err(|error| match error {
+            ResolveError::Arity { .. } => "ERR Wrong number of args calling Redis command from script",
+            ResolveError::UnknownCommand { .. } | ResolveError::UnknownSubcommand { .. } => UNKNOWN,
+        })?;
+        let row = table::row(spec).ok_or(UNKNOWN)?;
+        let Work { stage, version, output } = work;
+        if let Err(text) = self.allow(stage, spec) {
+            stage.node.stats.command(spec).rejected.add(1);
+            return Err(text);
+        }
+        if spec.flags.has(Flags::WRITE) || pause::may_change(spec) {
+            self.running.wrote();
+        }
+        output.clear();
+        let since = std::time::Instant::now();
+        let mut reborrowed =
+            Stage { store: &mut *stage.store, caller: &mut *stage.caller, node: stage.node, now: stage.now };
+        exec::call(&mut reborrowed, row, request, None, usize::MAX, output.encoder(*version));
+        if reborrowed.caller.tracking && spec.flags.has(Flags::READONLY) {
+            exec::remember_keys(&mut reborrowed, self.keys);
+        }
+        stage.node.stats.ran(spec, since.elapsed(), 1, stage.node.config.keeps_times());
+        stage.store.show(spec, &request, stage.caller, stage.node);
+        // Whoever waits is served after the script; whoever listens hears of each command.
+        stage.store.note_changes(stage.node, stage.now);
+        match Value::decode(&output.copy_from(0)) {
+            Ok(Some((value, _))) => Ok(value),
+            _ => Err("ERR the command gave no reply".to_owned()),
+        }
+    }
+
+    /// Whether the script may run a command.
+    fn allow(&self, stage: &Stage<'_>, spec: &'static Spec) -> Result<(), String> {
+        if spec.flags.has(Flags::NOSCRIPT) && !stage.node.scripts_call_all.load(Relaxed) {
+            return Err("ERR This Redis command is not allowed from script".to_owned());
+        }
+        if let Err(text) = exec::admit::may_run(spec, stage.caller, stage.node) {
+            let about_keys = text.contains("one of the keys");
+            return Err(if about_keys {
+                "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
+            } else {
+                "ERR The user executing the script can't run this command or subcommand"
+            }
+            .to_owned());
+        }
+        if spec.flags.has(Flags::WRITE) || pause::may_change(spec) {
+            if self.rights.read_only {
+                return Err("ERR Write commands are not allowed from read-only scripts.".to_owned());
+            }
+            if spec.flags.has(Flags::WRITE)
+                && stage.node.config.needs_replicas()
+                && !self.running.has_written()
+            {
+                return Err(NO_REPLICAS.to_owned());
+            }
+            if spec.flags.has(Flags::DENYOOM)
+                && stage.store.out_of_memory
+                && !self.rights.allow_oom
+                && !self.running.has_written()
+            {
+                return Err(OUT_OF_MEMORY.to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Host for Session<'_> {
+    fn set_version(&self, words: &MultiValue) -> mlua::Result<()> {
+        let words: Vec<&LuaValue> = words.iter().collect();
+        let [word] = words.as_slice() else {
+            return Err(raise("ERR redis.setresp() requires one argument."));
+        };
+        self.work.borrow_mut().version = match number(word) {
+            Some(2.0) => Version::Resp2,
+            Some(3.0) => Version::Resp3,
+            _ => return Err(raise("ERR RESP version must be 2 or 3.")),
+        };
+        Ok(())
+    }
+
+    fn may_run(&self, words: &MultiValue) -> mlua::Result<bool> {
+        if words.is_empty() {
+            return Err(raise(
+                "ERR Please specify at least one argument for this redis.acl_check_cmd() call",
+            ));
+        }
+        let work = self.work.borrow();
+        let args = arguments(words).map_err(raise)?;
+        let invalid = || raise("ERR Invalid command passed to redis.acl_check_cmd()");
+        let spec = args.request().and_then(|request| resolve(&request).ok()).ok_or_else(invalid)?;
+        Ok(exec::admit::may_run(spec, work.stage.caller, work.stage.node).is_ok())
+    }
+
+    fn call(&self, lua: &Lua, args: Result<Args, String>, raises: Raise) -> mlua::Result<LuaValue> {
+        let mut work = self.work.borrow_mut();
+        let version = work.version;
+        let reply = match args.and_then(|args| self.run(&mut work, &args)) {
+            Ok(reply) => reply,
+            Err(text) => {
+                work.stage.node.stats.error(text.as_bytes());
+                Value::Error(text.into())
+            }
+        };
+        match (&reply, raises) {
+            (Value::Error(text), Raise::Yes) => {
+                Err(mlua::Error::external(Raised { text: text.to_vec(), is_counted: true }))
+            }
+            _ => convert::to_lua(lua, &reply, version),
+        }
+    }
+}
+
+const UNKNOWN: &str = "ERR Unknown Redis command called from script";
+const NO_ARGUMENT: &str = "ERR Please specify at least one argument for this redis lib call";
+
+fn arguments(words: &MultiValue) -> Result<Args, String> {
+    if words.is_empty() {
+        return Err(NO_ARGUMENT.to_owned());
+    }
+    let mut args = Args::new();
+    for word in words {
+        let pushed = match word {
+            LuaValue::String(text) => args.push(&text.as_bytes()),
+            LuaValue::Integer(number) => args.push(format_double(*number as f64).as_bytes()),
+            LuaValue::Number(number) => args.push(format_double(*number).as_bytes()),
+            _ => return Err("ERR Lua redis lib command arguments must be strings or integers".to_owned()),
+        };
+        pushed.map_err(|error| error.to_string())?;
+    }
+    Ok(args)
+}
+
+/// Everything of `redis`.
+pub(super) fn install(lua: &Lua, api: &Table) -> mlua::Result<()> {
+    for (name, raises) in [("call", Raise::Yes), ("pcall", Raise::No)] {
+        let call = move |lua: &Lua, words: MultiValue| {
+            with_session(lua, |session| session.call(lua, arguments(&words), raises))
+        };
+        api.raw_set(name, lua.create_function(call)?)?;
+    }
+    let asks = |lua: &Lua, words: MultiValue| with_session(lua, |session| session.may_run(&words));
+    api.raw_set("acl_check_cmd", lua.create_function(asks)?)?;
+    let speaks = |lua: &Lua, words: MultiValue| with_session(lua, |session| session.set_version(&words));
+    api.raw_set("setresp", lua.create_function(speaks)?)?;
+    install_log(lua, api)?;
+    let replication =
+        [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)];
+    for (name, number) in replication {
+        api.raw_set(name, number)?;
+    }
+    let reply = |field: &'static str, prefix: bool| {
+        lua.create_function(move |lua, words: MultiValue| {
+            let table = lua.create_table()?;
+            let words: Vec<LuaValue> = words.into_iter().collect();
+            let [LuaValue::String(text)] = words.as_slice() else {
+                table.raw_set("err", "ERR wrong number or type of arguments")?;
+                return Ok(table);
+            };
+            let text = text.as_bytes().to_vec();
+            let text = match text.strip_prefix(b"-") {
+                Some(rest) if prefix => rest.to_vec(),
+                None if prefix && !text.contains(&b' ') => [b"ERR ", text.as_slice()].concat(),
+                _ => text,
+            };
+            table.raw_set(field, lua.create_string(text)?)?;
+            Ok(table)
+        })
+    };
+    api.raw_set("error_reply", reply("err", true)?)?;
+    api.raw_set("status_reply", reply("ok", false)?)?;
+    api.raw_set("sha1hex", lua.create_function(|_, words: MultiValue| sha1hex(&words))?)?;
+    api.raw_set("replicate_commands", lua.create_function(|_, _: MultiValue| Ok(true))?)?;
+    api.raw_set("set_repl", lua.create_function(|_, words: MultiValue| set_repl(&words))?)?;
+    api.raw_set("breakpoint", lua.create_function(|_, _: MultiValue| Ok(false))?)?;
+    api.raw_set("debug", lua.create_function(|_, _: MultiValue| Ok(()))?)?;
+    Ok(())
+}
+
+/// What of `redis` is there while a library is loaded too.
+pub(super) fn install_log(lua: &Lua, api: &Table) -> mlua::Result<()> {
+    for (name, number) in [("LOG_DEBUG", 0), ("LOG_VERBOSE", 1), ("LOG_NOTICE", 2), ("LOG_WARNING", 3)] {
+        api.raw_set(name, number)?;
+    }
+    // What INFO says: `a.b.c`, and as a number with a byte for each.
+    api.raw_set("REDIS_VERSION", REDIS_VERSION)?;
+    let parts = REDIS_VERSION.split('.').filter_map(|part| part.parse::<u8>().ok());
+    api.raw_set("REDIS_VERSION_NUM", parts.fold(0_u32, |number, part| number << 8 | u32::from(part)))?;
+    api.raw_set("log", lua.create_function(|_, words: MultiValue| log(&words))?)
+}
+
+fn sha1hex(words: &MultiValue) -> mlua::Result<String> {
+    if words.len() != 1 {
+        return Err(raise("ERR wrong number of arguments"));
+    }
+    let bytes = match words.front() {
+        Some(LuaValue::String(text)) => text.as_bytes().to_vec(),
+        Some(LuaValue::Integer(number)) => format_double(*number as f64).into_bytes(),
+        Some(LuaValue::Number(number)) => format_double(*number).into_bytes(),
+        _ => Vec::new(),
+    };
+    Ok(Digest::of(&bytes).as_str().to_owned())
+}
+
+/// The log of the daemon, with a level of Redis's.
+fn log(words: &MultiValue) -> mlua::Result<()> {
+    if words.len() < 2 {
+        return Err(raise("ERR redis.log() requires two arguments or more."));
+    }
+    let level = words
+        .front()
+        .and_then(number)
+        .ok_or_else(|| raise("ERR First argument must be a number (log level)."))?;
+    let texts = words.iter().skip(1).filter_map(|word| match word {
+        LuaValue::String(text) => Some(text.to_string_lossy()),
+        LuaValue::Integer(number) => Some(number.to_string()),
+        LuaValue::Number(number) => Some(format_double(*number)),
+        _ => None,
+    });
+    let text = texts.collect::<Vec<_>>().join(" ");
+    match level {
+        0.0 => tracing::trace!(target: "script", "{text}"),
+        1.0 => tracing::debug!(target: "script", "{text}"),
+        2.0 => tracing::info!(target: "script", "{text}"),
+        3.0 => tracing::warn!(target: "script", "{text}"),
+        _ => return Err(raise("ERR Invalid debug level.")),
+    }
+    Ok(())
+}
+
+/// There are no replicas, so where effects go is nowhere in any case.
+fn set_repl(words: &MultiValue) -> mlua::Result<()> {
+    if words.len() != 1 {
+        return Err(raise("ERR redis.set_repl() requires two arguments."));
+    }
+    match words.front().and_then(number) {
+        Some(0.0 | 1.0 | 2.0 | 3.0) => Ok(()),
+        _ => Err(raise("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),
+    }
+}

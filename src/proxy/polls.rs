@@ -1,0 +1,267 @@
+//! Asking every member for its figures: one task each, so that one that is slow or stopped delays nobody else's.
+//!
+//! Membership decides which tasks run. Not here: what is kept of the answers (`figures`) and what they say of lost keys
+//! (`losses`).
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    daemon::Proxy,
+    losses::{Observation, sight},
+    routing::{Access, Login, Member},
+};
+use crate::{
+    client::Connection,
+    cluster::loss::Sight,
+    id::NodeId,
+    protocol::{Value, info},
+    server::grpc::v1,
+    time::Millis,
+};
+
+/// Between two polls of a member.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A member that takes longer does not answer. With [`INTERVAL`] before it, whoever watches hears of a member that stopped
+/// within 3 seconds.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// Asks all members again and again, until the proxy stops. What they say of their keys is offered to `observations`; while
+/// nobody takes it there it is dropped, as the next answer says it again.
+pub(super) async fn run(proxy: Arc<Proxy>, observations: mpsc::Sender<Observation>, stop: CancellationToken) {
+    let mut changes = proxy.routing_changes();
+    let mut tasks = JoinSet::new();
+    let mut running: BTreeMap<NodeId, AbortHandle> = BTreeMap::new();
+    loop {
+        let routing = Arc::clone(&changes.borrow_and_update());
+        running.retain(|id, task| {
+            // One that ended saw its node gone, which may have come back before this was looked at.
+            let keep = !task.is_finished() && routing.members().any(|(_, member)| member.id == *id);
+            if !keep {
+                task.abort();
+            }
+            keep
+        });
+        for (_, member) in routing.members() {
+            running.entry(member.id.clone()).or_insert_with(|| {
+                tasks.spawn(follow(Arc::clone(&proxy), member.id.clone(), observations.clone()))
+            });
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = changes.changed() => if changed.is_err() { return },
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+}
+
+/// Forgets the figures of a member when its task ends, in whatever way.
+struct Forgets {
+    proxy: Arc<Proxy>,
+    id: NodeId,
+}
+
+impl Drop for Forgets {
+    fn drop(&mut self) {
+        self.proxy.live.forget(&self.id);
+    }
+}
+
+/// Asks one member until it is none.
+async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observation>) {
+    let _forgets = Forgets { proxy: Arc::clone(&proxy), id: id.clone() };
+    let mut timer = tokio::time::interval(INTERVAL);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut link = None;
+    let mut last: Option<Said> = None;
+    loop {
+        timer.tick().await;
+        let routing = proxy.routing();
+        // Looked up each time: it may have another address or login by now.
+        let Some(member) = routing.members().map(|(_, member)| member).find(|member| member.id == id) else {
+            return;
+        };
+        let said = match tokio::time::timeout(PATIENCE, ask(member, &mut link)).await {
+            Ok(Ok(said)) => Ok(said),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs_f64())),
+        };
+        match said {
+            Ok(mut said) => {
+                said.figures.ops_per_second = rate(last.as_ref(), &said);
+                if let Some(sight) = said.sight.take() {
+                    let owns_slots = routing.topology().slots.iter().any(|(_, owner)| *owner == id);
+                    let observation = Observation { node: id.clone(), sight, owns_slots };
+                    // Full: the watcher waits for the registry.
+                    let _ = observations.try_send(observation);
+                }
+                proxy.live.heard(&id, Ok(said.figures.clone()));
+                last = Some(said);
+            }
+            Err(error) => {
+                link = None;
+                proxy.live.heard(&id, Err(error));
+            }
+        }
+    }
+}
+
+/// A connection to a member, logged in.
+struct Link {
+    login: Login,
+    connection: Connection,
+}
+
+impl Link {
+    async fn open(login: &Login) -> Result<Self, String> {
+        let mut connection =
+            Connection::connect(&login.socket.to_string(), PATIENCE).await.map_err(|e| e.to_string())?;
+        let reply = connection.call(&["AUTH", &login.user, &login.secret]).await;
+        if let Some(error) = reply.map_err(|error| error.to_string())?.as_error() {
+            return Err(error.into_owned());
+        }
+        Ok(Self { login: login.clone(), connection })
+    }
+}
+
+/// What a member said.
+struct Said {
+    figures: v1::NodeFigures,
+    /// Of its keys.
+    sight: Option<Sight>,
+    /// By its own clock, microseconds since 1970; old servers do not tell.
+    clock_us: Option<u64>,
+    /// Of the process: another one counts from nothing.
+    run_id: String,
+}
+
+/// Asks one member, over the connection there is or a new one. A connection that was closed meanwhile is opened again
+/// once: only a member that does not answer that either is down.
+async fn ask(member: &Member, link: &mut Option<Link>) -> Result<Said, String> {
+    let login = match &member.access {
+        Access::Ready(login) => login,
+        Access::Closed(reason) => return Err(reason.clone()),
+    };
+    // Taken out: when this future is dropped for being late, the connection goes with it.
+    if let Some(mut open) = link.take().filter(|open| open.login == *login)
+        && let Ok(said) = info_of(member, &mut open.connection).await
+    {
+        *link = Some(open);
+        return Ok(said);
+    }
+    let mut open = Link::open(login).await?;
+    let said = info_of(member, &mut open.connection).await?;
+    *link = Some(open);
+    Ok(said)
+}
+
+async fn info_of(member: &Member, connection: &mut Connection) -> Result<Said, String> {
+    let asked = Instant::now();
+    let reply = connection.call(&["INFO"]).await.map_err(|error| error.to_string())?;
+    let latency = asked.elapsed();
+    if let Some(error) = reply.as_error() {
+        return Err(error.into_owned());
+    }
+    let Value::Bulk(text) = &reply else { return Err("INFO answered no text".to_owned()) };
+    let text = String::from_utf8_lossy(text);
+    let mut said = read(&text);
+    said.figures.id = member.id.to_string();
+    said.figures.at_ms = Millis::now().0.unsigned_abs();
+    said.figures.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    Ok(said)
+}
+
+/// Commands a second between two answers of the same process, by its own clock where it tells that; else what it says
+/// itself. So neither a proxy nor a member that stood still for a while makes up a rate.
+fn rate(before: Option<&Said>, now: &Said) -> f64 {
+    let Some(before) = before.filter(|before| before.run_id == now.run_id) else {
+        return now.figures.ops_per_second;
+    };
+    let elapsed_us = match (before.clock_us, now.clock_us) {
+        (Some(before), Some(now)) => now.saturating_sub(before),
+        _ => now.figures.at_ms.saturating_sub(before.figures.at_ms) * 1_000,
+    };
+    if elapsed_us == 0 || now.figures.commands < before.figures.commands {
+        // Its clock or its counters were set back.
+        return now.figures.ops_per_second;
+    }
+    (now.figures.commands - before.figures.commands) as f64 * 1e6 / elapsed_us as f64
+}
+
+/// What a text of `INFO` says.
+fn read(text: &str) -> Said {
+    let mut figures = v1::NodeFigures { reachable: true, ..v1::NodeFigures::default() };
+    let (mut clock_us, mut run_id) = (None, String::new());
+    for (field, value) in info::fields(text) {
+        let number = || value.trim().parse().unwrap_or_default();
+        match field {
+            "redis_version" if figures.version.is_empty() => figures.version = format!("redis {value}"),
+            "valkey_version" => figures.version = format!("valkey {value}"),
+            "run_id" => value.clone_into(&mut run_id),
+            "server_time_usec" => clock_us = value.trim().parse().ok(),
+            "uptime_in_seconds" => figures.uptime_seconds = number(),
+            "connected_clients" => figures.clients = number(),
+            "used_memory" => figures.used_memory = number(),
+            "maxmemory" => figures.max_memory = number(),
+            "total_commands_processed" => figures.commands = number(),
+            "instantaneous_ops_per_sec" => figures.ops_per_second = value.trim().parse().unwrap_or_default(),
+            _ => {
+                if let Some(database) = info::database(field, value) {
+                    figures.keys += database.keys;
+                    figures.expires += database.expires;
+                }
+            }
+        }
+    }
+    Said { figures, sight: sight(text), clock_us, run_id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_from_info() {
+        let said = read(
+            "# Server\r\nredis_version:7.0.15\r\nrun_id:ab\r\nuptime_in_seconds:9\r\nserver_time_usec:5000000\r\n\
+             # Memory\r\nused_memory:100\r\nmaxmemory:0\r\n# Stats\r\ntotal_commands_processed:77\r\n\
+             # Keyspace\r\ndb0:keys=3,expires=1,avg_ttl=0\r\ndb2:keys=4,expires=0\r\n",
+        );
+        let figures = &said.figures;
+        assert_eq!((figures.keys, figures.expires, figures.commands, figures.used_memory), (7, 1, 77, 100));
+        assert_eq!((figures.version.as_str(), figures.uptime_seconds), ("redis 7.0.15", 9));
+        assert_eq!((said.clock_us, said.run_id.as_str()), (Some(5_000_000), "ab"));
+    }
+
+    #[test]
+    fn a_rate_is_by_the_members_own_clock_and_of_one_process() {
+        let said = |run_id: &str, commands: u64, clock_us: Option<u64>, at_ms: u64| Said {
+            figures: v1::NodeFigures { commands, at_ms, ops_per_second: 1.0, ..v1::NodeFigures::default() },
+            sight: None,
+            clock_us,
+            run_id: run_id.to_owned(),
+        };
+        let first = said("a", 100, Some(1_000_000), 10);
+        for (before, now, expected) in [
+            (None, &first, 1.0),
+            // The proxy stood still for 9 s, or its clock jumped: the member counted 2 s.
+            (Some(&first), &said("a", 300, Some(3_000_000), 9_010), 100.0),
+            (Some(&first), &said("b", 300, Some(3_000_000), 2_010), 1.0),
+            (Some(&first), &said("a", 99, Some(3_000_000), 2_010), 1.0),
+            (Some(&said("a", 100, None, 10)), &said("a", 300, None, 2_010), 100.0),
+            (Some(&first), &said("a", 300, Some(1_000_000), 2_010), 1.0),
+        ] {
+            assert!((rate(before, now) - expected).abs() < 1e-9, "{expected}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! What an operator has to know now: one line for each trouble, the heaviest first, each with what to do about it.
+//!
+//! Pure: from a view and the time to its alarms. Not here: how they are drawn, and what is no trouble (events tell that).
+
+use redis_cluster::{cluster::member::NodeRecord, id::NodeId, slot::SLOTS, time::Millis};
+
+use super::text;
+use crate::session::view::{ClusterView, Health, NodeView, PlanState, ProxyView};
+
+/// A proxy may be this late with an epoch before that is a trouble, milliseconds: it looks again every few hundred.
+const EPOCH_LATE_MS: i64 = 3_000;
+/// A plan that failed is told for so long, milliseconds; afterwards only events and `show moves` do.
+const FAILED_TOLD_MS: i64 = 600_000;
+
+/// A trouble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// What is wrong since when, and what it does to clients.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Alarm {
+    fn new(text: String, remedy: impl Into<String>) -> Self {
+        Self { text, remedy: remedy.into() }
+    }
+}
+
+/// All troubles as of `now`, the heaviest first: data out of reach, data lost, the registry, plans, routing, and members
+/// without data.
+#[must_use]
+pub fn alarms(view: &ClusterView, now: Millis) -> Vec<Alarm> {
+    let mut alarms = Vec::new();
+    let mut down: Vec<(&NodeId, &NodeView, usize)> = view
+        .nodes
+        .iter()
+        .filter(|(_, node)| node.error.is_some())
+        .map(|(id, node)| (id, node, view.slots_of(id)))
+        .collect();
+    down.sort_by_key(|(_, _, slots)| std::cmp::Reverse(*slots));
+    alarms.extend(down.iter().filter(|(_, _, slots)| *slots > 0).map(|&(id, node, slots)| {
+        let share = slots as f64 * 100.0 / SLOTS as f64;
+        let keys = node.figures.as_ref().map_or_else(
+            || "its keys".to_owned(),
+            |figures| format!("{} keys", text::thousands(figures.keys)),
+        );
+        Alarm::new(
+            format!(
+                "node {id} down{}: {slots} slots ({share:.1}%), {keys} out of reach",
+                since(node.read_at, now)
+            ),
+            start_again(&node.record),
+        )
+    }));
+    let lost = view.losses.values().filter(|loss| view.nodes.contains_key(&loss.node));
+    alarms.extend(lost.map(|loss| Alarm::new(loss.describe(), format!("`ack {}` takes note", loss.node))));
+    if let Health::Down { since: down_since, error, refused } = &view.registry.health {
+        let what = if *refused { "does not let us in" } else { "does not answer" };
+        let since = since(*down_since, now);
+        alarms.push(Alarm::new(
+            format!("etcd {what}{since}: nothing can be added, moved or removed until it does"),
+            error.clone(),
+        ));
+    }
+    let unowned = view.slots_without_owner();
+    if view.topology.is_some() && unowned > 0 && !view.nodes.is_empty() && plans_unfinished(view) == 0 {
+        let text = format!("{unowned} slots have no owner: their keys cannot be read or written");
+        alarms.push(Alarm::new(text, "`show slots` says which; `add` gives them to a node"));
+    }
+    let failed = view.plans.last().filter(|plan| now.0 - plan.changed_at.0 < FAILED_TOLD_MS);
+    if let Some(plan) = failed
+        && let PlanState::Failed(why) = &plan.state
+    {
+        let text = format!("plan {} `{}` failed{}: {why}", plan.id, plan.words, since(plan.changed_at, now));
+        alarms.push(Alarm::new(text, "ask for it again once that is mended"));
+    }
+    of_proxies(view, now, &mut alarms);
+    alarms.extend(down.iter().filter(|(_, _, slots)| *slots == 0).map(|(id, node, _)| {
+        let text = format!("node {id} down{}: it owns no slots", since(node.read_at, now));
+        Alarm::new(text, start_again(&node.record))
+    }));
+    alarms
+}
+
+fn plans_unfinished(view: &ClusterView) -> usize {
+    view.plans.iter().filter(|plan| !plan.state.is_final()).count()
+}
+
+fn of_proxies(view: &ClusterView, now: Millis, alarms: &mut Vec<Alarm>) {
+    let answers = |(_, proxy): &(_, &ProxyView)| proxy.error.is_none();
+    if !view.nodes.is_empty() && view.proxies.is_empty() && view.registry.health.is_up() {
+        let text = "no proxy is registered: clients cannot reach the cluster".to_owned();
+        alarms.push(Alarm::new(text, "start `proxy_node ID ADDR ETCD`"));
+    }
+    if let Some(known) = view.topology.as_ref().filter(|known| now.0 - known.seen_at.0 > EPOCH_LATE_MS) {
+        let current = known.topology.epoch;
+        let behind = view.proxies.iter().filter(answers).filter(|(_, proxy)| proxy.record.epoch < current);
+        alarms.extend(behind.map(|(id, proxy)| {
+            let late = current.0 - proxy.record.epoch.0;
+            let text = format!("proxy {id} is {late} behind epoch {current}{}", since(known.seen_at, now));
+            Alarm::new(text, "a move waits for it; see its log, or stop it")
+        }));
+    }
+    if view.moves().is_empty() {
+        let held = view.proxies.iter().filter(answers).filter_map(|(id, proxy)| {
+            let held = proxy.figures.as_ref()?.held;
+            (held > 0).then_some((id, held))
+        });
+        alarms.extend(held.map(|(id, held)| {
+            let text = format!("proxy {id} holds {held} writes although nothing moves");
+            Alarm::new(text, "see its log; stopping it lets clients try again elsewhere")
+        }));
+    }
+    let down = view.proxies.iter().filter(|(_, proxy)| proxy.error.is_some());
+    alarms.extend(down.map(|(id, proxy)| {
+        let text = format!("proxy {id} down{}: its clients wait or have gone", since(proxy.read_at, now));
+        Alarm::new(text, format!("start it again at {}", proxy.record.address))
+    }));
+}
+
+/// ` 12s`; nothing when it was never heard of.
+fn since(at: Millis, now: Millis) -> String {
+    if at == Millis(0) { String::new() } else { format!(" {}", text::age((now.0 - at.0).max(0))) }
+}
+
+fn start_again(record: &NodeRecord) -> String {
+    format!("start it again at {}, or `remove {}`", record.address.host_port(), record.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screen::sample;
+
+    fn texts(view: &ClusterView, now: Millis) -> Vec<String> {
+        alarms(view, now).into_iter().map(|alarm| alarm.text).collect()
+    }
+
+    #[test]
+    fn a_cluster_that_is_well_has_none_and_troubles_come_by_weight() {
+        let well = || {
+            let mut view = sample::cluster();
+            let epoch = view.topology.as_ref().unwrap().topology.epoch;
+            for proxy in view.proxies.values_mut() {
+                proxy.record.epoch = epoch;
+            }
+            view
+        };
+        assert_eq!(texts(&well(), sample::NOW), [""; 0]);
+
+        let mut view = well();
+        let ids: Vec<NodeId> = view.nodes.keys().cloned().collect();
+        for id in [&ids[4], &ids[3]] {
+            let node = view.nodes.get_mut(id).unwrap();
+            (node.error, node.read_at) = (Some("refused".to_owned()), Millis(sample::NOW.0 - 12_000));
+        }
+        let loss = br#"{"node":"3","held":500,"now":88,"run_id_before":"a","run_id_after":"b","at_ms":1,
+            "seen_by":"proxy p1","times":1}"#;
+        let changes = vec![("losses/3".to_owned(), Some(loss.to_vec()))];
+        view.apply(crate::session::Change::Keys { revision: 18_343, changes }, sample::NOW);
+        view.proxies.values_mut().next().unwrap().error = Some("no answer".to_owned());
+        view.registry.health = Health::Down {
+            since: Millis(sample::NOW.0 - 4_000),
+            error: "refused".to_owned(),
+            refused: false,
+        };
+        let told = texts(&view, sample::NOW);
+        let begins = [
+            "node 4 down 12s: 4096 slots (25.0%), 3,120,221 keys out of reach",
+            "node 5 down 12s: 84 slots (0.5%), ",
+            "node 3 held 500 keys and came back with 88",
+            "etcd does not answer 4s",
+            "proxy p1 down",
+        ];
+        assert_eq!(told.len(), begins.len(), "{told:#?}");
+        for (text, begin) in told.iter().zip(begins) {
+            assert!(text.starts_with(begin), "{begin}: {told:#?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_may_be_late_for_a_moment_and_a_failed_plan_is_told_for_a_while() {
+        let mut view = sample::cluster();
+        view.topology.as_mut().unwrap().seen_at = sample::NOW;
+        let epoch = view.topology.as_ref().unwrap().topology.epoch;
+        for proxy in view.proxies.values_mut() {
+            proxy.record.epoch = redis_cluster::id::Epoch(epoch.0 - 1);
+        }
+        assert_eq!(texts(&view, sample::NOW), [""; 0]);
+        assert_eq!(texts(&view, Millis(sample::NOW.0 + 3_001)).len(), view.proxies.len());
+
+        let mut plan = view.plans.pop().unwrap();
+        (plan.state, plan.changed_at) = (PlanState::Failed("node 5 is full".to_owned()), sample::NOW);
+        view.plans.push(plan);
+        let told = texts(&view, sample::NOW);
+        assert!(told.len() == 1 && told[0].contains("failed 0s: node 5 is full"), "{told:?}");
+        view.proxies.clear();
+        let later = texts(&view, Millis(sample::NOW.0 + FAILED_TOLD_MS));
+        assert_eq!(later, ["no proxy is registered: clients cannot reach the cluster"]);
+    }
+}

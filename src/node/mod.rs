@@ -123,6 +123,15 @@ impl Node {
         self.store.lock_unless(|| self.state.script.elapsed().is_some_and(|running| running >= LONG))
     }
 
+    /// A client has said that it leaves: who has its reply to that and asks others finds no trace of it.
+    fn leave(&self, client: &Arc<Client>) {
+        if client.is_in_store()
+            && let Some(mut store) = self.store_unless_script()
+        {
+            store.leave(client);
+        }
+    }
+
     /// A client is gone.
     fn forget(&self, client: &Arc<Client>) {
         if client.is_in_store() {

@@ -246,13 +246,18 @@ impl Store {
         Some(waiter)
     }
 
-    /// A client is gone: nothing is kept for it, and what it was handed but could not be told of is back.
-    pub(super) fn forget(&mut self, client: &Arc<Client>, node: &NodeState, now: Millis) {
+    /// Nothing more is for a client: it has said that it leaves, or has gone. What it was served with is still its own.
+    pub(super) fn leave(&mut self, client: &Arc<Client>) {
         self.channels.remove(client.id);
         self.tracking.disable(client.id);
         self.pause.forget(client);
         self.monitors.retain(|monitor| monitor.id != client.id);
         self.unwatch(client);
+    }
+
+    /// A client is gone: nothing is kept for it, and what it was handed but could not be told of is back.
+    pub(super) fn forget(&mut self, client: &Arc<Client>, node: &NodeState, now: Millis) {
+        self.leave(client);
         self.end_waiting(client);
         if let Some((database, served)) = client.take_served() {
             let access = self.keyspace.access(now, false);

@@ -422,7 +422,10 @@ impl Connection {
         if input.has_requests() {
             match self.run(node, input, output) {
                 Stop::Room(needed) => self.room = Some(Room::new(needed)),
-                Stop::Close => self.closing = true,
+                Stop::Close => {
+                    self.closing = true;
+                    node.leave(&self.caller.client);
+                }
                 Stop::Blocked(limit) => self.blocked = Some(Waiting::for_key(limit)),
                 Stop::Aside(back) => self.blocked = Some(Waiting::for_aside(back)),
                 Stop::Paused(until) => self.blocked = Some(Waiting::for_unpause(until)),

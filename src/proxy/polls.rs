@@ -35,6 +35,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A member that takes longer does not answer. With [`INTERVAL`] before it, whoever watches hears of a member that stopped
 /// within 3 seconds.
 const PATIENCE: Duration = Duration::from_millis(1_500);
+/// A rate is not told of less. An answer that came late is followed by the next one at once, and two commands within two
+/// milliseconds are no thousand a second.
+const RATE_OVER_US: u64 = 500_000;
 
 /// Asks all members again and again, until the proxy stops. What they say of their keys is offered to `observations`; while
 /// nobody takes it there it is dropped, as the next answer says it again.
@@ -98,7 +101,8 @@ async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observ
         };
         match said {
             Ok(mut said) => {
-                said.figures.ops_per_second = rate(last.as_ref(), &said);
+                let measured = rate(last.as_ref(), &said);
+                said.figures.ops_per_second = measured.per_second;
                 if let Some(sight) = said.sight.take() {
                     let owns_slots = routing.topology().slots.iter().any(|(_, owner)| *owner == id);
                     let observation = Observation { node: id.clone(), sight, owns_slots };
@@ -106,7 +110,9 @@ async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observ
                     let _ = observations.try_send(observation);
                 }
                 proxy.live.heard(&id, Ok(said.figures.clone()));
-                last = Some(said);
+                if measured.ends {
+                    last = Some(said);
+                }
             }
             Err(error) => {
                 link = None;
@@ -181,21 +187,34 @@ async fn info_of(member: &Member, connection: &mut Connection) -> Result<Said, S
     Ok(said)
 }
 
+/// What was found out about a rate.
+struct Measured {
+    per_second: f64,
+    /// The next rate is measured from this answer on; else still from the one before.
+    ends: bool,
+}
+
 /// Commands a second between two answers of the same process, by its own clock where it tells that; else what it says
 /// itself. So neither a proxy nor a member that stood still for a while makes up a rate.
-fn rate(before: Option<&Said>, now: &Said) -> f64 {
+fn rate(before: Option<&Said>, now: &Said) -> Measured {
+    let of_itself = Measured { per_second: now.figures.ops_per_second, ends: true };
     let Some(before) = before.filter(|before| before.run_id == now.run_id) else {
-        return now.figures.ops_per_second;
+        return of_itself;
     };
     let elapsed_us = match (before.clock_us, now.clock_us) {
-        (Some(before), Some(now)) => now.saturating_sub(before),
-        _ => now.figures.at_ms.saturating_sub(before.figures.at_ms) * 1_000,
+        (Some(before), Some(now)) => now.checked_sub(before),
+        _ => now.figures.at_ms.checked_sub(before.figures.at_ms).map(|ms| ms * 1_000),
     };
-    if elapsed_us == 0 || now.figures.commands < before.figures.commands {
+    match (elapsed_us, now.figures.commands.checked_sub(before.figures.commands)) {
+        (Some(elapsed_us), Some(_)) if elapsed_us < RATE_OVER_US => {
+            Measured { per_second: before.figures.ops_per_second, ends: false }
+        }
+        (Some(elapsed_us), Some(commands)) => {
+            Measured { per_second: commands as f64 * 1e6 / elapsed_us as f64, ends: true }
+        }
         // Its clock or its counters were set back.
-        return now.figures.ops_per_second;
+        _ => of_itself,
     }
-    (now.figures.commands - before.figures.commands) as f64 * 1e6 / elapsed_us as f64
 }
 
 /// What a text of `INFO` says.
@@ -251,17 +270,22 @@ mod tests {
             clock_us,
             run_id: run_id.to_owned(),
         };
-        let first = said("a", 100, Some(1_000_000), 10);
-        for (before, now, expected) in [
-            (None, &first, 1.0),
+        let mut first = said("a", 100, Some(1_000_000), 10);
+        first.figures.ops_per_second = 7.0;
+        for (before, now, expected, ends) in [
+            (None, &first, 7.0, true),
             // The proxy stood still for 9 s, or its clock jumped: the member counted 2 s.
-            (Some(&first), &said("a", 300, Some(3_000_000), 9_010), 100.0),
-            (Some(&first), &said("b", 300, Some(3_000_000), 2_010), 1.0),
-            (Some(&first), &said("a", 99, Some(3_000_000), 2_010), 1.0),
-            (Some(&said("a", 100, None, 10)), &said("a", 300, None, 2_010), 100.0),
-            (Some(&first), &said("a", 300, Some(1_000_000), 2_010), 1.0),
+            (Some(&first), &said("a", 300, Some(3_000_000), 9_010), 100.0, true),
+            (Some(&first), &said("b", 300, Some(3_000_000), 2_010), 1.0, true),
+            (Some(&first), &said("a", 99, Some(3_000_000), 2_010), 1.0, true),
+            (Some(&said("a", 100, None, 10)), &said("a", 300, None, 2_010), 100.0, true),
+            (Some(&first), &said("a", 300, Some(999_999), 2_010), 1.0, true),
+            // An answer that was late, and the next one.
+            (Some(&first), &said("a", 102, Some(1_002_000), 12), 7.0, false),
+            (Some(&first), &said("a", 300, Some(1_000_000), 2_010), 7.0, false),
         ] {
-            assert!((rate(before, now) - expected).abs() < 1e-9, "{expected}");
+            let measured = rate(before, now);
+            assert!((measured.per_second - expected).abs() < 1e-9 && measured.ends == ends, "{expected}");
         }
     }
 }

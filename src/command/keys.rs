@@ -221,7 +221,9 @@ fn find(spec: &Spec, request: &Request<'_>, empty: EmptyRange) -> Result<KeyPosi
             found => found,
         },
         Some(ByCode::Set) => {
-            let reads = request.args_from(3).any(|word| word.eq_ignore_ascii_case(b"get"));
+            let reads = request
+                .args_from(3)
+                .any(|word| word.eq_ignore_ascii_case(b"get") || word.eq_ignore_ascii_case(b"ifeq"));
             let flags = if reads {
                 KeyFlags::of(&[KeyFlags::RW, KeyFlags::ACCESS, KeyFlags::UPDATE])
             } else {

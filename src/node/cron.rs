@@ -58,7 +58,7 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
     let deadline = Instant::now() + node.state.config.tick() / 4;
     let budget = EXPIRE_BUDGET * usize::try_from(node.state.config.expire_effort()).unwrap_or(1);
     loop {
-        let cycle = {
+        let unfinished = {
             // The thread has connections to serve, which are told of a script that takes long.
             let Some(mut store) = node.store_unless_script() else { return };
             let now = clock();
@@ -77,6 +77,7 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
             store.make_room(&node.state, now);
             let begun = Instant::now();
             let cycle = store.keyspace.expire_cycle(now, budget);
+            let no_more_fields = store.keyspace.expire_fields_cycle(now, budget);
             store.current = None;
             store.settle(&node.state, now);
             store.broadcast(&node.state, now);
@@ -84,9 +85,9 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
                 node.state.freer.free(garbage);
             }
             node.state.note_slow("expire-cycle", begun.elapsed(), now);
-            cycle
+            cycle.unfinished || !no_more_fields
         };
-        if !cycle.unfinished || Instant::now() >= deadline {
+        if !unfinished || Instant::now() >= deadline {
             return;
         }
         tokio::task::yield_now().await;

@@ -179,6 +179,7 @@ impl NodeState {
             misses: now.misses - base.misses,
             expired: now.expired - base.expired,
             evicted: now.evicted - base.evicted,
+            expired_fields: now.expired_fields - base.expired_fields,
         }
     }
 

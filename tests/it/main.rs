@@ -12,6 +12,7 @@ mod cross_protocol;
 mod differential;
 mod driver;
 mod driving;
+mod hash_fields;
 mod layers;
 mod losses;
 mod membership;

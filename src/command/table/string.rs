@@ -21,6 +21,12 @@ pub(super) const COMMANDS: &[Row] = &[
         .flags(&[WRITE, DENYOOM, FAST])
         .keys(&[at(1, &[RW, ACCESS, UPDATE])])
         .args(&[key("key", 0), integer("decrement")]),
+    row("delifeq", 3, "Delete a string if it has this value.")
+        .since("9.0.0")
+        .complexity("O(N), N the bytes of the value")
+        .flags(&[WRITE, FAST])
+        .keys(&[at(1, &[RW, ACCESS, DELETE])])
+        .args(&[key("key", 0), string("value")]),
     row("get", 2, "Read a string.")
         .flags(&[READONLY, FAST])
         .keys(&[at(1, &[RO, ACCESS])])
@@ -114,12 +120,21 @@ pub(super) const COMMANDS: &[Row] = &[
         .args(&[key("key", 0), integer("milliseconds"), string("value")]),
     row("set", -3, "Set a string, whatever type the key held; options for conditions and time to live.")
         .flags(&[WRITE, DENYOOM])
-        .keys(&[at(1, &[RW, ACCESS, UPDATE, VARIABLE_FLAGS]).notes("RW and ACCESS only with GET")])
+        .keys(&[at(1, &[RW, ACCESS, UPDATE, VARIABLE_FLAGS]).notes("RW and ACCESS only with GET or IFEQ")])
         .keys_by_code(ByCode::Set)
         .args(&[
             key("key", 0),
             string("value"),
-            one_of("condition", &[token("NX"), token("XX")]).optional().since("2.6.12"),
+            one_of(
+                "condition",
+                &[
+                    token("NX"),
+                    token("XX"),
+                    string("comparison-value").after("IFEQ").since("8.1.0"),
+                ],
+            )
+            .optional()
+            .since("2.6.12"),
             token("GET").optional().since("6.2.0"),
             one_of(
                 "expiration",

@@ -79,7 +79,7 @@ fn hsetnx(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 /// Replies with a value, or that there is none.
-fn reply_value(reply: &mut Encoder<'_>, value: Option<Element<'_>>) {
+pub(super) fn reply_value(reply: &mut Encoder<'_>, value: Option<Element<'_>>) {
     match value {
         Some(value) => reply_element(reply, value),
         None => reply.null(),
@@ -195,7 +195,7 @@ fn hincrby(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     };
     let sum =
         value.checked_add(by).ok_or(CommandError::other("ERR increment or decrement would overflow"))?;
-    hash.set(request.arg(2), itoa::Buffer::new().format(sum).as_bytes(), limits);
+    hash.update(request.arg(2), itoa::Buffer::new().format(sum).as_bytes(), limits);
     drop(hash);
     db.event(EventClass::Hash, "hincrby", key.bytes);
     reply.integer(sum);
@@ -220,7 +220,7 @@ fn hincrbyfloat(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         .checked_add(by)
         .ok_or(CommandError::other("ERR increment would produce NaN or Infinity"))?
         .to_text();
-    hash.set(request.arg(2), sum.as_bytes(), limits);
+    hash.update(request.arg(2), sum.as_bytes(), limits);
     drop(hash);
     db.event(EventClass::Hash, "hincrbyfloat", key.bytes);
     reply.bulk(&sum);

@@ -232,6 +232,7 @@ fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("expired_keys", keys.expired);
     lines.field("expired_stale_perc", "0.00");
     lines.zeros(&["expired_time_cap_reached_count"]);
+    lines.field("expired_subkeys", keys.expired_fields);
     lines.field("evicted_keys", keys.evicted);
     lines.zeros(&["evicted_clients"]);
     lines.field("keyspace_hits", keys.hits);

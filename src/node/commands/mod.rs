@@ -18,6 +18,7 @@ mod function;
 mod geo;
 mod geo_search;
 mod hash;
+mod hash_expire;
 mod help;
 mod hyperloglog;
 mod hyperloglog_debug;

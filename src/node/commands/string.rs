@@ -2,18 +2,19 @@
 
 use super::{
     expiry::{self, Unit},
-    support::{Outcome, is_word, reply_optional, with_value},
+    support::{Outcome, is_word, reply_optional, with_bytes, with_value},
 };
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{EventClass, RecordRef, Ttl},
+        keyspace::{Access, Db, Entry, EventClass, Key, RecordRef, Ttl},
     },
     protocol::Request,
     time::Millis,
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
+    ("delifeq", delifeq),
     ("get", get),
     ("getdel", getdel),
     ("getex", getex),
@@ -36,18 +37,20 @@ fn get(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 
 /// When a SET happens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Condition {
+enum Condition<'a> {
     #[default]
     Always,
     IfAbsent,
     IfPresent,
+    /// As Valkey has it since 8.1.
+    IfEqual(&'a [u8]),
 }
 
 /// What follows key and value in SET, or the key in GETEX. An expiry stays text until the command wants it, because
 /// Redis reports a wrong number later than a wrong word.
 #[derive(Clone, Copy, Debug, Default)]
 struct Options<'a> {
-    condition: Condition,
+    condition: Condition<'a>,
     get: bool,
     keep_ttl: bool,
     persist: bool,
@@ -66,10 +69,13 @@ impl<'a> Options<'a> {
         let set = of == OptionsOf::Set;
         let mut words = request.args_from(first);
         while let Some(word) = words.next() {
-            if set && is_word(word, "NX") && options.condition != Condition::IfPresent {
+            let unless = |other| options.condition == Condition::Always || options.condition == other;
+            if set && is_word(word, "NX") && unless(Condition::IfAbsent) {
                 options.condition = Condition::IfAbsent;
-            } else if set && is_word(word, "XX") && options.condition != Condition::IfAbsent {
+            } else if set && is_word(word, "XX") && unless(Condition::IfPresent) {
                 options.condition = Condition::IfPresent;
+            } else if set && is_word(word, "IFEQ") && options.condition == Condition::Always {
+                options.condition = Condition::IfEqual(words.next().ok_or(CommandError::Syntax)?);
             } else if set && is_word(word, "GET") {
                 options.get = true;
             } else if set && is_word(word, "KEEPTTL") && options.expiry.is_none() {
@@ -113,6 +119,7 @@ fn set(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         Condition::Always => true,
         Condition::IfAbsent => !db.contains(key, access.now),
         Condition::IfPresent => db.contains(key, access.now),
+        Condition::IfEqual(expected) => has_value(db, key, access, expected)?,
     };
     if allowed {
         with_value(request, 2, |value| db.set(key, value, ttl, access));
@@ -126,6 +133,30 @@ fn set(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         (false, true) => reply.ok(),
         (false, false) => reply.null(),
     }
+    Ok(())
+}
+
+fn has_value(
+    db: &mut Db,
+    key: Key<'_>,
+    access: Access,
+    expected: &[u8],
+) -> Result<bool, CommandError> {
+    let entry = db.write_string(key, access)?;
+    let value = entry.as_ref().and_then(Entry::string);
+    Ok(value.is_some_and(|value| with_bytes(value, |value| value == expected)))
+}
+
+/// As Valkey has it since 9.0.
+fn delifeq(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    let is_equal = has_value(db, key, access, request.arg(2))?;
+    if is_equal {
+        db.delete(key, access.now);
+        db.event(EventClass::Generic, "del", key.bytes);
+    }
+    reply.integer(i64::from(is_equal));
     Ok(())
 }
 

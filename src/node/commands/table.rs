@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use super::{
     acl, bitfield, bitmap, blocking, cluster, command, connection, counter, database, debug, dump, expire,
-    function, geo, geo_search, hash, hyperloglog, hyperloglog_debug, info, key, latency, lcs, list,
+    function, geo, geo_search, hash, hash_expire, hyperloglog, hyperloglog_debug, info, key, latency, lcs, list,
     list_move, list_search, object, observe, pubsub, scan, script, server, set, set_combine, sort, stream,
     stream_group, stream_info, stream_read, string, string_range, tracking, transaction, zset, zset_combine,
     zset_pop, zset_range,
@@ -47,6 +47,7 @@ pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
         geo::HANDLERS,
         geo_search::HANDLERS,
         hash::HANDLERS,
+        hash_expire::HANDLERS,
         hyperloglog::HANDLERS,
         hyperloglog_debug::HANDLERS,
         info::HANDLERS,

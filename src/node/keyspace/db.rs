@@ -6,6 +6,7 @@ use super::{
     aging::Aging,
     changes::{Change, Changes, EventClass},
     entry::Entry,
+    fields::Due,
     key::{Key, Place},
     prefetch::prefetch,
     record::{Record, RecordRef, Value},
@@ -59,6 +60,8 @@ pub struct Stats {
     pub expired: u64,
     /// Keys removed because there was no more room.
     pub evicted: u64,
+    /// Fields of hashes removed because their time had come.
+    pub expired_fields: u64,
 }
 
 impl std::iter::Sum for Stats {
@@ -68,6 +71,7 @@ impl std::iter::Sum for Stats {
             misses: sum.misses + one.misses,
             expired: sum.expired + one.expired,
             evicted: sum.evicted + one.evicted,
+            expired_fields: sum.expired_fields + one.expired_fields,
         })
     }
 }
@@ -125,6 +129,7 @@ pub struct Db {
     pub(super) stats: Stats,
     pub(super) changes: Changes,
     pub(super) bin: Bin,
+    pub(super) fields: Due,
     random: Random,
     /// Keys whose time has come are not there, and stay nevertheless: nothing is to change that others hear of.
     pub(super) keeps_expired: bool,
@@ -231,6 +236,12 @@ impl Db {
 
     /// Looks a key up to read it: counted as hit or miss, and as use.
     pub fn read(&mut self, key: Key<'_>, access: Access) -> Option<RecordRef<'_>> {
+        let at = self.find_to_read(key, access)?;
+        Some(self.record_at(key.place, at))
+    }
+
+    /// The cell of a key that is to be read: counted as hit or miss, and as use.
+    pub(super) fn find_to_read(&mut self, key: Key<'_>, access: Access) -> Option<usize> {
         let Some(at) = self.find(key, access.now) else {
             self.stats.misses += 1;
             self.changes.note(Change::Event(EventClass::Miss, "keymiss"), key.bytes);
@@ -238,7 +249,7 @@ impl Db {
         };
         self.stats.hits += 1;
         self.touch(key.place, at, access);
-        Some(self.slots[key.place.slot.index()].table(key.place.hash).0.at(at))
+        Some(at)
     }
 
     /// Looks a key up without using it (TYPE, TTL, OBJECT): counted as hit or miss.
@@ -324,6 +335,7 @@ impl Db {
         }
         let slot = place.slot.index();
         self.totals.records += record.as_ref().size();
+        Self::note_fields_of(&mut self.fields, record.as_ref());
         self.slots[slot].insert(place.hash, record, &mut self.totals);
         self.groups[slot / GROUP] += 1;
         self.len += 1;
@@ -353,6 +365,7 @@ impl Db {
         let slot = key.place.slot.index();
         let record = self.slots.get_mut(slot)?.remove(key.place.hash, key.bytes, &mut self.totals)?;
         self.count_removed(slot, 1, record.as_ref().size());
+        self.forget_fields_of(record.as_ref());
         Some(record)
     }
 
@@ -520,6 +533,7 @@ impl Db {
     pub fn clear(&mut self) -> Garbage {
         self.groups = Vec::new();
         self.totals = Totals::default();
+        self.fields = Due::default();
         self.changes.count += self.len as u64;
         Garbage {
             slots: vec![std::mem::take(&mut self.slots)],
@@ -531,7 +545,7 @@ impl Db {
     /// Bytes of tables, without the records.
     #[must_use]
     pub fn table_bytes(&self) -> usize {
-        size_of_val(&*self.slots) + self.totals.rings
+        size_of_val(&*self.slots) + self.totals.rings + self.fields.bytes()
     }
 
     /// Bytes of the records, with what malloc keeps for itself beside each.

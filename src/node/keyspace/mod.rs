@@ -15,6 +15,7 @@ pub mod db;
 pub mod entry;
 pub mod eviction;
 pub mod expire;
+mod fields;
 pub mod key;
 mod prefetch;
 pub mod record;

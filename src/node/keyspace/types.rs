@@ -9,10 +9,14 @@ use super::{
     changes::Change,
     db::{Access, Db},
     entry::Entry,
+    fields,
     key::Key,
     record::{Content, Record, RecordRef, Value},
 };
-use crate::node::object::{Hash, List, Object, Set, SortedSet, Stream};
+use crate::{
+    node::object::{Hash, List, Object, Set, SortedSet, Stream},
+    time::Millis,
+};
 
 /// The key holds a value of another type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,10 +46,12 @@ pub trait Collection: Default {
     fn into_object(self) -> Object;
     /// Such a collection is not kept.
     fn is_empty(&self) -> bool;
+    /// Something in it is to be taken out before anybody looks at it.
+    fn is_due(&self, now: Millis) -> bool;
 }
 
 macro_rules! collections {
-    ($($type:ident),*) => {$(
+    ($($type:ident: $is_due:expr),*) => {$(
         impl Collection for $type {
             fn of(object: &Object) -> Option<&Self> {
                 match object {
@@ -68,11 +74,22 @@ macro_rules! collections {
             fn is_empty(&self) -> bool {
                 $type::is_empty(self)
             }
+
+            fn is_due(&self, now: Millis) -> bool {
+                let is_due: fn(&Self, Millis) -> bool = $is_due;
+                is_due(self, now)
+            }
         }
     )*};
 }
 
-collections!(Hash, List, Set, SortedSet, Stream);
+collections!(
+    Hash: fields::is_due,
+    List: |_, _| false,
+    Set: |_, _| false,
+    SortedSet: |_, _| false,
+    Stream: |_, _| false
+);
 
 fn collection<C: Collection>(record: RecordRef<'_>) -> Result<&C, WrongType> {
     record.object().and_then(C::of).ok_or(WrongType)
@@ -108,7 +125,17 @@ impl Db {
         key: Key<'_>,
         access: Access,
     ) -> Result<Option<&C>, WrongType> {
-        self.read(key, access).map(collection::<C>).transpose()
+        let Some(at) = self.find_to_read(key, access) else { return Ok(None) };
+        if !self.without_due::<C>(key, at, access.now)? {
+            return Ok(None);
+        }
+        collection(self.record_at(key.place, at)).map(Some)
+    }
+
+    /// Takes out of a collection what is due; `false` if it has gone with that.
+    fn without_due<C: Collection>(&mut self, key: Key<'_>, at: usize, now: Millis) -> Result<bool, WrongType> {
+        let is_due = collection::<C>(self.record_at(key.place, at))?.is_due(now);
+        Ok(!is_due || self.expire_fields(key, at, now, usize::MAX))
     }
 
     /// A collection that was found a moment ago: not counted as anything. `None` also where something else is.
@@ -128,7 +155,10 @@ impl Db {
         key: Key<'a>,
         access: Access,
     ) -> Result<Option<Guard<'a, C>>, WrongType> {
-        self.find_to_write(key, access).map(|at| self.guard(key, at, false)).transpose()
+        match self.find_to_write(key, access) {
+            Some(at) if self.without_due::<C>(key, at, access.now)? => self.guard(key, at, false).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The same, and an empty one where there is none.
@@ -140,7 +170,9 @@ impl Db {
         key: Key<'a>,
         access: Access,
     ) -> Result<Guard<'a, C>, WrongType> {
-        if let Some(at) = self.find_to_write(key, access) {
+        if let Some(at) = self.find_to_write(key, access)
+            && self.without_due::<C>(key, at, access.now)?
+        {
             return self.guard(key, at, false);
         }
         let object = Box::new(C::default().into_object());
@@ -213,7 +245,12 @@ impl<C: Collection> Drop for Guard<'_, C> {
             if !self.created {
                 self.db.changes.report(Change::Removed, self.key.bytes);
             }
-        } else if self.created {
+            return;
+        }
+        if self.changed {
+            self.db.note_fields(self.key.place, self.at);
+        }
+        if self.created {
             self.db.changes.note(Change::Created, self.key.bytes);
             self.db.changes.report(Change::Written, self.key.bytes);
         } else if self.changed {

@@ -20,8 +20,10 @@ use super::{
 };
 use crc64::crc64;
 
-/// RDB version of Redis 7.0: what is written.
+/// RDB version of Redis 7.0: what is written, as far as it knows the types.
 pub const VERSION: u16 = 10;
+/// RDB version of Redis 7.4, of hashes with fields that expire.
+const VERSION_OF_EXPIRING_FIELDS: u16 = 12;
 /// RDB version of Redis 8.0: what is read, as far as the types are known.
 pub const NEWEST: u16 = 12;
 /// Version and checksum at the end of a payload.
@@ -45,6 +47,8 @@ const TYPE_LIST_QUICKLIST_2: u8 = 18;
 const TYPE_STREAM_2: u8 = 19;
 const TYPE_SET_LISTPACK: u8 = 20;
 const TYPE_STREAM_3: u8 = 21;
+const TYPE_HASH_METADATA: u8 = 24;
+const TYPE_HASH_LISTPACK_EX: u8 = 25;
 /// Stands in front of the source of a library of functions.
 const FUNCTION: u8 = 245;
 
@@ -81,6 +85,7 @@ pub enum Restored<'a> {
 #[must_use]
 pub fn dump(content: Content<'_>) -> Vec<u8> {
     let mut payload = Vec::new();
+    let mut version = VERSION;
     match content {
         Content::String(value) => {
             payload.push(TYPE_STRING);
@@ -95,10 +100,17 @@ pub fn dump(content: Content<'_>) -> Vec<u8> {
                 payload.push(TYPE_HASH_LISTPACK);
                 string::write_bytes(&mut payload, pack.as_bytes());
             }
-            None => {
-                payload.push(TYPE_HASH);
-                hash::write(&mut payload, hash);
-            }
+            None => match hash.next_deadline() {
+                Some(first) => {
+                    payload.push(TYPE_HASH_METADATA);
+                    hash::write_expiring(&mut payload, hash, first);
+                    version = VERSION_OF_EXPIRING_FIELDS;
+                }
+                None => {
+                    payload.push(TYPE_HASH);
+                    hash::write(&mut payload, hash);
+                }
+            },
         },
         Content::Set(set) => match set.integers() {
             Some(integers) => {
@@ -125,7 +137,7 @@ pub fn dump(content: Content<'_>) -> Vec<u8> {
             stream::write(&mut payload, stream);
         }
     }
-    sign(&mut payload);
+    sign(&mut payload, version);
     payload
 }
 
@@ -137,7 +149,7 @@ pub fn dump_functions<'s>(sources: impl Iterator<Item = &'s [u8]>) -> Vec<u8> {
         payload.push(FUNCTION);
         string::write_bytes(&mut payload, source);
     }
-    sign(&mut payload);
+    sign(&mut payload, VERSION);
     payload
 }
 
@@ -158,8 +170,8 @@ pub fn restore_functions(payload: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, PayloadEr
     Ok(sources)
 }
 
-fn sign(payload: &mut Vec<u8>) {
-    payload.extend_from_slice(&VERSION.to_le_bytes());
+fn sign(payload: &mut Vec<u8>, version: u16) {
+    payload.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64(payload);
     payload.extend_from_slice(&checksum.to_le_bytes());
 }
@@ -205,6 +217,10 @@ pub fn restore(payload: &[u8], forms: Forms) -> Result<Restored<'_>, PayloadErro
         TYPE_HASH_ZIPMAP => hash::read_zipmap(body, forms.hash).map(|(hash, _)| Object::Hash(hash)),
         TYPE_HASH_ZIPLIST => hash::read_ziplist(body, forms.hash).map(|(hash, _)| Object::Hash(hash)),
         TYPE_HASH_LISTPACK => hash::read_pack(body, forms.hash).map(|(hash, _)| Object::Hash(hash)),
+        TYPE_HASH_METADATA => hash::read_expiring(body, forms.hash).map(|(hash, _)| Object::Hash(hash)),
+        TYPE_HASH_LISTPACK_EX => {
+            hash::read_expiring_pack(body, forms.hash).map(|(hash, _)| Object::Hash(hash))
+        }
         TYPE_SET => set::read_members(body, forms.set).map(|(set, _)| Object::Set(set)),
         TYPE_SET_INTSET => set::read_integers(body, forms.set).map(|(set, _)| Object::Set(set)),
         TYPE_SET_LISTPACK => set::read_pack(body, forms.set).map(|(set, _)| Object::Set(set)),
@@ -224,7 +240,7 @@ pub fn restore(payload: &[u8], forms: Forms) -> Result<Restored<'_>, PayloadErro
 fn type_name(kind: u8) -> Option<&'static str> {
     Some(match kind {
         6 | 7 => "module value",
-        22..=25 => "hash whose fields expire",
+        22 | 23 => "hash whose fields expire, from before Redis 7.4",
         _ => return None,
     })
 }
@@ -288,7 +304,7 @@ mod tests {
         }
 
         #[test]
-        fn any_content_is_read_without_harm(kind in 0_u8..20, body: Vec<u8>) {
+        fn any_content_is_read_without_harm(kind in 0_u8..26, body: Vec<u8>) {
             let mut payload = vec![kind];
             payload.extend_from_slice(&body);
             payload.extend_from_slice(&VERSION.to_le_bytes());

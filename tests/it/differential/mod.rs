@@ -10,3 +10,9 @@ mod proxy;
 mod random;
 mod suite;
 mod table;
+
+/// Whether redis-server 7.0, to which everything is compared, has what came with this version.
+fn is_in_redis_7_0(since: &str) -> bool {
+    let mut numbers = since.split('.').map(|number| number.parse::<u32>().expect("a version"));
+    (numbers.next(), numbers.next()) <= (Some(7), Some(0))
+}

@@ -3,6 +3,8 @@
 
 use redis_cluster::command::{Arg, ArgKind, Spec};
 
+use super::is_in_redis_7_0;
+
 /// SplitMix64: a seed is all it takes to repeat a run.
 pub(super) struct Chance(u64);
 
@@ -153,7 +155,11 @@ fn push(arg: &Arg, pools: &Pools, chance: &mut Chance, words: &mut Vec<Vec<u8>>)
         }
         match arg.kind {
             ArgKind::Token => {}
-            ArgKind::OneOf(choices) => push(chance.pick(choices), pools, chance, words),
+            ArgKind::OneOf(choices) => {
+                let known: Vec<&Arg> =
+                    choices.iter().filter(|arg| arg.since.is_none_or(is_in_redis_7_0)).collect();
+                push(known[chance.below(known.len())], pools, chance, words);
+            }
             ArgKind::Block(parts) => parts.iter().for_each(|part| push(part, pools, chance, words)),
             _ => words.push(value(arg, pools, chance)),
         }

@@ -8,13 +8,16 @@ use redis_cluster::{
     protocol::{Batch, Encoder, Limits, Value, Version},
 };
 
-use super::peer::{Differences, Peer, cases, decode};
+use super::{
+    is_in_redis_7_0,
+    peer::{Differences, Peer, cases, decode},
+};
 
 const VERSIONS: [Version; 2] = [Version::Resp2, Version::Resp3];
 
 /// Whether the server to compare with has it.
 fn in_redis_7_0(spec: &Spec) -> bool {
-    !spec.since.starts_with("7.2")
+    is_in_redis_7_0(spec.since)
 }
 
 /// Our answer to a request, as a daemon gives it that has the whole table.
@@ -95,10 +98,28 @@ fn comparable_doc(value: Value) -> Value {
                 kept.push((field, Value::Null));
             }
             "subcommands" => kept.push((field, comparable_docs(value))),
+            "arguments" => kept.push((field, known_arguments(value))),
             _ => kept.push((field, value)),
         }
     }
     Value::Map(kept)
+}
+
+/// Those that the server to compare with has, too.
+fn known_arguments(value: Value) -> Value {
+    let Value::Array(arguments) = value else { panic!("no arguments: {value:?}") };
+    let known = |argument: &Value| {
+        let since = entries(argument.clone()).into_iter().find(|(field, _)| text(field) == "since");
+        since.is_none_or(|(_, since)| is_in_redis_7_0(&text(&since)))
+    };
+    let parts = |argument: Value| {
+        let fields = entries(argument).into_iter().map(|(field, value)| match text(&field).as_str() {
+            "arguments" => (field, known_arguments(value)),
+            _ => (field, value),
+        });
+        Value::Map(fields.collect())
+    };
+    Value::Array(arguments.into_iter().filter(known).map(parts).collect())
 }
 
 fn comparable_docs(value: Value) -> Value {

@@ -1,5 +1,7 @@
-//! Hashes: a listpack of fields and values while they are few and short, else a table.
+//! Hashes: a listpack of fields and values while they are few and short, else a table. When some of the fields expire, their
+//! times are kept beside it, so that other hashes pay nothing for that.
 
+mod deadlines;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +11,8 @@ use super::{
     listpack::Listpack,
     pairs::{self, Pairs},
 };
+use crate::time::Millis;
+use deadlines::Deadlines;
 
 /// Up to where a hash is one pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +37,14 @@ pub struct Hash(Form);
 enum Form {
     Packed(Listpack),
     Large(Box<Dict<Field>>),
+    /// Of these two, and stays so when no field expires any more.
+    Expiring(Box<Expiring>),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Expiring {
+    hash: Hash,
+    deadlines: Deadlines,
 }
 
 /// A field of a large hash.
@@ -65,8 +77,11 @@ impl Default for Hash {
 }
 
 impl PartialEq for Hash {
-    /// The same fields with the same values, however they are kept.
+    /// The same fields with the same values, which expire at the same times, however they are kept.
     fn eq(&self, other: &Self) -> bool {
+        if self.deadlines() != other.deadlines() {
+            return false;
+        }
         let has = |(field, value): (Element<'_>, Element<'_>)| {
             field.with(|field| other.get(field).is_some_and(|other| other.to_vec() == value.to_vec()))
         };
@@ -97,6 +112,7 @@ impl Hash {
         match &self.0 {
             Form::Packed(pack) => pack.count() / 2,
             Form::Large(dict) => dict.len(),
+            Form::Expiring(expiring) => expiring.hash.len(),
         }
     }
 
@@ -112,6 +128,9 @@ impl Hash {
         match &self.0 {
             Form::Packed(pack) => pack.capacity(),
             Form::Large(dict) => size_of::<Dict<Field>>() + dict.bytes(),
+            Form::Expiring(expiring) => {
+                size_of::<Expiring>() + expiring.hash.bytes() + expiring.deadlines.bytes()
+            }
         }
     }
 
@@ -121,15 +140,21 @@ impl Hash {
         match &self.0 {
             Form::Packed(_) => "listpack",
             Form::Large(_) => "hashtable",
+            Form::Expiring(expiring) => match expiring.hash.0 {
+                Form::Packed(_) => "listpackex",
+                _ => "hashtable",
+            },
         }
     }
 
-    /// All of it, if it is one pack.
+    /// All of it, if it is one pack and no field expires.
     #[must_use]
     pub fn pack(&self) -> Option<&Listpack> {
         match &self.0 {
             Form::Packed(pack) => Some(pack),
             Form::Large(_) => None,
+            Form::Expiring(_) if self.deadlines().is_some() => None,
+            Form::Expiring(expiring) => expiring.hash.pack(),
         }
     }
 
@@ -139,11 +164,24 @@ impl Hash {
         match &self.0 {
             Form::Packed(pack) => pairs::find(pack, Element::of(field)).map(|at| pairs::second(pack, at)),
             Form::Large(dict) => dict.get(field).map(|field| field.pair().1),
+            Form::Expiring(expiring) => expiring.hash.get(field),
         }
     }
 
-    /// Gives a field a value; `true` if it was not there.
+    /// Gives a field a value, and lets it live as long as it did; `true` if it was not there.
+    pub fn update(&mut self, field: &[u8], value: &[u8], limits: Limits) -> bool {
+        match &mut self.0 {
+            Form::Expiring(expiring) => expiring.hash.set(field, value, limits),
+            Form::Packed(_) | Form::Large(_) => self.set(field, value, limits),
+        }
+    }
+
+    /// Gives a field a value, and lets it live for ever; `true` if it was not there.
     pub fn set(&mut self, field: &[u8], value: &[u8], limits: Limits) -> bool {
+        if let Form::Expiring(expiring) = &mut self.0 {
+            expiring.deadlines.remove(field);
+            return expiring.hash.set(field, value, limits);
+        }
         if let Form::Packed(pack) = &mut self.0 {
             if field.len() <= limits.length && value.len() <= limits.length {
                 if let Some(at) = pairs::find(pack, Element::of(field)) {
@@ -181,7 +219,59 @@ impl Hash {
                 None => false,
             },
             Form::Large(dict) => dict.remove(field).is_some(),
+            Form::Expiring(expiring) => {
+                expiring.deadlines.remove(field);
+                expiring.hash.remove(field)
+            }
         }
+    }
+
+    /// Those of fields that expire, if there are any.
+    fn deadlines(&self) -> Option<&Deadlines> {
+        match &self.0 {
+            Form::Expiring(expiring) => Some(&expiring.deadlines).filter(|deadlines| deadlines.first().is_some()),
+            Form::Packed(_) | Form::Large(_) => None,
+        }
+    }
+
+    /// When a field expires.
+    #[must_use]
+    pub fn deadline(&self, field: &[u8]) -> Option<Millis> {
+        self.deadlines()?.of(field)
+    }
+
+    /// When the next field expires.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.deadlines()?.first()
+    }
+
+    /// Lets a field expire that is there.
+    pub fn set_deadline(&mut self, field: &[u8], deadline: Millis) {
+        if !matches!(self.0, Form::Expiring(_)) {
+            let hash = std::mem::take(self);
+            self.0 = Form::Expiring(Box::new(Expiring { hash, deadlines: Deadlines::default() }));
+        }
+        if let Form::Expiring(expiring) = &mut self.0 {
+            debug_assert!(expiring.hash.get(field).is_some(), "only what is there expires");
+            expiring.deadlines.set(field, deadline);
+        }
+    }
+
+    /// Lets a field live for ever; `false` if it does already.
+    pub fn persist(&mut self, field: &[u8]) -> bool {
+        match &mut self.0 {
+            Form::Expiring(expiring) => expiring.deadlines.remove(field).is_some(),
+            Form::Packed(_) | Form::Large(_) => false,
+        }
+    }
+
+    /// Takes out fields whose time has come, `most` of them; how many that were.
+    pub fn expire(&mut self, now: Millis, most: usize) -> usize {
+        let Form::Expiring(expiring) = &mut self.0 else { return 0 };
+        let Expiring { hash, deadlines } = &mut **expiring;
+        let due = std::iter::from_fn(|| deadlines.pop_before(now)).take(most);
+        due.map(|field| hash.remove(&field)).count()
     }
 
     fn make_large(&mut self) {
@@ -208,6 +298,7 @@ impl Hash {
                 let (name, value) = field.pair();
                 show(name, value)
             }),
+            Form::Expiring(expiring) => expiring.hash.random(show),
         }
     }
 
@@ -217,6 +308,7 @@ impl Hash {
         match &self.0 {
             Form::Packed(pack) => Box::new(Pairs::of(pack)),
             Form::Large(dict) => Box::new(dict.iter().map(Field::pair)),
+            Form::Expiring(expiring) => expiring.hash.iter(),
         }
     }
 
@@ -231,6 +323,7 @@ impl Hash {
                 Pairs::of(pack).for_each(|(name, value)| show(name, value));
                 0
             }
+            Form::Expiring(expiring) => expiring.hash.scan(cursor, count, show),
         }
     }
 }

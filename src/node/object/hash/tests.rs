@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{Hash, Limits};
+use crate::time::Millis;
 
 #[test]
 fn forms_change_where_redis_changes_them_and_never_back() {
@@ -55,5 +56,38 @@ proptest! {
         if let Some(field) = hash.random(|field, _| field.to_vec()) {
             prop_assert!(model.contains_key(&field));
         }
+    }
+}
+
+#[test]
+fn fields_expire_in_the_order_of_their_times() {
+    for limits in [Limits::default(), Limits { fields: 0, length: 0 }] {
+        let mut hash = Hash::default();
+        for field in 0..10_u8 {
+            hash.set(&[b'a' + field], b"v", limits);
+        }
+        assert_eq!((hash.next_deadline(), hash.expire(Millis(i64::MAX), 9)), (None, 0));
+        for (field, at) in [(b"c", 30), (b"b", 20), (b"a", 20), (b"d", 40), (b"e", 50), (b"d", 10)] {
+            hash.set_deadline(field, Millis(at));
+        }
+        assert_eq!(hash.encoding(), if limits.fields == 0 { "hashtable" } else { "listpackex" });
+        assert_eq!((hash.next_deadline(), hash.deadline(b"d")), (Some(Millis(10)), Some(Millis(10))));
+        assert!(hash.pack().is_none(), "its times are not in the pack");
+        // At its time a field is still there.
+        assert_eq!(hash.expire(Millis(10), 9), 0);
+        assert_eq!((hash.expire(Millis(21), 2), hash.len()), (2, 8));
+        assert_eq!((hash.expire(Millis(21), 2), hash.len()), (1, 7));
+        assert!(hash.get(b"a").is_none() && hash.get(b"b").is_none() && hash.get(b"d").is_none());
+        // A new value has no time, a changed one keeps it.
+        hash.update(b"c", b"w", limits);
+        assert_eq!(hash.deadline(b"c"), Some(Millis(30)));
+        hash.set(b"c", b"x", limits);
+        assert_eq!((hash.deadline(b"c"), hash.next_deadline()), (None, Some(Millis(50))));
+        assert!(hash.persist(b"e") && !hash.persist(b"e") && !hash.persist(b"none"));
+        assert_eq!((hash.next_deadline(), hash.len()), (None, 7));
+        hash.set_deadline(b"f", Millis(1));
+        let other = hash.clone();
+        assert!(hash.remove(b"f") && hash.next_deadline().is_none());
+        assert_ne!(hash, other);
     }
 }

@@ -4,7 +4,7 @@ use super::{
     help::help as help_lines,
     stream_group::no_group,
     stream_ids::{reply_entries, reply_entry, reply_id},
-    support::{Outcome, integer, is_word},
+    support::{Outcome, integer, is_word, wrong_subcommand},
 };
 use crate::{
     node::{
@@ -70,14 +70,7 @@ fn full(request: Request<'_>) -> Result<Option<usize>, CommandError> {
             // Less than nothing is what is usual.
             Ok(Some(usize::try_from(integer(count)?).unwrap_or(SHOWN)))
         }
-        _ => Err(CommandError::Bytes(
-            [
-                b"ERR unknown subcommand or wrong number of arguments for '",
-                request.arg(1),
-                b"'. Try XINFO HELP.",
-            ]
-            .concat(),
-        )),
+        _ => Err(wrong_subcommand(request)),
     }
 }
 

@@ -53,8 +53,14 @@ async fn what_was_written_last_is_there_and_what_was_before_has_gone() {
     let (_server, mut connection, most, last) = filled("allkeys-lru").await;
     assert_eq!(last, Value::Simple("OK".into()));
     assert!(field(&mut connection, "evicted_keys").await > 1000);
-    let used = field(&mut connection, "used_memory").await;
-    assert!(used <= most + most / 50 && used > most / 2, "{used} of {most}");
+    // On a busy machine a command does not get to the end of it, and housekeeping does the rest.
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
+    let mut used = field(&mut connection, "used_memory").await;
+    while used > most + most / 50 {
+        assert!(tokio::time::Instant::now() < deadline, "{used} of {most}");
+        used = field(&mut connection, "used_memory").await;
+    }
+    assert!(used > most / 2, "{used} of {most}");
     let newest = format!("key:{}", KEYS - 1);
     assert_eq!(connection.call(&["EXISTS", &newest]).await.unwrap(), Value::Integer(1));
 }

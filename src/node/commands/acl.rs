@@ -1,6 +1,9 @@
 //! ACL: users. What rules there are says [`crate::node::acl`].
 
-use super::{help::help as help_lines, support::Outcome};
+use super::{
+    help::help as help_lines,
+    support::{Outcome, wrong_subcommand},
+};
 use crate::{
     command::{Acl, TABLE},
     node::{
@@ -128,12 +131,7 @@ fn cat(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 reply.bulk(spec.name);
             }
         }
-        _ => {
-            let word = String::from_utf8_lossy(request.arg(1)).into_owned();
-            return Err(CommandError::other(format!(
-                "ERR unknown subcommand or wrong number of arguments for '{word}'. Try ACL HELP."
-            )));
-        }
+        _ => return Err(wrong_subcommand(request)),
     }
     Ok(())
 }

@@ -89,13 +89,17 @@ fn bitcount(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         2 => None,
         4 | 5 => {
             let (start, end) = (integer(request.arg(2))?, integer(request.arg(3))?);
+            // Nothing is counted before the unit is looked at, as in Redis.
+            if start < 0 && end < 0 && start > end {
+                reply.integer(0);
+                return Ok(());
+            }
             Some((start, end, unit(request.get(4))?))
         }
         _ => return Err(CommandError::Syntax),
     };
     let count = with_bytes(value, |bytes| match part {
         None => bits::count(bytes),
-        Some((start, end, _)) if start < 0 && end < 0 && start > end => 0,
         Some((start, end, unit)) => range(start, end, unit, bytes.len())
             .map_or(0, |(first, last)| bits::count_between(bytes, first, last)),
     });
@@ -119,8 +123,8 @@ fn bitpos(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     if request.len() > 6 {
         return Err(CommandError::Syntax);
     }
-    let unit = unit(request.get(5))?;
     let start = request.get(3).map_or(Ok(0), integer)?;
+    let unit = unit(request.get(5))?;
     let end = request.get(4).map(integer).transpose()?;
     let found = with_bytes(value, |bytes| {
         let (first, last) = range(start, end.unwrap_or(-1), unit, bytes.len())?;

@@ -6,7 +6,7 @@ use super::{
     debug_digest::Digest,
     help::help as help_lines,
     object::encoding_of,
-    support::{Outcome, int_or, integer, is_word},
+    support::{Outcome, int_or, integer, is_word, wrong_subcommand},
 };
 use crate::{
     node::{
@@ -82,12 +82,7 @@ fn debug(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             Ok(())
         }
         (b"jmap", _) => Err(CommandError::other("ERR DEBUG JMAP is for servers in Java")),
-        _ => {
-            let word = String::from_utf8_lossy(request.arg(1)).into_owned();
-            Err(CommandError::other(format!(
-                "ERR unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP."
-            )))
-        }
+        _ => Err(wrong_subcommand(request)),
     }
 }
 

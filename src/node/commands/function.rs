@@ -3,7 +3,7 @@
 use super::{
     help::help as help_lines,
     script::{failed, key_count, not_killed, run_aside, show},
-    support::{Outcome, as_c_string, is_word},
+    support::{Outcome, as_c_string, is_word, wrong_subcommand},
 };
 use crate::{
     node::{
@@ -68,13 +68,6 @@ fn call(ctx: &mut Context<'_>, request: Request<'_>, read_only: bool) -> Outcome
     ended.map_err(failed)
 }
 
-/// More arguments than the subcommand has.
-fn too_many(request: Request<'_>) -> CommandError {
-    let (before, behind) =
-        (b"ERR unknown subcommand or wrong number of arguments for '", b"'. Try FUNCTION HELP.");
-    CommandError::Bytes([&before[..], as_c_string(request.arg(1)), behind].concat())
-}
-
 fn load(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let last = request.len() - 1;
     let mut replace = false;
@@ -100,7 +93,7 @@ fn flush(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         (2, _) => {}
         (3, Some(word)) if is_word(word, "SYNC") || is_word(word, "ASYNC") => {}
         (3, _) => return Err(CommandError::other("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")),
-        _ => return Err(too_many(request)),
+        _ => return Err(wrong_subcommand(request)),
     }
     ctx.store.functions.flush();
     ctx.reply.ok();
@@ -142,7 +135,7 @@ fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 "ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
             ));
         }
-        _ => return Err(too_many(request)),
+        _ => return Err(wrong_subcommand(request)),
     };
     ctx.store.functions.restore(request.arg(2), policy, &ctx.node.script).map_err(failed)?;
     ctx.reply.ok();

@@ -1,6 +1,9 @@
 //! Channels: subscribing, and sending messages.
 
-use super::{help::help as help_lines, support::Outcome};
+use super::{
+    help::help as help_lines,
+    support::{Outcome, wrong_subcommand},
+};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
@@ -104,10 +107,7 @@ fn send(ctx: &mut Context<'_>, request: Request<'_>, kind: Kind) -> Outcome {
 
 fn channels(ctx: &mut Context<'_>, request: Request<'_>, kind: Kind) -> Outcome {
     if request.len() > 3 {
-        let text = String::from_utf8_lossy(request.arg(1)).into_owned();
-        return Err(CommandError::other(format!(
-            "ERR unknown subcommand or wrong number of arguments for '{text}'. Try PUBSUB HELP."
-        )));
+        return Err(wrong_subcommand(request));
     }
     let glob = request.get(2).map(|pattern| Glob::new(pattern, Case::Exact));
     let fits = |name: &&[u8]| glob.as_ref().is_none_or(|glob| glob.matches(name));

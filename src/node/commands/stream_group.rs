@@ -3,7 +3,7 @@
 use super::{
     help::help as help_lines,
     stream_ids::{end, loose, reply_entries, reply_entry, reply_id, start, strict},
-    support::{Outcome, as_c_string, integer, is_word},
+    support::{Outcome, as_c_string, integer, is_word, wrong_subcommand},
 };
 use crate::{
     node::{
@@ -31,14 +31,15 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("xpending", xpending),
 ];
 
+/// Words of `XGROUP CREATE` with each of its options once. They may be repeated, and more is refused late, as in Redis.
+const CREATE_WORDS: usize = 8;
+
+/// Words of `XGROUP SETID` with its option once.
+const SET_ID_WORDS: usize = 7;
+
 /// An error with names in it that need not be text.
 fn error(parts: &[&[u8]]) -> CommandError {
     CommandError::Bytes(parts.concat())
-}
-
-/// A word of the command as text.
-fn shown(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
 }
 
 /// Neither the key nor, if it is there, the group.
@@ -61,11 +62,7 @@ fn no_stream() -> CommandError {
 }
 
 /// Options behind the ID of `XGROUP CREATE` and `SETID`: whether to make the stream, and what the group has read.
-fn group_options(
-    request: Request<'_>,
-    name: &str,
-    creates: bool,
-) -> Result<(bool, Option<u64>), CommandError> {
+fn group_options(request: Request<'_>, creates: bool) -> Result<(bool, Option<u64>), CommandError> {
     let (mut make, mut read) = (false, None);
     let mut words = request.args_from(5);
     while let Some(word) = words.next() {
@@ -75,9 +72,7 @@ fn group_options(
         }
         let number = words.next().filter(|_| is_word(word, "ENTRIESREAD"));
         let Some(number) = number else {
-            return Err(CommandError::other(format!(
-                "ERR unknown subcommand or wrong number of arguments for '{name}'. Try XGROUP HELP."
-            )));
+            return Err(wrong_subcommand(request));
         };
         read = match integer(number)? {
             -1 => None,
@@ -91,13 +86,16 @@ fn group_options(
 }
 
 fn create(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let (make, read) = group_options(request, &shown(request.arg(1)), true)?;
+    let (make, read) = group_options(request, true)?;
     let (key, access) = (Key::new(request.arg(2)), ctx.access());
     let (name, id) = (request.arg(3), request.arg(4));
     let (db, reply) = ctx.db_and_reply();
     let last = db.write_collection::<Stream>(key, access)?.map(|stream| stream.last_id);
     if last.is_none() && !make {
         return Err(no_stream());
+    }
+    if request.len() > CREATE_WORDS {
+        return Err(wrong_subcommand(request));
     }
     let id = if id == b"$" { last.unwrap_or_default() } else { strict(id, 0)? };
     let exists = db.collection::<Stream>(key).is_some_and(|stream| stream.group(name).is_some());
@@ -111,13 +109,16 @@ fn create(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 fn set_id(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let (_, read) = group_options(request, &shown(request.arg(1)), false)?;
+    let (_, read) = group_options(request, false)?;
     let (key, access) = (Key::new(request.arg(2)), ctx.access());
     let name = request.arg(3);
     let (db, reply) = ctx.db_and_reply();
     let mut stream = db.write_collection::<Stream>(key, access)?.ok_or_else(no_stream)?;
     if stream.group(name).is_none() {
         return Err(no_group(key.bytes, name));
+    }
+    if request.len() > SET_ID_WORDS {
+        return Err(wrong_subcommand(request));
     }
     let id = if request.arg(4) == b"$" { stream.last_id } else { loose(request.arg(4), 0)? };
     stream.change_group(name, |group| (group.last_id, group.entries_read) = (id, read));

@@ -4,7 +4,7 @@ use super::{
     help::help as help_lines,
     stream_group::no_group,
     stream_ids::{reply_entries, reply_entry, reply_id},
-    support::{Outcome, integer, is_word},
+    support::{Outcome, integer, is_word, wrong_subcommand},
 };
 use crate::{
     node::{
@@ -35,10 +35,10 @@ fn number(reply: &mut Encoder<'_>, name: &str, number: u64) {
 }
 
 /// A number that may be unknown.
-fn known(reply: &mut Encoder<'_>, name: &str, number: Option<u64>) {
+fn known(reply: &mut Encoder<'_>, name: &str, number: Option<i64>) {
     reply.bulk(name);
     match number {
-        Some(number) => reply.integer(number.cast_signed()),
+        Some(number) => reply.integer(number),
         None => reply.null(),
     }
 }
@@ -70,14 +70,7 @@ fn full(request: Request<'_>) -> Result<Option<usize>, CommandError> {
             // Less than nothing is what is usual.
             Ok(Some(usize::try_from(integer(count)?).unwrap_or(SHOWN)))
         }
-        _ => Err(CommandError::Bytes(
-            [
-                b"ERR unknown subcommand or wrong number of arguments for '",
-                request.arg(1),
-                b"'. Try XINFO HELP.",
-            ]
-            .concat(),
-        )),
+        _ => Err(wrong_subcommand(request)),
     }
 }
 
@@ -111,7 +104,7 @@ fn stream(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         reply.bulk("name");
         reply.bulk(name);
         id(reply, "last-delivered-id", group.last_id);
-        known(reply, "entries-read", group.entries_read);
+        known(reply, "entries-read", group.entries_read.map(u64::cast_signed));
         known(reply, "lag", stream.lag(group));
         number(reply, "pel-count", group.pending().len() as u64);
         reply.bulk("pending");
@@ -164,7 +157,7 @@ fn groups(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         number(reply, "consumers", group.consumers().len() as u64);
         number(reply, "pending", group.pending().len() as u64);
         id(reply, "last-delivered-id", group.last_id);
-        known(reply, "entries-read", group.entries_read);
+        known(reply, "entries-read", group.entries_read.map(u64::cast_signed));
         known(reply, "lag", stream.lag(group));
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::{
     set_combine::put_result,
-    support::{Outcome, gone, integer, is_word},
+    support::{Outcome, as_c_string, gone, integer, is_word},
     zset::Members,
 };
 use crate::{
@@ -55,6 +55,7 @@ fn score_bound(argument: &[u8]) -> Option<ScoreBound> {
         number => (false, number),
     };
     // As `strtod` has it: nothing at all is 0, blanks may stand in front, and what rounds to zero or infinity is that.
+    let number = as_c_string(number);
     let score = match number.trim_ascii_start() {
         b"" if !number.is_empty() => return None,
         b"" => 0.0,

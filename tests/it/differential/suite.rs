@@ -88,8 +88,16 @@ impl Bound {
     /// Whether a request can be asked that leads here.
     fn allows(self, pair: &Pair<'_>, spec: &Spec, request: &[Vec<u8>]) -> bool {
         let is_exact = is_exact(spec) && pair.exceptions.iter().all(|(name, ..)| *name != spec.name);
-        (!self.transaction || is_exact) && (!self.to_one_node(pair) || (pair.queued)(request))
+        (!self.transaction || is_exact)
+            && (!self.to_one_node(pair) || (pair.queued)(request))
+            && !lives_beyond_time(spec, request)
     }
+}
+
+/// `RESTORE` of a key that lives longer than time can tell: redis-server 7.0 wraps around and drops it, a node keeps it.
+fn lives_beyond_time(spec: &Spec, request: &[Vec<u8>]) -> bool {
+    let ttl = request.get(2).and_then(|word| std::str::from_utf8(word).ok()?.parse::<i64>().ok());
+    spec.name == "restore" && ttl.is_some_and(|ttl| ttl > i64::MAX / 2)
 }
 
 /// Commands that chance may not call, and why.

@@ -356,9 +356,10 @@ impl Stream {
         None
     }
 
-    /// How many entries a group has still to read, if that can be told.
+    /// How many entries a group has still to read, if that can be told. Less than none if it was told to have read more than
+    /// there ever were.
     #[must_use]
-    pub fn lag(&self, group: &Group) -> Option<u64> {
+    pub fn lag(&self, group: &Group) -> Option<i64> {
         if self.entries_added == 0 {
             return Some(0);
         }
@@ -366,7 +367,7 @@ impl Stream {
             Some(read) if !self.has_tombstones(group.last_id) => read,
             _ => self.entries_up_to(group.last_id)?,
         };
-        Some(self.entries_added.saturating_sub(read))
+        Some(self.entries_added.wrapping_sub(read).cast_signed())
     }
 
     /// A group is handed an entry: what it has read is counted on.

@@ -1,9 +1,9 @@
 //! Fields of hashes that expire, and what newer servers have that the one to compare with has not: replies as the command
 //! reference and the tests of Redis 7.4 and 8.0 have them.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
-use cluster_fixture::{Server, node};
+use cluster_fixture::{Server, console, etcd, node, proxy, redis_server};
 use redis_cluster::{
     client::Connection,
     protocol::{Value, quote},
@@ -138,4 +138,64 @@ async fn times_are_in_payloads() {
         ask(&mut two, "COPY h copy REPLACE").await;
         assert_eq!(ask(&mut two, "HPEXPIRETIME copy FIELDS 1 f1").await, format!("[{at}]"));
     }
+}
+
+/// Slots with such hashes move while fields expire: what lives is there with its time, and what is over is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn times_move_with_their_slots() {
+    const HASHES: usize = 2_000;
+    let (Some(etcd), Some(stock)) = (etcd(), redis_server()) else { return };
+    let proxy = proxy("1", &etcd.url());
+    let nodes = [node("1"), node("2")];
+    let console = async |words: &[&str]| {
+        let mut command = tokio::process::Command::from(console());
+        let output = command.arg(etcd.url()).args(words).stdin(Stdio::null()).output().await.unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+        )
+    };
+    let (done, text) = console(&["add", "1", &format!("http://{}", nodes[0].address())]).await;
+    assert!(done, "{text}");
+    let mut client = connect(&proxy).await;
+    let at = Millis::now().0 + 10_000_000;
+    for number in 0..HASHES {
+        client.queue(&["HSET", &format!("h{number}"), "stays", "1", "later", "2", "soon", "3"]);
+        client.queue(&["HPEXPIREAT", &format!("h{number}"), &at.to_string(), "FIELDS", "1", "later"]);
+        let soon = (number % 1_000).to_string();
+        client.queue(&["HPEXPIRE", &format!("h{number}"), &soon, "FIELDS", "1", "soon"]);
+    }
+    client.flush().await.unwrap();
+    for _ in 0..HASHES {
+        assert_eq!(client.read().await.unwrap(), Value::Integer(3));
+        assert_eq!(line(&client.read().await.unwrap()), "[1]");
+        assert!(matches!(line(&client.read().await.unwrap()).as_str(), "[1]" | "[2]"));
+    }
+    let (done, text) = console(&["add", "2", &format!("http://{}", nodes[1].address())]).await;
+    assert!(done, "{text}");
+    let look = async |client: &mut Connection| {
+        for number in 0..HASHES {
+            client.queue(&["HPEXPIRETIME", &format!("h{number}"), "FIELDS", "2", "stays", "later"]);
+        }
+        client.flush().await.unwrap();
+        for number in 0..HASHES {
+            assert_eq!(line(&client.read().await.unwrap()), format!("[-1 {at}]"), "h{number}");
+        }
+    };
+    look(&mut client).await;
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
+    while ask(&mut client, "HLEN h999").await != "2" {
+        assert!(tokio::time::Instant::now() < deadline);
+    }
+    for server in &nodes {
+        let size: usize = ask(&mut connect(server).await, "DBSIZE").await.parse().unwrap();
+        assert!(size > HASHES / 3, "{size}");
+    }
+    // A server that knows no such fields takes none: the plan says so, and all is where it was.
+    let (done, text) = console(&["add", "3", &format!("redis://{}", stock.address())]).await;
+    assert!(!done, "{text}");
+    assert!(text.contains("cannot take the value of \"h") && text.contains("fields expire"), "{text}");
+    assert!(!text.contains("again and again"), "{text}");
+    look(&mut client).await;
+    assert_eq!(ask(&mut connect(&stock).await, "DBSIZE").await, "0");
 }

@@ -101,6 +101,13 @@ impl DriverError {
     }
 }
 
+impl DriverError {
+    /// Whether trying again changes nothing.
+    const fn is_for_good(&self) -> bool {
+        matches!(self, Self::Taken(_) | Self::Peer(PeerError::Untaken { .. }))
+    }
+}
+
 impl From<Unreadable> for DriverError {
     fn from(record: Unreadable) -> Self {
         Self::Record(Box::new(record.into()))

@@ -42,6 +42,9 @@ pub(super) enum Advance {
     },
 }
 
+/// What is said of a reason that did not go away.
+const TRIED: &str = " (tried again and again)";
+
 /// How often progress is written down.
 const REPORT: Duration = Duration::from_millis(500);
 
@@ -97,7 +100,11 @@ pub(super) async fn advance(
         // Before the switch the source still owns everything: let go.
         Err(error) if error.is_of_the_move() && moving.slot_move.phase != Phase::Switched => {
             let give_up = moving.failed(&error);
-            moving.abort(&error.to_string()).await?;
+            let mut reason = error.to_string();
+            if give_up && !error.is_for_good() {
+                reason.push_str(TRIED);
+            }
+            moving.abort(&reason).await?;
             Ok(if give_up { Advance::Hopeless } else { Advance::Going })
         }
         Err(error) => Err(error),
@@ -310,6 +317,7 @@ impl Moving<'_> {
     /// Counts a failure. True: the plan is to be given up.
     fn failed(&mut self, error: &DriverError) -> bool {
         match error {
+            error if error.is_for_good() => true,
             DriverError::Late { .. } => {
                 let slots = self.slot_move.slots.iter().map(|range| range.count()).sum();
                 self.pace.late(slots, self.copied, self.copying)
@@ -339,10 +347,13 @@ impl Moving<'_> {
         }
         let journal = &mut self.journal.value;
         let by_a_proxy = journal.reason.is_none();
-        let reason =
+        let mut reason =
             journal.reason.get_or_insert_with(|| "a proxy ended the freeze: it took too long".into()).clone();
         let hold = Duration::from_millis(self.slot_move.hold_ms.unwrap_or(0));
         let hopeless = by_a_proxy && self.failed(&DriverError::Late { hold });
+        if hopeless {
+            reason.push_str(TRIED);
+        }
         self.leave("aborted", Txn::new()).await?;
         Ok(Advance::Aborted { plan: self.slot_move.plan, reason, hopeless })
     }

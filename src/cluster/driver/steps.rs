@@ -65,8 +65,7 @@ impl Driver {
         }
         let id = plan.value.id;
         match self.go_on(topology, plan).await {
-            // Trying again changes nothing.
-            Err(error @ DriverError::Taken(_)) => {
+            Err(error) if error.is_for_good() => {
                 self.fail(id, error.to_string()).await?;
                 Ok(Progress::Made)
             }
@@ -90,7 +89,7 @@ impl Driver {
             Ok(moving::Advance::Hopeless) => self.hopeless = true,
             Ok(moving::Advance::Aborted { plan, reason, hopeless }) => {
                 if std::mem::take(&mut self.hopeless) || hopeless {
-                    self.fail(PlanId(plan), format!("{reason} (tried again and again)")).await?;
+                    self.fail(PlanId(plan), reason).await?;
                 } else {
                     tokio::time::sleep(super::PAUSE).await;
                 }

@@ -10,11 +10,13 @@ use bytes::Bytes;
 
 use super::{Clock, Peer, PeerError};
 use crate::{
-    protocol::Value,
-    slot::SlotRange,
-    slot::{CURSOR_HASH_BITS, SLOTS, SlotId},
+    protocol::{Value, quote},
+    slot::{CURSOR_HASH_BITS, SLOTS, SlotId, SlotRange},
     time::Millis,
 };
+
+/// How errors begin that mean that a server does not know the form of a value.
+const UNREADABLE: [&[u8]; 2] = [b"ERR DUMP payload version or checksum are wrong", b"ERR Bad data format"];
 
 /// A set of slots to ask for membership.
 #[derive(Clone, Debug)]
@@ -248,10 +250,24 @@ impl Peer {
             sent.push(key);
         }
         target.flush().await?;
-        for _ in sent {
-            target.reply("RESTORE").await?;
+        for key in sent {
+            if let Value::Error(error) = target.raw_reply("RESTORE").await? {
+                return Err(target.does_not_take(key, &error));
+            }
         }
         Ok(copied)
+    }
+
+    /// What an error reply to `RESTORE` means.
+    fn does_not_take(&self, key: &[u8], error: &[u8]) -> PeerError {
+        if !UNREADABLE.iter().any(|words| error.starts_with(words)) {
+            return self.refused("RESTORE", error);
+        }
+        PeerError::Untaken {
+            address: self.address.to_string(),
+            key: quote::repr(key),
+            error: String::from_utf8_lossy(error).into_owned(),
+        }
     }
 
     /// Whether each of these keys of the selected database is the same on `other`: type, TTL within `tolerance_ms`, and the

@@ -42,6 +42,19 @@ pub enum PeerError {
         /// Its words.
         error: String,
     },
+    /// It cannot read a value, which trying again does not change.
+    #[error(
+        "{address} cannot take the value of {key}: {error}. It is of a form that this version does not know, such as a \
+         hash whose fields expire before Redis 7.4; use a newer server"
+    )]
+    Untaken {
+        /// Which member.
+        address: String,
+        /// The key, quoted.
+        key: String,
+        /// Its words.
+        error: String,
+    },
     /// A reply of a kind that no Redis gives.
     #[error("{address}: {command}: unexpected reply {reply}")]
     Unexpected {

@@ -7,10 +7,8 @@ const fn row(name: &'static str, arity: i16, summary: &'static str) -> Row {
     command(Group::Hash, name, arity, summary).acl(&[Acl::HASH])
 }
 
-const CONDITION: Arg =
-    one_of("condition", &[token("NX"), token("XX"), token("GT"), token("LT")]).optional();
-const FIELDS: Arg =
-    block("fields", &[integer("numfields"), string("field").multiple()]).after("FIELDS");
+const CONDITION: Arg = one_of("condition", &[token("NX"), token("XX"), token("GT"), token("LT")]).optional();
+const FIELDS: Arg = block("fields", &[integer("numfields"), string("field").multiple()]).after("FIELDS");
 const SECONDS: Arg = integer("seconds").after("EX");
 const MILLISECONDS: Arg = integer("milliseconds").after("PX");
 const UNIX_SECONDS: Arg = unix_time("unix-time-seconds").after("EXAT");

@@ -127,11 +127,7 @@ pub(super) const COMMANDS: &[Row] = &[
             string("value"),
             one_of(
                 "condition",
-                &[
-                    token("NX"),
-                    token("XX"),
-                    string("comparison-value").after("IFEQ").since("8.1.0"),
-                ],
+                &[token("NX"), token("XX"), string("comparison-value").after("IFEQ").since("8.1.0")],
             )
             .optional()
             .since("2.6.12"),

@@ -175,11 +175,7 @@ fn set_deadlines(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, comman
 }
 
 /// Replies with something of the deadline of each field.
-fn show_deadlines(
-    ctx: &mut Context<'_>,
-    request: Request<'_>,
-    show: fn(Millis, Millis) -> i64,
-) -> Outcome {
+fn show_deadlines(ctx: &mut Context<'_>, request: Request<'_>, show: fn(Millis, Millis) -> i64) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
     let hash = db.read_collection::<Hash>(key, access)?;

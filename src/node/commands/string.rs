@@ -136,12 +136,7 @@ fn set(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     Ok(())
 }
 
-fn has_value(
-    db: &mut Db,
-    key: Key<'_>,
-    access: Access,
-    expected: &[u8],
-) -> Result<bool, CommandError> {
+fn has_value(db: &mut Db, key: Key<'_>, access: Access, expected: &[u8]) -> Result<bool, CommandError> {
     let entry = db.write_string(key, access)?;
     let value = entry.as_ref().and_then(Entry::string);
     Ok(value.is_some_and(|value| with_bytes(value, |value| value == expected)))

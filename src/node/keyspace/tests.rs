@@ -341,7 +341,7 @@ fn reads_count_and_make_younger_writes_do_not_count() {
     db.read(key, late);
     assert_eq!(idle(db), 1);
     db.write(key, late);
-    assert_eq!(keyspace.stats(), Stats { hits: 5, misses: 1, expired: 0, evicted: 0 });
+    assert_eq!(keyspace.stats(), Stats { hits: 5, misses: 1, expired: 0, expired_fields: 0, evicted: 0 });
 }
 
 #[test]

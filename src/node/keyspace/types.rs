@@ -133,7 +133,12 @@ impl Db {
     }
 
     /// Takes out of a collection what is due; `false` if it has gone with that.
-    fn without_due<C: Collection>(&mut self, key: Key<'_>, at: usize, now: Millis) -> Result<bool, WrongType> {
+    fn without_due<C: Collection>(
+        &mut self,
+        key: Key<'_>,
+        at: usize,
+        now: Millis,
+    ) -> Result<bool, WrongType> {
         let is_due = collection::<C>(self.record_at(key.place, at))?.is_due(now);
         Ok(!is_due || self.expire_fields(key, at, now, usize::MAX))
     }

@@ -152,7 +152,8 @@ const NOT_BY_CHANCE: &[(&str, &str)] = &[
 fn by_chance(spec: &Spec) -> bool {
     let first = spec.name.split('|').next().unwrap_or_default();
     is_in_redis_7_0(spec.since)
-        && NOT_BY_CHANCE.iter().all(|(name, _)| *name != first) && !spec.name.ends_with("|help")
+        && NOT_BY_CHANCE.iter().all(|(name, _)| *name != first)
+        && !spec.name.ends_with("|help")
 }
 
 /// Requests of a round; each round begins with empty servers. `DIFFERENTIAL_ROUNDS` runs more of them.

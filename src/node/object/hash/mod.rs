@@ -229,7 +229,9 @@ impl Hash {
     /// Those of fields that expire, if there are any.
     fn deadlines(&self) -> Option<&Deadlines> {
         match &self.0 {
-            Form::Expiring(expiring) => Some(&expiring.deadlines).filter(|deadlines| deadlines.first().is_some()),
+            Form::Expiring(expiring) => {
+                Some(&expiring.deadlines).filter(|deadlines| deadlines.first().is_some())
+            }
             Form::Packed(_) | Form::Large(_) => None,
         }
     }

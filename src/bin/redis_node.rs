@@ -1,13 +1,13 @@
 //! redis_node: one Redis server that knows nothing of the others.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Parser;
 use redis_cluster::{
     id::NodeId,
     node::{self, NodeOptions},
-    server::{ListenAddress, abort_on_panic, files, log, shutdown_signal},
+    server::{ListenAddress, abort_on_panic, log, shutdown_signal},
 };
 
 /// A complete standalone Redis server: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
@@ -22,15 +22,18 @@ struct Arguments {
     /// Threads that serve connections [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
-    /// Connections at once
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    maxclients: u32,
+    /// Parameters of CONFIG, one on a line, as in redis.conf; options here win over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Connections at once [default: 10000]
+    #[arg(long, value_name = "N")]
+    maxclients: Option<u32>,
     /// Password of the default user
     #[arg(long, value_name = "PASSWORD", env = "REDIS_PASSWORD", hide_env_values = true)]
     requirepass: Option<String>,
     /// Whether DEBUG may be used, for tests of what happens after a crash: no, local or yes
-    #[arg(long, value_name = "WHO", default_value = "no", value_parser = ["no", "local", "yes"], hide = true)]
-    enable_debug_command: String,
+    #[arg(long, value_name = "WHO", value_parser = ["no", "local", "yes"], hide = true)]
+    enable_debug_command: Option<String>,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
@@ -53,11 +56,15 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let workers = arguments
         .workers
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let maxclients = files::room_for_or_warn(u64::from(arguments.maxclients));
-    let mut parameters = vec![("maxclients".to_owned(), maxclients.to_string())];
-    parameters.push(("enable-debug-command".to_owned(), arguments.enable_debug_command));
-    parameters.extend(arguments.requirepass.map(|password| ("requirepass".to_owned(), password)));
-    let options = NodeOptions { id: arguments.id, listen: arguments.address, workers, parameters };
+    let parameters = [
+        ("maxclients", arguments.maxclients.map(|clients| clients.to_string())),
+        ("enable-debug-command", arguments.enable_debug_command),
+        ("requirepass", arguments.requirepass),
+    ];
+    let parameters =
+        parameters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let (id, listen, config) = (arguments.id, arguments.address, arguments.config);
+    let options = NodeOptions { id, listen, workers, config, parameters };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signal = shutdown_signal().context("cannot listen for signals")?;

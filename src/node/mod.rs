@@ -40,7 +40,7 @@ pub mod tracking;
 pub mod transaction;
 pub mod watch;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +53,7 @@ use self::{
 };
 use crate::{
     id::NodeId,
-    server::{self, BindError, Life, ListenAddress, Running, StartError},
+    server::{self, BindError, Life, ListenAddress, Running, StartError, files},
     time::Millis,
 };
 
@@ -72,7 +72,9 @@ pub struct NodeOptions {
     pub listen: ListenAddress,
     /// Threads that serve connections, at least 1.
     pub workers: usize,
-    /// `CONFIG` parameters other than their defaults.
+    /// A configuration file.
+    pub config: Option<PathBuf>,
+    /// `CONFIG` parameters that the command line has; they win over the file.
     pub parameters: Vec<(String, String)>,
 }
 
@@ -82,6 +84,9 @@ pub enum RunError {
     /// Nobody can listen there.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The configuration file cannot be followed.
+    #[error(transparent)]
+    File(#[from] config::FileError),
     /// A parameter does not take its value.
     #[error("{0}")]
     Parameter(String),
@@ -159,9 +164,14 @@ pub struct NodeHandle {
 /// When its address cannot be listened on, a parameter is wrong, or the system refuses threads.
 pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     let config = Config::default();
+    if let Some(path) = &options.config {
+        config.read(path)?;
+    }
     for (name, value) in &options.parameters {
         config.preset(name, value).map_err(RunError::Parameter)?;
     }
+    let room = files::room_for_or_warn(config.max_clients());
+    config.describe("maxclients", &room.to_string()).map_err(RunError::Parameter)?;
     let listeners = server::bind(&options.listen)?;
     let address = listeners.first().and_then(|listener| listener.local_addr().ok());
     let fixed = [
@@ -170,7 +180,7 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
         ("io-threads", options.workers.max(1).to_string()),
     ];
     for (name, value) in fixed {
-        config.preset(name, &value).map_err(RunError::Parameter)?;
+        config.describe(name, &value).map_err(RunError::Parameter)?;
     }
     let life = Life::default();
     let state =

@@ -161,9 +161,11 @@ impl<'a> Encoder<'a> {
         self.line(b'+', text.as_bytes());
     }
 
-    /// An error with its code first (`ERR …`); CR and LF become spaces, as in Redis.
+    /// An error with its code first (`ERR …`); CR and LF become spaces, or nothing at the end, as in Redis.
     pub fn error(&mut self, text: impl AsRef<[u8]>) {
-        self.line(b'-', text.as_ref());
+        let text = text.as_ref();
+        let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        self.line(b'-', &text[..end]);
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {

@@ -7,6 +7,7 @@ mod blocking;
 mod chaos;
 mod cluster;
 mod compat;
+mod configuration;
 mod crashes;
 mod cross_protocol;
 mod differential;

@@ -135,7 +135,7 @@ fn server(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("lru_clock", context.now.seconds() & 0xFF_FFFF);
     let executable = std::env::current_exe().unwrap_or_default();
     lines.field("executable", executable.display());
-    lines.field("config_file", "");
+    lines.field("config_file", node.config.file_name());
     lines.field("io_threads_active", u8::from(config("io-threads") != "1"));
 }
 

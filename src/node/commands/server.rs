@@ -140,8 +140,10 @@ fn config_resetstat(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
     Ok(())
 }
 
-fn config_rewrite(_: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    Err(CommandError::other("ERR The server is running without a config file"))
+fn config_rewrite(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
+    context.node.config.rewrite().map_err(CommandError::other)?;
+    context.reply.ok();
+    Ok(())
 }
 
 fn config_help(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
@@ -152,7 +154,7 @@ fn config_help(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
             ("GET <pattern> [<pattern> ...]", "Parameters whose names match, with their values."),
             ("SET <parameter> <value> [<parameter> <value> ...]", "Changes parameters, all or none."),
             ("RESETSTAT", "Sets the counters of INFO back to zero."),
-            ("REWRITE", "Not possible: this server has no configuration file."),
+            ("REWRITE", "Writes what is in force to the configuration file."),
         ],
     );
     Ok(())

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use crate::protocol::{Encoder, Request, Version, number::parse_i64};
 
 /// The version of Redis whose replies are given.
-pub const REDIS_VERSION: &str = "7.0.15";
+pub const REDIS_VERSION: &str = "7.2.4";
 
 /// Why a command failed, with Redis's text, code first.
 #[derive(Clone, Debug, PartialEq, Eq)]

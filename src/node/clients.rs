@@ -517,6 +517,35 @@ impl Clients {
     /// Bytes that all clients take, about.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.all().iter().map(|client| client.memory()).sum()
+        self.connected().values().map(|client| client.memory()).sum()
+    }
+
+    /// `maxmemory-clients`: closes those that take most until all take no more than `limit` bytes, and returns how many.
+    /// Those with `CLIENT NO-EVICT` count and stay, as in Redis.
+    pub fn evict(&self, limit: usize) -> u64 {
+        let mut total = 0;
+        let mut largest: Vec<(usize, Arc<Client>)> = Vec::new();
+        for client in self.connected().values().filter(|client| client.signal() != Signal::Kill) {
+            let memory = client.memory();
+            total += memory;
+            if client.flags.load(Ordering::Relaxed) & NO_EVICT == 0 {
+                largest.push((memory, Arc::clone(client)));
+            }
+        }
+        if total <= limit {
+            return 0;
+        }
+        largest.sort_unstable_by_key(|(memory, _)| std::cmp::Reverse(*memory));
+        let mut evicted = 0;
+        for (memory, client) in largest {
+            if total <= limit {
+                break;
+            }
+            tracing::warn!(client = %client.addresses.remote, memory, total, limit, "closed: maxmemory-clients reached");
+            client.send(Signal::Kill);
+            total -= memory;
+            evicted += 1;
+        }
+        evicted
     }
 }

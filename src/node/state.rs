@@ -34,6 +34,9 @@ pub const DATABASES: usize = 16;
 /// Of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Milliseconds between two looks at how much all clients take, while they are busy.
+const CLIENTS_LOOK: u64 = 10;
+
 /// Shared state.
 #[derive(Debug)]
 pub struct NodeState {
@@ -41,6 +44,8 @@ pub struct NodeState {
     pub id: NodeId,
     /// 40 hexadecimal digits, new at every start.
     pub run_id: String,
+    /// `master_replid`: the history of changes that a replica would go on with.
+    replication_id: Mutex<String>,
     /// When it started.
     pub started: Millis,
     /// The same, on a clock that only goes forward.
@@ -70,6 +75,8 @@ pub struct NodeState {
     peak_memory: AtomicU64,
     /// What clients took when it was last looked at.
     client_memory: AtomicU64,
+    /// When [`NodeState::limit_clients`] last did, milliseconds since the start.
+    clients_looked_at: AtomicU64,
     slow_log: Mutex<SlowLog>,
     monitor: Mutex<Monitor>,
     /// Frees what takes long.
@@ -92,6 +99,7 @@ impl NodeState {
             freer: Freer::start(&format!("node-{id}"))?,
             id,
             run_id: crate::server::run_id(),
+            replication_id: Mutex::new(crate::server::run_id()),
             started: Millis::now(),
             since: Instant::now(),
             config,
@@ -109,6 +117,7 @@ impl NodeState {
             monitor: Mutex::default(),
             peak_memory: AtomicU64::new(0),
             client_memory: AtomicU64::new(0),
+            clients_looked_at: AtomicU64::new(0),
             connections: ConnectionCounters::default(),
             stop,
         })
@@ -154,6 +163,28 @@ impl NodeState {
         let used = keyspace.bytes() as u64 + clients;
         self.peak_memory.fetch_max(used, Relaxed);
         used
+    }
+
+    /// Keeps to `maxmemory-clients`: at most every [`CLIENTS_LOOK`], or now.
+    pub fn limit_clients(&self, now: bool) {
+        let Some(limit) = self.config.client_memory_limit() else { return };
+        let time = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if !now && time < self.clients_looked_at.load(Relaxed) + CLIENTS_LOOK {
+            return;
+        }
+        self.clients_looked_at.store(time, Relaxed);
+        self.stats.evicted_clients.add(self.clients.evict(limit));
+    }
+
+    /// `master_replid`.
+    #[must_use]
+    pub fn replication_id(&self) -> String {
+        self.replication_id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `DEBUG CHANGE-REPL-ID`.
+    pub fn change_replication_id(&self) {
+        *self.replication_id.lock().unwrap_or_else(PoisonError::into_inner) = crate::server::run_id();
     }
 
     /// Whether there is more than `maxmemory`. What clients take is what it was when it was last looked at.

@@ -60,6 +60,8 @@ pub struct Stats {
     pub processed: Counter,
     /// `total_error_replies`.
     pub error_replies: Counter,
+    /// `evicted_clients`.
+    pub evicted_clients: Counter,
     /// Bytes from clients.
     pub input: Counter,
     /// Bytes to clients.
@@ -79,6 +81,7 @@ impl Default for Stats {
             errors: Mutex::default(),
             processed: Counter::default(),
             error_replies: Counter::default(),
+            evicted_clients: Counter::default(),
             input: Counter::default(),
             output: Counter::default(),
             reads: Counter::default(),
@@ -145,7 +148,7 @@ impl Stats {
         }
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).clear();
         for counter in
-            [&self.processed, &self.error_replies, &self.input, &self.output, &self.reads, &self.writes]
+            [&self.processed, &self.error_replies, &self.evicted_clients, &self.input, &self.output, &self.reads, &self.writes]
         {
             counter.reset();
         }

@@ -119,6 +119,10 @@ const CLUSTER_SUBCOMMANDS: &[Row] = &[
         .refused(reason::REDIRECTION)
         .args(&[string("ip"), integer("port"), integer("cluster_bus_port").optional().since("4.0.0")]),
     row("cluster|myid", 2, "ID of this server.").since("3.0.0").flags(&[STALE]).refused(reason::REDIRECTION),
+    row("cluster|myshardid", 2, "ID of this server's shard.")
+        .since("7.2.0")
+        .flags(&[STALE])
+        .refused(reason::REDIRECTION),
     row("cluster|nodes", 2, "The table of servers.")
         .since("3.0.0")
         .complexity("O(N), N the servers")

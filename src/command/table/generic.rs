@@ -260,6 +260,13 @@ pub(super) const COMMANDS: &[Row] = &[
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
         .refused(reason::REPLICAS)
         .args(&[integer("numreplicas"), integer("timeout")]),
+    row("waitaof", 4, "Wait until files of this server and of replicas have the writes of this connection.")
+        .since("7.2.0")
+        .flags(&[NOSCRIPT])
+        .acl(&[Acl::CONNECTION])
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+        .refused(reason::REPLICAS)
+        .args(&[integer("numlocal"), integer("numreplicas"), integer("timeout")]),
 ];
 
 const OBJECT_SUBCOMMANDS: &[Row] = &[

@@ -29,6 +29,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = disabled![
     "cluster|links",
     "cluster|meet",
     "cluster|myid",
+    "cluster|myshardid",
     "cluster|nodes",
     "cluster|replicas",
     "cluster|replicate",

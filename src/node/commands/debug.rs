@@ -81,6 +81,11 @@ fn debug(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             ctx.reply.ok();
             Ok(())
         }
+        (b"change-repl-id", 2) => {
+            ctx.node.change_replication_id();
+            ctx.reply.ok();
+            Ok(())
+        }
         (b"jmap", _) => Err(CommandError::other("ERR DEBUG JMAP is for servers in Java")),
         _ => Err(wrong_subcommand(request)),
     }
@@ -316,6 +321,7 @@ fn help(ctx: &mut Context<'_>) -> Outcome {
             ("LISTPACK <key>", "Log how a compact value is kept."),
             ("LOADAOF", "As RELOAD: there is no append-only file."),
             ("LOG <text>", "Write a line to the log."),
+            ("CHANGE-REPL-ID", "Take a new replication ID."),
             ("OBJECT <key>", "How a value is kept."),
             ("PANIC", "End the process as a fault would."),
             (

@@ -234,7 +234,7 @@ fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.zeros(&["expired_time_cap_reached_count"]);
     lines.field("expired_subkeys", keys.expired_fields);
     lines.field("evicted_keys", keys.evicted);
-    lines.zeros(&["evicted_clients"]);
+    lines.field("evicted_clients", stats.evicted_clients.get());
     lines.field("keyspace_hits", keys.hits);
     lines.field("keyspace_misses", keys.misses);
     let channels = &context.store.channels;
@@ -259,7 +259,7 @@ fn replication(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("role", "master");
     lines.field("connected_slaves", 0);
     lines.field("master_failover_state", "no-failover");
-    lines.field("master_replid", &context.node.run_id);
+    lines.field("master_replid", context.node.replication_id());
     lines.field("master_replid2", "0".repeat(40));
     lines.field("master_repl_offset", 0);
     lines.field("second_repl_offset", -1);

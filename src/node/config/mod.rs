@@ -1,5 +1,5 @@
 //! `CONFIG`: the parameters of a node. What they are and take is in [`parameters`], what the hot path reads of them in [`typed`],
-//! and a configuration file's lines are read and written in [`file`]. No I/O here but of that file.
+//! and a configuration file's lines are read and written in [`mod@file`]. No I/O here but of that file.
 
 mod file;
 mod parameters;
@@ -284,7 +284,7 @@ mod tests {
             (&[("maxclients", "0"), ("foo", "bar")], "CONFIG SET - 'foo'"),
             (&[("timeout", "9"), ("save", "60 1")], "'save') - this server has no persistence yet: only ''"),
             (&[("client-output-buffer-limit", "normal 1 2")], "Wrong number of arguments in buffer limit"),
-            (&[("maxmemory-clients", "1gb")], "this server does not evict clients yet: only '0' is possible"),
+            (&[("maxmemory-clients", "-1")], "argument must be a memory or percent value"),
             (&[("maxmemory-clients", "200%")], "percentage argument must be less or equal to 100"),
             (&[("appendonly", "maybe")], "argument must be 'yes' or 'no'"),
         ] {
@@ -292,6 +292,13 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         assert_eq!(config.idle_timeout(), 0);
+        assert_eq!(config.client_memory_limit(), None);
+        set(&config, &[("maxmemory-clients", "5%")]).unwrap();
+        assert_eq!(config.client_memory_limit(), None);
+        set(&config, &[("maxmemory", "1gb")]).unwrap();
+        assert_eq!(config.client_memory_limit(), Some((1 << 30) / 100 * 5));
+        set(&config, &[("maxmemory-clients", "10mb")]).unwrap();
+        assert_eq!(config.client_memory_limit(), Some(10 << 20));
         set(&config, &[("save", ""), ("maxmemory", "0mb"), ("appendonly", "NO")]).unwrap();
     }
 }

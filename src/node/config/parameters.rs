@@ -231,7 +231,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     only("masteruser", Kind::Text, "", NO_REPLICAS),
     settable("maxclients", Kind::Integer { min: 1, max: u32::MAX as i64 }, "10000"),
     settable("maxmemory", Kind::Memory { min: 0, max: i64::MAX }, "0"),
-    only("maxmemory-clients", Kind::MemoryOrPercent, "0", "this server does not evict clients yet"),
+    settable("maxmemory-clients", Kind::MemoryOrPercent, "0"),
     settable("maxmemory-eviction-tenacity", Kind::Integer { min: 0, max: 100 }, "10"),
     settable("maxmemory-policy", Kind::Choice(POLICIES), "noeviction"),
     settable("maxmemory-samples", Kind::Integer { min: 1, max: INT }, "5"),

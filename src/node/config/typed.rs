@@ -31,6 +31,7 @@ pub(super) struct Hot {
     hz: AtomicU64,
     effort: AtomicU64,
     max_memory: AtomicU64,
+    client_memory: AtomicUsize,
     needs_replicas: AtomicBool,
     guards: AtomicBool,
     lfu: AtomicBool,
@@ -92,6 +93,13 @@ impl Config {
         let policy = find(b"maxmemory-policy").map_or("", |index| &values[index]);
         hot.lfu.store(policy.ends_with("lfu"), Relaxed);
         hot.max_memory.store(number("maxmemory").unsigned_abs(), Relaxed);
+        let clients = find(b"maxmemory-clients").map_or("", |index| &values[index]);
+        let clients = match clients.strip_suffix('%') {
+            // Its last digits do not matter.
+            Some(percent) => number("maxmemory") / 100 * percent.parse().unwrap_or(0),
+            None => clients.parse().unwrap_or(0),
+        };
+        hot.client_memory.store(usize::try_from(clients).unwrap_or(0), Relaxed);
         hot.needs_replicas
             .store(number("min-replicas-to-write") > 0 && number("min-replicas-max-lag") > 0, Relaxed);
         hot.guards.store(self.needs_replicas() || self.max_memory() != 0, Relaxed);
@@ -105,6 +113,13 @@ impl Config {
     #[inline]
     pub fn max_memory(&self) -> u64 {
         self.hot.max_memory.load(Relaxed)
+    }
+
+    /// `maxmemory-clients` in bytes, if there is such a limit. A part of `maxmemory` is none while that is none.
+    #[must_use]
+    #[inline]
+    pub fn client_memory_limit(&self) -> Option<usize> {
+        Some(self.hot.client_memory.load(Relaxed)).filter(|&limit| limit != 0)
     }
 
     /// Whether [`Config::max_memory`] or [`Config::needs_replicas`] may keep a command from running.

@@ -1,5 +1,5 @@
 //! `CONFIG`: the parameters of a node. What they are and take is in [`parameters`], what the hot path reads of them in [`typed`],
-//! and a configuration file's lines are read and written in [`file`]. No I/O here but of that file.
+//! and a configuration file's lines are read and written in [`mod@file`]. No I/O here but of that file.
 
 mod file;
 mod parameters;

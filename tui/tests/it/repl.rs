@@ -30,7 +30,7 @@ fn typing_hints_completion_and_an_open_quote() {
     let mut pty = cluster.repl(&["--repl"]);
     pty.wait_text("default> ");
     pty.send("set key1 ");
-    pty.wait_text("value [NX | XX]");
+    pty.wait_text("value [NX | XX | IFEQ");
     pty.send("value1");
     pty.wait_text("slot 9189");
     pty.send("\r");

@@ -11,6 +11,11 @@ use redis_cluster::{
     server::{ListenAddress, abort_on_panic, files, log, shutdown_signal},
 };
 
+/// See doc/decisions/0006-allocator.md.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// A stateless proxy for a cluster of Redis nodes: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Example: proxy_node 1 0.0.0.0:7001 http://localhost:2379")]

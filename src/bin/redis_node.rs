@@ -10,6 +10,11 @@ use redis_cluster::{
     server::{ListenAddress, abort_on_panic, log, shutdown_signal},
 };
 
+/// See doc/decisions/0006-allocator.md.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// A complete standalone Redis server: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Example: redis_node 1 0.0.0.0:8001")]
@@ -64,7 +69,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let parameters =
         parameters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     let (id, listen, config) = (arguments.id, arguments.address, arguments.config);
-    let options = NodeOptions { id, listen, workers, config, parameters };
+    let options =
+        NodeOptions { id, listen, workers, owns_process: cfg!(feature = "jemalloc"), config, parameters };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signal = shutdown_signal().context("cannot listen for signals")?;

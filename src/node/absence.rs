@@ -9,9 +9,7 @@ pub fn absence(spec: &Spec) -> &'static str {
         _ if spec.internal => "it is for Redis's own use",
         "migrate" => "moving keys is the cluster's work: `add` and `remove` in the console",
         "save" | "bgsave" | "bgrewriteaof" | "lastsave" => "it has no persistence yet",
-        "sync" | "psync" | "replicaof" | "slaveof" | "failover" | "replconf" => {
-            "it has no replicas yet"
-        }
+        "sync" | "psync" | "replicaof" | "slaveof" | "failover" | "replconf" => "it has no replicas yet",
         "module" => "it loads no modules",
         "acl" => "its users live in memory, and their rules are few",
         _ => "not yet",

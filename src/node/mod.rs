@@ -6,6 +6,7 @@
 
 pub mod absence;
 pub mod acl;
+mod allocator;
 pub mod blocked;
 pub mod caller;
 pub mod clients;
@@ -72,6 +73,8 @@ pub struct NodeOptions {
     pub listen: ListenAddress,
     /// Threads that serve connections, at least 1.
     pub workers: usize,
+    /// The process serves nobody else, and its allocator is jemalloc.
+    pub owns_process: bool,
     /// A configuration file.
     pub config: Option<PathBuf>,
     /// `CONFIG` parameters that the command line has; they win over the file.
@@ -183,11 +186,14 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
         config.describe(name, &value).map_err(RunError::Parameter)?;
     }
     let life = Life::default();
-    let state =
+    let mut state =
         NodeState::new(options.id.clone(), config, life.stop_token().clone()).map_err(RunError::Thread)?;
     let mut store = Store::new(DATABASES);
     store.keyspace.set_aging(commands::aging(&state.config));
     store.set_events(state.config.events());
+    if options.owns_process {
+        state.own_process(&store.keyspace);
+    }
     let node = Arc::new(Node { state, store: Exclusive::new(store) });
     let name = format!("node-{}", options.id);
     node.state.aside.start(&name, &node).map_err(RunError::Aside)?;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     acl::Acl,
+    allocator,
     clients::{Client, Clients},
     config::Config,
     free::Freer,
@@ -33,6 +34,9 @@ use crate::{
 pub const DATABASES: usize = 16;
 /// Of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Milliseconds for which what the allocator said counts, when something is to be evicted.
+const MEASURED: u64 = 100;
 
 /// Milliseconds between two looks at how much all clients take, while they are busy.
 const CLIENTS_LOOK: u64 = 10;
@@ -75,6 +79,12 @@ pub struct NodeState {
     peak_memory: AtomicU64,
     /// What clients took when it was last looked at.
     client_memory: AtomicU64,
+    /// What the allocator gave out beyond what is counted, if the process is this node's alone.
+    uncounted: AtomicI64,
+    owns_process: bool,
+    /// When that was looked at, milliseconds since the start.
+    measured_at: AtomicU64,
+    startup_memory: AtomicU64,
     /// When [`NodeState::limit_clients`] last did, milliseconds since the start.
     clients_looked_at: AtomicU64,
     slow_log: Mutex<SlowLog>,
@@ -117,6 +127,10 @@ impl NodeState {
             monitor: Mutex::default(),
             peak_memory: AtomicU64::new(0),
             client_memory: AtomicU64::new(0),
+            uncounted: AtomicI64::new(0),
+            owns_process: false,
+            measured_at: AtomicU64::new(0),
+            startup_memory: AtomicU64::new(0),
             clients_looked_at: AtomicU64::new(0),
             connections: ConnectionCounters::default(),
             stop,
@@ -155,20 +169,68 @@ impl NodeState {
         self.monitor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `used_memory`: bytes of the data, and of what clients have sent and not yet read. Looks at every client; what it
-    /// finds may be a new peak.
+    /// The process serves nobody else: what its allocator gave out is this node's. To be called before it serves.
+    pub fn own_process(&mut self, keyspace: &Keyspace) {
+        self.owns_process = true;
+        self.startup_memory.store(self.used_memory(keyspace), Relaxed);
+    }
+
+    /// `used_memory`: what the allocator gave out, or in a process with others, bytes of the data and of what clients have sent
+    /// and not yet read. Looks at every client; what it finds may be a new peak.
     pub fn used_memory(&self, keyspace: &Keyspace) -> u64 {
         let clients = self.clients.memory() as u64;
         self.client_memory.store(clients, Relaxed);
-        let used = keyspace.bytes() as u64 + clients;
+        if self.owns_process {
+            let counted = keyspace.bytes() as u64 + clients;
+            let more = allocator::figures().allocated.cast_signed() - counted.cast_signed();
+            // What waits to be freed is no reason to evict anything.
+            let more = if self.freer.pending() > 0 { more.min(self.uncounted.load(Relaxed)) } else { more };
+            self.uncounted.store(more, Relaxed);
+            self.measured_at.store(self.running(), Relaxed);
+        }
+        let used = self.estimate(keyspace);
         self.peak_memory.fetch_max(used, Relaxed);
         used
+    }
+
+    /// Milliseconds since the start.
+    fn running(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether there is more than `maxmemory`, also by what the allocator says now or has said of late: for who is about to evict.
+    pub fn is_really_over_memory(&self, keyspace: &Keyspace) -> bool {
+        let is_over = self.is_over_memory(keyspace);
+        if !is_over || !self.owns_process || self.running() < self.measured_at.load(Relaxed) + MEASURED {
+            return is_over;
+        }
+        self.used_memory(keyspace);
+        self.is_over_memory(keyspace)
+    }
+
+    /// The same from what was counted since.
+    #[inline]
+    fn estimate(&self, keyspace: &Keyspace) -> u64 {
+        (keyspace.bytes() as u64 + self.client_memory.load(Relaxed))
+            .saturating_add_signed(self.uncounted.load(Relaxed))
+    }
+
+    /// Whether the process serves nobody else, and its allocator is jemalloc.
+    #[must_use]
+    pub const fn owns_process(&self) -> bool {
+        self.owns_process
+    }
+
+    /// `used_memory_startup`.
+    #[must_use]
+    pub fn startup_memory(&self) -> u64 {
+        self.startup_memory.load(Relaxed)
     }
 
     /// Keeps to `maxmemory-clients`: at most every [`CLIENTS_LOOK`], or now.
     pub fn limit_clients(&self, now: bool) {
         let Some(limit) = self.config.client_memory_limit() else { return };
-        let time = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let time = self.running();
         if !now && time < self.clients_looked_at.load(Relaxed) + CLIENTS_LOOK {
             return;
         }
@@ -191,7 +253,7 @@ impl NodeState {
     #[inline]
     pub fn is_over_memory(&self, keyspace: &Keyspace) -> bool {
         let most = self.config.max_memory();
-        most != 0 && keyspace.bytes() as u64 + self.client_memory.load(Relaxed) > most
+        most != 0 && self.estimate(keyspace) > most
     }
 
     /// `used_memory_peak`: the most that [`NodeState::used_memory`] has found.

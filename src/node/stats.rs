@@ -147,9 +147,15 @@ impl Stats {
             stats.times.reset();
         }
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        for counter in
-            [&self.processed, &self.error_replies, &self.evicted_clients, &self.input, &self.output, &self.reads, &self.writes]
-        {
+        for counter in [
+            &self.processed,
+            &self.error_replies,
+            &self.evicted_clients,
+            &self.input,
+            &self.output,
+            &self.reads,
+            &self.writes,
+        ] {
             counter.reset();
         }
     }

@@ -9,6 +9,8 @@ use std::{
 use cluster_fixture::{Server, binary, free_port, node, redis_server};
 use redis_cluster::protocol::{encode_command, quote};
 
+use crate::differential::with_their_version;
+
 /// One command each on a connection of its own, in this order.
 const CASES: &str = r##"
 hello
@@ -221,7 +223,7 @@ fn ask(server: &Server, resp3: bool, words: &[Vec<u8>]) -> String {
         // Closed with something of ours unread.
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
-    without_ids(&String::from_utf8_lossy(&reply))
+    without_ids(&String::from_utf8_lossy(&with_their_version(&reply)))
 }
 
 /// `HELLO` tells the connection's number.

@@ -276,7 +276,14 @@ impl Nodes {
     fn start(&self, id: &NodeId, port: u16) -> Result<Address, node::RunError> {
         let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(2);
         let listen = ListenAddress::loopback(port);
-        let options = NodeOptions { id: id.clone(), listen, workers, config: None, parameters: Vec::new() };
+        let options = NodeOptions {
+            id: id.clone(),
+            listen,
+            workers,
+            owns_process: false,
+            config: None,
+            parameters: Vec::new(),
+        };
         let handle = node::run(&options)?;
         let port = handle.addresses().first().map_or(port, SocketAddr::port);
         self.running.lock().unwrap_or_else(PoisonError::into_inner).push(handle);

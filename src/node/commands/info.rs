@@ -5,12 +5,14 @@
 
 use std::fmt::Write as _;
 
-use super::support::Outcome;
+use super::{
+    memory::{Usage, percent, ratio},
+    support::Outcome,
+};
 use crate::{
     connection::REDIS_VERSION,
     node::{
         context::{Context, Handler},
-        keyspace::Db,
         process,
         pubsub::Kind,
         state::VERSION,
@@ -84,6 +86,12 @@ impl Lines<'_> {
         }
     }
 
+    /// By how much one number of bytes is more than another.
+    fn excess(&mut self, name: &str, more: u64, less: u64) {
+        self.field(format_args!("{name}_ratio"), format_args!("{:.2}", ratio(more, less)));
+        self.field(format_args!("{name}_bytes"), more.wrapping_sub(less).cast_signed());
+    }
+
     /// A number of bytes, and once more for people.
     fn bytes(&mut self, name: &str, bytes: u64) {
         self.field(name, bytes);
@@ -154,21 +162,20 @@ fn clients(context: &Context<'_>, lines: &mut Lines<'_>) {
 
 fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
     let node = context.node;
-    let process = process::memory();
-    let databases = || (0..context.store.keyspace.databases()).map(|index| context.store.keyspace.db(index));
-    let dataset = databases().map(Db::record_bytes).sum::<usize>() as u64;
-    let used = node.used_memory(&context.store.keyspace);
-    let overhead = used.saturating_sub(dataset);
-    let percent = |part: u64, whole: u64| format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64);
-    lines.bytes("used_memory", used);
-    lines.bytes("used_memory_rss", process.resident);
-    lines.bytes("used_memory_peak", node.peak_memory());
-    lines.field("used_memory_peak_perc", percent(used, node.peak_memory()));
-    lines.field("used_memory_overhead", overhead);
-    lines.field("used_memory_startup", 0);
-    lines.field("used_memory_dataset", dataset);
-    lines.field("used_memory_dataset_perc", percent(dataset, used));
-    lines.bytes("total_system_memory", process.system);
+    let usage = Usage::of(context);
+    lines.bytes("used_memory", usage.used);
+    lines.bytes("used_memory_rss", usage.resident);
+    lines.bytes("used_memory_peak", usage.peak);
+    lines.field("used_memory_peak_perc", format_args!("{:.2}%", percent(usage.used, usage.peak)));
+    lines.field("used_memory_overhead", usage.overhead());
+    lines.field("used_memory_startup", usage.startup);
+    lines.field("used_memory_dataset", usage.dataset);
+    lines.field("used_memory_dataset_perc", format_args!("{:.2}%", usage.dataset_percent()));
+    let memory = usage.allocator;
+    lines.field("allocator_allocated", memory.allocated);
+    lines.field("allocator_active", memory.active);
+    lines.field("allocator_resident", memory.resident);
+    lines.bytes("total_system_memory", process::memory().system);
     let (scripts, functions) = (&context.store.scripts, &context.store.functions);
     let (sources, lua) = scripts.memory();
     let (libraries, lua_of_functions) = functions.memory();
@@ -186,27 +193,39 @@ fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.bytes("maxmemory", node.config.max_memory());
     lines.field("maxmemory_policy", node.config.get("maxmemory-policy").unwrap_or_default());
     // What is resident beyond what is used: the program itself, its threads, and what malloc keeps.
-    let ratio = process.resident as f64 / used.max(1) as f64;
-    lines.field("mem_fragmentation_ratio", format_args!("{ratio:.2}"));
-    lines.field("mem_fragmentation_bytes", process.resident.saturating_sub(used));
+    lines.excess("allocator_frag", memory.active, memory.allocated);
+    lines.excess("allocator_rss", memory.resident, memory.active);
+    lines.excess("rss_overhead", usage.resident, memory.resident);
+    lines.excess("mem_fragmentation", usage.resident, usage.used);
     lines.zeros(&["mem_not_counted_for_evict", "mem_replication_backlog"]);
     lines.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
-    lines.field("mem_clients_normal", node.clients.memory());
+    lines.field("mem_clients_normal", usage.clients);
     lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
-    lines.field("mem_allocator", "libc");
+    lines.field("mem_allocator", if node.owns_process() { "jemalloc-5.3.0" } else { "libc" });
     lines.zeros(&["active_defrag_running"]);
     lines.field("lazyfree_pending_objects", node.freer.pending());
     lines.field("lazyfreed_objects", node.freer.freed());
 }
 
 fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
-    lines.zeros(&["loading", "async_loading"]);
+    lines.zeros(&[
+        "loading",
+        "async_loading",
+        "current_cow_peak",
+        "current_cow_size",
+        "current_cow_size_age",
+    ]);
+    lines.field("current_fork_perc", "0.00");
+    lines.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
     lines.field("rdb_changes_since_last_save", context.store.keyspace.changes());
     lines.zeros(&["rdb_bgsave_in_progress"]);
     lines.field("rdb_last_save_time", context.node.started.seconds());
     lines.field("rdb_last_bgsave_status", "ok");
     lines.field("rdb_last_bgsave_time_sec", -1);
     lines.field("rdb_current_bgsave_time_sec", -1);
+    lines.zeros(&["rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]);
+    lines.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures", "aof_last_cow_size"]);
+    lines.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
     lines.zeros(&["rdb_saves", "aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
     lines.field("aof_last_rewrite_time_sec", -1);
     lines.field("aof_current_rewrite_time_sec", -1);
@@ -227,6 +246,8 @@ fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
     lines.field("instantaneous_input_kbps", format_args!("{:.2}", rate.input / 1024.0));
     lines.field("instantaneous_output_kbps", format_args!("{:.2}", rate.output / 1024.0));
+    lines.field("instantaneous_input_repl_kbps", "0.00");
+    lines.field("instantaneous_output_repl_kbps", "0.00");
     lines.field("rejected_connections", node.connections.rejected.load(Relaxed));
     lines.zeros(&["sync_full", "sync_partial_ok", "sync_partial_err"]);
     lines.field("expired_keys", keys.expired);
@@ -243,6 +264,9 @@ fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("pubsubshard_channels", channels.active(Kind::Shard).count());
     lines.zeros(&["latest_fork_usec"]);
     lines.zeros(&["total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys"]);
+    lines.zeros(&["active_defrag_hits", "active_defrag_misses"]);
+    lines.zeros(&["active_defrag_key_hits", "active_defrag_key_misses"]);
+    lines.zeros(&["total_active_defrag_time", "current_active_defrag_time"]);
     let [keys, items, prefixes] = context.store.tracking.totals();
     lines.field("tracking_total_keys", keys);
     lines.field("tracking_total_items", items);

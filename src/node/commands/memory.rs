@@ -31,7 +31,9 @@ fn usage(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             return Err(CommandError::Syntax);
         }
     }
-    object::reply_about(ctx, request, |record| Ok((record.size() + object::OVERHEAD) as i64))
+    object::reply_about(ctx, request, |record| {
+        Ok((allocator::size_class(record.size()) + object::CELL) as i64)
+    })
 }
 
 /// Memory of a node by purpose, bytes.
@@ -62,6 +64,7 @@ impl Usage {
         let databases = || (0..keyspace.databases()).map(|index| keyspace.db(index));
         let used = node.used_memory(keyspace);
         let (scripts, lua) = ctx.store.scripts.memory();
+        let resident = process::memory().resident;
         let (functions, lua_of_functions) = ctx.store.functions.memory();
         Self {
             used,
@@ -75,8 +78,13 @@ impl Usage {
             functions: functions as u64,
             connected: node.clients.len() as u64,
             cached_scripts: ctx.store.scripts.len() as u64,
-            resident: process::memory().resident,
-            allocator: allocator::figures(),
+            resident,
+            // Of a process with others nothing else is known.
+            allocator: if node.owns_process() {
+                allocator::figures()
+            } else {
+                allocator::Figures { allocated: used, active: resident, resident }
+            },
         }
     }
 
@@ -122,7 +130,7 @@ fn stats(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
         (0..keyspace.databases()).filter(|&number| !keyspace.db(number).is_empty()).collect();
     let reply = &mut ctx.reply;
     let memory = usage.allocator;
-    reply.map(26 + filled.len());
+    reply.map(27 + filled.len());
     size(reply, "peak.allocated", usage.peak);
     size(reply, "total.allocated", usage.used);
     size(reply, "startup.allocated", usage.startup);
@@ -282,7 +290,10 @@ mod tests {
             (Usage { resident: 150 << 20, ..usual }, "Resident size"),
             (Usage { clients: 1 << 20, ..usual }, "Clients"),
             (Usage { cached_scripts: 2000, ..usual }, "Scripts"),
-            (Usage { allocator: allocator::Figures { resident: 200 << 20, ..memory }, ..usual }, "Freed pages"),
+            (
+                Usage { allocator: allocator::Figures { resident: 200 << 20, ..memory }, ..usual },
+                "Freed pages",
+            ),
             (Usage { allocator: allocator::Figures { allocated: 50 << 20, ..memory }, ..usual }, "Fragments"),
         ] {
             let said = advice(&usage);

@@ -1,9 +1,6 @@
-//! OBJECT and MEMORY USAGE: how a key is kept.
+//! OBJECT: how a key is kept.
 
-use super::{
-    help::help as help_lines,
-    support::{Outcome, integer, is_word},
-};
+use super::{help::help as help_lines, support::Outcome};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
@@ -13,8 +10,6 @@ use crate::{
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
-    ("memory|help", memory_help),
-    ("memory|usage", memory_usage),
     ("object|encoding", encoding),
     ("object|freq", freq),
     ("object|help", help),
@@ -27,11 +22,11 @@ const EMBEDDED_MAX: usize = 44;
 /// Redis keeps one object of each number below, and shows its count of references as unlimited.
 const SHARED_INTEGERS: i64 = 10_000;
 const SHARED_REFERENCES: i64 = i32::MAX as i64;
-/// Beside a record: its cell, at the usual load of a table, and malloc's own eight bytes.
-const OVERHEAD: usize = 10 + 8;
+/// Beside a record: its cell, at the usual load of a table.
+pub(super) const CELL: usize = 10;
 
 /// Replies with what `show` makes of the key in argument 2, or that there is none.
-fn reply_about(
+pub(super) fn reply_about(
     ctx: &mut Context<'_>,
     request: Request<'_>,
     show: impl FnOnce(RecordRef<'_>) -> Result<i64, CommandError>,
@@ -118,22 +113,4 @@ fn help(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
         ],
     );
     Ok(())
-}
-
-fn memory_help(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    let usage =
-        ("USAGE <key> [SAMPLES <count>]", "Bytes that a key takes with its value; nothing is sampled.");
-    help_lines(ctx, "MEMORY", &[usage]);
-    Ok(())
-}
-
-/// SAMPLES is for collections; a string is measured whole.
-fn memory_usage(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let mut words = request.args_from(3);
-    while let Some(word) = words.next() {
-        if !is_word(word, "SAMPLES") || integer(words.next().ok_or(CommandError::Syntax)?)? < 0 {
-            return Err(CommandError::Syntax);
-        }
-    }
-    reply_about(ctx, request, |record| Ok((record.size() + OVERHEAD) as i64))
 }

@@ -32,7 +32,7 @@ impl Store {
     pub(in crate::node) fn make_room(&mut self, node: &NodeState, now: Millis) {
         self.out_of_memory = false;
         // While clients are paused nothing changes that others hear of, and nobody is refused for it.
-        if self.pause.is_on(now) || !node.is_over_memory(&self.keyspace) {
+        if self.pause.is_on(now) || !node.is_really_over_memory(&self.keyspace) {
             return;
         }
         let (policy, samples, time) = node.config.eviction();

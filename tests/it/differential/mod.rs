@@ -11,6 +11,8 @@ mod random;
 mod suite;
 mod table;
 
+pub(crate) use peer::with_their_version;
+
 /// Whether redis-server 7.0, to which everything is compared, has what came with this version.
 fn is_in_redis_7_0(since: &str) -> bool {
     let mut numbers = since.split('.').map(|number| number.parse::<u32>().expect("a version"));

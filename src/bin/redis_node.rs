@@ -28,6 +28,9 @@ struct Arguments {
     /// Password of the default user
     #[arg(long, value_name = "PASSWORD", env = "REDIS_PASSWORD", hide_env_values = true)]
     requirepass: Option<String>,
+    /// Where the users are kept: read at the start and by ACL LOAD, written by ACL SAVE
+    #[arg(long, value_name = "FILE")]
+    aclfile: Option<String>,
     /// Whether DEBUG may be used, for tests of what happens after a crash: no, local or yes
     #[arg(long, value_name = "WHO", default_value = "no", value_parser = ["no", "local", "yes"], hide = true)]
     enable_debug_command: String,
@@ -57,6 +60,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut parameters = vec![("maxclients".to_owned(), maxclients.to_string())];
     parameters.push(("enable-debug-command".to_owned(), arguments.enable_debug_command));
     parameters.extend(arguments.requirepass.map(|password| ("requirepass".to_owned(), password)));
+    parameters.extend(arguments.aclfile.map(|path| ("aclfile".to_owned(), path)));
     let options = NodeOptions { id: arguments.id, listen: arguments.address, workers, parameters };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -13,7 +13,6 @@ pub fn absence(spec: &Spec) -> &'static str {
             "it has no replicas yet"
         }
         "module" => "it loads no modules",
-        "acl" => "its users live in memory, and their rules are few",
         _ => "not yet",
     }
 }

@@ -114,7 +114,9 @@ const POLICIES: &[&str] = &[
 /// All parameters, by name. Those that say how a node is not (no persistence, no cluster mode) are fixed: clients and
 /// tools ask for them.
 const PARAMETERS: &[Parameter] = &[
+    settable("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels"),
     fixed("aclfile", ""),
+    settable("acllog-max-len", SIZE, "128"),
     settable("active-expire-effort", Kind::Integer { min: 1, max: 10 }, "1"),
     only("aof-use-rdb-preamble", Kind::Bool, "yes", NO_PERSISTENCE),
     only("appendfsync", Kind::Choice(&["everysec", "always", "no"]), "everysec", NO_PERSISTENCE),
@@ -576,6 +578,24 @@ impl Config {
     #[must_use]
     pub fn slow_most(&self) -> usize {
         self.hot.slow_most.load(Relaxed)
+    }
+
+    /// `aclfile`, if there is one.
+    #[must_use]
+    pub fn acl_file(&self) -> Option<String> {
+        self.get("aclfile").filter(|path| !path.is_empty())
+    }
+
+    /// `acllog-max-len`.
+    #[must_use]
+    pub fn acl_log_most(&self) -> usize {
+        self.get("acllog-max-len").and_then(|most| most.parse().ok()).unwrap_or_default()
+    }
+
+    /// `acl-pubsub-default`: whether new users may use all channels.
+    #[must_use]
+    pub fn allows_all_channels(&self) -> bool {
+        self.get("acl-pubsub-default").is_some_and(|default| default == "allchannels")
     }
 
     /// `tracking-table-max-keys`; 0 is no limit.

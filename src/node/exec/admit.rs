@@ -7,7 +7,7 @@ use crate::{
             Denied,
             log::{Entry, Place, Reason},
         },
-        caller::Caller,
+        caller::{Caller, Origin},
         pause,
         state::NodeState,
     },
@@ -123,7 +123,8 @@ pub(in crate::node) fn note_denied(
 /// The same, when a client could not log in with a name.
 #[cold]
 pub(in crate::node) fn note_login(command: &[u8], user: &[u8], caller: &Caller, node: &NodeState) {
-    let place = if caller.transaction.is_some() { Place::Multi } else { Place::Toplevel };
+    let in_transaction = caller.transaction.is_some() || caller.origin == Origin::Transaction;
+    let place = if in_transaction { Place::Multi } else { Place::Toplevel };
     note((Reason::Auth, command), place, user, caller, node);
 }
 

@@ -372,11 +372,6 @@ impl Host for Session<'_> {
     }
 
     fn may_run(&self, words: &MultiValue) -> mlua::Result<bool> {
-        if words.is_empty() {
-            return Err(raise(
-                "ERR Please specify at least one argument for this redis.acl_check_cmd() call",
-            ));
-        }
         let work = self.work.borrow();
         let args = arguments(words).map_err(raise)?;
         let invalid = || raise("ERR Invalid command passed to redis.acl_check_cmd()");

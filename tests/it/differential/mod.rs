@@ -1,5 +1,6 @@
 //! The same requests to a real redis-server and to us: replies must be the same bytes.
 
+mod acl_file;
 mod compare;
 mod connections;
 mod conversations;

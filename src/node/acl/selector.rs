@@ -35,6 +35,8 @@ impl Access {
     /// To look at what is there.
     pub(super) const READ: Self = Self { reads: true, writes: false };
 
+    const WRITE: Self = Self { reads: false, writes: true };
+
     /// What a command needs for a key.
     fn needed(flags: KeyFlags) -> Self {
         let writes = KeyFlags::INSERT.with(KeyFlags::UPDATE).with(KeyFlags::DELETE);
@@ -217,8 +219,10 @@ impl Selector {
         {
             // Where keys cannot be told the arguments are wrong, and the command says so.
             let find = || keys::positions(spec, request).unwrap_or_default();
-            for (index, flags) in positions.get_or_insert_with(find).iter() {
-                let (key, needed) = (request.get(index).unwrap_or_default(), Access::needed(flags));
+            let keys = positions.get_or_insert_with(find);
+            let used = keys.iter().map(|(index, flags)| (index, Access::needed(flags)));
+            for (index, needed) in used.chain(stored(spec, request).map(|index| (index, Access::WRITE))) {
+                let key = request.get(index).unwrap_or_default();
                 let fits =
                     |(pattern, access): &(Pattern, Access)| access.covers(needed) && pattern.matches(key);
                 if !patterns.iter().any(fits) {
@@ -299,6 +303,18 @@ impl Selector {
     }
 }
 
+/// The keys that `GEORADIUS` may store to. Of several the last one counts, but its key specification finds the first; Redis 7.0 lets a
+/// user write to any key that way.
+fn stored<'a>(spec: &Spec, request: &'a Request<'_>) -> impl Iterator<Item = usize> + use<'a> {
+    let stores = matches!(spec.name, "georadius" | "georadiusbymember");
+    let words = if stores { 5..request.len().saturating_sub(1) } else { 0..0 };
+    let names_key = move |index: &usize| {
+        let word = request.get(*index).unwrap_or_default();
+        word.eq_ignore_ascii_case(b"store") || word.eq_ignore_ascii_case(b"storedist")
+    };
+    words.filter(names_key).map(|index| index + 1)
+}
+
 /// Which arguments of a command are channels that it subscribes or sends to, and whether they are patterns.
 fn channels(spec: &Spec, len: usize) -> Option<(std::ops::Range<usize>, bool)> {
     match spec.name {
@@ -349,6 +365,12 @@ mod tests {
             (&["eval", "return 1", "0"], Ok(())),
             (&["eval", "return 1", "1", "x"], Err(Denied::Key(3))),
             (&["ping"], Ok(())),
+            (&["georadius", "a", "0", "0", "1", "m", "store", "a"], Ok(())),
+            (&["georadius", "a", "0", "0", "1", "m", "store", "a", "STORE", "r1"], Err(Denied::Key(9))),
+            (
+                &["georadiusbymember", "a", "x", "1", "m", "store", "a", "storedist", "r1"],
+                Err(Denied::Key(8)),
+            ),
         ] {
             assert_eq!(check(&selector, words), allowed, "{words:?}");
         }

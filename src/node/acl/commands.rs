@@ -172,26 +172,26 @@ impl Commands {
 
     /// Rules that give this set, always beginning with `+@all` or `-@all`: then the categories that come nearest, then what is
     /// still different. They are not those that were given: as in Redis, only the set is kept.
-    pub(super) fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> Vec<u8> {
         let adds = !self.future;
-        let mut text = if adds { "-@all" } else { "+@all" }.to_owned();
-        let sign = if adds { '+' } else { '-' };
+        let mut text = if adds { *b"-@all" } else { *b"+@all" }.to_vec();
+        let sign = if adds { b'+' } else { b'-' };
         // What the words so far give, and what they leave to be said.
         let mut said = if adds { Bits::default() } else { *EVERYTHING };
         let mut left = self.allowed;
         let mut unused: Vec<&Category> = CATEGORIES.iter().collect();
         while let Some(at) = best(&left, &unused, adds) {
             let category = unused.remove(at);
-            text.extend([' ', sign, '@']);
-            text.push_str(category.name);
+            text.extend_from_slice(&[b' ', sign, b'@']);
+            text.extend_from_slice(category.name.as_bytes());
             said.set_all(&category.switched, adds);
             left.set_all(&category.switched, !adds);
         }
         let mut single = |spec: &Spec| {
             let allowed = self.allowed.has(spec);
             if allowed != said.has(spec) {
-                text.extend([' ', if allowed { '+' } else { '-' }]);
-                text.push_str(spec.name);
+                text.extend_from_slice(if allowed { b" +" } else { b" -" });
+                text.extend_from_slice(spec.name.as_bytes());
                 said.set_with_subcommands(spec, allowed);
             }
         };
@@ -202,10 +202,7 @@ impl Commands {
         for (&index, args) in &self.first_args {
             let spec = &TABLE[usize::from(index)];
             for arg in args.iter().filter(|_| !self.allowed.has(spec)) {
-                text.push_str(" +");
-                text.push_str(spec.name);
-                text.push('|');
-                text.push_str(&String::from_utf8_lossy(arg));
+                text.extend_from_slice(&[b" +", spec.name.as_bytes(), b"|", arg].concat());
             }
         }
         text
@@ -247,6 +244,10 @@ mod tests {
         commands
     }
 
+    fn shown(commands: &Commands) -> String {
+        String::from_utf8(commands.describe()).unwrap()
+    }
+
     fn allows(commands: &Commands, words: &[&str]) -> bool {
         let args = Args::of(words).unwrap();
         let request = args.request().unwrap();
@@ -260,13 +261,13 @@ mod tests {
             allows(&commands, &["config", "get", "x"]) && !allows(&commands, &["config", "set", "x", "y"])
         );
         assert!(allows(&commands, &["select", "1"]) && !allows(&commands, &["select", "2"]));
-        assert_eq!(commands.describe(), "-@all +config|get +select|0 +select|1");
+        assert_eq!(shown(&commands), "-@all +config|get +select|0 +select|1");
         let commands = of(&["+@all", "-config"]);
         assert!(!allows(&commands, &["config", "get", "x"]));
-        assert_eq!(commands.describe(), "+@all -config");
-        assert_eq!(of(&["+config", "-config|set"]).describe(), "-@all +config -config|set");
+        assert_eq!(shown(&commands), "+@all -config");
+        assert_eq!(shown(&of(&["+config", "-config|set"])), "-@all +config -config|set");
         // Given anew, what was allowed by its first argument is forgotten.
-        assert_eq!(of(&["+select|0", "+select", "-select"]).describe(), "-@all");
+        assert_eq!(shown(&of(&["+select|0", "+select", "-select"])), "-@all");
     }
 
     #[test]
@@ -280,12 +281,12 @@ mod tests {
             &["+@all", "-@all", "+@geo"],
         ] {
             let commands = of(rules);
-            let words = commands.describe();
+            let words = shown(&commands);
             let again = of(&words.split(' ').filter(|word| *word != "-@all").collect::<Vec<_>>());
             assert_eq!(again.allowed, commands.allowed, "{words}");
         }
-        assert_eq!(of(&["+@all", "-@dangerous"]).describe(), "+@all -@dangerous");
-        assert_eq!(of(&["+@string"]).describe(), "-@all +@string");
+        assert_eq!(shown(&of(&["+@all", "-@dangerous"])), "+@all -@dangerous");
+        assert_eq!(shown(&of(&["+@string"])), "-@all +@string");
     }
 
     #[test]

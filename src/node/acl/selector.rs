@@ -263,7 +263,7 @@ impl Selector {
     }
 
     /// Its rules about commands, as they could be set.
-    pub(super) fn describe_commands(&self) -> String {
+    pub(super) fn describe_commands(&self) -> Vec<u8> {
         self.commands.describe()
     }
 
@@ -297,7 +297,7 @@ impl Selector {
             words.push(b"resetchannels".to_vec());
         }
         words.push(self.describe_channels());
-        words.push(self.commands.describe().into_bytes());
+        words.push(self.commands.describe());
         words.retain(|word| !word.is_empty());
         words.join(&b' ')
     }

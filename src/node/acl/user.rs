@@ -161,7 +161,7 @@ impl Rules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// `+@all -get`.
-    pub commands: String,
+    pub commands: Vec<u8>,
     /// `~* %R~x`, or nothing.
     pub keys: Vec<u8>,
     /// `&*`, or nothing.

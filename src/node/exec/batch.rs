@@ -252,6 +252,10 @@ impl Stage<'_> {
                         }
                     }
                 }
+                Err(text) if row.spec.name == "exec" => {
+                    let text = format!("EXECABORT Transaction discarded because of: {text}");
+                    self.refuse(Some(row.spec), text.as_bytes(), out)
+                }
                 Err(text) => self.refuse(Some(row.spec), text.as_bytes(), out),
             },
             Err(Refusal { spec, error }) => self.refuse(*spec, &error.text(), out),

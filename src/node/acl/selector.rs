@@ -306,8 +306,12 @@ impl Selector {
 /// The keys that `GEORADIUS` may store to. Of several the last one counts, but its key specification finds the first; Redis 7.0 lets a
 /// user write to any key that way.
 fn stored<'a>(spec: &Spec, request: &'a Request<'_>) -> impl Iterator<Item = usize> + use<'a> {
-    let stores = matches!(spec.name, "georadius" | "georadiusbymember");
-    let words = if stores { 5..request.len().saturating_sub(1) } else { 0..0 };
+    let options = match spec.name {
+        "georadius" => 6,
+        "georadiusbymember" => 5,
+        _ => request.len(),
+    };
+    let words = options..request.len().saturating_sub(1);
     let names_key = move |index: &usize| {
         let word = request.get(*index).unwrap_or_default();
         word.eq_ignore_ascii_case(b"store") || word.eq_ignore_ascii_case(b"storedist")

@@ -36,6 +36,9 @@ struct Arguments {
     /// Password of the default user
     #[arg(long, value_name = "PASSWORD", env = "REDIS_PASSWORD", hide_env_values = true)]
     requirepass: Option<String>,
+    /// Where the users are kept: read at the start and by ACL LOAD, written by ACL SAVE
+    #[arg(long, value_name = "FILE")]
+    aclfile: Option<String>,
     /// Whether DEBUG may be used, for tests of what happens after a crash: no, local or yes
     #[arg(long, value_name = "WHO", value_parser = ["no", "local", "yes"], hide = true)]
     enable_debug_command: Option<String>,
@@ -65,6 +68,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         ("maxclients", arguments.maxclients.map(|clients| clients.to_string())),
         ("enable-debug-command", arguments.enable_debug_command),
         ("requirepass", arguments.requirepass),
+        ("aclfile", arguments.aclfile),
     ];
     let parameters =
         parameters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();

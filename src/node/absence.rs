@@ -11,7 +11,6 @@ pub fn absence(spec: &Spec) -> &'static str {
         "save" | "bgsave" | "bgrewriteaof" | "lastsave" => "it has no persistence yet",
         "sync" | "psync" | "replicaof" | "slaveof" | "failover" | "replconf" => "it has no replicas yet",
         "module" => "it loads no modules",
-        "acl" => "its users live in memory, and their rules are few",
         _ => "not yet",
     }
 }

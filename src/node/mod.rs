@@ -33,6 +33,7 @@ pub(crate) mod process;
 pub mod pubsub;
 pub mod rdb;
 pub mod script;
+mod secrets;
 mod slowlog;
 pub mod state;
 pub mod stats;

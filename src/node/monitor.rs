@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use super::secrets;
 use crate::protocol::{Request, quote};
 
 /// One line, as a status reply: the time, the database and the client (or `lua`), and the command with its arguments quoted. Passwords are not
@@ -13,16 +14,8 @@ pub(super) fn line(
     request: &Request<'_>,
 ) -> Vec<u8> {
     let mut line = format!("+{}.{:06} [{database} {client}]", now.as_secs(), now.subsec_micros());
-    let is_hello = request.name().eq_ignore_ascii_case(b"hello");
-    let mut secrets = 0;
-    for argument in request.args() {
-        let shown = if secrets > 0 { quote::repr(b"(redacted)") } else { quote::repr(argument) };
-        secrets = if is_hello && argument.eq_ignore_ascii_case(b"auth") {
-            2
-        } else {
-            usize::saturating_sub(secrets, 1)
-        };
-        let _ = write!(line, " {shown}");
+    for argument in secrets::shown(request) {
+        let _ = write!(line, " {}", quote::repr(argument));
     }
     line.push_str("\r\n");
     line.into_bytes()

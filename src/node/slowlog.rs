@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use super::secrets;
 use crate::{protocol::Request, time::Millis};
 
 /// Arguments that are kept of a command.
@@ -61,8 +62,7 @@ impl SlowLog {
 /// As Redis cuts them: the last one kept says how many more there are, of arguments and of bytes.
 fn cut(request: &Request<'_>) -> Vec<Vec<u8>> {
     let kept = if request.len() > ARGUMENTS_MAX { ARGUMENTS_MAX - 1 } else { request.len() };
-    let mut arguments: Vec<Vec<u8>> = request
-        .args()
+    let mut arguments: Vec<Vec<u8>> = secrets::shown(request)
         .take(kept)
         .map(|argument| match argument.len().checked_sub(BYTES_MAX) {
             None | Some(0) => argument.to_vec(),

@@ -104,7 +104,18 @@ impl NodeState {
     /// The system gives no thread.
     pub fn new(id: NodeId, config: Config, stop: CancellationToken) -> std::io::Result<Self> {
         let acl = Acl::default();
+        acl.set_all_channels(config.allows_all_channels());
         acl.set_default_password(config.get("requirepass").unwrap_or_default().as_bytes());
+        // As in Redis, a file has the last word on all users, the default one too.
+        if let Some(path) = config.acl_file() {
+            acl.load(&path).map_err(|errors| {
+                let errors = String::from_utf8_lossy(&errors);
+                std::io::Error::new(
+                    std::io::ErrorKind::InvalidData,
+                    format!("cannot read the users: {errors}"),
+                )
+            })?;
+        }
         Ok(Self {
             freer: Freer::start(&format!("node-{id}"))?,
             id,

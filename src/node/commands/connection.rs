@@ -8,6 +8,7 @@ use crate::{
         caller::Caller,
         clients::{NO_EVICT, NO_TOUCH, Signal},
         context::{CommandError, Context, Flow, Handler},
+        exec::admit::note_login,
         outbox::Class,
         state::NodeState,
         store::Store,
@@ -54,6 +55,7 @@ fn run(context: &mut Context<'_>, request: Request<'_>, command: Command) -> Out
         now: context.now,
         databases,
         closes: false,
+        word: request.name(),
     };
     let outcome = command(&mut here, &request, &mut context.reply);
     if here.closes {
@@ -71,6 +73,8 @@ struct Here<'a> {
     databases: usize,
     /// The connection is to be closed after the reply.
     closes: bool,
+    /// The command, as the client wrote it.
+    word: &'a [u8],
 }
 
 impl Endpoint for Here<'_> {
@@ -87,8 +91,14 @@ impl Endpoint for Here<'_> {
     }
 
     fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool {
-        let user = self.node.acl.log_in(user, password);
-        user.map(|user| self.caller.log_in(user)).is_some()
+        match self.node.acl.log_in(user, password) {
+            Some(user) => self.caller.log_in(user),
+            None => {
+                note_login(self.word, user, self.caller, self.node);
+                return false;
+            }
+        }
+        true
     }
 
     fn end_all(&mut self) {

@@ -1,6 +1,7 @@
 //! The commands, one file per family: arguments in, store changed, one reply out. [`table`] collects them.
 
 mod acl;
+mod acl_log;
 mod bitfield;
 mod bitmap;
 mod blocking;

@@ -102,6 +102,7 @@ fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 let password = config.get(name).unwrap_or_default();
                 context.node.acl.set_default_password(password.as_bytes());
             }
+            "acl-pubsub-default" => context.node.acl.set_all_channels(config.allows_all_channels()),
             "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => {
                 context.store.keyspace.set_aging(aging(config));
             }

@@ -90,7 +90,8 @@ impl<'a> Pattern<'a> {
 }
 
 impl<'a> Query<'a> {
-    fn parse(request: Request<'a>, may_store: bool) -> Result<Self, CommandError> {
+    /// `reads_all`: the caller may read whatever key a pattern names.
+    fn parse(request: Request<'a>, may_store: bool, reads_all: bool) -> Result<Self, CommandError> {
         let mut query = Self::default();
         let mut words = request.args_from(2);
         while let Some(word) = words.next() {
@@ -108,11 +109,21 @@ impl<'a> Query<'a> {
                 }
                 word if is_word(word, "BY") && left >= 1 => {
                     let text = words.next().unwrap_or_default();
+                    if text.contains(&b'*') && !reads_all {
+                        return Err(CommandError::other(
+                            "ERR BY option of SORT denied due to insufficient ACL permissions.",
+                        ));
+                    }
                     query.by = Some(Pattern::parse(text));
                     // Of several, one such is enough.
                     query.unsorted |= !text.contains(&b'*');
                 }
                 word if is_word(word, "GET") && left >= 1 => {
+                    if !reads_all {
+                        return Err(CommandError::other(
+                            "ERR GET option of SORT denied due to insufficient ACL permissions.",
+                        ));
+                    }
                     query.get.push(Pattern::parse(words.next().unwrap_or_default()));
                 }
                 _ => return Err(CommandError::Syntax),
@@ -262,7 +273,8 @@ fn sort_ro(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 fn run(ctx: &mut Context<'_>, request: Request<'_>, may_store: bool) -> Outcome {
-    let mut query = Query::parse(request, may_store)?;
+    let reads_all = ctx.caller.user.may_read_all_keys(ctx.row.spec, &request);
+    let mut query = Query::parse(request, may_store, reads_all)?;
     let (key, access, fill) = (ctx.key(request, 1), ctx.access(), ctx.node.config.list_fill());
     let scripted = ctx.caller.origin == Origin::Script;
     let (db, reply) = ctx.db_and_reply();

@@ -132,9 +132,9 @@ const POLICIES: &[&str] = &[
 /// All parameters, by name. Those that say how a node is not (no persistence, no cluster mode) are fixed: clients and
 /// tools ask for them.
 pub(super) const PARAMETERS: &[Parameter] = &[
-    moot("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels"),
-    fixed("aclfile", ""),
-    moot("acllog-max-len", Kind::Integer { min: 0, max: i64::MAX }, "128"),
+    settable("acl-pubsub-default", Kind::Choice(&["allchannels", "resetchannels"]), "resetchannels"),
+    at_start("aclfile", Kind::Text, ""),
+    settable("acllog-max-len", SIZE, "128"),
     moot("active-defrag-cycle-max", Kind::Integer { min: 1, max: 99 }, "25"),
     moot("active-defrag-cycle-min", Kind::Integer { min: 1, max: 99 }, "1"),
     moot("active-defrag-ignore-bytes", Kind::Memory { min: 0, max: i64::MAX }, "104857600"),

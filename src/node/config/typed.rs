@@ -200,6 +200,24 @@ impl Config {
         self.hot.slow_most.load(Relaxed)
     }
 
+    /// `aclfile`, if there is one.
+    #[must_use]
+    pub fn acl_file(&self) -> Option<String> {
+        self.get("aclfile").filter(|path| !path.is_empty())
+    }
+
+    /// `acllog-max-len`.
+    #[must_use]
+    pub fn acl_log_most(&self) -> usize {
+        self.get("acllog-max-len").and_then(|most| most.parse().ok()).unwrap_or_default()
+    }
+
+    /// `acl-pubsub-default`: whether new users may use all channels.
+    #[must_use]
+    pub fn allows_all_channels(&self) -> bool {
+        self.get("acl-pubsub-default").is_some_and(|default| default == "allchannels")
+    }
+
     /// `tracking-table-max-keys`; 0 is no limit.
     #[must_use]
     pub fn tracked_keys(&self) -> usize {

@@ -2,8 +2,17 @@
 
 use crate::{
     command::{Flags, Spec},
-    node::{caller::Caller, pause, state::NodeState},
-    protocol::Version,
+    node::{
+        acl::{
+            Denied,
+            log::{Entry, Place, Reason},
+        },
+        caller::{Caller, Origin},
+        pause,
+        state::NodeState,
+    },
+    protocol::{Request, Version},
+    time::Millis,
 };
 
 /// What is to be done with a command that may run.
@@ -33,16 +42,26 @@ const OF_SUBSCRIBERS: [&str; 9] = [
 /// # Errors
 /// The error to answer, its code first.
 #[inline]
-pub(super) fn admit(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<Admission, String> {
+pub(super) fn admit(
+    spec: &'static Spec,
+    request: &Request<'_>,
+    caller: &Caller,
+    node: &NodeState,
+) -> Result<Admission, String> {
     let is_plain = caller.transaction.is_none() && !caller.subscribed && !caller.monitoring;
-    if caller.authenticated && caller.user.may_do_all() && is_plain {
+    if caller.authenticated && is_plain && caller.user.check(spec, request).is_ok() {
         return Ok(Admission::Run);
     }
-    admit_with_care(spec, caller, node)
+    admit_with_care(spec, request, caller, node)
 }
 
 #[cold]
-fn admit_with_care(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<Admission, String> {
+fn admit_with_care(
+    spec: &'static Spec,
+    request: &Request<'_>,
+    caller: &Caller,
+    node: &NodeState,
+) -> Result<Admission, String> {
     let in_transaction = caller.transaction.is_some();
     if !caller.authenticated && node.acl.login_required() && !spec.flags.has(Flags::NO_AUTH) {
         return Err("NOAUTH Authentication required.".into());
@@ -50,7 +69,21 @@ fn admit_with_care(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Re
     if in_transaction && spec.flags.has(Flags::NO_MULTI) {
         return Err("ERR Command not allowed inside a transaction".into());
     }
-    may_run(spec, caller, node)?;
+    if let Err(denied) = caller.user.check(spec, request) {
+        let place = if in_transaction { Place::Multi } else { Place::Toplevel };
+        note_denied(denied, place, spec, request, caller, node);
+        return Err(match denied {
+            Denied::Command => {
+                format!("NOPERM this user has no permissions to run the '{}' command", spec.name)
+            }
+            Denied::Key(_) => {
+                "NOPERM this user has no permissions to access one of the keys used as arguments".into()
+            }
+            Denied::Channel(_) => {
+                "NOPERM this user has no permissions to access one of the channels used as arguments".into()
+            }
+        });
+    }
     if caller.subscribed && caller.version == Version::Resp2 && !OF_SUBSCRIBERS.contains(&spec.name) {
         return Err(format!(
             "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
@@ -65,22 +98,46 @@ fn admit_with_care(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Re
     Ok(if queued { Admission::Queue } else { Admission::Run })
 }
 
-/// Whether the caller's rights allow a command.
-///
-/// # Errors
-/// The error to answer, its code first.
-pub(in crate::node) fn may_run(spec: &'static Spec, caller: &Caller, node: &NodeState) -> Result<(), String> {
-    if spec.flags.has(Flags::NO_AUTH) {
-        return Ok(());
+/// For `ACL LOG`: a client, or its script, was denied something.
+#[cold]
+pub(in crate::node) fn note_denied(
+    denied: Denied,
+    place: Place,
+    spec: &'static Spec,
+    request: &Request<'_>,
+    caller: &Caller,
+    node: &NodeState,
+) {
+    let (reason, object) = match denied {
+        Denied::Command => (Reason::Command, spec.name.as_bytes()),
+        Denied::Key(index) => (Reason::Key, request.get(index).unwrap_or_default()),
+        Denied::Channel(index) => (Reason::Channel, request.get(index).unwrap_or_default()),
+    };
+    if place != Place::Lua {
+        // The line of the client has the command that it is in, which this one is.
+        caller.client.set_command(spec);
     }
-    if !caller.authenticated && node.acl.login_required() {
-        return Err("NOAUTH Authentication required.".into());
-    }
-    if !caller.user.may_run() {
-        return Err(format!("NOPERM this user has no permissions to run the '{}' command", spec.name));
-    }
-    if !caller.user.may_use_keys() && spec.has_keys() {
-        return Err("NOPERM this user has no permissions to access one of the keys used as arguments".into());
-    }
-    Ok(())
+    note((reason, object), place, caller.user.name(), caller, node);
+}
+
+/// The same, when a client could not log in with a name.
+#[cold]
+pub(in crate::node) fn note_login(command: &[u8], user: &[u8], caller: &Caller, node: &NodeState) {
+    let in_transaction = caller.transaction.is_some() || caller.origin == Origin::Transaction;
+    let place = if in_transaction { Place::Multi } else { Place::Toplevel };
+    note((Reason::Auth, command), place, user, caller, node);
+}
+
+fn note((reason, object): (Reason, &[u8]), place: Place, user: &[u8], caller: &Caller, node: &NodeState) {
+    let at = Millis::now();
+    let entry = Entry {
+        count: 1,
+        reason,
+        place,
+        object: object.to_vec(),
+        user: user.to_vec(),
+        at,
+        client: caller.client.describe(at),
+    };
+    node.acl.log().add(entry, node.config.acl_log_most());
 }

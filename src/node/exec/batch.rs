@@ -230,7 +230,7 @@ impl Stage<'_> {
         let start = out.mark();
         let mut ran = None;
         let flow = match &step.found {
-            Ok(row) => match admit(row.spec, self.caller, self.node) {
+            Ok(row) => match admit(row.spec, &request, self.caller, self.node) {
                 Ok(_) if let Some(reason) = self.has_no_room(row, &request) => {
                     let text = match row.spec.name {
                         "exec" => format!("EXECABORT Transaction discarded because of: {reason}"),
@@ -251,6 +251,10 @@ impl Stage<'_> {
                             self.run_one(row, request, step.place, is_alone, timer, out)
                         }
                     }
+                }
+                Err(text) if row.spec.name == "exec" => {
+                    let text = format!("EXECABORT Transaction discarded because of: {text}");
+                    self.refuse(Some(row.spec), text.as_bytes(), out)
                 }
                 Err(text) => self.refuse(Some(row.spec), text.as_bytes(), out),
             },

@@ -6,9 +6,10 @@ use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 
 use super::{Digest, Failure, Rights, Running, convert, engine::MEMORY_MAX};
 use crate::{
-    command::{Flags, ResolveError, Spec, resolve},
+    command::{Flags, ResolveError, Spec, TABLE, resolve},
     connection::REDIS_VERSION,
     node::{
+        acl::{Denied, log::Place},
         commands::table,
         exec::{
             self, Stage,
@@ -16,7 +17,7 @@ use crate::{
         },
         pause,
     },
-    protocol::{Args, Output, Value, Version, number::format_double},
+    protocol::{Args, Output, Request, Value, Version, number::format_double},
 };
 
 /// An error that a script may catch: a reply, code first.
@@ -295,7 +296,7 @@ impl<'a> Session<'a> {
         })?;
         let row = table::row(spec).ok_or(UNKNOWN)?;
         let Work { stage, version, output } = work;
-        if let Err(text) = self.allow(stage, spec) {
+        if let Err(text) = self.allow(stage, spec, &request) {
             stage.node.stats.command(spec).rejected.add(1);
             return Err(text);
         }
@@ -321,18 +322,18 @@ impl<'a> Session<'a> {
     }
 
     /// Whether the script may run a command.
-    fn allow(&self, stage: &Stage<'_>, spec: &'static Spec) -> Result<(), String> {
+    fn allow(&self, stage: &Stage<'_>, spec: &'static Spec, request: &Request<'_>) -> Result<(), String> {
         if spec.flags.has(Flags::NOSCRIPT) && !stage.node.scripts_call_all.load(Relaxed) {
             return Err("ERR This Redis command is not allowed from script".to_owned());
         }
-        if let Err(text) = exec::admit::may_run(spec, stage.caller, stage.node) {
-            let about_keys = text.contains("one of the keys");
-            return Err(if about_keys {
-                "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
-            } else {
-                "ERR The user executing the script can't run this command or subcommand"
-            }
-            .to_owned());
+        if let Err(denied) = stage.caller.user.check(spec, request) {
+            exec::admit::note_denied(denied, Place::Lua, spec, request, stage.caller, stage.node);
+            let what = match denied {
+                Denied::Command => "can't run this command or subcommand",
+                Denied::Key(_) => "can't access at least one of the keys mentioned in the command arguments",
+                Denied::Channel(_) => "can't publish to the channel mentioned in the command",
+            };
+            return Err(format!("ERR The user executing the script {what}"));
         }
         if spec.flags.has(Flags::WRITE) || pause::may_change(spec) {
             if self.rights.read_only {
@@ -371,16 +372,17 @@ impl Host for Session<'_> {
     }
 
     fn may_run(&self, words: &MultiValue) -> mlua::Result<bool> {
-        if words.is_empty() {
-            return Err(raise(
-                "ERR Please specify at least one argument for this redis.acl_check_cmd() call",
-            ));
-        }
         let work = self.work.borrow();
         let args = arguments(words).map_err(raise)?;
         let invalid = || raise("ERR Invalid command passed to redis.acl_check_cmd()");
-        let spec = args.request().and_then(|request| resolve(&request).ok()).ok_or_else(invalid)?;
-        Ok(exec::admit::may_run(spec, work.stage.caller, work.stage.node).is_ok())
+        let request = args.request().ok_or_else(invalid)?;
+        let spec = match resolve(&request) {
+            Ok(spec) => Some(spec),
+            // How many arguments there are is not asked.
+            Err(ResolveError::Arity { name }) => TABLE.iter().find(|spec| spec.name == name),
+            Err(ResolveError::UnknownCommand { .. } | ResolveError::UnknownSubcommand { .. }) => None,
+        };
+        Ok(work.stage.caller.user.check(spec.ok_or_else(invalid)?, &request).is_ok())
     }
 
     fn call(&self, lua: &Lua, args: Result<Args, String>, raises: Raise) -> mlua::Result<LuaValue> {

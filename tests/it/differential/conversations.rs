@@ -20,6 +20,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("events", include_str!("conversations/events.txt")),
     ("tracking", include_str!("conversations/tracking.txt")),
     ("observe", include_str!("conversations/observe.txt")),
+    ("acl", include_str!("conversations/acl.txt")),
 ];
 
 /// The connections of a script to one server, by their letters.
@@ -66,6 +67,8 @@ impl<'a> Party<'a> {
 ///
 /// - `a> words` sends a command on connection `a` and compares the reply,
 /// - `a! words` sends it and goes on,
+/// - `a# ACL LOG words` compares what was denied, without the time and the client,
+/// - `a@ SLOWLOG words` compares which commands took long,
 /// - `a%` compares what `MONITOR` shows on `a`, without time and address,
 /// - `a<` compares what comes next on `a`, `a~` does not, where it is each server's own,
 /// - `a= ID` takes the number of connection `a` where later lines say `$a`,
@@ -104,6 +107,8 @@ fn converse(
                 match act {
                     '>' => peer.call(&words),
                     '<' => peer.receive(),
+                    '@' => slow(&peer.value(&words)),
+                    '#' => denied(&peer.value(&words)),
                     '%' => shown_by_monitor(&peer.receive()),
                     '~' => {
                         assert!(!peer.receive().is_empty(), "{line}: closed");
@@ -132,6 +137,27 @@ fn converse(
             );
         }
     }
+}
+
+/// The commands of `SLOWLOG GET`.
+fn slow(log: &Value) -> Vec<u8> {
+    let Value::Array(entries) = log else { panic!("{log:?} is no log") };
+    let shown = entries.iter().map(|entry| match entry {
+        Value::Array(fields) => format!("{:?}", fields[3]),
+        other => panic!("{other:?} is no entry"),
+    });
+    shown.collect::<Vec<_>>().join("\n").into_bytes()
+}
+
+/// Entries of `ACL LOG` without the time and the line of the client.
+fn denied(log: &Value) -> Vec<u8> {
+    let Value::Array(entries) = log else { panic!("{log:?} is no log") };
+    let shown = entries.iter().map(|entry| match entry {
+        Value::Map(fields) => format!("{:?}", &fields[..fields.len() - 2]),
+        Value::Array(words) => format!("{:?}", &words[..words.len() - 4]),
+        other => panic!("{other:?} is no entry"),
+    });
+    shown.collect::<Vec<_>>().join("\n").into_bytes()
 }
 
 /// A line of `MONITOR` from the database on, the client's address left out.

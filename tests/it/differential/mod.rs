@@ -1,5 +1,7 @@
 //! The same requests to a real redis-server and to us: replies must be the same bytes.
 
+mod acl_file;
+mod acl_rules;
 mod compare;
 mod connections;
 mod conversations;

@@ -24,6 +24,7 @@ fn pair<'a>(ours: &'a cluster_fixture::Server, theirs: &'a cluster_fixture::Serv
             ("script-libraries", include_str!("cases/script-libraries.txt")),
             ("functions", include_str!("cases/functions.txt")),
             ("memory", include_str!("cases/memory.txt")),
+            ("acl", include_str!("cases/acl.txt")),
         ],
         spans_nodes: true,
         queued: |_| true,

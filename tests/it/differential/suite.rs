@@ -107,7 +107,7 @@ const NOT_BY_CHANCE: &[(&str, &str)] = &[
     ("evalsha", "scripts are texts; chosen cases"),
     ("evalsha_ro", "scripts are texts; chosen cases"),
     ("script", "scripts are texts; chosen cases"),
-    ("acl", "users are configured, not compared"),
+    ("acl", "users have tests of their own"),
     ("pfselftest", "takes seconds; its own test"),
     ("auth", "there is no password; chosen cases"),
     ("blmove", "waits; chosen cases"),

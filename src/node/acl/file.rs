@@ -1,0 +1,219 @@
+//! The ACL file: a line for each user, as `ACL LIST` shows it.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    rules::{RuleError, has_space, merge},
+    user::Rules,
+};
+
+/// Reads users. All of them are good, or none is taken.
+///
+/// # Errors
+/// Everything that is wrong, in Redis's words, without a code.
+pub(super) fn read(path: &str, all_channels: bool) -> Result<BTreeMap<Vec<u8>, Rules>, Vec<u8>> {
+    let text = fs::read(path).map_err(|error| {
+        format!("Error loading ACLs, opening file '{path}': {}", reason(&error)).into_bytes()
+    })?;
+    parse(&text, path, all_channels)
+}
+
+/// What the system calls an error, without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+fn parse(text: &[u8], path: &str, all_channels: bool) -> Result<BTreeMap<Vec<u8>, Rules>, Vec<u8>> {
+    let mut users = BTreeMap::new();
+    let mut errors: Vec<u8> = Vec::new();
+    for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
+        let line = trim(line, b" \t\r\n");
+        if line.is_empty() {
+            continue;
+        }
+        if let Err(error) = read_line(line, &mut users, all_channels) {
+            match error {
+                LineError::NoUser => errors.extend_from_slice(
+                    format!("{path}:{number} should start with user keyword followed by the username. ")
+                        .as_bytes(),
+                ),
+                LineError::Name(name) => errors.extend_from_slice(
+                    &[
+                        format!("'{path}:{number}: username '").as_bytes(),
+                        &name,
+                        b"' contains invalid characters. ",
+                    ]
+                    .concat(),
+                ),
+                LineError::Twice(name) => errors.extend_from_slice(
+                    &[
+                        b"WARNING: Duplicate user '",
+                        name.as_slice(),
+                        format!("' found on line {number}. ").as_bytes(),
+                    ]
+                    .concat(),
+                ),
+                LineError::Unmatched => errors.extend_from_slice(
+                    format!("{path}:{number}: Unmatched parenthesis in selector definition.").as_bytes(),
+                ),
+                LineError::Rules(reasons) => {
+                    for reason in reasons {
+                        errors.extend_from_slice(format!("{path}:{number}: ").as_bytes());
+                        errors.extend_from_slice(&reason);
+                        errors.extend_from_slice(b". ");
+                    }
+                }
+            }
+        }
+    }
+    if errors.is_empty() {
+        return Ok(users);
+    }
+    errors.extend_from_slice(
+        b"WARNING: ACL errors detected, no change to the previously active ACL rules was performed",
+    );
+    Err(errors)
+}
+
+/// What is wrong with a line.
+enum LineError {
+    NoUser,
+    Name(Vec<u8>),
+    Twice(Vec<u8>),
+    Unmatched,
+    Rules(Vec<Vec<u8>>),
+}
+
+fn read_line(line: &[u8], users: &mut BTreeMap<Vec<u8>, Rules>, all_channels: bool) -> Result<(), LineError> {
+    let mut words = line.split(|&byte| byte == b' ');
+    let name = words.next().filter(|word| *word == b"user").and_then(|_| words.next());
+    let name = name.ok_or(LineError::NoUser)?;
+    if has_space(name) {
+        return Err(LineError::Name(name.to_vec()));
+    }
+    if users.contains_key(name) {
+        return Err(LineError::Twice(name.to_vec()));
+    }
+    let mut rules = Rules::new(all_channels);
+    let mut reasons = Vec::new();
+    let merged = merge(words);
+    let mut has_other = false;
+    for rule in merged.iter().flatten() {
+        let rule = trim(rule, b"\t\r\n");
+        match rules.apply(rule, all_channels) {
+            Ok(()) => {}
+            // Of unknown commands all are named: nothing about them is secret.
+            Err(reason @ RuleError::Unknown) => reasons.push(
+                [b"Error in applying operation '", rule, b"': ", reason.to_string().as_bytes()].concat(),
+            ),
+            // Of everything else the first is told: what follows may be wrong because of it.
+            Err(reason) => {
+                if !std::mem::replace(&mut has_other, true) {
+                    reasons.push(reason.to_string().into_bytes());
+                }
+            }
+        }
+    }
+    // Redis goes on to find the same user twice, whatever is wrong with its first line.
+    users.insert(name.to_vec(), rules);
+    match merged {
+        Err(_) => Err(LineError::Unmatched),
+        Ok(_) if !reasons.is_empty() => Err(LineError::Rules(reasons)),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn trim<'a>(text: &'a [u8], bytes: &[u8]) -> &'a [u8] {
+    let is_kept = |byte: &u8| !bytes.contains(byte);
+    let Some(first) = text.iter().position(is_kept) else { return &[] };
+    let last = text.iter().rposition(is_kept).unwrap_or(first);
+    &text[first..=last]
+}
+
+/// Writes lines so that whoever reads the file finds the old ones or the new ones, whatever happens to the machine.
+///
+/// # Errors
+/// The old ones are still there.
+pub(super) fn write(path: &str, lines: &[Vec<u8>]) -> io::Result<()> {
+    let path = Path::new(path);
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".tmp-{}", std::process::id()));
+    let temporary = PathBuf::from(name);
+    let written = write_whole(&temporary, lines).and_then(|()| {
+        // Whoever may not read the old one may not read the new one.
+        if let Ok(known) = fs::metadata(path) {
+            fs::set_permissions(&temporary, known.permissions())?;
+        }
+        fs::rename(&temporary, path)
+    });
+    if let Err(error) = written {
+        // What is left of it is of no use; that it cannot be removed either changes nothing.
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn write_whole(path: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    for line in lines {
+        file.write_all(&[line.as_slice(), b"\n"].concat())?;
+    }
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails(text: &str) -> String {
+        let error = parse(text.as_bytes(), "F", false).unwrap_err();
+        let text = String::from_utf8(error).unwrap();
+        let end = "WARNING: ACL errors detected, no change to the previously active ACL rules was performed";
+        text.strip_suffix(end).unwrap().to_owned()
+    }
+
+    #[test]
+    fn lines_are_users() {
+        let users = parse(b"\n user a on  nopass (+get ~x) \r\n\nuser default +@all\n", "F", false).unwrap();
+        assert_eq!(users.keys().collect::<Vec<_>>(), [b"a".as_slice(), b"default"]);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told() {
+        assert_eq!(
+            fails("foo\nuser a on\nuser a on\nuser"),
+            "F:1 should start with user keyword followed by the username. WARNING: Duplicate user 'a' found on line 3. \
+             F:4 should start with user keyword followed by the username. "
+        );
+        assert_eq!(
+            fails("user a foo +nosuch bar -@nosuch"),
+            "F:1: Syntax error. F:1: Error in applying operation '+nosuch': Unknown command or category name in ACL. \
+             F:1: Error in applying operation '-@nosuch': Unknown command or category name in ACL. "
+        );
+        assert_eq!(fails("user a (+get"), "F:1: Unmatched parenthesis in selector definition.");
+        assert_eq!(fails("user a\tb on"), "'F:1: username 'a\tb' contains invalid characters. ");
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("users.acl");
+        let path = path.to_str().unwrap();
+        for user in ["a", "b"] {
+            write(path, &[format!("user {user} on").into_bytes()]).unwrap();
+            assert_eq!(read(path, false).unwrap().keys().collect::<Vec<_>>(), [user.as_bytes()]);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert!(write(directory.path().join("no/such").to_str().unwrap(), &[]).is_err());
+        let error = read(directory.path().join("none").to_str().unwrap(), false).unwrap_err();
+        assert!(String::from_utf8(error).unwrap().ends_with("none': No such file or directory"));
+    }
+}

@@ -1,0 +1,247 @@
+//! Users: who may log in, and what each may do, as Redis's access control lists have it.
+//!
+//! [`user`] is one user with its flags and passwords, [`selector`] what it may do with which keys and channels, [`commands`] the set
+//! of commands in that; [`rules`] has the words and their errors, [`password`] the hashes. [`file`] reads and writes all users,
+//! [`log`] remembers what was denied. Not here: when a command is checked, see [`crate::node::exec`], and what its client is told.
+
+mod commands;
+mod file;
+pub mod log;
+mod password;
+pub mod rules;
+pub mod selector;
+pub mod user;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use self::{log::Log, rules::SetError, user::Rules};
+pub use self::{selector::Denied, user::User};
+
+/// The user of connections that have not logged in.
+pub const DEFAULT: &[u8] = b"default";
+
+/// All users, and what was denied to them.
+#[derive(Debug)]
+pub struct Acl {
+    default: Arc<User>,
+    others: Mutex<BTreeMap<Vec<u8>, Arc<User>>>,
+    /// `acl-pubsub-default`: new users may use all channels.
+    all_channels: AtomicBool,
+    log: Mutex<Log>,
+}
+
+impl Default for Acl {
+    fn default() -> Self {
+        Self {
+            default: Arc::new(User::new(DEFAULT, Rules::of_default_user())),
+            others: Mutex::default(),
+            all_channels: AtomicBool::new(false),
+            log: Mutex::default(),
+        }
+    }
+}
+
+impl Acl {
+    /// The user of connections that have not logged in.
+    #[must_use]
+    pub fn default_user(&self) -> &Arc<User> {
+        &self.default
+    }
+
+    /// Whether a connection must log in before it may do anything.
+    #[must_use]
+    pub fn login_required(&self) -> bool {
+        !(self.default.needs_no_password() && self.default.is_on())
+    }
+
+    fn others(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Arc<User>>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was denied of late.
+    pub fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `acl-pubsub-default`.
+    pub fn set_all_channels(&self, on: bool) {
+        self.all_channels.store(on, Relaxed);
+    }
+
+    /// A user by name.
+    #[must_use]
+    pub fn user(&self, name: &[u8]) -> Option<Arc<User>> {
+        if name == DEFAULT { Some(Arc::clone(&self.default)) } else { self.others().get(name).cloned() }
+    }
+
+    /// All users, by name.
+    #[must_use]
+    pub fn users(&self) -> Vec<Arc<User>> {
+        let mut users: Vec<_> = self.others().values().cloned().collect();
+        users.push(Arc::clone(&self.default));
+        users.sort_by(|a, b| a.name().cmp(b.name()));
+        users
+    }
+
+    /// The user, if it may log in with this password.
+    #[must_use]
+    pub fn log_in(&self, name: &[u8], password: &[u8]) -> Option<Arc<User>> {
+        self.user(name).filter(|user| user.accepts(password))
+    }
+
+    /// `requirepass`: the only password of the default user; none if empty.
+    pub fn set_default_password(&self, password: &[u8]) {
+        let mut rules = self.default.copy_rules();
+        rules.set_password(password);
+        self.default.set_rules(rules);
+    }
+
+    /// `ACL SETUSER`: all rules or none. Returns the user if its clients may have lost channels.
+    ///
+    /// # Errors
+    /// The first rule that does not apply.
+    pub fn set<'a>(
+        &self,
+        name: &[u8],
+        words: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Option<Arc<User>>, SetError> {
+        if rules::has_space(name) {
+            return Err(SetError::Name);
+        }
+        let all_channels = self.all_channels.load(Relaxed);
+        match self.user(name) {
+            Some(user) => {
+                let changed = user.copy_rules().apply_all(words, all_channels)?;
+                Ok(user.set_rules(changed).then_some(user))
+            }
+            None => {
+                let rules = Rules::new(all_channels).apply_all(words, all_channels)?;
+                self.others().insert(name.to_vec(), Arc::new(User::new(name, rules)));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Removes a user other than the default one; its connections are the caller's to close.
+    pub fn remove(&self, name: &[u8]) -> Option<Arc<User>> {
+        self.others().remove(name)
+    }
+
+    /// `ACL LOAD`: the users of a file in the place of all there are, or none. Returns those that are no more, whose connections are
+    /// the caller's to close. As in Redis 7.0 that is everybody but the default user: those of the same name are others.
+    ///
+    /// # Errors
+    /// What is wrong with the file, without a code.
+    pub fn load(&self, path: &str) -> Result<Vec<Arc<User>>, Vec<u8>> {
+        let mut rules = file::read(path, self.all_channels.load(Relaxed))?;
+        self.default.set_rules(rules.remove(DEFAULT).unwrap_or_else(Rules::of_default_user));
+        let users = rules.into_iter().map(|(name, rules)| {
+            let user = Arc::new(User::new(&name, rules));
+            (name, user)
+        });
+        let before = std::mem::replace(&mut *self.others(), users.collect());
+        Ok(before.into_values().collect())
+    }
+
+    /// `ACL SAVE`.
+    ///
+    /// # Errors
+    /// The file is as it was.
+    pub fn save(&self, path: &str) -> std::io::Result<()> {
+        let lines: Vec<_> = self.users().iter().map(|user| user.describe()).collect();
+        file::write(path, &lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(acl: &Acl, name: &str, rules: &[&str]) -> Result<Option<Arc<User>>, String> {
+        acl.set(name.as_bytes(), rules.iter().map(|rule| rule.as_bytes()))
+            .map_err(|error| String::from_utf8(error.text()).unwrap())
+    }
+
+    #[test]
+    fn users_log_in_until_they_are_off() {
+        let acl = Acl::default();
+        set(&acl, "proxy", &["on", ">secret", "~*", "&*", "+@all"]).unwrap();
+        let user = acl.log_in(b"proxy", b"secret").unwrap();
+        assert!(user.may_do_all() && acl.log_in(b"proxy", b"other").is_none());
+        assert_eq!(
+            String::from_utf8(user.describe()).unwrap(),
+            "user proxy on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~* &* +@all"
+        );
+        set(&acl, "proxy", &["off"]).unwrap();
+        assert!(acl.log_in(b"proxy", b"secret").is_none());
+        assert!(acl.remove(b"proxy").is_some() && acl.remove(b"proxy").is_none());
+    }
+
+    #[test]
+    fn a_bad_rule_changes_nothing() {
+        let acl = Acl::default();
+        for (rules, expected) in [
+            (&["on", "foo"][..], "ERR Error in ACL SETUSER modifier 'foo': Syntax error"),
+            (&["on", "<x"], "does not exist"),
+            (&["on", "#abc"], "exactly 64"),
+            (&["on", "(+get"], "ERR Unmatched parenthesis in acl selector starting at '(+get'."),
+        ] {
+            let error = set(&acl, "u", rules).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+            assert!(acl.user(b"u").is_none());
+        }
+        assert!(set(&acl, "a b", &["on"]).is_err());
+    }
+
+    #[test]
+    fn a_password_for_the_default_user() {
+        let acl = Acl::default();
+        assert!(!acl.login_required());
+        acl.set_default_password(b"p");
+        assert!(acl.login_required() && acl.log_in(DEFAULT, b"p").is_some());
+        acl.set_default_password(b"");
+        assert!(!acl.login_required());
+        set(&acl, "default", &["off"]).unwrap();
+        assert!(acl.login_required());
+    }
+
+    #[test]
+    fn channels_that_are_lost() {
+        let acl = Acl::default();
+        assert!(set(&acl, "u", &["&*"]).unwrap().is_none());
+        assert!(set(&acl, "u", &["+get"]).unwrap().is_none());
+        let user = set(&acl, "u", &["resetchannels", "&a*"]).unwrap().unwrap();
+        assert!(user.may_use_channel(b"ab", false) && !user.may_use_channel(b"b", false));
+        assert!(user.may_use_channel(b"a*", true) && !user.may_use_channel(b"ab", true));
+        acl.set_all_channels(true);
+        assert!(set(&acl, "v", &[]).unwrap().is_none());
+        assert!(acl.user(b"v").unwrap().may_use_channel(b"x", false));
+    }
+
+    #[test]
+    fn a_file_takes_the_place_of_all_users() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("users.acl");
+        let path = path.to_str().unwrap();
+        let acl = Acl::default();
+        set(&acl, "a", &["on", "nopass", "+@all", "-config|set", "(~x +get)"]).unwrap();
+        set(&acl, "default", &["-@dangerous"]).unwrap();
+        acl.save(path).unwrap();
+        let lines = |acl: &Acl| acl.users().iter().map(|user| user.describe()).collect::<Vec<_>>();
+        let before = lines(&acl);
+        acl.remove(b"a");
+        set(&acl, "b", &["on"]).unwrap();
+        let gone = acl.load(path).unwrap();
+        assert_eq!(gone.iter().map(|user| user.name()).collect::<Vec<_>>(), [b"b"]);
+        assert_eq!(lines(&acl), before);
+        std::fs::write(path, "user c on +nosuch").unwrap();
+        assert!(acl.load(path).is_err());
+        assert_eq!(lines(&acl), before);
+    }
+}

@@ -73,8 +73,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let parameters =
         parameters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     let (id, listen, config) = (arguments.id, arguments.address, arguments.config);
-    let options =
-        NodeOptions { id, listen, workers, owns_process: cfg!(feature = "jemalloc"), config, parameters };
+    let options = NodeOptions { id, listen, workers, owns_process: true, config, parameters };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signal = shutdown_signal().context("cannot listen for signals")?;

@@ -74,7 +74,7 @@ pub struct NodeOptions {
     pub listen: ListenAddress,
     /// Threads that serve connections, at least 1.
     pub workers: usize,
-    /// The process serves nobody else, and its allocator is jemalloc.
+    /// The process serves nobody else: its limits and its memory are this node's.
     pub owns_process: bool,
     /// A configuration file.
     pub config: Option<PathBuf>,
@@ -174,8 +174,10 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     for (name, value) in &options.parameters {
         config.preset(name, value).map_err(RunError::Parameter)?;
     }
-    let room = files::room_for_or_warn(config.max_clients());
-    config.describe("maxclients", &room.to_string()).map_err(RunError::Parameter)?;
+    if options.owns_process {
+        let room = files::room_for_or_warn(config.max_clients());
+        config.describe("maxclients", &room.to_string()).map_err(RunError::Parameter)?;
+    }
     let listeners = server::bind(&options.listen)?;
     let address = listeners.first().and_then(|listener| listener.local_addr().ok());
     let fixed = [

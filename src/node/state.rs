@@ -14,7 +14,7 @@ use super::{
     acl::Acl,
     allocator,
     clients::{Client, Clients},
-    config::Config,
+    config::{Config, Users},
     free::Freer,
     keyspace::{self, Keyspace},
     latency::Monitor,
@@ -81,7 +81,7 @@ pub struct NodeState {
     client_memory: AtomicU64,
     /// What the allocator gave out beyond what is counted, if the process is this node's alone.
     uncounted: AtomicI64,
-    owns_process: bool,
+    owns_memory: bool,
     /// When that was looked at, milliseconds since the start.
     measured_at: AtomicU64,
     startup_memory: AtomicU64,
@@ -106,16 +106,10 @@ impl NodeState {
         let acl = Acl::default();
         acl.set_all_channels(config.allows_all_channels());
         acl.set_default_password(config.get("requirepass").unwrap_or_default().as_bytes());
-        // As in Redis, a file has the last word on all users, the default one too.
-        if let Some(path) = config.acl_file() {
-            acl.load(&path).map_err(|errors| {
-                let errors = String::from_utf8_lossy(&errors);
-                std::io::Error::new(
-                    std::io::ErrorKind::InvalidData,
-                    format!("cannot read the users: {errors}"),
-                )
-            })?;
-        }
+        load_users(&acl, &config).map_err(|errors| {
+            let errors = String::from_utf8_lossy(&errors);
+            std::io::Error::new(std::io::ErrorKind::InvalidData, format!("cannot read the users: {errors}"))
+        })?;
         Ok(Self {
             freer: Freer::start(&format!("node-{id}"))?,
             id,
@@ -139,7 +133,7 @@ impl NodeState {
             peak_memory: AtomicU64::new(0),
             client_memory: AtomicU64::new(0),
             uncounted: AtomicI64::new(0),
-            owns_process: false,
+            owns_memory: false,
             measured_at: AtomicU64::new(0),
             startup_memory: AtomicU64::new(0),
             clients_looked_at: AtomicU64::new(0),
@@ -180,9 +174,9 @@ impl NodeState {
         self.monitor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The process serves nobody else: what its allocator gave out is this node's. To be called before it serves.
+    /// The process serves nobody else: what its allocator gave out is this node's, if that is jemalloc. To be called before it serves.
     pub fn own_process(&mut self, keyspace: &Keyspace) {
-        self.owns_process = true;
+        self.owns_memory = cfg!(feature = "jemalloc");
         self.startup_memory.store(self.used_memory(keyspace), Relaxed);
     }
 
@@ -191,7 +185,7 @@ impl NodeState {
     pub fn used_memory(&self, keyspace: &Keyspace) -> u64 {
         let clients = self.clients.memory() as u64;
         self.client_memory.store(clients, Relaxed);
-        if self.owns_process {
+        if self.owns_memory {
             let counted = keyspace.bytes() as u64 + clients;
             let more = allocator::figures().allocated.cast_signed() - counted.cast_signed();
             // What waits to be freed is no reason to evict anything.
@@ -212,7 +206,7 @@ impl NodeState {
     /// Whether there is more than `maxmemory`, also by what the allocator says now or has said of late: for who is about to evict.
     pub fn is_really_over_memory(&self, keyspace: &Keyspace) -> bool {
         let is_over = self.is_over_memory(keyspace);
-        if !is_over || !self.owns_process || self.running() < self.measured_at.load(Relaxed) + MEASURED {
+        if !is_over || !self.owns_memory || self.running() < self.measured_at.load(Relaxed) + MEASURED {
             return is_over;
         }
         self.used_memory(keyspace);
@@ -228,8 +222,8 @@ impl NodeState {
 
     /// Whether the process serves nobody else, and its allocator is jemalloc.
     #[must_use]
-    pub const fn owns_process(&self) -> bool {
-        self.owns_process
+    pub const fn owns_memory(&self) -> bool {
+        self.owns_memory
     }
 
     /// `used_memory_startup`.
@@ -247,6 +241,15 @@ impl NodeState {
         }
         self.clients_looked_at.store(time, Relaxed);
         self.stats.evicted_clients.add(self.clients.evict(limit));
+    }
+
+    /// The users, for the configuration file.
+    #[must_use]
+    pub fn users_to_write(&self) -> Users {
+        let trivial = Acl::default();
+        trivial.set_default_password(self.config.get("requirepass").unwrap_or_default().as_bytes());
+        let lines = self.acl.lines();
+        Users { are_default: lines == trivial.lines(), lines }
     }
 
     /// `master_replid`.
@@ -294,6 +297,18 @@ impl NodeState {
         self.freer.reset();
         self.connections.received.store(0, Relaxed);
         self.connections.rejected.store(0, Relaxed);
+    }
+}
+
+/// The users that there are from the start. As in Redis, files have the last word on all of them, the default one too.
+fn load_users(acl: &Acl, config: &Config) -> Result<(), Vec<u8>> {
+    let lines = config.user_lines();
+    match config.acl_file() {
+        Some(_) if !lines.is_empty() => {
+            Err(b"there are users in the configuration file, and an ACL file as well: keep them in one of the two".to_vec())
+        }
+        Some(path) => acl.load(&path).map(drop),
+        None => lines.iter().try_for_each(|lines| acl.load_lines(lines)),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Open files: every connection is one, and shells give a process 1024 of them. What Redis does at its start, a daemon's
-//! `main` does here; a library call would change the process behind its caller's back.
+//! Open files: every connection is one, and shells give a process 1024 of them. What Redis does at its start, a daemon does here; a
+//! node or proxy in a process with others leaves it alone.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -6,6 +6,7 @@
 //! their own concurrency.
 
 pub mod daemon;
+pub mod durable;
 pub mod files;
 pub mod grpc;
 pub mod http;

@@ -1,11 +1,6 @@
 //! The ACL file: a line for each user, as `ACL LIST` shows it.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, io};
 
 use super::{
     rules::{RuleError, has_space, merge},
@@ -29,7 +24,11 @@ fn reason(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-fn parse(text: &[u8], path: &str, all_channels: bool) -> Result<BTreeMap<Vec<u8>, Rules>, Vec<u8>> {
+pub(super) fn parse(
+    text: &[u8],
+    path: &str,
+    all_channels: bool,
+) -> Result<BTreeMap<Vec<u8>, Rules>, Vec<u8>> {
     let mut users = BTreeMap::new();
     let mut errors: Vec<u8> = Vec::new();
     for (line, number) in text.split(|&byte| byte == b'\n').zip(1..) {
@@ -136,39 +135,6 @@ fn trim<'a>(text: &'a [u8], bytes: &[u8]) -> &'a [u8] {
     &text[first..=last]
 }
 
-/// Writes lines so that whoever reads the file finds the old ones or the new ones, whatever happens to the machine.
-///
-/// # Errors
-/// The old ones are still there.
-pub(super) fn write(path: &str, lines: &[Vec<u8>]) -> io::Result<()> {
-    let path = Path::new(path);
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".tmp-{}", std::process::id()));
-    let temporary = PathBuf::from(name);
-    let written = write_whole(&temporary, lines).and_then(|()| {
-        // Whoever may not read the old one may not read the new one.
-        if let Ok(known) = fs::metadata(path) {
-            fs::set_permissions(&temporary, known.permissions())?;
-        }
-        fs::rename(&temporary, path)
-    });
-    if let Err(error) = written {
-        // What is left of it is of no use; that it cannot be removed either changes nothing.
-        let _ = fs::remove_file(&temporary);
-        return Err(error);
-    }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-}
-
-fn write_whole(path: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    for line in lines {
-        file.write_all(&[line.as_slice(), b"\n"].concat())?;
-    }
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,16 +169,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_replaced_whole() {
+    fn a_file_that_is_not_there() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("users.acl");
-        let path = path.to_str().unwrap();
-        for user in ["a", "b"] {
-            write(path, &[format!("user {user} on").into_bytes()]).unwrap();
-            assert_eq!(read(path, false).unwrap().keys().collect::<Vec<_>>(), [user.as_bytes()]);
-        }
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-        assert!(write(directory.path().join("no/such").to_str().unwrap(), &[]).is_err());
         let error = read(directory.path().join("none").to_str().unwrap(), false).unwrap_err();
         assert!(String::from_utf8(error).unwrap().ends_with("none': No such file or directory"));
     }

@@ -14,6 +14,7 @@ pub mod user;
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -22,6 +23,8 @@ use std::{
 
 use self::{log::Log, rules::SetError, user::Rules};
 pub use self::{selector::Denied, user::User};
+use super::config::UserLines;
+use crate::server::durable;
 
 /// The user of connections that have not logged in.
 pub const DEFAULT: &[u8] = b"default";
@@ -139,14 +142,34 @@ impl Acl {
     /// # Errors
     /// What is wrong with the file, without a code.
     pub fn load(&self, path: &str) -> Result<Vec<Arc<User>>, Vec<u8>> {
-        let mut rules = file::read(path, self.all_channels.load(Relaxed))?;
+        let rules = file::read(path, self.all_channels.load(Relaxed))?;
+        Ok(self.replace(rules))
+    }
+
+    /// The same of users that a configuration file has.
+    ///
+    /// # Errors
+    /// What is wrong with them, without a code.
+    pub fn load_lines(&self, lines: &UserLines) -> Result<(), Vec<u8>> {
+        let rules = file::parse(&lines.text, &lines.path, self.all_channels.load(Relaxed))?;
+        for (name, rules) in rules {
+            if name == DEFAULT {
+                self.default.set_rules(rules);
+            } else {
+                self.others().insert(name.clone(), Arc::new(User::new(&name, rules)));
+            }
+        }
+        Ok(())
+    }
+
+    fn replace(&self, mut rules: BTreeMap<Vec<u8>, Rules>) -> Vec<Arc<User>> {
         self.default.set_rules(rules.remove(DEFAULT).unwrap_or_else(Rules::of_default_user));
         let users = rules.into_iter().map(|(name, rules)| {
             let user = Arc::new(User::new(&name, rules));
             (name, user)
         });
         let before = std::mem::replace(&mut *self.others(), users.collect());
-        Ok(before.into_values().collect())
+        before.into_values().collect()
     }
 
     /// `ACL SAVE`.
@@ -154,8 +177,15 @@ impl Acl {
     /// # Errors
     /// The file is as it was.
     pub fn save(&self, path: &str) -> std::io::Result<()> {
-        let lines: Vec<_> = self.users().iter().map(|user| user.describe()).collect();
-        file::write(path, &lines)
+        let content: Vec<u8> =
+            self.lines().into_iter().flat_map(|line| [line, b"\n".to_vec()].concat()).collect();
+        durable::replace(Path::new(path), &content)
+    }
+
+    /// All users as `ACL LIST` shows them.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Vec<u8>> {
+        self.users().iter().map(|user| user.describe()).collect()
     }
 }
 

@@ -201,7 +201,7 @@ fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.zeros(&["mem_total_replication_buffers", "mem_clients_slaves"]);
     lines.field("mem_clients_normal", usage.clients);
     lines.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
-    lines.field("mem_allocator", if node.owns_process() { "jemalloc-5.3.0" } else { "libc" });
+    lines.field("mem_allocator", if node.owns_memory() { "jemalloc-5.3.0" } else { "libc" });
     lines.zeros(&["active_defrag_running"]);
     lines.field("lazyfree_pending_objects", node.freer.pending());
     lines.field("lazyfreed_objects", node.freer.freed());

@@ -80,7 +80,7 @@ impl Usage {
             cached_scripts: ctx.store.scripts.len() as u64,
             resident,
             // Of a process with others nothing else is known.
-            allocator: if node.owns_process() {
+            allocator: if node.owns_memory() {
                 allocator::figures()
             } else {
                 allocator::Figures { allocated: used, active: resident, resident }

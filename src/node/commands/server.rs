@@ -142,7 +142,8 @@ fn config_resetstat(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
 }
 
 fn config_rewrite(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    context.node.config.rewrite().map_err(CommandError::other)?;
+    let node = context.node;
+    node.config.rewrite(&node.users_to_write()).map_err(CommandError::other)?;
     context.reply.ok();
     Ok(())
 }

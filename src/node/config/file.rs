@@ -4,13 +4,12 @@
 //! warning where it is about the surroundings.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use super::{Config, Source};
-use crate::protocol::quote;
+use crate::{protocol::quote, server::durable};
 
 /// Files within files.
 const DEPTH_MAX: usize = 16;
@@ -80,6 +79,7 @@ impl Config {
     fn read_within(&self, path: &Path, depth: usize) -> Result<(), FileError> {
         let content =
             fs::read(path).map_err(|error| FileError::Unreadable { path: path.to_owned(), error })?;
+        let mut users = UserLines { path: path.display().to_string(), text: Vec::new() };
         for (at, line) in content.split(|&byte| byte == b'\n').enumerate() {
             let wrong = |reason| FileError::Line {
                 path: path.to_owned(),
@@ -89,6 +89,16 @@ impl Config {
             };
             let Some(words) = words(line).map_err(wrong)? else { continue };
             let (name, values) = (&words[0], &words[1..]);
+            if name.eq_ignore_ascii_case(b"user") {
+                // Errors name lines.
+                users.text.resize(
+                    users.text.len() + at - users.text.iter().filter(|&&byte| byte == b'\n').count(),
+                    b'\n',
+                );
+                users.text.extend_from_slice(line.trim_ascii());
+                users.text.push(b'\n');
+                continue;
+            }
             if name.eq_ignore_ascii_case(b"include") {
                 let [other] = values else { return Err(wrong("wrong number of arguments".to_owned())) };
                 if depth == DEPTH_MAX {
@@ -112,6 +122,9 @@ impl Config {
                 Err(reason) => return Err(wrong(reason)),
             }
         }
+        if !users.text.is_empty() {
+            self.users().push(users);
+        }
         Ok(())
     }
 
@@ -120,38 +133,43 @@ impl Config {
     ///
     /// # Errors
     /// The text of Redis, code first.
-    pub fn rewrite(&self) -> Result<(), String> {
+    pub fn rewrite(&self, users: &Users) -> Result<(), String> {
         let path = self.file().clone().ok_or("ERR The server is running without a config file")?;
         let failed = |error: io::Error| format!("ERR Rewriting config file: {error}");
+        let mut parameters = self.to_write();
+        if self.acl_file().is_none() {
+            let Users { lines, are_default } = users;
+            parameters.push(Written {
+                name: "user",
+                alias: None,
+                lines: lines.clone(),
+                is_default: *are_default,
+            });
+        }
         let old = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(failed)?,
         };
-        replace(&path, &rewritten(&old, &self.to_write())).map_err(failed)
+        durable::replace(&path, &rewritten(&old, &parameters)).map_err(failed)
     }
 }
 
-/// Puts `content` in the place of a file, with its permissions, and returns when it is on the disk.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let new = path.with_file_name(name);
-    let written = (|| {
-        let mut file = File::create(&new)?;
-        if let Ok(known) = fs::metadata(path) {
-            file.set_permissions(known.permissions())?;
-        }
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&new, path)?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
-    })();
-    if written.is_err() {
-        // There may be none; the error that matters is the first.
-        drop(fs::remove_file(&new));
-    }
-    written
+/// The users of a node, for its configuration file.
+#[derive(Clone, Debug)]
+pub struct Users {
+    /// As `ACL LIST` shows them.
+    pub lines: Vec<Vec<u8>>,
+    /// There is only the default user, with nothing but `requirepass`.
+    pub are_default: bool,
+}
+
+/// Lines of a file that are about users, where they were: others are empty.
+#[derive(Clone, Debug)]
+pub struct UserLines {
+    /// The file.
+    pub path: String,
+    /// Its text.
+    pub text: Vec<u8>,
 }
 
 /// A parameter as a file is to have it.
@@ -161,7 +179,7 @@ pub(super) struct Written {
     /// Its other name.
     pub(super) alias: Option<&'static str>,
     /// One or more lines, without line ends.
-    pub(super) lines: Vec<String>,
+    pub(super) lines: Vec<Vec<u8>>,
     /// It needs no line if there was none.
     pub(super) is_default: bool,
 }
@@ -191,7 +209,7 @@ fn rewritten(old: &[u8], parameters: &[Written]) -> Vec<u8> {
             // All of a parameter's lines are where the first was.
             Some(index) => {
                 if let Some(parameter) = left[index].take() {
-                    parameter.lines.iter().for_each(|line| push(line.as_bytes()));
+                    parameter.lines.iter().for_each(|line| push(line));
                 }
             }
         }
@@ -200,7 +218,7 @@ fn rewritten(old: &[u8], parameters: &[Written]) -> Vec<u8> {
         if !std::mem::replace(&mut is_marked, true) {
             push(APPENDED.as_bytes());
         }
-        parameter.lines.iter().for_each(|line| push(line.as_bytes()));
+        parameter.lines.iter().for_each(|line| push(line));
     }
     new
 }
@@ -211,7 +229,7 @@ mod tests {
 
     fn written(name: &'static str, lines: &[&str], is_default: bool) -> Written {
         let alias = (name == "maxclients").then_some("max-clients");
-        Written { name, alias, lines: lines.iter().map(|&line| line.to_owned()).collect(), is_default }
+        Written { name, alias, lines: lines.iter().map(|&line| line.into()).collect(), is_default }
     }
 
     #[test]
@@ -252,7 +270,9 @@ mod tests {
         assert_eq!(config.get("requirepass").unwrap(), "a \"b\" #c");
         assert_eq!(config.get("hash-max-listpack-entries").unwrap(), "7");
         config.set([(&b"timeout"[..], &b"9"[..]), (b"maxmemory", b"1gb")].into_iter()).unwrap();
-        config.rewrite().unwrap();
+        let users =
+            Users { lines: vec![b"user default on".to_vec(), b"user a off".to_vec()], are_default: true };
+        config.rewrite(&users).unwrap();
         let new = fs::read_to_string(&path).unwrap();
         assert!(
             new.starts_with("# ours\nmaxmemory 1gb\nhash-max-listpack-entries 7\nport 6379\ninclude "),

@@ -10,8 +10,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-pub use file::FileError;
 use file::Written;
+pub use file::{FileError, UserLines, Users};
 use parameters::{ALIASES, Access, PARAMETERS, Parameter};
 use typed::Hot;
 
@@ -67,6 +67,8 @@ pub struct Config {
     values: Mutex<Vec<String>>,
     /// The configuration file, if there is one.
     file: Mutex<Option<PathBuf>>,
+    /// What it says of users.
+    users: Mutex<Vec<UserLines>>,
     hot: Hot,
 }
 
@@ -75,6 +77,7 @@ impl Default for Config {
         let config = Self {
             values: Mutex::new(PARAMETERS.iter().map(|parameter| parameter.default.to_owned()).collect()),
             file: Mutex::default(),
+            users: Mutex::default(),
             hot: Hot::default(),
         };
         config.refresh(&config.values());
@@ -106,6 +109,16 @@ impl Config {
 
     fn file(&self) -> MutexGuard<'_, Option<PathBuf>> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn users(&self) -> MutexGuard<'_, Vec<UserLines>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the configuration file says of users.
+    #[must_use]
+    pub fn user_lines(&self) -> Vec<UserLines> {
+        self.users().clone()
     }
 
     /// The configuration file as INFO shows it.

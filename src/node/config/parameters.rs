@@ -404,7 +404,11 @@ impl Parameter {
     }
 
     /// A value as lines of a file.
-    pub(super) fn lines(&self, value: &str) -> Vec<String> {
+    pub(super) fn lines(&self, value: &str) -> Vec<Vec<u8>> {
+        self.lines_of_text(value).into_iter().map(String::into_bytes).collect()
+    }
+
+    fn lines_of_text(&self, value: &str) -> Vec<String> {
         let name = self.name;
         match self.kind {
             Kind::OutputLimits => {

@@ -3,10 +3,10 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser};
 use redis_cluster::{
     id::NodeId,
-    node::{self, NodeOptions},
+    node::{self, NodeOptions, config},
     server::{ListenAddress, abort_on_panic, log, shutdown_signal},
 };
 
@@ -17,7 +17,11 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A complete standalone Redis server: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Example: redis_node 1 0.0.0.0:8001")]
+#[command(
+    version,
+    after_help = "Every parameter of CONFIG is an option too, such as --maxmemory 1gb --maxmemory-policy allkeys-lru.\n\n\
+                  Example: redis_node 1 0.0.0.0:8001"
+)]
 struct Arguments {
     /// Name of this node: letters, digits, '.', '_', '-'
     id: NodeId,
@@ -39,19 +43,17 @@ struct Arguments {
     /// Where the users are kept: read at the start and by ACL LOAD, written by ACL SAVE
     #[arg(long, value_name = "FILE")]
     aclfile: Option<String>,
-    /// Whether DEBUG may be used, for tests of what happens after a crash: no, local or yes
-    #[arg(long, value_name = "WHO", value_parser = ["no", "local", "yes"], hide = true)]
-    enable_debug_command: Option<String>,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let matches = command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     log::start(arguments.log_level);
     abort_on_panic();
-    match run(arguments) {
+    match run(arguments, &matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -60,18 +62,37 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<()> {
+/// Parameters that have an option of their own above.
+const OWN: &[&str] = &["maxclients", "requirepass", "aclfile"];
+
+/// The options above, and one for each parameter.
+fn command() -> clap::Command {
+    let parameters = config::names().filter(|(name, _)| !OWN.contains(name)).map(|(name, takes_many)| {
+        let option = Arg::new(name).long(name).value_name("VALUE").hide(true).allow_negative_numbers(true);
+        if takes_many { option.num_args(1..) } else { option }
+    });
+    Arguments::command().args(parameters)
+}
+
+/// Parameters that were given as options.
+fn given(matches: &ArgMatches) -> impl Iterator<Item = (String, String)> {
+    config::names().filter(|(name, _)| !OWN.contains(name)).filter_map(|(name, _)| {
+        let words: Vec<&str> = matches.get_many::<String>(name)?.map(String::as_str).collect();
+        Some((name.to_owned(), words.join(" ")))
+    })
+}
+
+fn run(arguments: Arguments, matches: &ArgMatches) -> anyhow::Result<()> {
     let workers = arguments
         .workers
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let parameters = [
         ("maxclients", arguments.maxclients.map(|clients| clients.to_string())),
-        ("enable-debug-command", arguments.enable_debug_command),
         ("requirepass", arguments.requirepass),
         ("aclfile", arguments.aclfile),
     ];
-    let parameters =
-        parameters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let parameters = parameters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let parameters = parameters.chain(given(matches)).collect();
     let (id, listen, config) = (arguments.id, arguments.address, arguments.config);
     let options = NodeOptions { id, listen, workers, owns_process: true, config, parameters };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -172,7 +172,9 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
         config.read(path)?;
     }
     for (name, value) in &options.parameters {
-        config.preset(name, value).map_err(RunError::Parameter)?;
+        if let Some(reason) = config.preset(name, value).map_err(RunError::Parameter)? {
+            tracing::warn!("--{name} {value} is without effect: {reason}");
+        }
     }
     if options.owns_process {
         let room = files::room_for_or_warn(config.max_clients());

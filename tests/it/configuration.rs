@@ -120,3 +120,34 @@ fn a_file_that_cannot_be_followed_stops_the_start() {
         assert!(said.contains(reason), "{content}: {said}");
     }
 }
+
+#[tokio::test]
+async fn parameters_are_options_and_win_over_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("redis.conf");
+    fs::write(&path, "maxmemory 1gb\ntimeout 7\n").unwrap();
+    let options =
+        "--maxmemory 64mb --list-max-listpack-size -3 --client-output-buffer-limit pubsub 1mb 1mb 5";
+    let options = options.split(' ').chain(["--config", path.to_str().unwrap()]).collect::<Vec<_>>();
+    let server = node_with("options", &options);
+    let found = parameters(&mut connect(&server).await).await;
+    for (name, value) in [
+        ("maxmemory", "67108864"),
+        ("timeout", "7"),
+        ("list-max-listpack-size", "-3"),
+        ("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 1048576 1048576 5"),
+    ] {
+        assert!(found.contains(&(name.to_owned(), value.to_owned())), "{name}");
+    }
+    for (option, value, reason) in [
+        ("--appendonly", "yes", "appendonly: this server has no persistence yet"),
+        ("--timeout", "x", "timeout: argument couldn't be parsed into an integer"),
+        ("--nosuch", "1", "unexpected argument '--nosuch'"),
+    ] {
+        let mut command = Command::new(binary("redis_node"));
+        let output =
+            command.args(["1", &format!("127.0.0.1:{}", free_port()), option, value]).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!output.status.success() && said.contains(reason), "{said}");
+    }
+}

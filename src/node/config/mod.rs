@@ -21,6 +21,11 @@ fn find(name: &[u8]) -> Option<usize> {
     PARAMETERS.iter().position(|parameter| parameter.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
+/// Names of all parameters, and whether they take several words.
+pub fn names() -> impl Iterator<Item = (&'static str, bool)> {
+    PARAMETERS.iter().map(|parameter| (parameter.name, parameter.takes_many()))
+}
+
 /// The other name of a parameter.
 fn other_name(name: &str) -> Option<&'static str> {
     ALIASES.iter().find_map(|&(a, b)| match name {
@@ -135,13 +140,12 @@ impl Config {
         self.preset_by(Source::Program, name.as_bytes(), value.as_bytes()).map(drop)
     }
 
-    /// What the command line says.
+    /// What the command line says. `Some`: it is without effect, and why.
     ///
     /// # Errors
     /// When there is no such parameter or it does not take the value.
-    pub fn preset(&self, name: &str, value: &str) -> Result<(), String> {
+    pub fn preset(&self, name: &str, value: &str) -> Result<Option<&'static str>, String> {
         self.preset_by(Source::CommandLine, name.as_bytes(), value.as_bytes())
-            .map(drop)
             .map_err(|reason| format!("{name}: {reason}"))
     }
 

@@ -5,6 +5,7 @@
 
 mod blocking;
 mod chaos;
+mod clients;
 mod cluster;
 mod compat;
 mod configuration;

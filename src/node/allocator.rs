@@ -13,7 +13,7 @@ pub(crate) struct Figures {
     pub(crate) resident: u64,
 }
 
-pub(crate) use of_program::{figures, purge, report, size_class};
+pub(crate) use of_program::{figures, purge, report, size_class, usable};
 
 #[cfg(feature = "jemalloc")]
 mod of_program {
@@ -43,6 +43,12 @@ mod of_program {
         // SAFETY: nothing is allocated; the size is not 0 and the flags are none (jemalloc(3), "nallocx").
         let class = unsafe { tikv_jemalloc_sys::nallocx(bytes.max(1), 0) };
         class.max(bytes)
+    }
+
+    /// Bytes that can be used of a block of so many.
+    #[must_use]
+    pub(crate) fn usable(bytes: usize) -> usize {
+        size_class(bytes)
     }
 
     /// All of its figures as text.
@@ -92,6 +98,12 @@ mod of_program {
             Some(chunk) => chunk,
             None => bytes,
         }
+    }
+
+    /// All of the chunk but those eight.
+    pub(crate) const fn usable(bytes: usize) -> usize {
+        let chunk = size_class(bytes);
+        if chunk > bytes { chunk - 8 } else { bytes }
     }
 
     pub(crate) fn report() -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Users: who may log in, and what each may do, as Redis's access control lists have it.
 //!
 //! [`user`] is one user with its flags and passwords, [`selector`] what it may do with which keys and channels, [`commands`] the set
-//! of commands in that; [`rules`] has the words and their errors, [`password`] the hashes. [`file`] reads and writes all users,
+//! of commands in that; [`rules`] has the words and their errors, [`password`] the hashes. [`mod@file`] reads and writes all users,
 //! [`log`] remembers what was denied. Not here: when a command is checked, see [`crate::node::exec`], and what its client is told.
 
 mod commands;

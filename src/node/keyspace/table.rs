@@ -14,7 +14,7 @@ use super::{
     record::{Record, RecordMut, RecordRef},
     word::Word,
 };
-use crate::time::Millis;
+use crate::{node::allocator, time::Millis};
 
 /// What all tables of a database add up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,9 +55,9 @@ impl Default for Table {
     }
 }
 
-/// Sizes are odd: a block of 8n bytes fills malloc's chunk of 8n + 8 then. Growing by a sixth wastes little.
+/// Growing by a sixth wastes little; what the allocator adds to that is used as well.
 fn larger(cells: usize) -> usize {
-    (cells + cells / 6 + 1) | 1
+    allocator::usable((cells + cells / 6 + 1) * size_of::<Word>()) / size_of::<Word>()
 }
 
 /// Records that may be in so many cells: all while the ring fits in a cache line, then nine tenths.

@@ -68,7 +68,7 @@ macro_rules! collections {
             }
 
             fn into_object(self) -> Object {
-                Object::$type(self)
+                Object::$type(self.into())
             }
 
             fn is_empty(&self) -> bool {

@@ -8,7 +8,7 @@
 //! Strings that are canonical decimals of 64 bits are kept as integers. The format is that of `listpack.c`, because `DUMP` payloads and
 //! RDB files carry these bytes as they are.
 
-use crate::protocol::number::parse_i64;
+use crate::{node::allocator, protocol::number::parse_i64};
 
 const HEADER: usize = 6;
 const END: u8 = 0xFF;
@@ -154,7 +154,7 @@ pub struct Listpack(Vec<u8>);
 
 impl Default for Listpack {
     fn default() -> Self {
-        let mut bytes = Vec::with_capacity(32);
+        let mut bytes = Vec::with_capacity(16);
         bytes.extend_from_slice(&[7, 0, 0, 0, 0, 0, END]);
         Self(bytes)
     }
@@ -240,9 +240,18 @@ impl Listpack {
         }
     }
 
+    /// Makes room for so many bytes more, and for no more than the allocator gives anyway: there may be millions of small packs.
+    fn grow(&mut self, added: usize) {
+        let needed = self.0.len() + added;
+        if needed > self.0.capacity() {
+            self.0.reserve_exact(allocator::usable(needed) - self.0.len());
+        }
+    }
+
     /// Puts an element in front of the one at `at`, or at the end.
     pub fn insert(&mut self, at: usize, element: Element<'_>) {
         let added = element.size();
+        self.grow(added);
         if at == self.end() {
             self.0.pop();
             element.write(&mut self.0);
@@ -260,6 +269,7 @@ impl Listpack {
         let end = self.next(at);
         let mut entry = Vec::with_capacity(element.size());
         element.write(&mut entry);
+        self.grow(entry.len().saturating_sub(end - at));
         self.0.splice(at..end, entry);
         self.changed(0, 0);
     }
@@ -291,6 +301,7 @@ impl Listpack {
     /// Puts the elements of `other` behind these.
     pub fn append(&mut self, other: &Self) {
         self.0.pop();
+        self.grow(other.0.len() - HEADER);
         self.0.extend_from_slice(&other.0[HEADER..]);
         self.recount();
     }

@@ -37,8 +37,8 @@ pub enum Object {
     Set(Set),
     /// A sorted set.
     SortedSet(SortedSet),
-    /// A stream.
-    Stream(Stream),
+    /// A stream; it is much larger than the others, and there are few.
+    Stream(Box<Stream>),
 }
 
 impl Object {

@@ -228,9 +228,15 @@ pub fn restore(payload: &[u8], forms: Forms) -> Result<Restored<'_>, PayloadErro
         TYPE_ZSET_2 => zset::read_members(body, forms.zset).map(|(set, _)| Object::SortedSet(set)),
         TYPE_ZSET_ZIPLIST => zset::read_ziplist(body, forms.zset).map(|(set, _)| Object::SortedSet(set)),
         TYPE_ZSET_LISTPACK => zset::read_pack(body, forms.zset).map(|(set, _)| Object::SortedSet(set)),
-        TYPE_STREAM => stream::read(body, stream::Form::First).map(|(stream, _)| Object::Stream(stream)),
-        TYPE_STREAM_2 => stream::read(body, stream::Form::Second).map(|(stream, _)| Object::Stream(stream)),
-        TYPE_STREAM_3 => stream::read(body, stream::Form::Third).map(|(stream, _)| Object::Stream(stream)),
+        TYPE_STREAM => {
+            stream::read(body, stream::Form::First).map(|(stream, _)| Object::Stream(Box::new(stream)))
+        }
+        TYPE_STREAM_2 => {
+            stream::read(body, stream::Form::Second).map(|(stream, _)| Object::Stream(Box::new(stream)))
+        }
+        TYPE_STREAM_3 => {
+            stream::read(body, stream::Form::Third).map(|(stream, _)| Object::Stream(Box::new(stream)))
+        }
         _ => return Err(type_name(kind).map_or(PayloadError::Format, PayloadError::Type)),
     };
     object.map(Restored::Object).ok_or(PayloadError::Format)

@@ -10,6 +10,8 @@ use std::{
 use cluster_fixture::{Server, node, node_with, proxy_with, redis_server};
 use redis_cluster::protocol::{Value, Version, encode_command, quote};
 
+use super::with_their_version;
+
 use super::{peer::Peer, random::Chance};
 use crate::proxy::{Cluster, Members};
 
@@ -96,7 +98,7 @@ fn answer(server: &Server, requests: &[&str]) -> Vec<u8> {
     let mut answer = Vec::new();
     // A server that has closed after QUIT resets what was not read of the rest.
     let _ = stream.read_to_end(&mut answer);
-    without_ids(&answer)
+    without_ids(&with_their_version(&answer))
 }
 
 /// The number of the connection in `HELLO` is each server's own.

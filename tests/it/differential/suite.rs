@@ -124,6 +124,8 @@ const NOT_BY_CHANCE: &[(&str, &str)] = &[
     ("hello", "changes what replies look like; chosen cases"),
     ("monitor", "messages come between replies; conversations"),
     ("pfdebug", "internals"),
+    ("lolwut", "each server has a picture of its own"),
+    ("wait", "waits; chosen cases"),
     ("psubscribe", "messages come between replies; conversations"),
     ("punsubscribe", "more than one reply; conversations"),
     ("ssubscribe", "messages come between replies; conversations"),

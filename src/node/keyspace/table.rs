@@ -55,9 +55,11 @@ impl Default for Table {
     }
 }
 
-/// Growing by a sixth wastes little; what the allocator adds to that is used as well.
+/// Growing by a sixth wastes little. Where the allocator's next block is an eighth larger or more, that one is filled.
 fn larger(cells: usize) -> usize {
-    allocator::usable((cells + cells / 6 + 1) * size_of::<Word>()) / size_of::<Word>()
+    let block_for = |cells: usize| allocator::usable(cells * size_of::<Word>()) / size_of::<Word>();
+    let next = block_for(cells + 1);
+    if next >= cells + cells / 8 { next } else { block_for(cells + cells / 6 + 1) }
 }
 
 /// Records that may be in so many cells: all while the ring fits in a cache line, then nine tenths.

@@ -56,7 +56,7 @@ impl<'a> Context<'a> {
                 *place = self.key(request, index).place;
             }
             if indexes.len() > 1 {
-                self.store.keyspace.prefetch(self.caller.database, &places[..indexes.len()]);
+                self.store.keyspace.prefetch(self.caller.database, &places[..indexes.len()], false);
             }
             for (place, index) in places.into_iter().zip(indexes) {
                 run(self, Key::with_place(request.arg(index), place), index);

@@ -10,7 +10,7 @@ use super::{
     tracking, transaction, zset, zset_combine, zset_pop, zset_range,
 };
 use crate::{
-    command::{Flags, Spec, TABLE},
+    command::{Flags, Group, Spec, TABLE},
     node::context::Handler,
 };
 
@@ -25,6 +25,8 @@ pub struct Row {
     pub keyed: bool,
     /// It takes about as long whatever it finds, if it has few arguments.
     pub is_quick: bool,
+    /// It is about values that are no strings.
+    pub of_collection: bool,
     /// It is quick, about keys, never waits, and leaves its client as it is.
     pub is_plain: bool,
 }
@@ -105,6 +107,10 @@ static ROWS: LazyLock<Box<[Option<Row>]>> = LazyLock::new(|| {
             handler,
             keyed: spec.legacy_keys().0 == 1,
             is_quick,
+            of_collection: matches!(
+                spec.group,
+                Group::Geo | Group::Hash | Group::List | Group::Set | Group::SortedSet | Group::Stream
+            ),
             is_plain: is_quick && about_keys && !spec.flags.has(Flags::BLOCKING),
         });
     }

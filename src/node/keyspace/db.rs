@@ -596,4 +596,17 @@ impl Db {
             prefetch(record.wrapping_add(64));
         }
     }
+
+    /// After [`Db::prefetch`], where a value is an object of its own: that, and then what it holds.
+    pub(super) fn prefetch_objects(&self, places: &[Place]) {
+        if self.slots.is_empty() {
+            return;
+        }
+        let object = |place: &Place| {
+            let (table, tag) = self.slots[place.slot.index()].table(place.hash);
+            table.near(tag).and_then(RecordRef::object)
+        };
+        places.iter().filter_map(object).for_each(|object| prefetch(&raw const *object));
+        places.iter().filter_map(object).for_each(|object| prefetch(object.address()));
+    }
 }

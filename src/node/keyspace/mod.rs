@@ -186,10 +186,14 @@ impl Keyspace {
     }
 
     /// Begins to fetch the memory of these keys, all at once rather than one miss after the other. Worth it for a batch of
-    /// several commands, just before they run; has no effect that could be seen.
-    pub fn prefetch(&self, database: usize, places: &[Place]) {
+    /// several commands, just before they run; has no effect that could be seen. `of_collections`: that of values which are
+    /// objects of their own, too.
+    pub fn prefetch(&self, database: usize, places: &[Place], of_collections: bool) {
         if let Some(db) = self.databases.get(database) {
             db.prefetch(places);
+            if of_collections {
+                db.prefetch_objects(places);
+            }
         }
     }
 }

@@ -106,13 +106,22 @@ impl Table {
         self.cells.get(home(tag, self.cells.len())).map_or(std::ptr::null(), |cell| (&raw const *cell).cast())
     }
 
-    /// The first record with `tag`, for prefetching.
-    pub(super) fn record_address(&self, tag: u16) -> *const u8 {
+    /// The first cell with `tag` within what a cache line or two hold; further away it is not worth looking ahead.
+    fn near_cell(&self, tag: u16) -> Option<&Word> {
         let cells = self.cells.len();
         let from = home(tag, cells);
-        // Within what a cache line or two hold; further away it is not worth looking ahead.
         let near = self.cells.get(from..cells.min(from + 8)).unwrap_or_default();
-        near.iter().find(|cell| cell.tag() == tag).map_or(std::ptr::null(), Word::address)
+        near.iter().find(|cell| cell.tag() == tag)
+    }
+
+    /// The first record with `tag`, for prefetching.
+    pub(super) fn record_address(&self, tag: u16) -> *const u8 {
+        self.near_cell(tag).map_or(std::ptr::null(), Word::address)
+    }
+
+    /// The same, to be looked at: it is likely to be the one that is wanted.
+    pub(super) fn near(&self, tag: u16) -> Option<RecordRef<'_>> {
+        self.near_cell(tag).and_then(Word::record)
     }
 
     pub(super) fn find(&self, tag: u16, key: &[u8]) -> Option<usize> {

@@ -42,6 +42,19 @@ pub enum Object {
 }
 
 impl Object {
+    /// Where what it holds begins, for prefetching.
+    #[must_use]
+    pub fn address(&self) -> *const u8 {
+        match self {
+            Self::String(bytes) => bytes.as_ptr(),
+            Self::List(list) => list.address(),
+            Self::Hash(hash) => hash.address(),
+            Self::Set(set) => set.address(),
+            Self::SortedSet(set) => set.address(),
+            Self::Stream(stream) => (&raw const **stream).cast(),
+        }
+    }
+
     /// Bytes of memory, this enum included.
     #[must_use]
     pub fn bytes(&self) -> usize {

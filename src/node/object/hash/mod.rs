@@ -122,6 +122,16 @@ impl Hash {
         self.len() == 0
     }
 
+    /// Where what it holds begins, for prefetching.
+    #[must_use]
+    pub fn address(&self) -> *const u8 {
+        match &self.0 {
+            Form::Packed(pack) => pack.as_bytes().as_ptr(),
+            Form::Large(large) => (&raw const **large).cast(),
+            Form::Expiring(expiring) => (&raw const **expiring).cast(),
+        }
+    }
+
     /// Bytes of memory beside the struct itself.
     #[must_use]
     pub fn bytes(&self) -> usize {

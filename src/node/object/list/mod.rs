@@ -112,6 +112,15 @@ impl List {
         self.len() == 0
     }
 
+    /// Where what it holds begins, for prefetching.
+    #[must_use]
+    pub fn address(&self) -> *const u8 {
+        match &self.0 {
+            Form::Packed(chunk) => chunk.pack().as_bytes().as_ptr(),
+            Form::Large(groups) => (&raw const **groups).cast(),
+        }
+    }
+
     /// Bytes of memory beside the struct itself.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -43,6 +43,12 @@ impl IntSet {
         self.bytes.is_empty()
     }
 
+    /// Where its numbers begin, for prefetching.
+    #[must_use]
+    pub fn address(&self) -> *const u8 {
+        self.bytes.as_ptr()
+    }
+
     /// Bytes of memory beside the struct itself.
     #[must_use]
     pub fn capacity(&self) -> usize {

@@ -100,6 +100,16 @@ impl Set {
         self.len() == 0
     }
 
+    /// Where what it holds begins, for prefetching.
+    #[must_use]
+    pub fn address(&self) -> *const u8 {
+        match &self.0 {
+            Form::Integers(integers) => integers.address(),
+            Form::Packed(pack) => pack.as_bytes().as_ptr(),
+            Form::Large(large) => (&raw const **large).cast(),
+        }
+    }
+
     /// Bytes of memory beside the struct itself.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -57,7 +57,7 @@ fn bench(criterion: &mut Criterion) {
         let places = |keyspace: &Keyspace, keys: &[[u8; 16]; BATCH]| -> [Place; BATCH] {
             let places = std::array::from_fn(|at| Place::of(&keys[at]));
             if fetched {
-                keyspace.prefetch(0, &places);
+                keyspace.prefetch(0, &places, false);
             }
             places
         };

@@ -179,7 +179,8 @@ impl Stage<'_> {
             if together.len() > 1 {
                 places.clear();
                 places.extend(together.iter().filter_map(|step| step.place));
-                let of_collections = together.iter().any(|step| step.row().is_some_and(|row| row.of_collection));
+                let of_collections =
+                    together.iter().any(|step| step.row().is_some_and(|row| row.of_collection));
                 self.store.keyspace.prefetch(self.caller.database, places, of_collections);
             }
             let mut at = 0;

@@ -10,6 +10,7 @@ mod patterns;
 mod peer;
 mod proxy;
 mod random;
+mod shrink;
 mod suite;
 mod table;
 

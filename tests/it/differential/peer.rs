@@ -128,6 +128,13 @@ impl Differences {
         }
     }
 
+    /// Says more about the last difference.
+    pub(super) fn explain_last(&mut self, what: &str) {
+        if let Some(last) = self.found.last_mut() {
+            last.insert_str(0, what);
+        }
+    }
+
     /// # Panics
     /// If there are differences, or nothing was compared.
     #[track_caller]

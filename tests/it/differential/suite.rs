@@ -8,7 +8,7 @@ use std::{
 use cluster_fixture::Server;
 use redis_cluster::{
     command::{Spec, TABLE},
-    protocol::{Value, Version, quote},
+    protocol::{Value, Version},
 };
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     is_in_redis_7_0,
     peer::{Differences, Peer, cases, decode, shown},
     random::{Chance, Pools, request},
+    shrink::shrink,
 };
 
 const FILES: &[(&str, &str)] = &[
@@ -261,13 +262,7 @@ impl Pair<'_> {
             let keys = pools.keys.iter().chain(&one_slot.keys[1..]);
             let looked_at: Vec<_> = keys.flat_map(|key| LOOKS.iter().map(move |look| look(key))).collect();
             for round in 0..rounds {
-                for peer in &mut peers {
-                    // A transaction may be open, or keys watched.
-                    peer.call(&["DISCARD"]);
-                    peer.call(&["UNWATCH"]);
-                    peer.call(&["SELECT", "0"]);
-                    peer.call(&["FLUSHALL"]);
-                }
+                peers.iter_mut().for_each(begin);
                 let mut history = Vec::new();
                 let mut bound = Bound::default();
                 for step in 0..REQUESTS {
@@ -288,17 +283,32 @@ impl Pair<'_> {
                     if let Some(spec) = spec(&request) {
                         bound = bound.after(spec, request.len());
                     }
-                    history.push(shown(&request));
-                    let what =
-                        format_args!("{version:?} round {round}:\n        {}", related(&history, &request))
-                            .to_string();
-                    if !self.ask(&mut peers, &request, &mut differences, what) {
+                    let same = self.ask(&mut peers, &request, &mut differences, "");
+                    history.push(request);
+                    if !same {
+                        let shown = self.fewest(version, &history).join("\n        ");
+                        differences.explain_last(&format!("{version:?} round {round}:\n        {shown}"));
                         break;
                     }
                 }
             }
         }
         differences.none();
+    }
+
+    /// The fewest requests that end in a difference, as text.
+    fn fewest(&self, version: Version, history: &[Vec<Vec<u8>>]) -> Vec<String> {
+        let differ = |requests: &[Vec<Vec<u8>>]| {
+            let mut peers = self.connect(version);
+            peers.iter_mut().for_each(begin);
+            let mut unheard = Differences::default();
+            let mut same = true;
+            for request in requests {
+                same = self.ask(&mut peers, request, &mut unheard, "");
+            }
+            !same
+        };
+        shrink(history, differ).iter().map(|request| shown(request)).collect()
     }
 
     /// A whole `SCAN`: the same keys, each at least once.
@@ -328,15 +338,11 @@ impl Pair<'_> {
     }
 }
 
-/// The requests of the round that name an argument of the last one, or change the database.
-fn related(history: &[String], last: &[Vec<u8>]) -> String {
-    let names: Vec<String> = last.iter().skip(1).map(|word| quote::repr(word)).collect();
-    let about = |line: &&String| {
-        names.is_empty()
-            || names.iter().any(|name| line.contains(name.as_str()))
-            || ["select", "flush", "swapdb"].iter().any(|word| line.to_lowercase().contains(word))
-    };
-    history.iter().filter(about).cloned().collect::<Vec<_>>().join("\n        ")
+/// A round begins with nothing. A transaction may be open, or keys watched.
+fn begin(peer: &mut Peer) {
+    for request in [&["DISCARD"][..], &["UNWATCH"], &["SELECT", "0"], &["FLUSHALL"]] {
+        peer.call(request);
+    }
 }
 
 /// What redis-server makes of a few values of each type.

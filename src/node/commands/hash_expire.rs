@@ -13,7 +13,7 @@ use crate::{
         keyspace::EventClass,
         object::Hash,
     },
-    protocol::{Request, number},
+    protocol::{Encoder, Request, number},
     time::Millis,
 };
 
@@ -69,6 +69,12 @@ impl Fields {
             ));
         }
         Ok(Self { first: at + 2, count })
+    }
+
+    /// The same for each of them, where there is no hash.
+    fn reply_each<'a>(self, reply: &mut Encoder<'a>, with: impl Fn(&mut Encoder<'a>)) {
+        reply.array(self.count);
+        (0..self.count).for_each(|_| with(reply));
     }
 
     fn of(self, request: Request<'_>) -> impl Iterator<Item = &[u8]> {
@@ -144,8 +150,7 @@ fn set_deadlines(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, comman
     let condition = condition.unwrap_or(Condition::Always);
     let (db, reply) = ctx.db_and_reply();
     let Some(mut hash) = db.write_collection::<Hash>(key, access)? else {
-        reply.array(fields.count);
-        fields.of(request).for_each(|_| reply.integer(NO_FIELD));
+        fields.reply_each(reply, |reply| reply.integer(NO_FIELD));
         return Ok(());
     };
     let (mut updated, mut deleted) = (0, 0);
@@ -197,8 +202,7 @@ fn hpersist(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (db, reply) = ctx.db_and_reply();
     let Some(mut hash) = db.write_collection::<Hash>(key, access)? else {
         let fields = fields?;
-        reply.array(fields.count);
-        fields.of(request).for_each(|_| reply.integer(NO_FIELD));
+        fields.reply_each(reply, |reply| reply.integer(NO_FIELD));
         return Ok(());
     };
     let fields = fields?;
@@ -227,8 +231,7 @@ fn hgetdel(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let fields = Fields::at_end(request, 2, NOT_POSITIVE)?;
     let (db, reply) = ctx.db_and_reply();
     let Some(mut hash) = db.write_collection::<Hash>(key, access)? else {
-        reply.array(fields.count);
-        fields.of(request).for_each(|_| reply.null());
+        fields.reply_each(reply, Encoder::null);
         return Ok(());
     };
     reply.array(fields.count);
@@ -336,8 +339,7 @@ fn hgetex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let Options { time, fields, .. } = Options::parse(ctx, request, "hgetex", 1)?;
     let (db, reply) = ctx.db_and_reply();
     let Some(mut hash) = db.write_collection::<Hash>(key, access)? else {
-        reply.array(fields.count);
-        fields.of(request).for_each(|_| reply.null());
+        fields.reply_each(reply, Encoder::null);
         return Ok(());
     };
     reply.array(fields.count);

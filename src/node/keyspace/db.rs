@@ -8,7 +8,6 @@ use super::{
     entry::Entry,
     fields::Due,
     key::{Key, Place},
-    prefetch::prefetch,
     record::{Record, RecordRef, Value},
     scan::Cursor,
     slot::Slot,
@@ -575,38 +574,5 @@ impl Db {
         }
         let mean = sum.checked_div(count)?;
         Some(Millis(i64::try_from(mean).unwrap_or(i64::MAX)))
-    }
-
-    pub(super) fn prefetch(&self, places: &[Place]) {
-        // Each step needs the memory that the step before asked for; between them lie those of all other keys.
-        if self.slots.is_empty() {
-            return;
-        }
-        for place in places {
-            prefetch(&raw const self.slots[place.slot.index()]);
-        }
-        for place in places {
-            let (table, tag) = self.slots[place.slot.index()].table(place.hash);
-            prefetch(table.cell_address(tag));
-        }
-        for place in places {
-            let (table, tag) = self.slots[place.slot.index()].table(place.hash);
-            let record = table.record_address(tag);
-            prefetch(record);
-            prefetch(record.wrapping_add(64));
-        }
-    }
-
-    /// After [`Db::prefetch`], where a value is an object of its own: that, and then what it holds.
-    pub(super) fn prefetch_objects(&self, places: &[Place]) {
-        if self.slots.is_empty() {
-            return;
-        }
-        let object = |place: &Place| {
-            let (table, tag) = self.slots[place.slot.index()].table(place.hash);
-            table.near(tag).and_then(RecordRef::object)
-        };
-        places.iter().filter_map(object).for_each(|object| prefetch(&raw const *object));
-        places.iter().filter_map(object).for_each(|object| prefetch(object.address()));
     }
 }

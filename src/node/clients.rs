@@ -61,6 +61,8 @@ pub struct Client {
     queue_memory: AtomicUsize,
     /// Channels, patterns, shard channels.
     subscriptions: [AtomicUsize; 3],
+    /// Bytes that the store holds for it, by [`Held`].
+    held: [AtomicUsize; 3],
     /// Who is told of changed keys in its place: 0 itself, -1 nobody is told.
     redirect: AtomicI64,
     served: Mutex<Option<(usize, Served)>>,
@@ -85,6 +87,23 @@ pub struct Labels {
     pub library_version: Vec<u8>,
     /// Whom it logged in as.
     pub user: Arc<User>,
+}
+
+/// What the store holds for a client as long as it is there.
+#[derive(Clone, Copy, Debug)]
+pub enum Held {
+    /// Names of channels and patterns.
+    Subscriptions,
+    /// Names of watched keys.
+    Watched,
+    /// Prefixes that it is told of.
+    Prefixes,
+}
+
+/// Bytes that a name takes which the store holds for a client: it is in a table of the client and in one of all, each with an entry.
+#[must_use]
+pub const fn held_name(name: &[u8]) -> usize {
+    2 * (name.len() + 48)
 }
 
 /// What a connection is asked to do from outside.
@@ -236,6 +255,11 @@ impl Client {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }
 
+    /// Bytes that the store holds for it in some way.
+    pub fn set_held(&self, held: Held, bytes: usize) {
+        self.held[held as usize].store(bytes, Ordering::Relaxed);
+    }
+
     /// How many channels, patterns and shard channels it is subscribed to.
     pub fn set_subscriptions(&self, counts: [usize; 3]) {
         for (known, count) in self.subscriptions.iter().zip(counts) {
@@ -347,6 +371,7 @@ impl Client {
             + self.query_free.load(Ordering::Relaxed)
             + self.waiting()
             + self.queue_memory.load(Ordering::Relaxed)
+            + self.held.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<usize>()
             + labels
             + size_of::<Self>()
     }
@@ -448,6 +473,7 @@ impl Clients {
             queued: AtomicI64::new(-1),
             queue_memory: AtomicUsize::new(0),
             subscriptions: [const { AtomicUsize::new(0) }; 3],
+            held: [const { AtomicUsize::new(0) }; 3],
             redirect: AtomicI64::new(-1),
             served: Mutex::default(),
             labels: Mutex::new(Labels {

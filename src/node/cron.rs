@@ -36,7 +36,7 @@ async fn run_by(node: Arc<Node>, clock: impl Fn() -> Millis) {
         if node.state.cron_paused.load(Relaxed) {
             continue;
         }
-        node.state.limit_clients(true);
+        node.state.limit_clients(None);
         expire(&node, &clock).await;
         let now = Instant::now();
         node.state.stats.sample(now - sampled);

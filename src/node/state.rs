@@ -232,11 +232,13 @@ impl NodeState {
         self.startup_memory.load(Relaxed)
     }
 
-    /// Keeps to `maxmemory-clients`: at most every [`CLIENTS_LOOK`], or now.
-    pub fn limit_clients(&self, now: bool) {
+    /// Keeps to `maxmemory-clients`: now, or after a client did something, at most every [`CLIENTS_LOOK`] unless it takes much
+    /// of that.
+    pub fn limit_clients(&self, after: Option<&Client>) {
         let Some(limit) = self.config.client_memory_limit() else { return };
         let time = self.running();
-        if !now && time < self.clients_looked_at.load(Relaxed) + CLIENTS_LOOK {
+        let is_large = after.is_none_or(|client| client.memory() > limit / 4);
+        if !is_large && time < self.clients_looked_at.load(Relaxed) + CLIENTS_LOOK {
             return;
         }
         self.clients_looked_at.store(time, Relaxed);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     blocked::{Blocked, Waiter},
     caller::{Caller, Origin},
-    clients::{BLOCKED, CHANGED, Client, ClientId, MONITOR, PAUSED},
+    clients::{BLOCKED, CHANGED, Client, ClientId, Held, MONITOR, PAUSED},
     commands::table::Row,
     keyspace::{Change, EventClass, Key, Keyspace},
     monitor,
@@ -208,6 +208,7 @@ impl Store {
         let counts = [Kind::Channel, Kind::Pattern, Kind::Shard]
             .map(|kind| self.channels.count(kind, caller.client.id));
         caller.client.set_subscriptions(counts);
+        caller.client.set_held(Held::Subscriptions, self.channels.bytes(caller.client.id));
         caller.subscribed = counts.iter().any(|&count| count > 0);
     }
 
@@ -215,12 +216,14 @@ impl Store {
     pub fn watch(&mut self, client: &Client, database: usize, key: &[u8]) {
         client.note_in_store();
         self.watched.add(client.id, database, key);
+        client.set_held(Held::Watched, self.watched.bytes(client.id));
         self.listen();
     }
 
     /// A client watches nothing any more.
     pub fn unwatch(&mut self, client: &Client) {
         self.watched.remove(client.id);
+        client.set_held(Held::Watched, 0);
         self.listen();
     }
 

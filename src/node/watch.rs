@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::clients::ClientId;
+use super::clients::{ClientId, held_name};
 
 type Name = (usize, Box<[u8]>);
 
@@ -17,6 +17,8 @@ pub struct Watched {
 #[derive(Debug, Default)]
 struct Watch {
     keys: HashSet<Name>,
+    /// That they take.
+    bytes: usize,
     changed: bool,
 }
 
@@ -30,7 +32,9 @@ impl Watched {
     /// A client watches one more key.
     pub fn add(&mut self, client: ClientId, database: usize, key: &[u8]) {
         let name: Name = (database, key.into());
-        if self.clients.entry(client).or_default().keys.insert(name.clone()) {
+        let watch = self.clients.entry(client).or_default();
+        if watch.keys.insert(name.clone()) {
+            watch.bytes += held_name(key);
             self.keys.entry(name).or_default().insert(client);
         }
     }
@@ -64,6 +68,12 @@ impl Watched {
     #[must_use]
     pub fn has_changed(&self, client: ClientId) -> bool {
         self.clients.get(&client).is_some_and(|watch| watch.changed)
+    }
+
+    /// Bytes that the keys take which a client watches.
+    #[must_use]
+    pub fn bytes(&self, client: ClientId) -> usize {
+        self.clients.get(&client).map_or(0, |watch| watch.bytes)
     }
 
     /// The keys that a client watches.

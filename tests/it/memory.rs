@@ -118,6 +118,46 @@ async fn clients_that_take_most_are_closed() {
     assert!(protected.call(&["EXEC"]).await.unwrap().as_error().is_none());
 }
 
+/// What the node holds for a client counts: names of watched keys, of channels, and prefixes.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_for_which_much_is_held_are_closed() {
+    let server = node_with("clients", &["--maxmemory-clients", "1mb"]);
+    let mut admin = connect(&server).await;
+    for (evicted, command) in
+        [&["WATCH"][..], &["SUBSCRIBE"], &["PSUBSCRIBE"], &["CLIENT", "TRACKING", "on", "BCAST", "PREFIX"]]
+            .into_iter()
+            .enumerate()
+    {
+        let mut greedy = connect(&server).await;
+        let mut names = 0;
+        loop {
+            let name = format!("{names:0100}");
+            let request = [command, &[name.as_str()]].concat();
+            match greedy.call(&request).await {
+                Ok(reply) => assert!(reply.as_error().is_none(), "{command:?}: {reply:?}"),
+                Err(_) => break,
+            }
+            names += 1;
+            assert!(names < 10_000, "{command:?}");
+        }
+        assert!(names > 1000, "{command:?}: {names}");
+        assert_eq!(field(&mut admin, "evicted_clients").await, evicted as u64 + 1, "{command:?}");
+        // It leaves, and what was held is given up.
+        let deadline = tokio::time::Instant::now() + TIMEOUT;
+        while field(&mut admin, "connected_clients").await > 1 {
+            assert!(tokio::time::Instant::now() < deadline, "{command:?}");
+        }
+    }
+    // Somebody who lets go is as small as before.
+    let mut modest = connect(&server).await;
+    for _ in 0..20 {
+        for name in 0..500 {
+            modest.call(&["WATCH", &format!("{name:0100}")]).await.unwrap();
+        }
+        assert_eq!(modest.call(&["UNWATCH"]).await.unwrap(), Value::Simple("OK".into()));
+    }
+}
+
 /// INFO and MEMORY STATS have what those of redis-server have, and the memory in use is what the data needs.
 #[tokio::test(flavor = "multi_thread")]
 async fn figures_are_those_of_redis_and_true() {

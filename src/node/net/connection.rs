@@ -547,7 +547,7 @@ impl Connection {
         let bytes = self.waiting.as_ref().map(|input| &input.bytes);
         let (length, capacity) = bytes.map_or((0, 0), |bytes| (bytes.len(), bytes.capacity()));
         self.caller.client.set_query(length, capacity - length);
-        self.worker.node.state.limit_clients(false);
+        self.worker.node.state.limit_clients(Some(&self.caller.client));
     }
 
     /// What is left of the input, in memory of this connection and as much as needed; the rest goes back.

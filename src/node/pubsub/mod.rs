@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use super::clients::{Client, ClientId};
+use super::clients::{Client, ClientId, held_name};
 use crate::protocol::{
     Encoder, Version,
     glob::{Case, Glob},
@@ -68,6 +68,8 @@ struct Subscriptions {
     channels: BTreeSet<Box<[u8]>>,
     patterns: BTreeSet<Box<[u8]>>,
     shards: BTreeSet<Box<[u8]>>,
+    /// That the names take.
+    bytes: usize,
 }
 
 impl Subscriptions {
@@ -132,6 +134,7 @@ impl Channels {
         if !subscriptions.of(kind).insert(name.into()) {
             return false;
         }
+        subscriptions.bytes += held_name(name);
         let subscribers = match kind {
             Kind::Channel => self.channels.entry(name.into()).or_default(),
             Kind::Shard => self.shards.entry(name.into()).or_default(),
@@ -150,6 +153,7 @@ impl Channels {
         if !subscriptions.of(kind).remove(name) {
             return false;
         }
+        subscriptions.bytes -= held_name(name);
         if subscriptions.is_empty() {
             self.clients.remove(&client);
         }
@@ -192,6 +196,12 @@ impl Channels {
         ] {
             names.iter().for_each(|name| self.leave(kind, client, name));
         }
+    }
+
+    /// Bytes that the names take that a client is subscribed to.
+    #[must_use]
+    pub fn bytes(&self, client: ClientId) -> usize {
+        self.clients.get(&client).map_or(0, |subscriptions| subscriptions.bytes)
     }
 
     /// What a client is subscribed to.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    clients::{BROADCAST, BROKEN_REDIRECT, Client, ClientId, TRACKING},
+    clients::{BROADCAST, BROKEN_REDIRECT, Client, ClientId, Held, TRACKING, held_name},
     outbox::Limits,
 };
 use crate::time::Millis;
@@ -139,6 +139,7 @@ impl Tracking {
         client.set_flag(BROADCAST, options.broadcast);
         client.set_flag(BROKEN_REDIRECT, false);
         client.set_redirect(Some(options.redirect));
+        client.set_held(Held::Prefixes, options.prefixes.iter().map(|prefix| held_name(prefix)).sum());
         let caching = self.clients.get(&client.id).is_some_and(|tracked| tracked.caching);
         let tracked = Tracked { client: Arc::clone(client), options, caching, broken_redirect: false };
         self.clients.insert(client.id, tracked);
@@ -149,6 +150,7 @@ impl Tracking {
         let Some(tracked) = self.clients.remove(&client) else { return };
         tracked.client.set_flag(TRACKING | BROADCAST | BROKEN_REDIRECT, false);
         tracked.client.set_redirect(None);
+        tracked.client.set_held(Held::Prefixes, 0);
         for prefix in &tracked.options.prefixes {
             if let Some(known) = self.prefixes.get_mut(prefix) {
                 known.clients.retain(|&other| other != client);

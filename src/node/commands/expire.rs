@@ -2,7 +2,7 @@
 
 use super::{
     expiry::{Unit, invalid_expire_time},
-    support::{Outcome, integer, is_word},
+    support::{Outcome, as_c_string, integer, is_word},
 };
 use crate::{
     node::{
@@ -60,8 +60,8 @@ impl Conditions {
                 word if is_word(word, "GT") => &mut conditions.later,
                 word if is_word(word, "LT") => &mut conditions.earlier,
                 word => {
-                    let word = String::from_utf8_lossy(word);
-                    return Err(CommandError::other(format!("ERR Unsupported option {word}")));
+                    let text = [b"ERR Unsupported option ", as_c_string(word)].concat();
+                    return Err(CommandError::Bytes(text));
                 }
             };
             *condition = true;

@@ -5,7 +5,7 @@
 use super::{
     expiry::{Unit, invalid_expire_time},
     hash::reply_value,
-    support::{Outcome, gone, integer, is_word, wrong_arity},
+    support::{Outcome, as_c_string, gone, integer, is_word, wrong_arity},
 };
 use crate::{
     node::{
@@ -325,8 +325,8 @@ impl Options {
                 }
                 present = if is_word(word, "FNX") { Present::None } else { Present::All };
             } else {
-                let word = String::from_utf8_lossy(word);
-                return Err(CommandError::other(format!("ERR unknown argument: {word}")));
+                let text = [b"ERR unknown argument: ", as_c_string(word)].concat();
+                return Err(CommandError::Bytes(text));
             }
         }
         let fields = fields.ok_or(CommandError::other("ERR missing FIELDS argument"))?;

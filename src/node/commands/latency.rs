@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{help::help as help_lines, support::Outcome};
+use super::{
+    help::help as help_lines,
+    support::{Outcome, as_c_string},
+};
 use crate::{
     command::{Spec, TABLE, lookup},
     node::{
@@ -97,8 +100,8 @@ fn named(name: &[u8]) -> Vec<&'static Spec> {
 fn graph(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let found = ctx.node.monitor().history(request.arg(2));
     let Some((spikes, worst)) = found else {
-        let event = String::from_utf8_lossy(request.arg(2)).into_owned();
-        return Err(CommandError::other(format!("ERR No samples available for event '{event}'")));
+        let text = [b"ERR No samples available for event '", as_c_string(request.arg(2)), b"'"].concat();
+        return Err(CommandError::Bytes(text));
     };
     let event = String::from_utf8_lossy(request.arg(2));
     let text = drawing(&event, &spikes, worst, ctx.now.seconds());

@@ -94,8 +94,7 @@ fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
     }
     let pairs = (2..request.len()).step_by(2).map(|at| (request.arg(at), request.arg(at + 1)));
     let config = &context.node.config;
-    let names =
-        config.set(pairs).map_err(|text| CommandError::other(String::from_utf8_lossy(&text).into_owned()))?;
+    let names = config.set(pairs).map_err(CommandError::Bytes)?;
     for name in names {
         match name {
             "requirepass" => {

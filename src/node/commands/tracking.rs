@@ -1,6 +1,6 @@
 //! `CLIENT TRACKING` and `CLIENT CACHING`.
 
-use super::support::{Outcome, is_word};
+use super::support::{Outcome, as_c_string, is_word};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
@@ -96,11 +96,16 @@ fn check(ctx: &Context<'_>, options: &Options) -> Outcome {
                 others.clone().find(|other| overlap(prefix, other)).map(|other| ("another provided", other))
             });
         if let Some((which, other)) = collision {
-            return Err(CommandError::other(format!(
-                "ERR Prefix '{}' overlaps with {which} prefix '{}'. Prefixes for a single client must not overlap.",
-                String::from_utf8_lossy(prefix),
-                String::from_utf8_lossy(other),
-            )));
+            let text = [
+                b"ERR Prefix '",
+                as_c_string(prefix),
+                b"' overlaps with ",
+                which.as_bytes(),
+                b" prefix '",
+                as_c_string(other),
+                b"'. Prefixes for a single client must not overlap.",
+            ];
+            return Err(CommandError::Bytes(text.concat()));
         }
     }
     Ok(())

@@ -35,8 +35,14 @@ const fn tables() -> [[u64; 256]; 8] {
 /// The checksum: bits reflected, initial value 0, nothing inverted.
 #[must_use]
 pub fn crc64(bytes: &[u8]) -> u64 {
+    go_on(0, bytes)
+}
+
+/// The checksum of what had `crc` and of these bytes behind it.
+#[must_use]
+pub fn go_on(crc: u64, bytes: &[u8]) -> u64 {
     let (chunks, rest) = bytes.as_chunks::<8>();
-    let crc = chunks.iter().fold(0, |crc, chunk| {
+    let crc = chunks.iter().fold(crc, |crc, chunk| {
         let folded = (crc ^ u64::from_le_bytes(*chunk)).to_le_bytes();
         folded.iter().enumerate().fold(0, |sum, (at, &byte)| sum ^ TABLES[7 - at][usize::from(byte)])
     });
@@ -60,6 +66,8 @@ mod tests {
                 (0..8).fold(crc ^ u64::from(byte), |crc, _| if crc & 1 != 0 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 })
             });
             prop_assert_eq!(crc64(&bytes), expected);
+            let (first, second) = bytes.split_at(bytes.len() / 3);
+            prop_assert_eq!(go_on(crc64(first), second), expected);
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Lists as Redis serialises them. Written in the form of 7.0, a quicklist of listpacks; read in all older ones too.
 
-use super::string;
+use super::{
+    sink::Sink,
+    source::{Fault, Source},
+    string,
+};
 use crate::node::object::{
     Element, List,
     list::{End, Fill},
@@ -12,7 +16,7 @@ const PLAIN: usize = 1;
 const PACKED: usize = 2;
 
 /// Appends a list.
-pub(super) fn write(out: &mut Vec<u8>, list: &List) {
+pub(super) fn write(out: &mut impl Sink, list: &List) {
     string::write_length(out, list.packs().count());
     for pack in list.packs() {
         string::write_length(out, PACKED);
@@ -20,62 +24,66 @@ pub(super) fn write(out: &mut Vec<u8>, list: &List) {
     }
 }
 
+/// One string that is a listpack.
+pub(super) fn read_listpack(source: &mut impl Source) -> Result<Listpack, Fault> {
+    Listpack::from_bytes(source.string()?.into_owned()).map_err(|_| Fault::Bad("a damaged listpack"))
+}
+
 /// A quicklist of listpacks: what [`write()`] writes, or redis-server since 7.0.
-pub(super) fn read_quicklist(input: &[u8]) -> Option<(List, &[u8])> {
-    let (count, mut rest) = string::read_length(input)?;
+pub(super) fn read_quicklist(source: &mut impl Source) -> Result<List, Fault> {
+    let count = source.length()?;
     let mut packs = Vec::new();
     for _ in 0..count {
-        let (container, behind) = string::read_length(rest)?;
-        let (node, behind) = string::read(behind)?;
-        packs.push(match container {
-            PACKED => Listpack::from_bytes(node.into_owned()).ok()?,
+        packs.push(match source.length()? {
+            PACKED => read_listpack(source)?,
             PLAIN => {
                 let mut pack = Listpack::default();
-                pack.insert(pack.end(), Element::of(&node));
+                pack.insert(pack.end(), Element::of(&source.string()?));
                 pack
             }
-            _ => return None,
+            _ => return Err(Fault::Bad("a node of a list of an unknown kind")),
         });
-        rest = behind;
     }
-    not_empty(List::of_packs(packs), rest)
+    not_empty(List::of_packs(packs))
 }
 
 /// Elements one after the other, each a string: from before 2.0, or anybody who writes simple payloads.
-pub(super) fn read_elements(input: &[u8]) -> Option<(List, &[u8])> {
-    let (count, mut rest) = string::read_length(input)?;
+pub(super) fn read_elements(source: &mut impl Source) -> Result<List, Fault> {
+    let count = source.length()?;
     let mut list = List::default();
     for _ in 0..count {
-        let (element, behind) = string::read(rest)?;
-        list.push(End::Right, &element, Fill::default());
-        rest = behind;
+        list.push(End::Right, &source.string()?, Fill::default());
     }
-    not_empty(list, rest)
+    not_empty(list)
 }
 
 /// One ziplist, from before 3.2.
-pub(super) fn read_ziplist(input: &[u8]) -> Option<(List, &[u8])> {
-    let (bytes, rest) = string::read(input)?;
+pub(super) fn read_ziplist(source: &mut impl Source) -> Result<List, Fault> {
     let mut list = List::default();
-    push_ziplist(&mut list, &bytes)?;
-    not_empty(list, rest)
+    push_ziplist(&mut list, &source.string()?).ok_or(NO_ZIPLIST)?;
+    not_empty(list)
 }
 
 /// A quicklist of ziplists, from before 7.0.
-pub(super) fn read_quicklist_of_ziplists(input: &[u8]) -> Option<(List, &[u8])> {
-    let (count, mut rest) = string::read_length(input)?;
+pub(super) fn read_quicklist_of_ziplists(source: &mut impl Source) -> Result<List, Fault> {
+    let count = source.length()?;
     let mut list = List::default();
     for _ in 0..count {
-        let (bytes, behind) = string::read(rest)?;
-        push_ziplist(&mut list, &bytes)?;
-        rest = behind;
+        push_ziplist(&mut list, &source.string()?).ok_or(NO_ZIPLIST)?;
     }
-    not_empty(list, rest)
+    not_empty(list)
 }
 
+/// One string that is a ziplist, as a listpack.
+pub(super) fn read_ziplist_as_pack(source: &mut impl Source) -> Result<Listpack, Fault> {
+    pack_of_ziplist(&source.string()?).ok_or(NO_ZIPLIST)
+}
+
+const NO_ZIPLIST: Fault = Fault::Bad("a damaged ziplist");
+
 /// An empty list is no key.
-fn not_empty(list: List, rest: &[u8]) -> Option<(List, &[u8])> {
-    (!list.is_empty()).then_some((list, rest))
+fn not_empty(list: List) -> Result<List, Fault> {
+    if list.is_empty() { Err(Fault::Empty) } else { Ok(list) }
 }
 
 /// Shows the elements of a ziplist:
@@ -109,8 +117,7 @@ fn push_ziplist(list: &mut List, ziplist: &[u8]) -> Option<()> {
     each_of_ziplist(ziplist, |element| element.with(|bytes| list.push(End::Right, bytes, Fill::default())))
 }
 
-/// The elements of a ziplist as a listpack.
-pub(super) fn pack_of_ziplist(ziplist: &[u8]) -> Option<Listpack> {
+fn pack_of_ziplist(ziplist: &[u8]) -> Option<Listpack> {
     let mut pack = Listpack::default();
     each_of_ziplist(ziplist, |element| {
         element.with(|bytes| pack.insert(pack.end(), Element::of(bytes)));
@@ -181,14 +188,15 @@ mod tests {
         ziplist.push(0xFF);
         let mut input = Vec::new();
         string::write_bytes(&mut input, &ziplist);
-        let (list, rest) = read_ziplist(&input).expect("a ziplist");
+        let mut rest = input.as_slice();
+        let list = read_ziplist(&mut rest).expect("a ziplist");
         assert!(rest.is_empty());
         let long = "x".repeat(70);
         assert_eq!(elements(&list), ["a", "5", "-7", "1000", "100000", "5000000000", "", &long]);
         let mut quicklist = vec![2];
         quicklist.extend_from_slice(&input);
         quicklist.extend_from_slice(&input);
-        assert_eq!(read_quicklist_of_ziplists(&quicklist).expect("two of them").0.len(), 16);
+        assert_eq!(read_quicklist_of_ziplists(&mut quicklist.as_slice()).expect("two of them").len(), 16);
         for cut in 0..ziplist.len() {
             assert!(push_ziplist(&mut List::default(), &ziplist[..cut]).is_none());
         }
@@ -202,13 +210,14 @@ mod tests {
         }
         let mut out = Vec::new();
         write(&mut out, &list);
-        let (read, rest) = read_quicklist(&out).expect("just written");
+        let mut rest = out.as_slice();
+        let read = read_quicklist(&mut rest).expect("just written");
         assert!(rest.is_empty());
         assert_eq!(elements(&read), elements(&list));
-        assert!(read_quicklist(&[0]).is_none(), "an empty list");
+        assert_eq!(read_quicklist(&mut &[0][..]), Err(Fault::Empty));
         let mut plain = vec![1, 1];
         string::write_bytes(&mut plain, b"plain");
-        assert_eq!(elements(&read_quicklist(&plain).expect("a plain node").0), ["plain"]);
-        assert_eq!(elements(&read_elements(b"\x02\x01a\x01b").expect("two elements").0), ["a", "b"]);
+        assert_eq!(elements(&read_quicklist(&mut plain.as_slice()).expect("a plain node")), ["plain"]);
+        assert_eq!(elements(&read_elements(&mut &b"\x02\x01a\x01b"[..]).expect("two elements")), ["a", "b"]);
     }
 }

@@ -10,33 +10,58 @@ const TABLE_BITS: u32 = 16;
 const LITERALS_MAX: usize = 32;
 const DISTANCE_MAX: usize = 1 << 13;
 const LENGTH_MAX: usize = (1 << 8) + (1 << 3);
-/// A position that no input has.
-const NOWHERE: u32 = u32::MAX;
 
 fn bucket(bytes: &[u8]) -> usize {
     let three = u32::from(bytes[0]) << 16 | u32::from(bytes[1]) << 8 | u32::from(bytes[2]);
     ((three >> (24 - TABLE_BITS)).wrapping_sub(three.wrapping_mul(5)) & ((1 << TABLE_BITS) - 1)) as usize
 }
 
-/// The compressed form if it takes no more than `limit` bytes.
-#[must_use]
-pub fn compress(input: &[u8], limit: usize) -> Option<Vec<u8>> {
-    let mut recent = vec![NOWHERE; 1 << TABLE_BITS];
-    let mut out = Output { bytes: Vec::with_capacity(limit), limit, run: None };
+/// Compresses one string after the other with the same memory.
+#[derive(Debug, Default)]
+pub struct Compressor {
+    /// By the hash of three bytes, where they were last seen: a place in the current input, counted on from `base`.
+    recent: Vec<u32>,
+    /// What is in front of it is of earlier inputs.
+    base: u32,
+    out: Vec<u8>,
+}
+
+impl Compressor {
+    /// The compressed form if it takes no more than `limit` bytes.
+    pub fn compress(&mut self, input: &[u8], limit: usize) -> Option<&[u8]> {
+        let len = u32::try_from(input.len()).ok()?;
+        // Places of earlier inputs are told from this one's without wiping them out. The first place is 1, so that none is
+        // what the memory has at first.
+        if self.recent.is_empty() || self.base.checked_add(len).is_none() {
+            self.recent = vec![0; 1 << TABLE_BITS];
+            self.base = 1;
+        }
+        let base = self.base;
+        self.base += len;
+        self.out.clear();
+        let mut out = Output { bytes: &mut self.out, limit, run: None };
+        compress(input, base, &mut self.recent, &mut out)?;
+        Some(&self.out)
+    }
+}
+
+fn compress(input: &[u8], base: u32, recent: &mut [u32], out: &mut Output<'_>) -> Option<()> {
+    let place = |at: usize| base + u32::try_from(at).unwrap_or_default();
     let mut at = 0;
     while at + 2 < input.len() {
         let entry = &mut recent[bucket(&input[at..])];
-        let candidate = std::mem::replace(entry, u32::try_from(at).ok()?) as usize;
+        let candidate = std::mem::replace(entry, place(at)).checked_sub(base);
         // The very first byte is never referred to.
-        let matches = candidate != NOWHERE as usize
-            && candidate > 0
-            && at - candidate <= DISTANCE_MAX
-            && input[candidate..candidate + 3] == input[at..at + 3];
-        if !matches {
+        let candidate = candidate.map(|candidate| candidate as usize).filter(|&candidate| {
+            candidate > 0
+                && at - candidate <= DISTANCE_MAX
+                && input[candidate..candidate + 3] == input[at..at + 3]
+        });
+        let Some(candidate) = candidate else {
             out.literal(input[at])?;
             at += 1;
             continue;
-        }
+        };
         let longest = (input.len() - at - 2).min(LENGTH_MAX);
         let length = match_length(input, candidate, at, longest);
         out.reference(at - candidate - 1, length)?;
@@ -46,17 +71,17 @@ pub fn compress(input: &[u8], limit: usize) -> Option<Vec<u8>> {
             break;
         }
         for inner in [end - 2, end - 1] {
-            recent[bucket(&input[inner..])] = u32::try_from(inner).ok()?;
+            recent[bucket(&input[inner..])] = place(inner);
         }
         at = end;
     }
-    if out.len() + 3 > limit {
+    if out.len() + 3 > out.limit {
         return None;
     }
     for &byte in &input[at.min(input.len())..] {
         out.literal(byte)?;
     }
-    Some(out.bytes)
+    Some(())
 }
 
 /// How many bytes are equal, of which three are known to be. Nearly `longest`: the comparison begins with steps that do
@@ -79,14 +104,14 @@ fn match_length(input: &[u8], candidate: usize, at: usize, longest: usize) -> us
     }
 }
 
-struct Output {
-    bytes: Vec<u8>,
+struct Output<'a> {
+    bytes: &'a mut Vec<u8>,
     limit: usize,
     /// Where the count of the current run of literals stands.
     run: Option<usize>,
 }
 
-impl Output {
+impl Output<'_> {
     /// As the original counts: the place of a count is taken before its first literal is there.
     fn len(&self) -> usize {
         self.bytes.len() + usize::from(self.run.is_none())
@@ -172,10 +197,11 @@ mod tests {
             words in prop::collection::vec(prop::sample::select(vec!["a", "ab", "abc", "hello world", "\0", "xyzzy"]), 0..400),
         ) {
             let text = words.concat().into_bytes();
-            if let Some(compressed) = compress(&text, text.len().saturating_sub(4)) {
+            let mut compressor = Compressor::default();
+            if let Some(compressed) = compressor.compress(&text, text.len().saturating_sub(4)) {
                 prop_assert!(compressed.len() <= text.len() - 4);
-                prop_assert_eq!(decompress(&compressed, text.len()), Some(text.clone()));
-                prop_assert_eq!(decompress(&compressed, text.len() + 1), None);
+                prop_assert_eq!(decompress(compressed, text.len()), Some(text.clone()));
+                prop_assert_eq!(decompress(compressed, text.len() + 1), None);
             }
         }
 
@@ -186,10 +212,26 @@ mod tests {
     }
 
     #[test]
+    fn earlier_strings_do_not_matter() {
+        let texts = [&b"hello hello hello hello"[..], b"hello hello", b"xyzzy xyzzy xyzzy hello hello hello"];
+        let mut used = Compressor::default();
+        for text in texts.into_iter().cycle().take(9) {
+            let expected = Compressor::default().compress(text, text.len() - 4).map(<[u8]>::to_vec);
+            assert_eq!(used.compress(text, text.len() - 4).map(<[u8]>::to_vec), expected);
+        }
+        // The places of a table are used up now and then.
+        used.base = u32::MAX - 10;
+        let text = b"again again again again again";
+        let compressed = used.compress(text, text.len()).map(<[u8]>::to_vec).expect("shorter");
+        assert_eq!((decompress(&compressed, text.len()), used.base), (Some(text.to_vec()), 30));
+    }
+
+    #[test]
     fn long_runs() {
         let text = vec![b'x'; 100_000];
-        let compressed = compress(&text, text.len() - 4).unwrap();
+        let mut compressor = Compressor::default();
+        let compressed = compressor.compress(&text, text.len() - 4).unwrap();
         assert!(compressed.len() < 2000);
-        assert_eq!(decompress(&compressed, text.len()).unwrap(), text);
+        assert_eq!(decompress(compressed, text.len()).unwrap(), text);
     }
 }

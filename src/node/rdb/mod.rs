@@ -1,24 +1,35 @@
 //! Values as Redis serialises them: the payloads of DUMP and RESTORE, in which stock servers and this node exchange keys.
 //!
 //! A payload is a type byte, the value in the form of an RDB file, two bytes of version and eight of CRC64, both little
-//! endian. Written as Redis 7.0 does, byte for byte; read in every form that versions up to that one write strings.
+//! endian. Written as Redis 7.0 does, byte for byte; read in every form that versions from 2.8 to 7.4 write.
+//!
+//! [`value`] knows the forms of values, one module for each type, over a [`source`] and a [`sink`]; [`file`] is what whole files
+//! consist of. No I/O here but that of the readers and writers that a file is given, and no clock.
 
 pub mod crc64;
+pub mod file;
 mod hash;
 mod list;
 pub mod lzf;
 mod set;
+mod sink;
+mod source;
 mod stream;
-pub mod string;
+mod string;
+mod value;
 mod zset;
+
+pub use sink::Draft;
+pub use source::Fault;
+pub use value::{Forms, Restored};
 
 use std::borrow::Cow;
 
-use super::{
-    keyspace::Content,
-    object::{self, Object},
-};
+use super::keyspace::Content;
 use crc64::crc64;
+use sink::Payload;
+use source::Source as _;
+use value::Unreadable;
 
 /// RDB version of Redis 7.0: what is written, as far as it knows the types.
 pub const VERSION: u16 = 10;
@@ -28,27 +39,6 @@ const VERSION_OF_EXPIRING_FIELDS: u16 = 12;
 pub const NEWEST: u16 = 12;
 /// Version and checksum at the end of a payload.
 const FOOTER: usize = 10;
-const TYPE_STRING: u8 = 0;
-const TYPE_LIST: u8 = 1;
-const TYPE_SET: u8 = 2;
-const TYPE_ZSET: u8 = 3;
-const TYPE_HASH: u8 = 4;
-const TYPE_ZSET_2: u8 = 5;
-const TYPE_HASH_ZIPMAP: u8 = 9;
-const TYPE_LIST_ZIPLIST: u8 = 10;
-const TYPE_SET_INTSET: u8 = 11;
-const TYPE_ZSET_ZIPLIST: u8 = 12;
-const TYPE_HASH_ZIPLIST: u8 = 13;
-const TYPE_LIST_QUICKLIST: u8 = 14;
-const TYPE_STREAM: u8 = 15;
-const TYPE_HASH_LISTPACK: u8 = 16;
-const TYPE_ZSET_LISTPACK: u8 = 17;
-const TYPE_LIST_QUICKLIST_2: u8 = 18;
-const TYPE_STREAM_2: u8 = 19;
-const TYPE_SET_LISTPACK: u8 = 20;
-const TYPE_STREAM_3: u8 = 21;
-const TYPE_HASH_METADATA: u8 = 24;
-const TYPE_HASH_LISTPACK_EX: u8 = 25;
 /// Stands in front of the source of a library of functions.
 const FUNCTION: u8 = 245;
 
@@ -72,85 +62,28 @@ pub enum PayloadError {
     Type(&'static str),
 }
 
-/// What a payload becomes.
-#[derive(Debug, PartialEq)]
-pub enum Restored<'a> {
-    /// A string.
-    String(Cow<'a, [u8]>),
-    /// Anything else.
-    Object(Object),
-}
-
 /// The payload of DUMP.
 #[must_use]
 pub fn dump(content: Content<'_>) -> Vec<u8> {
-    let mut payload = Vec::new();
-    let mut version = VERSION;
-    match content {
-        Content::String(value) => {
-            payload.push(TYPE_STRING);
-            string::write(&mut payload, value);
-        }
-        Content::List(list) => {
-            payload.push(TYPE_LIST_QUICKLIST_2);
-            list::write(&mut payload, list);
-        }
-        Content::Hash(hash) => match hash.pack() {
-            Some(pack) => {
-                payload.push(TYPE_HASH_LISTPACK);
-                string::write_bytes(&mut payload, pack.as_bytes());
-            }
-            None => match hash.next_deadline() {
-                Some(first) => {
-                    payload.push(TYPE_HASH_METADATA);
-                    hash::write_expiring(&mut payload, hash, first);
-                    version = VERSION_OF_EXPIRING_FIELDS;
-                }
-                None => {
-                    payload.push(TYPE_HASH);
-                    hash::write(&mut payload, hash);
-                }
-            },
-        },
-        Content::Set(set) => match set.integers() {
-            Some(integers) => {
-                payload.push(TYPE_SET_INTSET);
-                string::write_bytes(&mut payload, &integers.to_bytes());
-            }
-            None => {
-                payload.push(TYPE_SET);
-                set::write(&mut payload, set);
-            }
-        },
-        Content::SortedSet(set) => match set.pack() {
-            Some(pack) => {
-                payload.push(TYPE_ZSET_LISTPACK);
-                string::write_bytes(&mut payload, pack.as_bytes());
-            }
-            None => {
-                payload.push(TYPE_ZSET_2);
-                zset::write(&mut payload, set);
-            }
-        },
-        Content::Stream(stream) => {
-            payload.push(TYPE_STREAM_2);
-            stream::write(&mut payload, stream);
-        }
-    }
-    sign(&mut payload, version);
-    payload
+    let mut payload = Payload::default();
+    payload.bytes.push(value::kind(content));
+    value::write(&mut payload, content);
+    let mut bytes = payload.bytes;
+    sign(&mut bytes, value::version(content));
+    bytes
 }
 
 /// The payload of FUNCTION DUMP, of the sources of libraries.
 #[must_use]
 pub fn dump_functions<'s>(sources: impl Iterator<Item = &'s [u8]>) -> Vec<u8> {
-    let mut payload = Vec::new();
+    let mut payload = Payload::default();
     for source in sources {
-        payload.push(FUNCTION);
+        payload.bytes.push(FUNCTION);
         string::write_bytes(&mut payload, source);
     }
-    sign(&mut payload, VERSION);
-    payload
+    let mut bytes = payload.bytes;
+    sign(&mut bytes, VERSION);
+    bytes
 }
 
 /// The sources in the payload of FUNCTION RESTORE.
@@ -159,13 +92,11 @@ pub fn dump_functions<'s>(sources: impl Iterator<Item = &'s [u8]>) -> Vec<u8> {
 /// The text of the reply.
 pub fn restore_functions(payload: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, PayloadError> {
     let (mut body, mut sources) = (signed(payload)?, Vec::new());
-    while let Some((&kind, after)) = body.split_first() {
+    while let Ok(kind) = body.byte() {
         if kind != FUNCTION {
             return Err(PayloadError::NoFunction);
         }
-        let (source, rest) = string::read(after).ok_or(PayloadError::BrokenFunction)?;
-        sources.push(source);
-        body = rest;
+        sources.push(Cow::Owned(body.string().map_err(|_| PayloadError::BrokenFunction)?.into_owned()));
     }
     Ok(sources)
 }
@@ -187,67 +118,19 @@ fn signed(payload: &[u8]) -> Result<&[u8], PayloadError> {
     Ok(&payload[..body_len])
 }
 
-/// How long collections stay in their compact form.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Forms {
-    /// Of hashes.
-    pub hash: object::hash::Limits,
-    /// Of sets.
-    pub set: object::set::Limits,
-    /// Of sorted sets.
-    pub zset: object::zset::Limits,
-}
-
 /// The value in the payload of RESTORE.
 ///
 /// # Errors
 /// See [`PayloadError`].
-pub fn restore(payload: &[u8], forms: Forms) -> Result<Restored<'_>, PayloadError> {
-    let (&kind, body) = signed(payload)?.split_first().ok_or(PayloadError::Format)?;
-    let object = match kind {
-        TYPE_STRING => {
-            let string = string::read(body).map(|(string, _)| Restored::String(string));
-            return string.ok_or(PayloadError::Format);
-        }
-        TYPE_LIST => list::read_elements(body).map(|(list, _)| Object::List(list)),
-        TYPE_LIST_ZIPLIST => list::read_ziplist(body).map(|(list, _)| Object::List(list)),
-        TYPE_LIST_QUICKLIST => list::read_quicklist_of_ziplists(body).map(|(list, _)| Object::List(list)),
-        TYPE_LIST_QUICKLIST_2 => list::read_quicklist(body).map(|(list, _)| Object::List(list)),
-        TYPE_HASH => hash::read_fields(body, forms.hash).map(|(hash, _)| Object::Hash(hash)),
-        TYPE_HASH_ZIPMAP => hash::read_zipmap(body, forms.hash).map(|(hash, _)| Object::Hash(hash)),
-        TYPE_HASH_ZIPLIST => hash::read_ziplist(body, forms.hash).map(|(hash, _)| Object::Hash(hash)),
-        TYPE_HASH_LISTPACK => hash::read_pack(body, forms.hash).map(|(hash, _)| Object::Hash(hash)),
-        TYPE_HASH_METADATA => hash::read_expiring(body, forms.hash).map(|(hash, _)| Object::Hash(hash)),
-        TYPE_HASH_LISTPACK_EX => {
-            hash::read_expiring_pack(body, forms.hash).map(|(hash, _)| Object::Hash(hash))
-        }
-        TYPE_SET => set::read_members(body, forms.set).map(|(set, _)| Object::Set(set)),
-        TYPE_SET_INTSET => set::read_integers(body, forms.set).map(|(set, _)| Object::Set(set)),
-        TYPE_SET_LISTPACK => set::read_pack(body, forms.set).map(|(set, _)| Object::Set(set)),
-        TYPE_ZSET => zset::read_text_scores(body, forms.zset).map(|(set, _)| Object::SortedSet(set)),
-        TYPE_ZSET_2 => zset::read_members(body, forms.zset).map(|(set, _)| Object::SortedSet(set)),
-        TYPE_ZSET_ZIPLIST => zset::read_ziplist(body, forms.zset).map(|(set, _)| Object::SortedSet(set)),
-        TYPE_ZSET_LISTPACK => zset::read_pack(body, forms.zset).map(|(set, _)| Object::SortedSet(set)),
-        TYPE_STREAM => {
-            stream::read(body, stream::Form::First).map(|(stream, _)| Object::Stream(Box::new(stream)))
-        }
-        TYPE_STREAM_2 => {
-            stream::read(body, stream::Form::Second).map(|(stream, _)| Object::Stream(Box::new(stream)))
-        }
-        TYPE_STREAM_3 => {
-            stream::read(body, stream::Form::Third).map(|(stream, _)| Object::Stream(Box::new(stream)))
-        }
-        _ => return Err(type_name(kind).map_or(PayloadError::Format, PayloadError::Type)),
-    };
-    object.map(Restored::Object).ok_or(PayloadError::Format)
-}
-
-/// What the other type bytes stand for.
-fn type_name(kind: u8) -> Option<&'static str> {
-    Some(match kind {
-        6 | 7 => "module value",
-        22 | 23 => "hash whose fields expire, from before Redis 7.4",
-        _ => return None,
+pub fn restore(payload: &[u8], forms: Forms) -> Result<Restored<'static>, PayloadError> {
+    let (&kind, mut body) = signed(payload)?.split_first().ok_or(PayloadError::Format)?;
+    if kind == value::TYPE_STRING {
+        let string = body.string().map_err(|_| PayloadError::Format)?;
+        return Ok(Restored::String(Cow::Owned(string.into_owned())));
+    }
+    value::read_object(kind, &mut body, forms).map(Restored::Object).map_err(|unreadable| match unreadable {
+        Unreadable::Type(name) => PayloadError::Type(name),
+        Unreadable::Unknown(_) | Unreadable::Fault(_) => PayloadError::Format,
     })
 }
 
@@ -256,6 +139,7 @@ mod tests {
     use super::*;
     use crate::node::keyspace::Value;
     use proptest::prelude::*;
+    use std::borrow::Cow;
 
     /// Payloads that redis-server 7.0.15 gave.
     #[test]

@@ -1,58 +1,64 @@
 //! Sets as Redis serialises them: an intset, else members one after the other, which servers of all versions read.
 
-use super::string;
+use super::{
+    list,
+    sink::Sink,
+    source::{Fault, Source},
+    string,
+};
 use crate::node::object::{
     Set,
-    listpack::Listpack,
     set::{IntSet, Limits},
 };
 
 /// Appends a set that is no intset.
-pub(super) fn write(out: &mut Vec<u8>, set: &Set) {
+pub(super) fn write(out: &mut impl Sink, set: &Set) {
     string::write_length(out, set.len());
     set.iter().for_each(|member| member.with(|member| string::write_bytes(out, member)));
 }
 
 /// Members, each a string.
-pub(super) fn read_members(input: &[u8], limits: Limits) -> Option<(Set, &[u8])> {
-    let (count, mut rest) = string::read_length(input)?;
+pub(super) fn read_members(source: &mut impl Source, limits: Limits) -> Result<Set, Fault> {
+    let count = source.length()?;
     let mut set = Set::default();
     for _ in 0..count {
-        let (member, behind) = string::read(rest)?;
-        if !set.insert(&member, limits) {
-            return None;
+        if !set.insert(&source.string()?, limits) {
+            return Err(TWICE);
         }
-        rest = behind;
     }
-    (!set.is_empty()).then_some((set, rest))
+    not_empty(set)
+}
+
+const TWICE: Fault = Fault::Bad("a member is there twice");
+
+fn not_empty(set: Set) -> Result<Set, Fault> {
+    if set.is_empty() { Err(Fault::Empty) } else { Ok(set) }
 }
 
 /// An intset.
-pub(super) fn read_integers(input: &[u8], limits: Limits) -> Option<(Set, &[u8])> {
-    let (bytes, rest) = string::read(input)?;
-    let integers = IntSet::from_bytes(&bytes)?;
+pub(super) fn read_integers(source: &mut impl Source, limits: Limits) -> Result<Set, Fault> {
+    let integers = IntSet::from_bytes(&source.string()?).ok_or(Fault::Bad("a damaged intset"))?;
     if integers.len() <= limits.integers {
-        return (!integers.is_empty()).then(|| (Set::from(integers), rest));
+        return not_empty(Set::from(integers));
     }
     let mut set = Set::default();
     for number in integers.iter() {
         set.insert(itoa::Buffer::new().format(number).as_bytes(), limits);
     }
-    Some((set, rest))
+    not_empty(set)
 }
 
 /// A listpack, since 7.2.
-pub(super) fn read_pack(input: &[u8], limits: Limits) -> Option<(Set, &[u8])> {
-    let (bytes, rest) = string::read(input)?;
-    let pack = Listpack::from_bytes(bytes.into_owned()).ok()?;
+pub(super) fn read_pack(source: &mut impl Source, limits: Limits) -> Result<Set, Fault> {
+    let pack = list::read_listpack(source)?;
     let (mut set, mut at) = (Set::default(), pack.first());
     while at < pack.end() {
         if !pack.get(at).with(|member| set.insert(member, limits)) {
-            return None;
+            return Err(TWICE);
         }
         at = pack.next(at);
     }
-    (!set.is_empty()).then_some((set, rest))
+    not_empty(set)
 }
 
 #[cfg(test)]
@@ -67,8 +73,14 @@ mod tests {
         }
         let mut out = Vec::new();
         write(&mut out, &set);
-        assert_eq!(read_members(&out, Limits::default()), Some((set, &b""[..])));
-        assert_eq!(read_members(b"\x02\x01a\x01a", Limits::default()), None, "a member twice");
-        assert_eq!(read_members(b"\x00", Limits::default()), None);
+        let read = |mut input: &[u8]| {
+            let set = read_members(&mut input, Limits::default())?;
+            assert!(input.is_empty());
+            Ok(set)
+        };
+        assert_eq!(read(&out), Ok(set));
+        assert_eq!(read(b"\x02\x01a\x01a"), Err(TWICE));
+        assert_eq!(read(b"\x00"), Err(Fault::Empty));
+        assert_eq!(read(b"\x02\x01a"), Err(Fault::Ended));
     }
 }

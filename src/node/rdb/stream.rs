@@ -1,10 +1,14 @@
 //! Streams as Redis serialises them: chunks as they are kept, figures, and groups with what their consumers hold.
 
-use super::string::{self, read_length, write_length};
+use super::{
+    list,
+    sink::Sink,
+    source::{Fault, Source},
+    string::{self, write_length},
+};
 use crate::{
     node::object::{
         Stream,
-        listpack::Listpack,
         stream::{Group, StreamId},
     },
     time::Millis,
@@ -24,17 +28,17 @@ pub(super) enum Form {
 /// How an unknown number of entries is written.
 const UNKNOWN: usize = usize::MAX;
 
-fn write_number(out: &mut Vec<u8>, number: u64) {
+fn write_number(out: &mut impl Sink, number: u64) {
     write_length(out, usize::try_from(number).unwrap_or(UNKNOWN));
 }
 
-fn write_id(out: &mut Vec<u8>, id: StreamId) {
+fn write_id(out: &mut impl Sink, id: StreamId) {
     write_number(out, id.ms);
     write_number(out, id.seq);
 }
 
 /// Appends a stream as 7.0 does.
-pub(super) fn write(out: &mut Vec<u8>, stream: &Stream) {
+pub(super) fn write(out: &mut impl Sink, stream: &Stream) {
     write_length(out, stream.packs().len());
     for (id, pack) in stream.packs() {
         string::write_bytes(out, &id.to_bytes());
@@ -52,102 +56,92 @@ pub(super) fn write(out: &mut Vec<u8>, stream: &Stream) {
         write_number(out, group.entries_read.unwrap_or(u64::MAX));
         write_length(out, group.pending().len());
         for (id, pending) in group.pending() {
-            out.extend_from_slice(&id.to_bytes());
-            out.extend_from_slice(&pending.delivered.0.to_le_bytes());
+            out.raw(&id.to_bytes());
+            out.raw(&pending.delivered.0.to_le_bytes());
             write_number(out, pending.count);
         }
         write_length(out, group.consumers().len());
         for (name, consumer) in group.consumers() {
             string::write_bytes(out, name);
-            out.extend_from_slice(&consumer.seen.0.to_le_bytes());
+            out.raw(&consumer.seen.0.to_le_bytes());
             write_length(out, consumer.pending().len());
-            consumer.pending().iter().for_each(|id| out.extend_from_slice(&id.to_bytes()));
+            consumer.pending().iter().for_each(|id| out.raw(&id.to_bytes()));
         }
     }
 }
 
-/// What is left to read.
-struct Input<'a>(&'a [u8]);
+fn read_id(source: &mut impl Source) -> Result<StreamId, Fault> {
+    Ok(StreamId { ms: source.length()? as u64, seq: source.length()? as u64 })
+}
 
-impl Input<'_> {
-    fn length(&mut self) -> Option<usize> {
-        let (length, rest) = read_length(self.0)?;
-        self.0 = rest;
-        Some(length)
-    }
+fn read_raw_id(source: &mut impl Source) -> Result<StreamId, Fault> {
+    source.array().map(StreamId::from_bytes)
+}
 
-    fn id(&mut self) -> Option<StreamId> {
-        Some(StreamId { ms: self.length()? as u64, seq: self.length()? as u64 })
-    }
+fn read_time(source: &mut impl Source) -> Result<Millis, Fault> {
+    source.array().map(|bytes| Millis(i64::from_le_bytes(bytes)))
+}
 
-    fn string(&mut self) -> Option<Vec<u8>> {
-        let (string, rest) = string::read(self.0)?;
-        self.0 = rest;
-        Some(string.into_owned())
-    }
-
-    fn raw<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (bytes, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*bytes)
-    }
-
-    fn time(&mut self) -> Option<Millis> {
-        Some(Millis(i64::from_le_bytes(self.raw()?)))
-    }
+/// Whether what was read fits together.
+fn holds(it: bool, otherwise: &'static str) -> Result<(), Fault> {
+    if it { Ok(()) } else { Err(Fault::Bad(otherwise)) }
 }
 
 /// A stream in one of its forms.
-pub(super) fn read(input: &[u8], form: Form) -> Option<(Stream, &[u8])> {
-    let mut rest = Input(input);
+pub(super) fn read(source: &mut impl Source, form: Form) -> Result<Stream, Fault> {
     let mut stream = Stream::default();
-    for _ in 0..rest.length()? {
-        let id = StreamId::from_bytes(rest.string()?.try_into().ok()?);
-        stream.add_pack(id, Listpack::from_bytes(rest.string()?).ok()?)?;
+    for _ in 0..source.length()? {
+        let id = source.string()?.as_ref().try_into().map_err(|_| Fault::Bad("a chunk without an ID"))?;
+        let pack = list::read_listpack(source)?;
+        let added = stream.add_pack(StreamId::from_bytes(id), pack);
+        holds(added.is_some(), "a chunk that is no part of a stream")?;
     }
-    (rest.length()? as u64 == stream.len()).then_some(())?;
-    stream.last_id = rest.id()?;
+    holds(source.length()? as u64 == stream.len(), "another number of entries than there are")?;
+    stream.last_id = read_id(source)?;
     stream.entries_added = stream.len();
     if form >= Form::Second {
-        rest.id()?;
-        stream.max_deleted = rest.id()?;
-        stream.entries_added = rest.length()? as u64;
+        read_id(source)?;
+        stream.max_deleted = read_id(source)?;
+        stream.entries_added = source.length()? as u64;
     }
-    (stream.last().is_none_or(|entry| entry.id <= stream.last_id)).then_some(())?;
-    for _ in 0..rest.length()? {
-        let (name, group) = read_group(&mut rest, &stream, form)?;
-        stream.add_group(&name, group).then_some(())?;
+    holds(stream.last().is_none_or(|entry| entry.id <= stream.last_id), "entries behind the last ID")?;
+    for _ in 0..source.length()? {
+        let (name, group) = read_group(source, &stream, form)?;
+        holds(stream.add_group(&name, group), "a group is there twice")?;
     }
-    Some((stream, rest.0))
+    Ok(stream)
 }
 
-fn read_group(rest: &mut Input<'_>, stream: &Stream, form: Form) -> Option<(Vec<u8>, Group)> {
-    let (name, last_id) = (rest.string()?, rest.id()?);
+fn read_group(source: &mut impl Source, stream: &Stream, form: Form) -> Result<(Vec<u8>, Group), Fault> {
+    let (name, last_id) = (source.string()?.into_owned(), read_id(source)?);
     let entries_read = if form >= Form::Second {
-        Some(rest.length()?).filter(|&read| read != UNKNOWN).map(|read| read as u64)
+        Some(source.length()?).filter(|&read| read != UNKNOWN).map(|read| read as u64)
     } else {
         stream.entries_up_to(last_id)
     };
     let mut group = Group::new(last_id, entries_read);
     let mut pending = std::collections::BTreeMap::new();
-    for _ in 0..rest.length()? {
-        let id = StreamId::from_bytes(rest.raw()?);
-        let what = (rest.time()?, rest.length()? as u64);
-        pending.insert(id, what).is_none().then_some(())?;
+    for _ in 0..source.length()? {
+        let id = read_raw_id(source)?;
+        let what = (read_time(source)?, source.length()? as u64);
+        holds(pending.insert(id, what).is_none(), "a pending entry is there twice")?;
     }
-    for _ in 0..rest.length()? {
-        let (consumer, seen) = (rest.string()?, rest.time()?);
-        group.add_consumer(&consumer, seen).then_some(())?;
+    for _ in 0..source.length()? {
+        let (name, seen) = (source.string()?.into_owned(), read_time(source)?);
+        holds(group.add_consumer(&name, seen), "a consumer is there twice")?;
         // Before 7.2 nobody wrote it: the last time seen stands for it, as in Redis.
-        let active = if form >= Form::Third { rest.time()? } else { seen };
-        group.consumer_mut(&consumer)?.active = (active.0 >= 0).then_some(active);
-        for _ in 0..rest.length()? {
-            let id = StreamId::from_bytes(rest.raw()?);
-            let (delivered, count) = pending.remove(&id)?;
-            group.hand(id, &consumer, delivered, count);
+        let active = if form >= Form::Third { read_time(source)? } else { seen };
+        if let Some(consumer) = group.consumer_mut(&name) {
+            consumer.active = (active.0 >= 0).then_some(active);
+        }
+        for _ in 0..source.length()? {
+            let id = read_raw_id(source)?;
+            let known = pending.remove(&id).ok_or(Fault::Bad("a consumer has what is not pending"))?;
+            group.hand(id, &name, known.0, known.1);
         }
     }
-    pending.is_empty().then_some((name, group))
+    holds(pending.is_empty(), "a pending entry without a consumer")?;
+    Ok((name, group))
 }
 
 #[cfg(test)]
@@ -169,11 +163,12 @@ mod tests {
         stream.add_group(b"g", group);
         let mut out = Vec::new();
         write(&mut out, &stream);
-        let (same, rest) = read(&out, Form::Second).expect("a stream");
-        assert!(rest.is_empty());
+        let mut input = out.as_slice();
+        let same = read(&mut input, Form::Second).expect("a stream");
+        assert!(input.is_empty());
         let mut again = Vec::new();
         write(&mut again, &same);
         assert_eq!((again, same.len(), same.groups().len()), (out.clone(), 399, 1));
-        assert_eq!(read(&out[..out.len() - 1], Form::Second), None);
+        assert_eq!(read(&mut &out[..out.len() - 1], Form::Second), Err(Fault::Ended));
     }
 }

@@ -1,6 +1,11 @@
 //! Sorted sets as Redis serialises them: the pack of a small one, else members with binary scores, the last one first.
 
-use super::{list, string};
+use super::{
+    list,
+    sink::Sink,
+    source::{Fault, Source},
+    string,
+};
 use crate::{
     node::object::{
         SortedSet,
@@ -11,65 +16,68 @@ use crate::{
 };
 
 /// Appends a sorted set that is no pack.
-pub(super) fn write(out: &mut Vec<u8>, set: &SortedSet) {
+pub(super) fn write(out: &mut impl Sink, set: &SortedSet) {
     string::write_length(out, set.len());
     // From the last one on: each is the first then, which costs a skip list least.
     for (member, score) in set.range(0..set.len(), true) {
         member.with(|member| string::write_bytes(out, member));
-        out.extend_from_slice(&score.to_le_bytes());
+        out.raw(&score.to_le_bytes());
     }
 }
 
-fn read_with(
-    input: &[u8],
+fn read_with<S: Source>(
+    source: &mut S,
     limits: Limits,
-    score: impl Fn(&[u8]) -> Option<(f64, &[u8])>,
-) -> Option<(SortedSet, &[u8])> {
-    let (count, mut rest) = string::read_length(input)?;
-    let mut set = SortedSet::default();
+    score: impl Fn(&mut S) -> Result<f64, Fault>,
+) -> Result<SortedSet, Fault> {
+    let count = source.length()?;
+    let (mut set, mut member) = (SortedSet::default(), Vec::new());
     for _ in 0..count {
-        let (member, behind) = string::read(rest)?;
-        let (score, behind) = score(behind)?;
-        if score.is_nan() || set.put(&member, score, limits) != Put::Added {
-            return None;
+        member.clear();
+        member.extend_from_slice(&source.string()?);
+        let score = score(source)?;
+        if score.is_nan() {
+            return Err(NO_SCORE);
         }
-        rest = behind;
+        if set.put(&member, score, limits) != Put::Added {
+            return Err(Fault::Bad("a member is there twice"));
+        }
     }
-    (!set.is_empty()).then_some((set, rest))
+    if set.is_empty() { Err(Fault::Empty) } else { Ok(set) }
 }
+
+const NO_SCORE: Fault = Fault::Bad("a score that is no number");
 
 /// Members with binary scores, since 3.2.
-pub(super) fn read_members(input: &[u8], limits: Limits) -> Option<(SortedSet, &[u8])> {
-    read_with(input, limits, |input| {
-        let (score, rest) = input.split_first_chunk::<8>()?;
-        Some((f64::from_le_bytes(*score), rest))
-    })
+pub(super) fn read_members(source: &mut impl Source, limits: Limits) -> Result<SortedSet, Fault> {
+    read_with(source, limits, |source| Ok(f64::from_le_bytes(source.array()?)))
 }
 
 /// Members with scores as text: a length, or 253 to 255 for what is no number.
-pub(super) fn read_text_scores(input: &[u8], limits: Limits) -> Option<(SortedSet, &[u8])> {
-    read_with(input, limits, |input| match input.split_first()? {
-        (253, _) => None,
-        (254, rest) => Some((f64::INFINITY, rest)),
-        (255, rest) => Some((f64::NEG_INFINITY, rest)),
-        (&len, rest) => {
-            let (text, rest) = rest.split_at_checked(usize::from(len))?;
-            Some((parse_f64(text)?, rest))
-        }
+pub(super) fn read_text_scores(source: &mut impl Source, limits: Limits) -> Result<SortedSet, Fault> {
+    read_with(source, limits, |source| match source.byte()? {
+        253 => Err(NO_SCORE),
+        254 => Ok(f64::INFINITY),
+        255 => Ok(f64::NEG_INFINITY),
+        len => parse_f64(source.take(usize::from(len))?).ok_or(NO_SCORE),
     })
 }
 
 /// One listpack, since 7.0.
-pub(super) fn read_pack(input: &[u8], limits: Limits) -> Option<(SortedSet, &[u8])> {
-    let (bytes, rest) = string::read(input)?;
-    let pack = Listpack::from_bytes(bytes.into_owned()).ok()?;
-    Some((SortedSet::of_pack(pack, limits)?, rest))
+pub(super) fn read_pack(source: &mut impl Source, limits: Limits) -> Result<SortedSet, Fault> {
+    of_pack(list::read_listpack(source)?, limits)
+}
+
+fn of_pack(pack: Listpack, limits: Limits) -> Result<SortedSet, Fault> {
+    if pack.first() == pack.end() {
+        return Err(Fault::Empty);
+    }
+    SortedSet::of_pack(pack, limits).ok_or(Fault::Bad("members without scores, twice, or in no order"))
 }
 
 /// One ziplist, from before 7.0.
-pub(super) fn read_ziplist(input: &[u8], limits: Limits) -> Option<(SortedSet, &[u8])> {
-    let (bytes, rest) = string::read(input)?;
-    Some((SortedSet::of_pack(list::pack_of_ziplist(&bytes)?, limits)?, rest))
+pub(super) fn read_ziplist(source: &mut impl Source, limits: Limits) -> Result<SortedSet, Fault> {
+    of_pack(list::read_ziplist_as_pack(source)?, limits)
 }
 
 #[cfg(test)]
@@ -84,11 +92,13 @@ mod tests {
         }
         let mut out = Vec::new();
         write(&mut out, &set);
-        assert_eq!(read_members(&out, Limits::default()), Some((set, &b""[..])));
-        assert_eq!(read_members(b"\x00", Limits::default()), None);
-        let (text, rest) =
-            read_text_scores(b"\x02\x01a\x031.5\x01b\xfe", Limits::default()).expect("text scores");
-        assert!(rest.is_empty());
+        let limits = Limits::default();
+        let mut input = out.as_slice();
+        assert_eq!((read_members(&mut input, limits), input.len()), (Ok(set), 0));
+        assert_eq!(read_members(&mut &b"\x00"[..], limits), Err(Fault::Empty));
+        let mut input = &b"\x02\x01a\x031.5\x01b\xfe"[..];
+        let text = read_text_scores(&mut input, limits).expect("text scores");
+        assert!(input.is_empty());
         assert_eq!((text.score(b"a"), text.score(b"b")), (Some(1.5), Some(f64::INFINITY)));
     }
 }

@@ -40,9 +40,10 @@ const INTRODUCTION: &str = "\
 Every command and subcommand of Redis 7.2 (and those of later versions that we have), and where it works:
 
 - **node**: `redis_node`, asked directly. A stock Redis as a member of the cluster has what its version has.
-- **proxy**: through `proxy_node`. *slot*: sent to the node that owns the slot of its keys, which must all be in one
-  slot. *split*: shared out by key, replies put together. *all*: sent to all nodes. *itself*: the proxy answers.
-  *one node*: kept by the proxy; at `EXEC` all keys must be on one node.
+- **proxy**: through `proxy_node`. *one node*: sent to the node that owns its keys; if several nodes do, it is refused with
+  `CROSSSLOT`, which names two keys and their nodes, and nothing is done: keys with a common `{tag}` are always together.
+  *split*: shared out by key, replies put together; `MSET` is atomic at each node, not over all of them. *all*: sent to all
+  nodes. *itself*: the proxy answers. *transaction*: kept by the proxy until `EXEC`, when all keys must be on one node.
 - **console**: typed into `redis_console`, which sends it to a proxy.
 
 Data commands that our node does not have yet go through the proxy nevertheless, for members that are stock servers.
@@ -127,11 +128,11 @@ fn row(page: &mut String, spec: &Spec, daemons: Daemons<'_>) {
 /// How it works through a proxy, or why it does not.
 fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'static str> {
     match spec.route {
-        Route::OneSlot => Ok("slot"),
+        Route::OneNode => Ok("one node"),
         Route::Split(_) => Ok("split"),
         Route::AllNodes(Merge::Sum | Merge::KeyCount) => Ok("all, added up"),
         Route::AllNodes(_) => Ok("all"),
-        Route::Transaction => Ok("one node"),
+        Route::Transaction => Ok("transaction"),
         Route::Local if (daemons.proxy)(spec) => Ok("itself"),
         Route::Local => Err("not yet"),
         Route::Refused(reason) => Err(reason),
@@ -150,7 +151,7 @@ mod tests {
             let cell = format!("\n| {} |", spec.name.replace('|', " ").to_ascii_uppercase());
             assert_eq!(page.matches(&cell).count(), 1, "{}", spec.name);
         }
-        assert!(page.contains("| GET | yes | slot | yes |  |"));
+        assert!(page.contains("| GET | yes | one node | yes |  |"));
         assert!(page.contains("| BLPOP | – | – | – | node: not yet; proxy: waiting needs"));
     }
 }

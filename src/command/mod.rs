@@ -7,6 +7,7 @@
 //! [`keys::positions`] finds its keys; [`Spec::route_for`] says what a proxy does with it.
 
 pub mod arg;
+pub mod by_pattern;
 pub mod compat;
 pub mod flags;
 pub mod introspect;

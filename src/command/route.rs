@@ -6,8 +6,8 @@ use crate::protocol::Request;
 /// What a proxy does with a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
-    /// All keys in one slot: forwarded as it is to the slot's owner.
-    OneSlot,
+    /// All keys on one node: forwarded to it as it is. On several nodes: refused, and nothing is done.
+    OneNode,
     /// One request per node, replies merged in the order of the keys.
     Split(Merge),
     /// To every node; replies merged.
@@ -46,10 +46,6 @@ pub mod reason {
     /// Commands that wait.
     pub const BLOCKING: &str =
         "waiting needs a connection of its own to the node, which proxies do not make yet";
-    /// A command that could name keys, but names none.
-    pub const NO_KEY: &str = "it names no key, so there is no telling which node should run it";
-    /// `SORT` with patterns.
-    pub const SORT_PATTERN: &str = "BY and GET read keys that may be on other nodes";
     /// `SUBSCRIBE` and its like.
     pub const SUBSCRIPTION: &str = "proxies do not carry subscriptions yet";
     /// `PUBLISH` and its like.
@@ -94,13 +90,8 @@ impl Spec {
     /// What a proxy does with this request of the command: [`Spec::route`], except where options make it impossible.
     #[must_use]
     pub fn route_for(&self, request: &Request<'_>) -> Route {
-        if self.route == Route::OneSlot && self.flags.has_any(Flags::BLOCKING.with(Flags::MOVABLEKEYS)) {
-            if self.flags.has(Flags::BLOCKING) && self.waits(request) {
-                return Route::Refused(reason::BLOCKING);
-            }
-            if matches!(self.name, "sort" | "sort_ro") && sorts_by_pattern(request) {
-                return Route::Refused(reason::SORT_PATTERN);
-            }
+        if self.route == Route::OneNode && self.flags.has(Flags::BLOCKING) && self.waits(request) {
+            return Route::Refused(reason::BLOCKING);
         }
         self.route
     }
@@ -125,30 +116,4 @@ impl Spec {
             .take_while(|word| !word.eq_ignore_ascii_case(b"streams"))
             .any(|word| word.eq_ignore_ascii_case(b"block"))
     }
-}
-
-/// Whether `SORT` looks at keys other than the ones it names.
-fn sorts_by_pattern(request: &Request<'_>) -> bool {
-    let mut at = 2;
-    while let Some(word) = request.get(at) {
-        let value = request.get(at + 1);
-        if word.eq_ignore_ascii_case(b"limit") {
-            at += 3;
-        } else if word.eq_ignore_ascii_case(b"by") {
-            if value.is_some_and(|pattern| pattern.contains(&b'*')) {
-                return true;
-            }
-            at += 2;
-        } else if word.eq_ignore_ascii_case(b"get") {
-            if value.is_some_and(|pattern| pattern != b"#") {
-                return true;
-            }
-            at += 2;
-        } else if word.eq_ignore_ascii_case(b"store") {
-            at += 2;
-        } else {
-            at += 1;
-        }
-    }
-    false
 }

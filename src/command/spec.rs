@@ -133,7 +133,7 @@ pub(super) const fn command(group: Group, name: &'static str, arity: i16, summar
         tips: &[],
         keys: &[],
         keys_by_code: None,
-        route: Route::OneSlot,
+        route: Route::OneNode,
         group,
         since: "1.0.0",
         complexity: "O(1)",
@@ -186,7 +186,7 @@ impl Row {
         self
     }
 
-    /// Needed where there are no keys; with keys it is [`Route::OneSlot`] if not said.
+    /// Needed where there are no keys; with keys it is [`Route::OneNode`] if not said.
     pub(super) const fn route(mut self, route: Route) -> Self {
         self.spec.route = route;
         self.has_route = true;

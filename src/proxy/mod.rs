@@ -1,6 +1,6 @@
 //! The proxy: makes any number of plain Redis servers look like one to any client.
 //!
-//! In reading order: [`routing`] (the table of routes, one per topology), [`worker`] (one thread of the data path: clients and
+//! In reading order: [`routing`] (the table of routes, one per topology), [`placement`] (where a request's keys are), [`worker`] (one thread of the data path: clients and
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
 //! [`info`], [`scan`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`remains`] (large memory that is done with), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
@@ -26,6 +26,7 @@ mod membership;
 mod merge;
 mod outbox;
 mod outcome;
+mod placement;
 mod polls;
 mod remains;
 mod replies;

@@ -13,23 +13,24 @@ pub(super) struct Transaction {
     /// The commands, as they will be sent.
     commands: Vec<u8>,
     queued: u32,
-    /// Slots of their keys, and whether something is written there.
-    slots: Vec<(SlotId, bool)>,
+    /// Slots of their keys.
+    slots: Vec<Touched>,
     aborted: bool,
 }
 
 impl Transaction {
-    /// Queues a command with keys in these slots.
-    pub(super) fn queue(&mut self, request: &Request<'_>, slots: &[SlotId], writes: bool) {
+    /// Queues a command with these keys.
+    pub(super) fn queue(&mut self, request: &Request<'_>, keys: &[&[u8]], writes: bool) {
         match request.raw() {
             Some(raw) => self.commands.extend_from_slice(raw),
             None => encode_command(&mut self.commands, &request.args().collect::<Vec<_>>()),
         }
         self.queued += 1;
-        for &slot in slots {
-            match self.slots.iter_mut().find(|known| known.0 == slot) {
-                Some(known) => known.1 |= writes,
-                None => self.slots.push((slot, writes)),
+        for key in keys {
+            let slot = SlotId::of_key(key);
+            match self.slots.iter_mut().find(|known| known.slot == slot) {
+                Some(known) => known.writes |= writes,
+                None => self.slots.push(Touched { slot, writes, key: (*key).into() }),
             }
         }
     }
@@ -54,8 +55,8 @@ impl Transaction {
         self.commands.len()
     }
 
-    /// Slots of all keys, and whether something is written there.
-    pub(super) fn slots(&self) -> &[(SlotId, bool)] {
+    /// Slots of all keys, each once.
+    pub(super) fn slots(&self) -> &[Touched] {
         &self.slots
     }
 
@@ -67,6 +68,16 @@ impl Transaction {
         encode_command(&mut block, &["EXEC"]);
         block
     }
+}
+
+/// A slot that a transaction is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Touched {
+    pub(super) slot: SlotId,
+    /// Whether something is written there.
+    pub(super) writes: bool,
+    /// A key of it, for errors.
+    pub(super) key: Box<[u8]>,
 }
 
 /// Keys that a client watches, on a connection of its own to their node.
@@ -96,8 +107,8 @@ mod tests {
 
     fn queue(transaction: &mut Transaction, words: &[&str], writes: bool) {
         let args = Args::of(words).expect("small");
-        let slots: Vec<SlotId> = words[1..].iter().map(|key| SlotId::of_key(key.as_bytes())).collect();
-        transaction.queue(&args.request().expect("a name"), &slots, writes);
+        let keys: Vec<&[u8]> = words[1..].iter().map(|key| key.as_bytes()).collect();
+        transaction.queue(&args.request().expect("a name"), &keys, writes);
     }
 
     #[test]
@@ -107,8 +118,8 @@ mod tests {
         queue(&mut transaction, &["INCR", "{a}b"], true);
         queue(&mut transaction, &["DEL", "c", "a"], true);
         queue(&mut transaction, &["PING"], false);
-        let [a, c] = [b"a", b"c"].map(|key| SlotId::of_key(key));
-        assert_eq!(transaction.slots(), [(a, true), (c, true)]);
+        let touched = |key: &[u8]| Touched { slot: SlotId::of_key(key), writes: true, key: key.into() };
+        assert_eq!(transaction.slots(), [touched(b"a"), touched(b"c")]);
         assert_eq!(transaction.queued(), 4);
         let mut block = Vec::new();
         let all: [&[&str]; 6] =

@@ -109,7 +109,7 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
         Route::AllNodes(_) => return Ok("→ all nodes".to_owned()),
         Route::Transaction => return Ok("→ one node, at EXEC".to_owned()),
         Route::Local => return Ok("→ the proxy answers".to_owned()),
-        Route::OneSlot | Route::Split(_) | Route::Refused(_) => {}
+        Route::OneNode | Route::Split(_) | Route::Refused(_) => {}
     }
     let Ok(args) = Args::of(words) else { return Ok(String::new()) };
     let Some(request) = args.request() else { return Ok(String::new()) };
@@ -125,8 +125,8 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
         ([], _) | (_, None) => String::new(),
         ([slot], Some(Some(owner))) => format!("→ slot {slot} → node {owner}"),
         ([slot], Some(None)) => format!("→ slot {slot}, which no node owns"),
-        (several, Some(_)) if spec.route == Route::OneSlot => {
-            return Err(format!("keys in {} slots; give them one {{tag}}", several.len()));
+        (_, Some(_)) if spec.route == Route::OneNode && owners.len() > 1 => {
+            return Err(format!("keys on {} nodes; give them one {{tag}}", owners.len()));
         }
         (several, Some(_)) => {
             let nodes = owners.iter().flatten().count();

@@ -9,18 +9,18 @@ use super::{
 };
 use crate::{
     command::{
-        Flags, KeyPositions, ResolveError, Route, Spec,
+        Flags, KeyPositions, ResolveError, Route, Spec, by_pattern,
         keys::{self, InvalidArguments},
         resolve,
-        route::reason,
     },
-    protocol::{Request, encode_command},
-    proxy::{outbox::LARGE, routing::Routing},
+    protocol::{Request, encode_command, quote},
+    proxy::{
+        outbox::LARGE,
+        placement::{self, Apart, Place},
+        routing::{NodeIndex, Routing},
+    },
     slot::SlotId,
 };
-
-/// As Redis Cluster says it.
-const CROSSSLOT: &str = "CROSSSLOT Keys in request don't hash to the same slot";
 
 impl Worker {
     /// Serves one request, or says why it must wait; then nothing has been done yet.
@@ -70,7 +70,7 @@ impl Worker {
             return Ok(());
         }
         match spec.route_for(request) {
-            Route::OneSlot => self.one_slot(client, routing, spec, request)?,
+            Route::OneNode => self.one_node(client, routing, spec, request)?,
             Route::Split(merge) => self.split(client, routing, spec, merge, request)?,
             Route::AllNodes(merge) => self.all_nodes(client, routing, spec, merge, request)?,
             Route::Transaction => self.about_transactions(client, routing, spec, request)?,
@@ -102,8 +102,8 @@ impl Worker {
         self.refuse(client, format!("ERR '{name}' is not available through a proxy yet: {reason}"));
     }
 
-    /// All keys in one slot: forwarded as it is.
-    fn one_slot(
+    /// All keys on one node: forwarded as it is.
+    fn one_node(
         &mut self,
         client: &mut Client,
         routing: &Routing,
@@ -112,36 +112,36 @@ impl Worker {
     ) -> Result<(), Stall> {
         let keys = match keys::positions(spec, request) {
             Ok(keys) => keys,
-            Err(InvalidArguments) => return self.malformed(client, routing, request),
+            Err(InvalidArguments) => return self.any_node(client, routing, request),
         };
-        let mut slot = None;
-        for index in keys.indices() {
-            let this = SlotId::of_key(request.arg(index));
-            if slot.is_some_and(|slot| slot != this) {
-                self.refuse(client, CROSSSLOT);
-                return Ok(());
-            }
-            slot = Some(this);
-        }
-        let Some(slot) = slot else {
-            if !spec.flags.has(Flags::NO_MANDATORY_KEYS) {
-                return self.malformed(client, routing, request);
-            }
-            self.unavailable(client, spec, reason::NO_KEY);
-            return Ok(());
-        };
-        if routing.holds_any() {
-            if spec.writes() && routing.holds(slot) {
+        let place = placement::of(routing, keys.indices().map(|index| SlotId::of_key(request.arg(index))));
+        if let Some(slot) = Self::moving_slot(routing, spec, request, &keys) {
+            if spec.writes() {
                 return self.hold(client, slot);
             }
-            if routing.is_frozen(slot) && self.refuse_uncertain(client, routing, slot) {
+            if self.refuse_uncertain(client, routing, slot) {
                 return Ok(());
             }
         }
-        let Some(node) = routing.owner(slot) else {
-            self.refuse(client, routing.no_owner(slot));
-            return Ok(());
+        let (node, slot) = match place {
+            Ok(Place::At(node, slot)) => (node, slot),
+            Ok(Place::Nowhere) => return self.any_node(client, routing, request),
+            Ok(Place::Apart(apart)) => {
+                let text = apart_refusal(routing, spec, request, &keys, apart);
+                self.refuse(client, text);
+                return Ok(());
+            }
+            Err(slot) => {
+                self.refuse(client, routing.no_owner(slot));
+                return Ok(());
+            }
         };
+        if spec.reads_by_pattern()
+            && let Err(text) = self.patterns_at(routing, node, spec, request)
+        {
+            self.refuse(client, text);
+            return Ok(());
+        }
         self.upstreams.choose_by_slot(client, slot, request);
         let upstream = self.upstreams.of(node, client);
         match self.upstreams.check(upstream, client, routing, self.turn.now)? {
@@ -151,9 +151,9 @@ impl Worker {
         Ok(())
     }
 
-    /// A request whose keys cannot be told, because its number of keys or a word before them is wrong: no server runs it,
-    /// and any of them knows Redis's words for it.
-    fn malformed(
+    /// A request without keys; or whose keys cannot be told, because its number of keys or a word before them is wrong: no server
+    /// runs that, and any of them knows Redis's words for it.
+    pub(super) fn any_node(
         &mut self,
         client: &mut Client,
         routing: &Routing,
@@ -211,6 +211,37 @@ impl Worker {
         true
     }
 
+    /// Whether keys that are read by patterns are all on this node; if not, what is to be told.
+    pub(super) fn patterns_at(
+        &self,
+        routing: &Routing,
+        node: NodeIndex,
+        spec: &Spec,
+        request: &Request<'_>,
+    ) -> Result<(), String> {
+        for (pattern, slot) in by_pattern::patterns(request) {
+            // Whoever owns all slots has all keys.
+            let is_there =
+                routing.owning() == [node] || slot.and_then(|slot| routing.owner(slot)) == Some(node);
+            if !is_there {
+                return Err(format!(
+                    "CROSSSLOT {} reads keys by the pattern {}, which may be on other nodes than its key; give both a \
+                     common {{tag}}",
+                    spec.name.to_ascii_uppercase(),
+                    quote::repr(pattern)
+                ));
+            }
+            let frozen = match slot {
+                Some(slot) => routing.is_frozen(slot).then_some(slot),
+                None => routing.any_frozen(),
+            };
+            if let Some(slot) = frozen.filter(|_| !routing.is_certain()) {
+                return Err(uncertain(slot));
+            }
+        }
+        Ok(())
+    }
+
     /// The first of the keys whose slot is on the move in a way that matters to the command.
     pub(super) fn moving_slot(
         routing: &Routing,
@@ -224,6 +255,20 @@ impl Worker {
         let matters = |slot| if spec.writes() { routing.holds(slot) } else { routing.is_frozen(slot) };
         keys.indices().map(|index| SlotId::of_key(request.arg(index))).find(|&slot| matters(slot))
     }
+}
+
+/// The refusal of a request whose keys are on several nodes.
+pub(super) fn apart_refusal(
+    routing: &Routing,
+    spec: &Spec,
+    request: &Request<'_>,
+    keys: &KeyPositions,
+    apart: Apart,
+) -> Vec<u8> {
+    let key = |at| keys.indices().nth(at).map_or(&b""[..], |index| request.arg(index));
+    let name = spec.name.replace('|', " ").to_ascii_uppercase();
+    let [one, other] = [apart.one, apart.other].map(|(at, node)| (key(at), node));
+    placement::refusal(routing, &name, one, other)
 }
 
 /// Nobody may be asked about a slot.

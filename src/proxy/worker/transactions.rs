@@ -15,8 +15,9 @@ use crate::{
     protocol::{Limits, Request, encode_command},
     proxy::{
         outbox::LARGE,
+        placement::{self, Place},
         routing::{NodeIndex, Routing},
-        transaction::{Transaction, Watching},
+        transaction::{Touched, Transaction, Watching},
         upstream::Receiver,
     },
     slot::SlotId,
@@ -71,13 +72,11 @@ impl Worker {
         spec: &'static Spec,
         request: &Request<'_>,
     ) {
-        let slots = match spec.route {
+        let keys: Vec<&[u8]> = match spec.route {
             // What would wait does not wait inside MULTI.
-            Route::OneSlot | Route::Split(_) | Route::Refused(reason::BLOCKING) => {
+            Route::OneNode | Route::Split(_) | Route::Refused(reason::BLOCKING) => {
                 let keys = keys::positions(spec, request);
-                keys.map_or(Vec::new(), |keys| {
-                    keys.indices().map(|index| SlotId::of_key(request.arg(index))).collect()
-                })
+                keys.map_or(Vec::new(), |keys| keys.indices().map(|index| request.arg(index)).collect())
             }
             Route::Transaction => Vec::new(),
             Route::Local if matches!(spec.name, "echo" | "ping" | "time") => Vec::new(),
@@ -90,17 +89,21 @@ impl Worker {
             }
             Route::Refused(reason) => return self.unavailable(client, spec, reason),
         };
-        if let Route::Refused(reason) = spec.route_for(request)
-            && !spec.waits(request)
+        let Some(transaction) = &client.transaction else { return };
+        // One of those before is enough: they are on one node.
+        let before = transaction.slots().first().map(|touched| &*touched.key);
+        let node = match one_node(routing, "a transaction", &before.into_iter().chain(keys.iter().copied())) {
+            Ok(node) => node,
+            Err(text) => return self.refuse(client, text),
+        };
+        if spec.reads_by_pattern()
+            && let Some(node) = node
+            && let Err(text) = self.patterns_at(routing, node, spec, request)
         {
-            return self.unavailable(client, spec, reason);
-        }
-        let Some(transaction) = &mut client.transaction else { return };
-        let known = transaction.slots().first().map(|first| first.0);
-        if let Err(text) = one_node(routing, known.into_iter().chain(slots.iter().copied())) {
             return self.refuse(client, text);
         }
-        transaction.queue(request, &slots, spec.writes());
+        let Some(transaction) = &mut client.transaction else { return };
+        transaction.queue(request, &keys, spec.writes());
         if transaction.memory() > Limits::default().query_buffer {
             tracing::warn!(client = client.info.address(), "closing a client that queues without an end");
             client.closing = true;
@@ -119,11 +122,11 @@ impl Worker {
             }
         };
         match place {
-            Place::Nowhere { changed } => {
+            Destination::Nowhere { changed } => {
                 self.end_transaction(client);
                 client.reply(|reply| if changed { reply.null_array() } else { reply.array(0) });
             }
-            Place::At(upstream) => {
+            Destination::At(upstream) => {
                 let Some(transaction) = client.transaction.take() else { return Ok(()) };
                 client.note_queue();
                 self.counters.forwarded += 1;
@@ -147,8 +150,14 @@ impl Worker {
     }
 
     /// Where a transaction runs now, if it can; an error ends it.
-    fn place_of_exec(&mut self, client: &Client, routing: &Routing) -> Result<Result<Place, Vec<u8>>, Stall> {
-        let Some(transaction) = &client.transaction else { return Ok(Ok(Place::Nowhere { changed: false })) };
+    fn place_of_exec(
+        &mut self,
+        client: &Client,
+        routing: &Routing,
+    ) -> Result<Result<Destination, Vec<u8>>, Stall> {
+        let Some(transaction) = &client.transaction else {
+            return Ok(Ok(Destination::Nowhere { changed: false }));
+        };
         if transaction.is_aborted() {
             let text = "EXECABORT Transaction discarded because of previous errors.";
             return Ok(Err(text.into()));
@@ -159,11 +168,11 @@ impl Worker {
                 return Err(Stall::Drain);
             }
             if watching.lost || watching.epoch != routing.epoch() {
-                return Ok(Ok(Place::Nowhere { changed: true }));
+                return Ok(Ok(Destination::Nowhere { changed: true }));
             }
         }
         if routing.holds_any() {
-            for &(slot, writes) in transaction.slots() {
+            for &Touched { slot, writes, .. } in transaction.slots() {
                 if writes && routing.holds(slot) {
                     return self.held(slot).map(|text| Err(text.into_bytes()));
                 }
@@ -172,23 +181,28 @@ impl Worker {
                 }
             }
         }
-        let node = match one_node(routing, transaction.slots().iter().map(|slot| slot.0)) {
+        let node = match one_node(
+            routing,
+            "a transaction",
+            &transaction.slots().iter().map(|touched| &*touched.key),
+        ) {
             Ok(node) => node,
             Err(text) => return Ok(Err(text)),
         };
         let upstream = match (&client.watching, node) {
             (Some(watching), Some(node)) if watching.node != node => {
-                return Ok(Err(on_several(routing, watching.node, node)));
+                let key = transaction.slots().first().map_or(&b""[..], |touched| &touched.key);
+                return Ok(Err(placement::refusal_of_watched(routing, watching.node, (key, node))));
             }
             (Some(watching), _) => watching.upstream,
-            (None, _) if transaction.queued() == 0 => return Ok(Ok(Place::Nowhere { changed: false })),
+            (None, _) if transaction.queued() == 0 => return Ok(Ok(Destination::Nowhere { changed: false })),
             (None, node) => match node.or(routing.owning().first().copied()) {
                 Some(node) => self.upstreams.of(node, client),
                 None => return Ok(Err(routing.no_owner(SlotId::of_key(b"")).into_bytes())),
             },
         };
         let checked = self.upstreams.check(upstream, client, routing, self.turn.now)?;
-        Ok(checked.map(|()| Place::At(upstream)))
+        Ok(checked.map(|()| Destination::At(upstream)))
     }
 
     fn watch(&mut self, client: &mut Client, routing: &Routing, request: &Request<'_>) -> Result<(), Stall> {
@@ -202,7 +216,7 @@ impl Worker {
                 return Ok(());
             }
         }
-        let node = match one_node(routing, slots.iter().copied()) {
+        let node = match one_node(routing, "WATCH", &request.args_from(1)) {
             Ok(Some(node)) => node,
             Ok(None) => return Ok(()),
             Err(text) => {
@@ -217,7 +231,10 @@ impl Worker {
                 return Ok(());
             }
             Some(watching) if watching.node != node => {
-                self.refuse(client, on_several(routing, watching.node, node));
+                self.refuse(
+                    client,
+                    placement::refusal_of_watched(routing, watching.node, (request.arg(1), node)),
+                );
                 return Ok(());
             }
             Some(watching) => watching.upstream,
@@ -262,7 +279,7 @@ impl Worker {
 
 /// Where a transaction runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum Destination {
     /// On no node: nothing is queued, or something has changed.
     Nowhere {
         changed: bool,
@@ -270,24 +287,19 @@ enum Place {
     At(UpstreamId),
 }
 
-/// The node that owns all these slots; none if there are none.
-fn one_node(routing: &Routing, slots: impl Iterator<Item = SlotId>) -> Result<Option<NodeIndex>, Vec<u8>> {
-    let mut node = None;
-    for slot in slots {
-        let owner = routing.owner(slot).ok_or_else(|| routing.no_owner(slot).into_bytes())?;
-        match node {
-            Some(node) if node != owner => return Err(on_several(routing, node, owner)),
-            _ => node = Some(owner),
+/// The node that owns all these keys; none if there are none.
+fn one_node<'a>(
+    routing: &Routing,
+    what: &str,
+    keys: &(impl Iterator<Item = &'a [u8]> + Clone),
+) -> Result<Option<NodeIndex>, Vec<u8>> {
+    match placement::of(routing, keys.clone().map(SlotId::of_key)) {
+        Ok(Place::At(node, _)) => Ok(Some(node)),
+        Ok(Place::Nowhere) => Ok(None),
+        Ok(Place::Apart(apart)) => {
+            let key = |(at, node)| (keys.clone().nth(at).unwrap_or_default(), node);
+            Err(placement::refusal(routing, what, key(apart.one), key(apart.other)))
         }
+        Err(slot) => Err(routing.no_owner(slot).into_bytes()),
     }
-    Ok(node)
-}
-
-fn on_several(routing: &Routing, one: NodeIndex, other: NodeIndex) -> Vec<u8> {
-    format!(
-        "CROSSSLOT the keys of a transaction must be on one node: these are on {} and {}; give them a common {{tag}}",
-        label(routing, one),
-        label(routing, other)
-    )
-    .into_bytes()
 }

@@ -3,11 +3,11 @@
 
 use cluster_fixture::{Server, node, redis_server};
 use redis_cluster::{
-    command::{Flags, Group, KeyPositions, Route, Spec, keys, resolve, route::reason},
+    command::{Group, KeyPositions, Route, Spec, by_pattern::patterns, keys, resolve},
     node::commands::table::is_implemented,
     protocol::{Batch, Limits, Value, Version, encode_command},
     proxy::answers,
-    slot::SlotId,
+    slot::{SLOTS, SlotId},
 };
 
 use super::{
@@ -39,13 +39,18 @@ impl Cluster {
             files: &[],
             spans_nodes: false,
             queued: of_one_slot,
-            together: |spec| !matches!(spec.route, Route::OneSlot | Route::Transaction),
+            together: |spec| !matches!(spec.route, Route::OneNode | Route::Transaction),
         }
     }
 }
 
 const EXCEPTIONS: &[Exception] =
     &[("config|get", Rule::Kind, "most settings are each node's own, and the proxy has none of that name")];
+
+/// The second node has the second half.
+fn node_of(slot: SlotId) -> usize {
+    slot.index() / (SLOTS / 2)
+}
 
 /// Between two stock servers.
 const STOCK_EXCEPTIONS: &[Exception] = &[
@@ -101,7 +106,7 @@ fn of_one_slot(request: &[Vec<u8>]) -> bool {
     batch.parse(&bytes, &Limits::default()).expect("a request");
     let request = batch.get(0, &bytes);
     let Ok(spec) = resolve(&request) else { return true };
-    let goes_to_one = matches!(spec.route, Route::OneSlot | Route::Split(_) | Route::Transaction);
+    let goes_to_one = matches!(spec.route, Route::OneNode | Route::Split(_) | Route::Transaction);
     let one = SlotId::of_key(b"k1");
     let keys = keys::positions(spec, &request);
     let fits = |keys: KeyPositions| keys.indices().all(|at| SlotId::of_key(request.arg(at)) == one);
@@ -120,12 +125,14 @@ fn refusal(request: &[Vec<u8>]) -> Option<&'static str> {
     match spec.route_for(&request) {
         Route::Refused(reason) => Some(reason),
         Route::Local if !answers(spec) => Some("not available through a proxy yet"),
-        Route::OneSlot => {
+        Route::OneNode => {
             let keys = keys::positions(spec, &request).ok()?;
-            let mut slots = keys.indices().map(|at| SlotId::of_key(request.arg(at)));
-            let none_needed = spec.flags.has(Flags::NO_MANDATORY_KEYS).then_some(reason::NO_KEY);
-            let Some(first) = slots.next() else { return none_needed };
-            slots.any(|slot| slot != first).then_some("CROSSSLOT Keys in request don't hash to the same slot")
+            let slots = keys.indices().map(|at| Some(SlotId::of_key(request.arg(at))));
+            let by_pattern = spec.reads_by_pattern().then(|| patterns(&request).map(|(_, slot)| slot));
+            // Of a pattern without a tag nobody knows.
+            let mut nodes = slots.chain(by_pattern.into_iter().flatten()).map(|slot| slot.map(node_of));
+            let first = nodes.next()?;
+            nodes.any(|node| node != first).then_some("CROSSSLOT")
         }
         _ => None,
     }

@@ -27,7 +27,7 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
         return Outcome::failure(Status::Usage, text);
     }
     let note = match spec.route {
-        Route::OneSlot => "one request, to the node that owns the slot",
+        Route::OneNode => "one request, to the node that owns the keys",
         Route::Split(_) => "one request per node, replies merged in the order of the keys",
         Route::AllNodes(_) => "one request to every node, replies merged",
         Route::Transaction => "kept by the proxy until EXEC, which runs on one node",
@@ -48,8 +48,8 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
     if rows.is_empty() && matches!(spec.route, Route::AllNodes(_)) {
         rows = view.nodes.keys().map(|id| (None, None, Some(id.clone()))).collect();
     }
-    let slots: std::collections::BTreeSet<_> = rows.iter().filter_map(|(_, slot, _)| *slot).collect();
-    let crosses = spec.route == Route::OneSlot && slots.len() > 1;
+    let nodes: std::collections::BTreeSet<_> = rows.iter().filter_map(|(.., node)| node.as_ref()).collect();
+    let crosses = spec.route == Route::OneNode && nodes.len() > 1;
 
     let proxy = time_proxy(session).await;
     let mut node_times = BTreeMap::new();
@@ -76,7 +76,7 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
     let outcome =
         Outcome::done(Body::Table(table)).with_note(format!("{}: {note}", spec.name.replace('|', " ")));
     if crosses {
-        outcome.with_note("its keys are in different slots: it would fail with CROSSSLOT; use a {hash tag}")
+        outcome.with_note("its keys are on different nodes: it would fail with CROSSSLOT; use a {hash tag}")
     } else {
         outcome
     }

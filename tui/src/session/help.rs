@@ -109,7 +109,7 @@ fn about_command(spec: &Spec) -> String {
         text.push_str(&format!("  deprecated since {}: {}\n", deprecated.since, deprecated.instead));
     }
     let route = match spec.route {
-        Route::OneSlot => "goes to the node that owns its keys' slot".to_owned(),
+        Route::OneNode => "goes to the node that owns its keys".to_owned(),
         Route::Split(_) => "is split over the nodes that own its keys".to_owned(),
         Route::AllNodes(_) => "goes to every node".to_owned(),
         Route::Transaction => "is kept by the proxy until EXEC, which runs on one node".to_owned(),

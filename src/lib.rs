@@ -6,6 +6,7 @@
 //! - [`id`]: names of members, numbers of topologies.
 //! - [`slot`]: the slot of a key.
 //! - [`protocol`]: bytes to values and back; no I/O.
+//! - [`values`]: what is computed of values, by whoever has them.
 //! - [`command`]: the one table of commands, key extraction, reply merging rules.
 //! - [`connection`]: the commands about a connection, for those who serve.
 //! - [`client`]: one RESP connection to one server, for those who ask rather than serve.
@@ -29,3 +30,4 @@ pub mod proxy;
 pub mod server;
 pub mod slot;
 pub mod time;
+pub mod values;

@@ -42,6 +42,7 @@ Every command and subcommand of Redis 7.2 (and those of later versions that we h
 - **node**: `redis_node`, asked directly. A stock Redis as a member of the cluster has what its version has.
 - **proxy**: through `proxy_node`. *one node*: sent to the node that owns its keys; if several nodes do, it is refused with
   `CROSSSLOT`, which names two keys and their nodes, and nothing is done: keys with a common `{tag}` are always together.
+  *combined*: as *one node*; of several nodes the values are fetched, each at its own instant, and the proxy computes the reply.
   *split*: shared out by key, replies put together; `MSET` is atomic at each node, not over all of them. *all*: sent to all
   nodes. *itself*: the proxy answers. *transaction*: kept by the proxy until `EXEC`, when all keys must be on one node.
 - **console**: typed into `redis_console`, which sends it to a proxy.
@@ -129,6 +130,7 @@ fn row(page: &mut String, spec: &Spec, daemons: Daemons<'_>) {
 fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'static str> {
     match spec.route {
         Route::OneNode => Ok("one node"),
+        Route::Combined(_) => Ok("combined"),
         Route::Split(_) => Ok("split"),
         Route::AllNodes(Merge::Sum | Merge::KeyCount) => Ok("all, added up"),
         Route::AllNodes(_) => Ok("all"),

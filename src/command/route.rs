@@ -2,12 +2,15 @@
 
 use super::{Flags, Spec};
 use crate::protocol::Request;
+pub use crate::values::scores::Combine as Algebra;
 
 /// What a proxy does with a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
     /// All keys on one node: forwarded to it as it is. On several nodes: refused, and nothing is done.
     OneNode,
+    /// The same; of several nodes the values are fetched and the proxy computes what one node would.
+    Combined(Combine),
     /// One request per node, replies merged in the order of the keys.
     Split(Merge),
     /// To every node; replies merged.
@@ -18,6 +21,25 @@ pub enum Route {
     Transaction,
     /// Not possible through a proxy, and why (a clause that begins in lower case).
     Refused(&'static str),
+}
+
+/// What is computed of the values of several nodes, for a command that only reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// Members of sets.
+    Sets(Algebra),
+    /// The number of members that all sets have.
+    SetsSize,
+    /// Members of sorted sets, with their scores.
+    SortedSets(Algebra),
+    /// The number of members that all sorted sets have.
+    SortedSetsSize,
+    /// The estimate of all HyperLogLogs.
+    HyperLogLogs,
+    /// The longest common subsequence of two strings.
+    Subsequence,
+    /// Entries of streams, stream by stream.
+    Streams,
 }
 
 /// How replies of several nodes become one. Names follow Redis's response policies.
@@ -90,7 +112,10 @@ impl Spec {
     /// What a proxy does with this request of the command: [`Spec::route`], except where options make it impossible.
     #[must_use]
     pub fn route_for(&self, request: &Request<'_>) -> Route {
-        if self.route == Route::OneNode && self.flags.has(Flags::BLOCKING) && self.waits(request) {
+        if self.flags.has(Flags::BLOCKING)
+            && matches!(self.route, Route::OneNode | Route::Combined(_))
+            && self.waits(request)
+        {
             return Route::Refused(reason::BLOCKING);
         }
         self.route

@@ -20,7 +20,6 @@ pub mod exec;
 pub mod free;
 pub mod geo;
 mod hashing;
-pub mod hyperloglog;
 pub mod keyspace;
 pub mod latency;
 mod metrics;

@@ -150,8 +150,13 @@ impl Gather {
     }
 
     /// Goes on with another question.
-    pub(super) fn ask(&mut self, nodes: &[NodeIndex], merge: Box<dyn Merge>, routing: &Arc<Routing>) {
-        self.expect(nodes.iter().copied());
+    pub(super) fn ask(
+        &mut self,
+        nodes: impl Iterator<Item = NodeIndex>,
+        merge: Box<dyn Merge>,
+        routing: &Arc<Routing>,
+    ) {
+        self.expect(nodes);
         self.rule = Rule::Own(merge);
         self.routing.clone_from(routing);
     }
@@ -178,8 +183,10 @@ impl Gather {
             let node = self.parts[index].node;
             self.routing.member(node).map_or_else(|| "a removed node".to_owned(), |member| member.label())
         };
-        if let Some(text) = failures::error_of(self.spec.name, self.spec.writes(), &self.replies(), label) {
-            Encoder::new(out, self.version).error(text);
+        // What is combined is only read.
+        let writes = self.spec.writes() && !matches!(self.spec.route, command::Route::Combined(_));
+        if let Some(text) = failures::error_of(self.spec.name, writes, &self.replies(), label) {
+            Encoder::new(out, self.version).error(self.rule.get().error(self, text));
             return Merged::Done;
         }
         let merged = self.rule.get().merge(self, around, out);
@@ -300,7 +307,7 @@ mod tests {
         answered(&mut gather, 1, b":2\r\n");
         assert_eq!(finish(&gather).unwrap(), ":3\r\n");
         let routing = Arc::clone(&gather.routing);
-        gather.ask(&[4], Box::new(Sum), &routing);
+        gather.ask(std::iter::once(4), Box::new(Sum), &routing);
         assert_eq!(gather.nodes().collect::<Vec<_>>(), [4]);
         assert!(answered(&mut gather, 0, b":40\r\n"));
         assert_eq!(finish(&gather).unwrap(), ":40\r\n");

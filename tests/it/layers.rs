@@ -11,11 +11,12 @@ use std::{
 };
 
 /// Each may name itself and those before it.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 12] = [
     "time",
     "id",
     "slot",
     "protocol",
+    "values",
     "command",
     "connection",
     "client",

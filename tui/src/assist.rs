@@ -109,7 +109,7 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
         Route::AllNodes(_) => return Ok("→ all nodes".to_owned()),
         Route::Transaction => return Ok("→ one node, at EXEC".to_owned()),
         Route::Local => return Ok("→ the proxy answers".to_owned()),
-        Route::OneNode | Route::Split(_) | Route::Refused(_) => {}
+        Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Refused(_) => {}
     }
     let Ok(args) = Args::of(words) else { return Ok(String::new()) };
     let Some(request) = args.request() else { return Ok(String::new()) };

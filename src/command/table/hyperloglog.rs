@@ -18,6 +18,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(1) for one key, O(N) for N keys")
         .flags(&[READONLY])
         .keys(&[range(1, -1, 1, &[RW, ACCESS]).notes("RW: counting may store the new estimate")])
+        .route(Route::Combined(Combine::HyperLogLogs))
         .args(&[key("key", 0).multiple()]),
     row("pfdebug", 3, "Look inside an estimate.")
         .since("2.8.9")

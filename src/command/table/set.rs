@@ -21,6 +21,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .flags(&[READONLY])
         .tips(&["nondeterministic_output_order"])
         .keys(&[range(1, -1, 1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::Sets(Algebra::Difference)))
         .args(&[key("key", 0).multiple()]),
     row("sdiffstore", -3, "Store the members of the first set that are in none of the others.")
         .complexity("O(N), N the members of all sets")
@@ -32,12 +33,14 @@ pub(super) const COMMANDS: &[Row] = &[
         .flags(&[READONLY])
         .tips(&["nondeterministic_output_order"])
         .keys(&[range(1, -1, 1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::Sets(Algebra::Intersection)))
         .args(&[key("key", 0).multiple()]),
     row("sintercard", -3, "Number of members that are in all of the sets.")
         .since("7.0.0")
         .complexity("O(N*M), N the smallest set, M the sets")
         .flags(&[READONLY])
         .keys(&[counted(1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::SetsSize))
         .args(&[integer("numkeys"), key("key", 0).multiple(), integer("limit").after("LIMIT").optional()]),
     row("sinterstore", -3, "Store the members that are in all of the sets.")
         .complexity("O(N*M), N the smallest set, M the sets")
@@ -98,6 +101,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .flags(&[READONLY])
         .tips(&["nondeterministic_output_order"])
         .keys(&[range(1, -1, 1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::Sets(Algebra::Union)))
         .args(&[key("key", 0).multiple()]),
     row("sunionstore", -3, "Store the members that are in any of the sets.")
         .complexity("O(N), N the members of all sets")

@@ -63,6 +63,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(L+(N-K)*log(N)), L all members, N the first set, K the result")
         .flags(&[READONLY])
         .keys(&[counted(1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::SortedSets(Algebra::Difference)))
         .args(&[integer("numkeys"), key("key", 0).multiple(), token("WITHSCORES").optional()]),
     row("zdiffstore", -4, "Store the members of the first sorted set that are in none of the others.")
         .since("6.2.0")
@@ -81,6 +82,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N*K+M*log(M)), N the smallest set, K the sets, M the result")
         .flags(&[READONLY])
         .keys(&[counted(1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::SortedSets(Algebra::Intersection)))
         .args(&[
             integer("numkeys"),
             key("key", 0).multiple(),
@@ -93,6 +95,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N*K), N the smallest set, K the sets")
         .flags(&[READONLY])
         .keys(&[counted(1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::SortedSetsSize))
         .args(&[integer("numkeys"), key("key", 0).multiple(), integer("limit").after("LIMIT").optional()]),
     row("zinterstore", -4, "Store the members that are in all of the sorted sets, scores combined.")
         .since("2.0.0")
@@ -297,6 +300,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N+M*log(M)), N all members, M the result")
         .flags(&[READONLY])
         .keys(&[counted(1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::SortedSets(Algebra::Union)))
         .args(&[
             integer("numkeys"),
             key("key", 0).multiple(),

@@ -125,6 +125,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N) per stream, N the entries returned")
         .flags(&[READONLY, BLOCKING])
         .keys(&[half_after("STREAMS", 1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::Streams))
         .args(&[
             integer("count").after("COUNT").optional(),
             integer("milliseconds").after("BLOCK").optional(),

@@ -83,6 +83,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N*M), N and M the lengths of the strings")
         .flags(&[READONLY])
         .keys(&[range(1, 1, 1, &[RO, ACCESS])])
+        .route(Route::Combined(Combine::Subsequence))
         .args(&[
             key("key1", 0),
             key("key2", 0),

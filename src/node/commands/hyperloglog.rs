@@ -4,10 +4,10 @@ use super::support::{Outcome, with_bytes};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        hyperloglog::{self, Corrupt, no_registers},
         keyspace::{Access, Db, EventClass, Key, Value},
     },
     protocol::Request,
+    values::hyperloglog::{self, Corrupt, no_registers},
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] =

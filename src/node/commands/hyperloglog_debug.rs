@@ -5,11 +5,9 @@ use super::{
     support::{Outcome, as_c_string},
 };
 use crate::{
-    node::{
-        context::{CommandError, Context, Handler},
-        hyperloglog::{self, Corrupt, no_registers},
-    },
+    node::context::{CommandError, Context, Handler},
     protocol::Request,
+    values::hyperloglog::{self, Corrupt, no_registers},
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("pfdebug", pfdebug), ("pfselftest", pfselftest)];

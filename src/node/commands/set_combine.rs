@@ -8,6 +8,7 @@ use crate::{
         object::{Element, Object, Set, set::Limits},
     },
     protocol::{Request, number::parse_i64},
+    values::scores::Combine,
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
@@ -19,14 +20,6 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("sunion", sunion),
     ("sunionstore", sunionstore),
 ];
-
-/// How sets are combined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Combine {
-    Intersection,
-    Union,
-    Difference,
-}
 
 /// Looks at all keys first: a wrong type is told whatever else there is.
 fn look<'k>(

@@ -2,7 +2,7 @@
 
 use super::{
     set_combine::put_result,
-    support::{Outcome, integer, is_word},
+    support::{Outcome, integer},
     zset::Members,
 };
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
             zset::{Limits, Member},
         },
     },
-    protocol::{Request, number::parse_f64},
+    protocol::Request,
+    values::scores::{Combine, Form, Options, not_nan},
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
@@ -28,55 +29,10 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("zunionstore", zunionstore),
 ];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Combine {
-    Intersection,
-    Union,
-    Difference,
-}
-
-/// What becomes of the scores of one member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Aggregate {
-    Sum,
-    Min,
-    Max,
-}
-
-impl Aggregate {
-    fn of(self, a: f64, b: f64) -> f64 {
-        match self {
-            // Infinities of both signs are nothing together.
-            Self::Sum => not_nan(a + b),
-            Self::Min => {
-                if b < a {
-                    b
-                } else {
-                    a
-                }
-            }
-            Self::Max => {
-                if b > a {
-                    b
-                } else {
-                    a
-                }
-            }
-        }
-    }
-}
-
-fn not_nan(score: f64) -> f64 {
-    if score.is_nan() { 0.0 } else { score }
-}
-
 /// What is asked for.
 struct Query<'a> {
     keys: Vec<(Key<'a>, Kind)>,
-    weights: Vec<f64>,
-    aggregate: Aggregate,
-    scores: bool,
-    limit: usize,
+    options: Options,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,14 +49,6 @@ fn kind(db: &mut Db, key: Key<'_>, access: Access) -> Result<Kind, WrongType> {
         Some(Content::SortedSet(_)) => Ok(Kind::SortedSet),
         Some(_) => Err(WrongType),
     }
-}
-
-/// Which options there are.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Reply,
-    Store,
-    Count,
 }
 
 impl<'a> Query<'a> {
@@ -128,36 +76,9 @@ impl<'a> Query<'a> {
             .map(|index| Key::new(request.arg(index)))
             .map(|key| Ok((key, kind(db, key, access)?)))
             .collect::<Result<Vec<_>, WrongType>>()?;
-        let (weights, aggregate) = (vec![1.0; count], Aggregate::Sum);
-        let mut query = Self { keys, weights, aggregate, scores: false, limit: 0 };
-        let mut words = request.args_from(at + 1 + count);
-        while let Some(word) = words.next() {
-            let weighs = how != Combine::Difference && form != Form::Count;
-            if weighs && is_word(word, "WEIGHTS") && words.len() >= count {
-                for weight in &mut query.weights {
-                    let text = words.next().unwrap_or_default();
-                    *weight =
-                        parse_f64(text).ok_or(CommandError::other("ERR weight value is not a float"))?;
-                }
-            } else if weighs && is_word(word, "AGGREGATE") && words.len() >= 1 {
-                query.aggregate = match words.next().unwrap_or_default() {
-                    word if is_word(word, "SUM") => Aggregate::Sum,
-                    word if is_word(word, "MIN") => Aggregate::Min,
-                    word if is_word(word, "MAX") => Aggregate::Max,
-                    _ => return Err(CommandError::Syntax),
-                };
-            } else if form == Form::Reply && is_word(word, "WITHSCORES") {
-                query.scores = true;
-            } else if form == Form::Count && is_word(word, "LIMIT") && words.len() >= 1 {
-                query.limit = integer(words.next().unwrap_or_default())
-                    .ok()
-                    .and_then(|limit| usize::try_from(limit).ok())
-                    .ok_or(CommandError::other("ERR LIMIT can't be negative"))?;
-            } else {
-                return Err(CommandError::Syntax);
-            }
-        }
-        Ok(query)
+        let options = Options::parse(request.args_from(at + 1 + count), count, how, form)
+            .map_err(|error| CommandError::other(error.to_string()))?;
+        Ok(Self { keys, options })
     }
 }
 
@@ -195,12 +116,12 @@ impl<'a> Input<'a> {
     }
 }
 
-/// The combination: members with scores, each once. Stops after `query.limit` members unless that is 0.
+/// The combination: members with scores, each once. Stops after `query.options.limit` members unless that is 0.
 fn combine(db: &Db, query: &Query<'_>, how: Combine) -> Vec<Member> {
     let mut inputs: Vec<(Input<'_>, f64)> = query
         .keys
         .iter()
-        .zip(&query.weights)
+        .zip(&query.options.weights)
         .map(|((key, kind), weight)| {
             let input = match kind {
                 Kind::Nothing => None,
@@ -223,11 +144,11 @@ fn combine(db: &Db, query: &Query<'_>, how: Combine) -> Vec<Member> {
             for (name, score) in first.iter() {
                 let total = others.iter().try_fold(not_nan(weight * score), |total, (input, weight)| {
                     let score = name.with(|name| input.score(name))?;
-                    Some(query.aggregate.of(total, not_nan(weight * score)))
+                    Some(query.options.aggregate.of(total, not_nan(weight * score)))
                 });
                 if let Some(score) = total {
                     members.push(Member { score, name: Text::of(name) });
-                    if members.len() == query.limit {
+                    if members.len() == query.options.limit {
                         return members;
                     }
                 }
@@ -240,7 +161,7 @@ fn combine(db: &Db, query: &Query<'_>, how: Combine) -> Vec<Member> {
                     let score = not_nan(weight * score);
                     let name = Text::of(name);
                     let known = union.change(name.as_bytes(), |member| {
-                        member.score = query.aggregate.of(member.score, score);
+                        member.score = query.options.aggregate.of(member.score, score);
                     });
                     if known.is_none() {
                         union.insert(Member { score, name });
@@ -277,7 +198,7 @@ fn reply(ctx: &mut Context<'_>, request: Request<'_>, how: Combine) -> Outcome {
     let (db, reply) = ctx.db_and_reply();
     let mut members = combine(db, &query, how);
     members.sort_unstable_by(|a, b| a.score.total_cmp(&(b.score + 0.0)).then_with(|| a.key().cmp(b.key())));
-    let form = Members::new(query.scores, reply.version());
+    let form = Members::new(query.options.scores, reply.version());
     form.begin(reply, members.len());
     for member in &members {
         form.show(reply, Element::Bytes(member.key()), member.score);

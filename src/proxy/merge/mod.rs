@@ -11,13 +11,27 @@ mod key_count;
 mod keys;
 mod random_key;
 mod scan;
+mod sets;
+mod sorted_sets;
+mod streams;
+mod strings;
 mod sum;
 
 use std::{fmt::Debug, sync::Arc};
 
 pub(super) use self::{
-    all_succeeded::AllSucceeded, by_key::ByKey, info::Info, key_count::KeyCount, keys::Keys,
-    random_key::RandomKey, scan::Scan, sum::Sum,
+    all_succeeded::AllSucceeded,
+    by_key::ByKey,
+    info::Info,
+    key_count::KeyCount,
+    keys::Keys,
+    random_key::RandomKey,
+    scan::Scan,
+    sets::Sets,
+    sorted_sets::SortedSets,
+    streams::Streams,
+    strings::{HyperLogLogs, Subsequence},
+    sum::Sum,
 };
 use self::{elements::Elements, in_turns::Selection};
 use super::{
@@ -31,6 +45,11 @@ use crate::time::Millis;
 pub(super) trait Merge: Debug + Send + Sync {
     /// Makes one reply of all, none of which is an error, in the empty `out`.
     fn merge(&self, gather: &Gather, around: &mut Around<'_>, out: &mut Vec<u8>) -> Merged;
+
+    /// What the client is told if parts failed. `first` is what the first of them says.
+    fn error(&self, _: &Gather, first: Vec<u8>) -> Vec<u8> {
+        first
+    }
 }
 
 /// What there is beside the replies.
@@ -76,9 +95,22 @@ pub(super) struct InTurns {
 /// What nodes are asked, and how their replies are merged.
 #[derive(Debug)]
 pub(super) struct Question {
-    pub(super) nodes: Vec<NodeIndex>,
-    pub(super) arguments: Vec<Vec<u8>>,
+    /// One part of the replies each.
+    pub(super) asks: Vec<Ask>,
     pub(super) merge: Box<dyn Merge>,
+}
+
+/// What one node is asked.
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) node: NodeIndex,
+    pub(super) arguments: Arc<[Vec<u8>]>,
+}
+
+impl Ask {
+    pub(super) fn new<'a>(node: NodeIndex, arguments: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        Self { node, arguments: arguments.into_iter().map(<[u8]>::to_vec).collect() }
+    }
 }
 
 impl Question {
@@ -88,7 +120,8 @@ impl Question {
         arguments: impl IntoIterator<Item = &'a [u8]>,
         merge: impl Merge + 'static,
     ) -> Self {
-        let arguments = arguments.into_iter().map(<[u8]>::to_vec).collect();
-        Self { nodes: nodes.to_vec(), arguments, merge: Box::new(merge) }
+        let arguments: Arc<[Vec<u8>]> = arguments.into_iter().map(<[u8]>::to_vec).collect();
+        let asks = nodes.iter().map(|&node| Ask { node, arguments: Arc::clone(&arguments) }).collect();
+        Self { asks, merge: Box::new(merge) }
     }
 }

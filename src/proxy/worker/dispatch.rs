@@ -70,7 +70,7 @@ impl Worker {
             return Ok(());
         }
         match spec.route_for(request) {
-            Route::OneNode => self.one_node(client, routing, spec, request)?,
+            Route::OneNode | Route::Combined(_) => self.one_node(client, routing, spec, request)?,
             Route::Split(merge) => self.split(client, routing, spec, merge, request)?,
             Route::AllNodes(merge) => self.all_nodes(client, routing, spec, merge, request)?,
             Route::Transaction => self.about_transactions(client, routing, spec, request)?,
@@ -106,7 +106,7 @@ impl Worker {
     fn one_node(
         &mut self,
         client: &mut Client,
-        routing: &Routing,
+        routing: &Arc<Routing>,
         spec: &'static Spec,
         request: &Request<'_>,
     ) -> Result<(), Stall> {
@@ -127,6 +127,9 @@ impl Worker {
             Ok(Place::At(node, slot)) => (node, slot),
             Ok(Place::Nowhere) => return self.any_node(client, routing, request),
             Ok(Place::Apart(apart)) => {
+                if let Route::Combined(combine) = spec.route {
+                    return self.combine(client, routing, spec, combine, (request, &keys));
+                }
                 let text = apart_refusal(routing, spec, request, &keys, apart);
                 self.refuse(client, text);
                 return Ok(());

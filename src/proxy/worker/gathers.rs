@@ -218,15 +218,13 @@ impl Worker {
         (nodes, rule): (&[NodeIndex], Rule),
         arguments: &[&[u8]],
     ) -> Result<(), Stall> {
-        let mut upstreams = Vec::with_capacity(nodes.len());
-        for &node in nodes {
-            let upstream = self.upstreams.of(node, client);
-            if let Err(text) = self.upstreams.check(upstream, client, routing, self.turn.now)? {
+        let upstreams = match self.take_in(client, routing, nodes.iter().copied())? {
+            Ok(upstreams) => upstreams,
+            Err(text) => {
                 self.refuse(client, text);
                 return Ok(());
             }
-            upstreams.push(upstream);
-        }
+        };
         let (gather, _) = self.gathers.open(client.ask(), spec, rule, routing, nodes.iter().copied());
         for (part, upstream) in (0..).zip(upstreams) {
             let out = self.upstreams.push(upstream, Receiver::Part { gather, part }, self.turn.now);
@@ -236,7 +234,25 @@ impl Worker {
         Ok(())
     }
 
-    /// The same with what belongs to the question.
+    /// The connections to these nodes, if all of them take a request.
+    fn take_in(
+        &mut self,
+        client: &Client,
+        routing: &Routing,
+        nodes: impl Iterator<Item = NodeIndex>,
+    ) -> Result<Result<Vec<UpstreamId>, Vec<u8>>, Stall> {
+        let mut upstreams = Vec::new();
+        for node in nodes {
+            let upstream = self.upstreams.of(node, client);
+            if let Err(text) = self.upstreams.check(upstream, client, routing, self.turn.now)? {
+                return Ok(Err(text));
+            }
+            upstreams.push(upstream);
+        }
+        Ok(Ok(upstreams))
+    }
+
+    /// Asks each node what the question has for it.
     pub(super) fn ask(
         &mut self,
         client: &mut Client,
@@ -244,22 +260,36 @@ impl Worker {
         spec: &'static Spec,
         question: Question,
     ) -> Result<(), Stall> {
-        let arguments: Vec<&[u8]> = question.arguments.iter().map(Vec::as_slice).collect();
-        self.scatter(client, routing, spec, (&question.nodes, Rule::Own(question.merge)), &arguments)
+        let nodes = question.asks.iter().map(|ask| ask.node);
+        let upstreams = match self.take_in(client, routing, nodes.clone())? {
+            Ok(upstreams) => upstreams,
+            Err(text) => {
+                self.refuse(client, text);
+                return Ok(());
+            }
+        };
+        let rule = Rule::Own(question.merge);
+        let (gather, _) = self.gathers.open(client.ask(), spec, rule, routing, nodes);
+        for (part, (upstream, ask)) in (0..).zip(upstreams.into_iter().zip(&question.asks)) {
+            let out = self.upstreams.push(upstream, Receiver::Part { gather, part }, self.turn.now);
+            encode_command(out.tail(), &ask.arguments);
+        }
+        self.counters.forwarded += question.asks.len() as u64;
+        Ok(())
     }
 
     /// A gather goes on with another question to other nodes, over the connections that its client uses.
     fn ask_again(&mut self, mut gather: Box<Gather>, question: Question) {
         let Some(client) = self.clients.take(gather.client) else { return };
         let (routing, now) = (Arc::clone(&self.epochs.routing), self.turn.now);
-        gather.ask(&question.nodes, question.merge, &routing);
+        gather.ask(question.asks.iter().map(|ask| ask.node), question.merge, &routing);
         let key = self.gathers.open.insert(gather);
-        for (part, &node) in (0..).zip(&question.nodes) {
-            let upstream = self.upstreams.of(node, &client);
+        for (part, ask) in (0..).zip(&question.asks) {
+            let upstream = self.upstreams.of(ask.node, &client);
             match self.upstreams.check(upstream, &client, &routing, now) {
                 Ok(Ok(())) | Err(_) => {
                     let out = self.upstreams.push(upstream, Receiver::Part { gather: key, part }, now);
-                    encode_command(out.tail(), &question.arguments);
+                    encode_command(out.tail(), &ask.arguments);
                     self.counters.forwarded += 1;
                 }
                 Ok(Err(text)) => {

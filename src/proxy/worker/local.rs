@@ -74,6 +74,8 @@ fn is_available(spec: &Spec) -> bool {
     match spec.route {
         Route::Refused(_) => false,
         Route::Local => answers(spec),
-        Route::OneNode | Route::Split(_) | Route::AllNodes(_) | Route::Transaction => true,
+        Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::AllNodes(_) | Route::Transaction => {
+            true
+        }
     }
 }

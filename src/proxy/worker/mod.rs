@@ -10,10 +10,11 @@
 //! of their own, and are merged a few elements at a time.
 //!
 //! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`] and [`epochs`] own what is theirs; what a request means is in
-//! [`dispatch`], [`everywhere`], [`transactions`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! [`dispatch`], [`combine`], [`everywhere`], [`transactions`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod client;
 mod clients;
+mod combine;
 mod config;
 mod dispatch;
 mod endpoint;

@@ -36,7 +36,7 @@ impl Cluster {
             refusal,
             exceptions: EXCEPTIONS,
             commands: is_implemented,
-            files: &[],
+            files: &[("several nodes", include_str!("cases/several-nodes.txt"))],
             spans_nodes: false,
             queued: of_one_slot,
             together: |spec| !matches!(spec.route, Route::OneNode | Route::Transaction),
@@ -106,7 +106,10 @@ fn of_one_slot(request: &[Vec<u8>]) -> bool {
     batch.parse(&bytes, &Limits::default()).expect("a request");
     let request = batch.get(0, &bytes);
     let Ok(spec) = resolve(&request) else { return true };
-    let goes_to_one = matches!(spec.route, Route::OneNode | Route::Split(_) | Route::Transaction);
+    let goes_to_one = matches!(
+        spec.route,
+        Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Transaction
+    );
     let one = SlotId::of_key(b"k1");
     let keys = keys::positions(spec, &request);
     let fits = |keys: KeyPositions| keys.indices().all(|at| SlotId::of_key(request.arg(at)) == one);
@@ -148,6 +151,13 @@ fn chosen_cases() {
 fn requests_by_chance() {
     let (Some(cluster), Some(redis)) = (Cluster::start(), redis_server()) else { return };
     cluster.beside(&redis).requests_by_chance(100);
+}
+
+#[test]
+fn chosen_cases_on_stock_servers() {
+    let (Some(cluster), Some(redis)) = (Cluster::stock(), redis_server()) else { return };
+    let several = &[("several nodes", include_str!("cases/several-nodes.txt"))];
+    cluster.beside(&redis).cases_of(several);
 }
 
 /// Lists, hashes, sets, sorted sets, streams and the rest, with stock servers behind the proxy: the same bytes as from one,

@@ -222,9 +222,14 @@ impl Pair<'_> {
 
     /// The lines of all case files.
     pub(super) fn chosen_cases(&self) {
+        self.cases_of(&[FILES, self.files].concat());
+    }
+
+    /// The lines of these.
+    pub(super) fn cases_of(&self, files: &[(&str, &str)]) {
         let mut differences = Differences::default();
         for version in [Version::Resp2, Version::Resp3] {
-            for (file, text) in FILES.iter().chain(self.files) {
+            for (file, text) in files {
                 let mut peers = self.connect(version);
                 for peer in &mut peers {
                     peer.call(&["FLUSHALL"]);

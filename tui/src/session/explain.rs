@@ -28,6 +28,9 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
     }
     let note = match spec.route {
         Route::OneNode => "one request, to the node that owns the keys",
+        Route::Combined(_) => {
+            "one request, to the node that owns the keys; of several nodes the proxy fetches and computes"
+        }
         Route::Split(_) => "one request per node, replies merged in the order of the keys",
         Route::AllNodes(_) => "one request to every node, replies merged",
         Route::Transaction => "kept by the proxy until EXEC, which runs on one node",

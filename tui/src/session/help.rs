@@ -110,6 +110,9 @@ fn about_command(spec: &Spec) -> String {
     }
     let route = match spec.route {
         Route::OneNode => "goes to the node that owns its keys".to_owned(),
+        Route::Combined(_) => {
+            "goes to the node that owns its keys, or is computed of what several have".to_owned()
+        }
         Route::Split(_) => "is split over the nodes that own its keys".to_owned(),
         Route::AllNodes(_) => "goes to every node".to_owned(),
         Route::Transaction => "is kept by the proxy until EXEC, which runs on one node".to_owned(),

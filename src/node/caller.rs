@@ -7,6 +7,7 @@ use super::{
     acl::{Acl, User},
     clients::{CHANGED, Client, Clients, MULTI},
     config::Config,
+    effects::Effects,
     keyspace::{Access, Db, Key},
     object::{List, SortedSet, list::End},
     script::aside::Return,
@@ -14,7 +15,12 @@ use super::{
     store::Store,
     transaction::Transaction,
 };
-use crate::{connection::Replies, protocol::Version, server::Addresses, time::Millis};
+use crate::{
+    connection::Replies,
+    protocol::{Version, number::format_double},
+    server::Addresses,
+    time::Millis,
+};
 
 /// On whose behalf a command runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub enum Origin {
     Script,
     /// It came from a client, and runs where it keeps nobody else waiting.
     Aside,
+    /// It is read from a journal: what it does was done before.
+    Load,
 }
 
 /// What a client that waited was handed, until it is known to have got it.
@@ -56,6 +64,26 @@ pub enum Taken {
 }
 
 impl Served {
+    /// That a journal was told that it was taken is to be told away again.
+    pub(super) fn tell_given_back(&self, database: usize, effects: &mut Effects) {
+        let mut words: Vec<&[u8]> = Vec::new();
+        match &self.taken {
+            Taken::Elements { end, elements } => {
+                words.extend([if *end == End::Left { &b"LPUSH"[..] } else { b"RPUSH" }, &self.key]);
+                words.extend(elements.iter().rev().map(Vec::as_slice));
+                effects.tell(database, &words);
+            }
+            Taken::Members(members) => {
+                let scores: Vec<String> = members.iter().map(|(_, score)| format_double(*score)).collect();
+                words.extend([&b"ZADD"[..], &self.key, b"NX"]);
+                for ((name, _), score) in members.iter().zip(&scores) {
+                    words.extend([score.as_bytes(), name]);
+                }
+                effects.tell(database, &words);
+            }
+        }
+    }
+
     /// The client is gone: it is as if it had not been served.
     pub(super) fn give_back(self, db: &mut Db, access: Access, config: &Config) {
         let key = Key::new(&self.key);

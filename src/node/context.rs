@@ -2,7 +2,7 @@
 
 use crate::{
     node::{
-        caller::Caller,
+        caller::{Caller, Origin},
         commands::table::Row,
         keyspace::{Place, WrongType},
         state::NodeState,
@@ -31,6 +31,49 @@ pub struct Context<'a> {
     pub flow: Flow,
     /// Where the reply goes.
     pub reply: Encoder<'a>,
+}
+
+impl Context<'_> {
+    /// Whether anybody keeps what commands do; only then is there something to tell.
+    #[inline]
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.store.effects.is_heard()
+    }
+
+    /// What the command did is what this request does. Several may be told.
+    #[cold]
+    pub fn tell(&mut self, words: &[&[u8]]) {
+        // What had expired went before the command did anything.
+        self.store.tell_gone(self.node);
+        self.store.effects.tell(self.caller.database, words);
+    }
+
+    /// What the command did is to be told although it may have changed nothing.
+    pub fn tell_as_it_is(&mut self, request: Request<'_>) {
+        if self.is_heard() {
+            let words: Vec<&[u8]> = request.args().collect();
+            self.tell(&words);
+        }
+    }
+
+    /// Whether a key that is to expire then goes at once. When a journal is read none does: whatever was done to it afterwards
+    /// is still to come.
+    #[must_use]
+    pub fn is_past(&self, expiry: Millis) -> bool {
+        expiry <= self.now && self.caller.origin != Origin::Load
+    }
+
+    /// What a journal is told when a key goes because its time has come.
+    #[must_use]
+    pub fn expired_as(&self) -> &'static [u8] {
+        if self.node.config.frees_expired_lazily() { b"UNLINK" } else { b"DEL" }
+    }
+
+    /// What the command did is not to be told.
+    pub fn tell_nothing(&mut self) {
+        self.store.effects.tell_nothing();
+    }
 }
 
 /// What follows a command.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     Node,
+    aof::log::Wrap,
     clients::{BLOCKED, PUBSUB, RUNNING, Signal},
 };
 use crate::time::Millis;
@@ -80,6 +81,7 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
             let cycle = store.keyspace.expire_cycle(now, budget);
             let no_more_fields = store.keyspace.expire_fields_cycle(now, budget);
             store.current = None;
+            store.end_unit(Wrap::Apart, &node.state, now);
             store.settle(&node.state, now);
             store.broadcast(&node.state, now);
             if let Some(garbage) = store.keyspace.take_garbage() {

@@ -7,6 +7,7 @@
 pub mod absence;
 pub mod acl;
 mod allocator;
+pub mod aof;
 pub mod blocked;
 pub mod caller;
 pub mod clients;
@@ -15,6 +16,7 @@ pub mod config;
 pub mod context;
 mod cron;
 mod daemon;
+pub mod effects;
 mod exclusive;
 pub mod exec;
 pub mod free;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::{
+    aof::journal::Journal,
     blocked::{Blocked, Waiter},
     caller::{Caller, Origin},
     clients::{BLOCKED, CHANGED, Client, ClientId, Held, MONITOR, PAUSED},
     commands::table::Row,
-    keyspace::{Change, EventClass, Key, Keyspace},
+    effects::Effects,
+    keyspace::{Change, EventClass, ExpiredOnes, Key, Keyspace},
     monitor,
     pause::{Pause, Scope},
     pubsub::{Channels, Kind, events::Wanted},
@@ -54,6 +56,10 @@ pub struct Store {
     pub out_of_memory: bool,
     /// Whose command runs.
     pub current: Option<ClientId>,
+    /// What commands did, until the journal has it.
+    pub effects: Effects,
+    /// Keeps what commands do.
+    pub(super) journal: Option<Journal>,
 }
 
 impl Store {
@@ -74,7 +80,17 @@ impl Store {
             functions: Functions::default(),
             out_of_memory: false,
             current: None,
+            effects: Effects::default(),
+            journal: None,
         }
+    }
+
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing starts a journal yet"))]
+    /// What commands do is kept from here on, or no longer. Gives back what kept it until now.
+    pub(super) fn set_journal(&mut self, journal: Option<Journal>) -> Option<Journal> {
+        self.keyspace.record(journal.is_some());
+        self.effects.hear(journal.is_some());
+        std::mem::replace(&mut self.journal, journal)
     }
 
     /// Whether somebody has to hear of changes.
@@ -135,13 +151,13 @@ impl Store {
     /// `CLIENT PAUSE`.
     pub fn begin_pause(&mut self, until: Millis, scope: Scope) {
         self.pause.begin(until, scope);
-        self.keyspace.keep_expired(true);
+        self.keyspace.set_expired_ones(ExpiredOnes::StayHidden);
         self.listen();
     }
 
     /// `CLIENT UNPAUSE`, or the end of a pause.
     pub fn unpause(&mut self) {
-        self.keyspace.keep_expired(false);
+        self.keyspace.set_expired_ones(ExpiredOnes::Go);
         for client in self.pause.end() {
             client.set_flag(PAUSED, false);
             client.wake();
@@ -264,6 +280,9 @@ impl Store {
         self.end_waiting(client);
         if let Some((database, served)) = client.take_served() {
             let access = self.keyspace.access(now, false);
+            if self.effects.is_heard() {
+                served.tell_given_back(database, &mut self.effects);
+            }
             served.give_back(self.keyspace.db_mut(database), access, &node.config);
             self.settle(node, now);
         }

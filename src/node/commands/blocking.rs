@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     list::took,
-    list_move::{Move, Multi, end},
+    list_move::{Move, Multi, end, tell_pop},
     support::{Outcome, reply_element},
 };
 use crate::{
@@ -85,7 +85,8 @@ pub(super) fn wait_as<'k>(
             let (caller, row) = (ctx.caller.waiting(), ctx.row);
             ctx.store.block(caller, row, args, keys);
         }
-        Origin::Client | Origin::Transaction | Origin::Script | Origin::Aside => match nothing {
+        Origin::Client | Origin::Transaction | Origin::Script | Origin::Aside | Origin::Load => match nothing
+        {
             Nothing::Null => ctx.reply.null(),
             Nothing::NullArray => ctx.reply.null_array(),
         },
@@ -129,6 +130,7 @@ fn pop(ctx: &mut Context<'_>, request: Request<'_>, end: End) -> Outcome {
         });
         drop(list);
         took(db, key, end, access);
+        tell_pop(ctx, key.bytes, end, None);
         ctx.caller.served =
             Some(Served { key: key.bytes.into(), taken: Taken::Elements { end, elements: taken } });
         return Ok(());
@@ -148,6 +150,7 @@ fn blmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             taken.push(element.to_vec());
         }) {
             Ok(true) => {
+                tell_pop(ctx, key.bytes, what.end, Some(taken.len()));
                 ctx.caller.served = Some(Served {
                     key: key.bytes.into(),
                     taken: Taken::Elements { end: what.end, elements: taken },
@@ -181,9 +184,26 @@ fn run_move(ctx: &mut Context<'_>, request: Request<'_>, ends: Move, timeout: Op
     let source_is_other = unblocked && matches!(db.write_collection::<List>(source, access), Err(WrongType));
     if !source_is_other && let Some(element) = ends.run(db, source, target, access, fill)? {
         reply.bulk(element);
+        if ctx.is_heard() {
+            tell_move(ctx, request, ends);
+        }
         return Ok(());
     }
     wait(ctx, request, timeout, Nothing::Null, std::iter::once(source.bytes))
+}
+
+/// An element that was moved, or waited for and moved: as it is done without waiting. Who waited is told of with the words of
+/// Redis for the ends, who did not with its own.
+fn tell_move(ctx: &mut Context<'_>, request: Request<'_>, ends: Move) {
+    let (source, target) = (request.arg(1), request.arg(2));
+    let name = |end| if end == End::Left { &b"left"[..] } else { b"right" };
+    if ctx.row.spec.name == "brpoplpush" {
+        ctx.tell(&[b"RPOPLPUSH", source, target]);
+    } else if ctx.caller.origin == Origin::Unblocked {
+        ctx.tell(&[b"LMOVE", source, target, name(ends.from), name(ends.to)]);
+    } else {
+        ctx.tell(&[b"LMOVE", source, target, request.arg(3), request.arg(4)]);
+    }
 }
 
 fn unblock(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {

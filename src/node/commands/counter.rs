@@ -77,5 +77,8 @@ fn incrbyfloat(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     }
     db.event(EventClass::String, "incrbyfloat", key.bytes);
     reply.bulk(&text);
+    if ctx.is_heard() {
+        ctx.tell(&[b"SET", key.bytes, text.as_bytes(), b"KEEPTTL"]);
+    }
     Ok(())
 }

@@ -31,6 +31,7 @@ fn flushdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     ctx.store.blocked.touch_all();
     let garbage = ctx.db().clear();
     ctx.node.freer.free(garbage);
+    ctx.tell_as_it_is(request);
     ctx.reply.ok();
     Ok(())
 }
@@ -43,6 +44,7 @@ fn flushall(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     ctx.store.tell_flushed(ctx.node, ctx.now);
     ctx.store.blocked.touch_all();
     ctx.node.freer.free(ctx.store.keyspace.clear());
+    ctx.tell_as_it_is(request);
     ctx.reply.ok();
     Ok(())
 }
@@ -59,7 +61,9 @@ fn swapdb(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     ctx.store.touch_watched(second, Some(first), ctx.node, ctx.now);
     // What happened until now happened under the old numbers.
     ctx.store.note_changes(ctx.node, ctx.now);
+    ctx.store.tell_gone(ctx.node);
     ctx.store.keyspace.swap(first, second);
+    ctx.store.keyspace.count_changes(1);
     ctx.store.blocked.touch_all();
     ctx.reply.ok();
     Ok(())

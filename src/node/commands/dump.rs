@@ -72,8 +72,7 @@ impl Options {
 fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let options = Options::parse(request)?;
     let (key, access, forms) = (ctx.key(request, 1), ctx.access(), ctx.node.config.forms());
-    let (db, reply) = ctx.db_and_reply();
-    if !options.replace && db.read(key, access).is_some() {
+    if !options.replace && ctx.db().read(key, access).is_some() {
         return Err(CommandError::other("BUSYKEY Target key name already exists."));
     }
     let ttl = integer(request.arg(2))?;
@@ -87,9 +86,13 @@ fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         ttl if options.absolute => Some(Millis(ttl)),
         ttl => Some(Millis(access.now.0.saturating_add(ttl))),
     };
-    if expiry.is_some_and(|expiry| expiry <= access.now) {
+    let is_past = expiry.is_some_and(|expiry| ctx.is_past(expiry));
+    let (db, reply) = ctx.db_and_reply();
+    let mut is_deleted = false;
+    if is_past {
         if db.delete(key, access.now) {
             db.event(EventClass::Generic, "del", key.bytes);
+            is_deleted = true;
         }
     } else {
         let age = options.age(access.aging, access.now);
@@ -100,5 +103,17 @@ fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         db.event(EventClass::Generic, "restore", key.bytes);
     }
     reply.ok();
+    if !ctx.is_heard() {
+        return Ok(());
+    }
+    if is_deleted {
+        ctx.tell(&[b"DEL", key.bytes]);
+    } else if let Some(expiry) = expiry.filter(|_| !is_past && !options.absolute) {
+        let time = itoa::Buffer::new().format(expiry.0).to_owned();
+        let mut words: Vec<&[u8]> = request.args().collect();
+        words[2] = time.as_bytes();
+        words.push(b"ABSTTL");
+        ctx.tell(&words);
+    }
     Ok(())
 }

@@ -92,11 +92,11 @@ fn set_expiry(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, command: 
     // Any number leads to a time, in the past if it is negative.
     let expiry =
         unit.resolve(integer(request.arg(2))?, ctx.now).ok_or_else(|| invalid_expire_time(command))?;
-    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (key, access, is_past) = (ctx.key(request, 1), ctx.access(), ctx.is_past(expiry));
     let (db, reply) = ctx.db_and_reply();
     let done = match db.write(key, access) {
         Some(mut entry) if conditions.hold(entry.expiry(), expiry) => {
-            if expiry <= access.now {
+            if is_past {
                 db.delete(key, access.now);
                 db.event(EventClass::Generic, "del", key.bytes);
             } else {
@@ -108,7 +108,23 @@ fn set_expiry(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, command: 
         _ => false,
     };
     reply.integer(i64::from(done));
+    if done && ctx.is_heard() {
+        tell_expiry(ctx, request, unit, expiry, is_past);
+    }
     Ok(())
+}
+
+/// When it expires is told as a point in time, in milliseconds.
+#[cold]
+fn tell_expiry(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, expiry: Millis, is_past: bool) {
+    if is_past {
+        ctx.tell(&[ctx.expired_as(), request.arg(1)]);
+    } else if unit != Unit::MillisSince1970 {
+        let time = itoa::Buffer::new().format(expiry.0).to_owned();
+        let mut words: Vec<&[u8]> = vec![b"PEXPIREAT", request.arg(1), time.as_bytes()];
+        words.extend(request.args_from(3));
+        ctx.tell(&words);
+    }
 }
 
 fn persist(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {

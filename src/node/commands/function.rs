@@ -78,12 +78,14 @@ fn load(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         replace = true;
     }
     let name = ctx.store.functions.load(request.arg(last), replace, &ctx.node.script).map_err(failed)?;
+    ctx.store.keyspace.count_changes(1);
     ctx.reply.bulk(name);
     Ok(())
 }
 
 fn delete(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     ctx.store.functions.delete(request.arg(2)).map_err(failed)?;
+    ctx.store.keyspace.count_changes(1);
     ctx.reply.ok();
     Ok(())
 }
@@ -96,6 +98,7 @@ fn flush(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         _ => return Err(wrong_subcommand(request)),
     }
     ctx.store.functions.flush();
+    ctx.store.keyspace.count_changes(1);
     ctx.reply.ok();
     Ok(())
 }
@@ -138,6 +141,7 @@ fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         _ => return Err(wrong_subcommand(request)),
     };
     ctx.store.functions.restore(request.arg(2), policy, &ctx.node.script).map_err(failed)?;
+    ctx.store.keyspace.count_changes(1);
     ctx.reply.ok();
     Ok(())
 }

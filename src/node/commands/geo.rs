@@ -73,7 +73,17 @@ fn geoadd(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         .step_by(3)
         .map(|at| Ok((point(request, at)?.score(), request.arg(at + 2))))
         .collect::<Result<Vec<_>, CommandError>>()?;
-    put_all(ctx, request, &places, when, changed_too)
+    let before = ctx.store.keyspace.changes_in(ctx.caller.database);
+    put_all(ctx, request, &places, when, changed_too)?;
+    if ctx.is_heard() && ctx.store.keyspace.changes_in(ctx.caller.database) != before {
+        // Points are told as the scores that they have become.
+        let scores: Vec<String> = places.iter().map(|(score, _)| format!("{score:.0}")).collect();
+        let mut words = vec![&b"zadd"[..]];
+        words.extend(request.args().take(first).skip(1));
+        words.extend(scores.iter().zip(&places).flat_map(|(score, (_, member))| [score.as_bytes(), member]));
+        ctx.tell(&words);
+    }
+    Ok(())
 }
 
 fn geodist(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {

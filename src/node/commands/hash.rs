@@ -224,6 +224,9 @@ fn hincrbyfloat(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     drop(hash);
     db.event(EventClass::Hash, "hincrbyfloat", key.bytes);
     reply.bulk(&sum);
+    if ctx.is_heard() {
+        ctx.tell(&[b"HSET", key.bytes, request.arg(2), sum.as_bytes()]);
+    }
     Ok(())
 }
 

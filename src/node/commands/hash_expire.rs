@@ -128,8 +128,8 @@ impl Condition {
 }
 
 /// Lets a field that is there expire, or takes it out if the time has come.
-fn expire(hash: &mut Hash, field: &[u8], deadline: Millis, now: Millis) -> i64 {
-    if deadline <= now {
+fn expire(hash: &mut Hash, field: &[u8], deadline: Millis, is_past: bool) -> i64 {
+    if is_past {
         hash.remove(field);
         DELETED
     } else {
@@ -148,35 +148,58 @@ fn set_deadlines(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, comman
     }
     let fields = Fields::at_end(request, at, "ERR Parameter `numFields` should be greater than 0")?;
     let condition = condition.unwrap_or(Condition::Always);
+    let is_past = ctx.is_past(deadline);
     let (db, reply) = ctx.db_and_reply();
     let Some(mut hash) = db.write_collection::<Hash>(key, access)? else {
         fields.reply_each(reply, |reply| reply.integer(NO_FIELD));
         return Ok(());
     };
-    let (mut updated, mut deleted) = (0, 0);
+    let (mut updated, mut deleted) = (Vec::new(), Vec::new());
     reply.array(fields.count);
     hash.count_changes(|hash| {
         for field in fields.of(request) {
             let done = match hash.get(field).is_some() {
                 false => NO_FIELD,
                 true if !condition.holds(hash.deadline(field), deadline) => NOT_MET,
-                true => expire(hash, field, deadline, access.now),
+                true => expire(hash, field, deadline, is_past),
             };
-            updated += usize::from(done == DONE);
-            deleted += usize::from(done == DELETED);
+            match done {
+                DONE => updated.push(field),
+                DELETED => deleted.push(field),
+                _ => {}
+            }
             reply.integer(done);
         }
-        updated + deleted
+        updated.len() + deleted.len()
     });
     drop(hash);
-    if updated > 0 {
+    if !updated.is_empty() {
         db.event(EventClass::Hash, "hexpire", key.bytes);
     }
-    if deleted > 0 {
+    if !deleted.is_empty() {
         db.event(EventClass::Hash, "hdel", key.bytes);
         gone(db, key, access);
     }
+    tell_fields(ctx, key.bytes, deadline, &updated, &deleted);
     Ok(())
+}
+
+/// Fields that expire at a time, and others that have gone.
+fn tell_fields(ctx: &mut Context<'_>, key: &[u8], deadline: Millis, updated: &[&[u8]], gone: &[&[u8]]) {
+    if !ctx.is_heard() {
+        return;
+    }
+    if !updated.is_empty() {
+        let (time, count) = (deadline.0.to_string(), updated.len().to_string());
+        let mut words = vec![b"HPEXPIREAT", key, time.as_bytes(), b"FIELDS", count.as_bytes()];
+        words.extend(updated);
+        ctx.tell(&words);
+    }
+    if !gone.is_empty() {
+        let mut words = vec![&b"HDEL"[..], key];
+        words.extend(gone);
+        ctx.tell(&words);
+    }
 }
 
 /// Replies with something of the deadline of each field.
@@ -246,6 +269,10 @@ fn hgetdel(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     if removed > 0 {
         db.event(EventClass::Hash, "hdel", key.bytes);
         gone(db, key, access);
+        if ctx.is_heard() {
+            let words: Vec<&[u8]> = [&b"HDEL"[..], key.bytes].into_iter().chain(fields.of(request)).collect();
+            ctx.tell(&words);
+        }
     }
     Ok(())
 }
@@ -337,37 +364,48 @@ impl Options {
 fn hgetex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let Options { time, fields, .. } = Options::parse(ctx, request, "hgetex", 1)?;
+    let is_past = matches!(time, Time::At(deadline) if ctx.is_past(deadline));
     let (db, reply) = ctx.db_and_reply();
     let Some(mut hash) = db.write_collection::<Hash>(key, access)? else {
         fields.reply_each(reply, Encoder::null);
         return Ok(());
     };
     reply.array(fields.count);
-    let (mut updated, mut deleted) = (0, 0);
+    let (mut updated, mut deleted) = (Vec::new(), Vec::new());
     hash.count_changes(|hash| {
         for field in fields.of(request) {
             let value = hash.get(field);
             let is_there = value.is_some();
             reply_value(reply, value);
             match time {
-                Time::At(deadline) if is_there => match expire(hash, field, deadline, access.now) {
-                    DELETED => deleted += 1,
-                    _ => updated += 1,
+                Time::At(deadline) if is_there => match expire(hash, field, deadline, is_past) {
+                    DELETED => deleted.push(field),
+                    _ => updated.push(field),
                 },
-                Time::Persist => updated += usize::from(hash.persist(field)),
-                Time::At(_) | Time::Unsaid | Time::Keep => {}
+                Time::Persist if hash.persist(field) => updated.push(field),
+                Time::Persist | Time::At(_) | Time::Unsaid | Time::Keep => {}
             }
         }
-        updated + deleted
+        updated.len() + deleted.len()
     });
     drop(hash);
-    if updated > 0 {
+    if !updated.is_empty() {
         let name = if time == Time::Persist { "hpersist" } else { "hexpire" };
         db.event(EventClass::Hash, name, key.bytes);
     }
-    if deleted > 0 {
+    if !deleted.is_empty() {
         db.event(EventClass::Hash, "hdel", key.bytes);
         gone(db, key, access);
+    }
+    match time {
+        Time::At(deadline) => tell_fields(ctx, key.bytes, deadline, &updated, &deleted),
+        Time::Persist if !updated.is_empty() && ctx.is_heard() => {
+            let count = updated.len().to_string();
+            let mut words = vec![&b"HPERSIST"[..], key.bytes, b"FIELDS", count.as_bytes()];
+            words.extend(updated);
+            ctx.tell(&words);
+        }
+        Time::Persist | Time::Unsaid | Time::Keep => {}
     }
     Ok(())
 }
@@ -376,6 +414,7 @@ fn hsetex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access, limits) = (ctx.key(request, 1), ctx.access(), ctx.node.config.hash_limits());
     let Options { time, present, fields } = Options::parse(ctx, request, "hsetex", 2)?;
     let pairs = || (0..fields.count).map(|nth| fields.first + 2 * nth);
+    let is_past = matches!(time, Time::At(deadline) if ctx.is_past(deadline));
     let (db, reply) = ctx.db_and_reply();
     let mut hash = db.get_or_create::<Hash>(key, access)?;
     let is_there = |at: usize| hash.get(request.arg(at)).is_some();
@@ -399,7 +438,7 @@ fn hsetex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             held.set(field, value, limits);
         }
         if let Time::At(deadline) = time {
-            deleted |= expire(held, field, deadline, access.now) == DELETED;
+            deleted |= expire(held, field, deadline, is_past) == DELETED;
         }
     }
     drop(hash);
@@ -411,5 +450,16 @@ fn hsetex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         db.event(EventClass::Hash, "hexpire", key.bytes);
     }
     reply.integer(1);
+    if ctx.is_heard() && time != Time::Keep {
+        let pairs = || pairs().map(|at| (request.arg(at), request.arg(at + 1)));
+        let mut words = vec![&b"HSET"[..], key.bytes];
+        words.extend(pairs().flat_map(|(field, value)| [field, value]));
+        ctx.tell(&words);
+        if let Time::At(deadline) = time {
+            let fields: Vec<&[u8]> = pairs().map(|(field, _)| field).collect();
+            let (updated, gone): (&[_], &[_]) = if is_past { (&[], &fields) } else { (&fields, &[]) };
+            tell_fields(ctx, key.bytes, deadline, updated, gone);
+        }
+    }
     Ok(())
 }

@@ -159,15 +159,29 @@ impl Multi {
     }
 }
 
+/// What was taken from an end of one list, by a command that says it in other words.
+pub(super) fn tell_pop(ctx: &mut Context<'_>, key: &[u8], end: End, count: Option<usize>) {
+    if !ctx.is_heard() {
+        return;
+    }
+    let name = if end == End::Left { &b"LPOP"[..] } else { b"RPOP" };
+    match count {
+        Some(count) => ctx.tell(&[name, key, itoa::Buffer::new().format(count).as_bytes()]),
+        None => ctx.tell(&[name, key]),
+    }
+}
+
 fn lmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let what = Multi::parse(request, 1)?;
     let access = ctx.access();
-    let (db, reply) = ctx.db_and_reply();
-    for index in what.first..what.end_of_keys {
-        if Multi::take(db, Key::new(request.arg(index)), access, what.end, what.count, reply, |_| ())? {
+    for key in (what.first..what.end_of_keys).map(|index| request.arg(index)) {
+        let (db, reply) = ctx.db_and_reply();
+        let mut taken = 0;
+        if Multi::take(db, Key::new(key), access, what.end, what.count, reply, |_| taken += 1)? {
+            tell_pop(ctx, key, what.end, Some(taken));
             return Ok(());
         }
     }
-    reply.null_array();
+    ctx.reply.null_array();
     Ok(())
 }

@@ -43,6 +43,7 @@ mod set;
 mod set_combine;
 mod sort;
 mod stream;
+mod stream_effects;
 mod stream_group;
 mod stream_ids;
 mod stream_info;

@@ -129,7 +129,7 @@ fn spop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         return Err(CommandError::Syntax);
     }
     let count = request.get(2).map(positive).transpose()?;
-    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (key, access, is_heard) = (ctx.key(request, 1), ctx.access(), ctx.is_heard());
     let (db, reply) = ctx.db_and_reply();
     let Some(mut set) = db.write_collection::<Set>(key, access)? else {
         match count {
@@ -150,19 +150,38 @@ fn spop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         }
         None => 1,
     };
-    if taken == set.len() {
+    let is_all = taken == set.len();
+    let mut popped: Vec<Vec<u8>> = Vec::new();
+    let mut keep = |member: Element<'_>| {
+        if is_heard {
+            popped.push(member.to_vec());
+        }
+    };
+    if is_all {
         // All of them: nothing has to be chosen.
-        set.iter().for_each(|member| reply_element(reply, member));
+        set.iter().for_each(|member| {
+            reply_element(reply, member);
+            if count.is_none() {
+                keep(member);
+            }
+        });
         *set = Set::default();
     } else {
         let set = &mut *set;
         for _ in 0..taken {
-            set.pop(|member| reply_element(reply, member));
+            set.pop(|member| {
+                reply_element(reply, member);
+                keep(member);
+            });
         }
     }
     drop(set);
     db.event(EventClass::Set, "spop", key.bytes);
     gone(db, key, access);
+    if is_heard && is_all && count.is_some() {
+        ctx.tell(&[b"DEL", key.bytes]);
+    }
+    popped.iter().for_each(|member| ctx.tell(&[b"SREM", key.bytes, member]));
     Ok(())
 }
 

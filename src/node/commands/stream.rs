@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     node::{
+        caller::Origin,
         context::{CommandError, Context, Handler},
         keyspace::EventClass,
         object::{
@@ -60,11 +61,14 @@ struct Options {
     id: Option<Wanted>,
     /// The argument behind the ID.
     next: usize,
+    /// The argument that says how much to keep.
+    threshold: usize,
 }
 
 impl Options {
-    fn parse(request: Request<'_>, adds: bool, chunk: usize) -> Result<Self, CommandError> {
-        let mut options = Self { create: true, trim: None, id: None, next: 2 };
+    fn parse(ctx: &Context<'_>, request: Request<'_>, adds: bool) -> Result<Self, CommandError> {
+        let chunk = ctx.node.config.stream_limits().entries;
+        let mut options = Self { create: true, trim: None, id: None, next: 2, threshold: 0 };
         let mut limit = None;
         while let Some(word) = request.get(options.next) {
             let more = request.len() - 1 - options.next;
@@ -85,6 +89,7 @@ impl Options {
                     options.next += 1;
                 }
                 let threshold = request.arg(options.next);
+                options.threshold = options.next;
                 options.next += 1;
                 let keep = if is_length {
                     let keep = u64::try_from(integer(threshold)?);
@@ -124,6 +129,8 @@ impl Options {
             return Ok(options);
         };
         trim.limit = match limit {
+            // A journal has the limit of a trimming that it tells as an exact one.
+            Some(_) if !trim.whole_chunks && ctx.caller.origin == Origin::Load => 0,
             Some(_) if !trim.whole_chunks => {
                 return Err(CommandError::other(
                     "ERR syntax error, LIMIT cannot be used without the special ~ option",
@@ -138,9 +145,30 @@ impl Options {
     }
 }
 
+impl Options {
+    /// After a trimming that left more than was asked for: what is left, as its threshold would have been.
+    fn kept(&self, stream: &Stream) -> Option<String> {
+        let trim = self.trim.filter(|trim| trim.whole_chunks)?;
+        Some(match trim.keep {
+            Keep::Last(_) => stream.len().to_string(),
+            Keep::From(_) => stream.first().map(|entry| entry.id).unwrap_or_default().to_string(),
+        })
+    }
+
+    /// Tells what was done exactly: how much an inexact trimming leaves is for chunks to decide, which others may have of other sizes.
+    #[cold]
+    fn tell<'w>(&self, ctx: &mut Context<'_>, mut words: Vec<&'w [u8]>, kept: Option<&'w str>) {
+        if let Some(kept) = kept {
+            words[self.threshold - 1] = b"=";
+            words[self.threshold] = kept.as_bytes();
+        }
+        ctx.tell(&words);
+    }
+}
+
 fn xadd(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let limits = ctx.node.config.stream_limits();
-    let options = Options::parse(request, true, limits.entries)?;
+    let options = Options::parse(ctx, request, true)?;
     let words = request.len() - options.next.min(request.len());
     let Some(wanted) = options.id.filter(|_| words >= 2 && words.is_multiple_of(2)) else {
         return Err(wrong_arity("xadd"));
@@ -169,30 +197,42 @@ fn xadd(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     });
     stream.add(id, pairs, limits).map_err(|error| CommandError::other(error.to_string()))?;
     let trimmed = options.trim.map_or(0, |trim| stream.trim(trim));
+    let kept = options.kept(&stream);
     drop(stream);
     reply_id(reply, id);
     db.event(EventClass::Stream, "xadd", key.bytes);
     if trimmed > 0 {
         db.event(EventClass::Stream, "xtrim", key.bytes);
     }
+    if (kept.is_some() || !matches!(wanted, Wanted::Exactly(_))) && ctx.is_heard() {
+        let id = id.to_string();
+        let mut words: Vec<&[u8]> = request.args().collect();
+        words[options.next - 1] = id.as_bytes();
+        options.tell(ctx, words, kept.as_deref());
+    }
     Ok(())
 }
 
 fn xtrim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let options = Options::parse(request, false, ctx.node.config.stream_limits().entries)?;
+    let options = Options::parse(ctx, request, false)?;
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
     let stream = db.write_collection::<Stream>(key, access)?;
-    let trimmed = match (stream, options.trim) {
+    let (trimmed, kept) = match (stream, options.trim) {
         (Some(mut stream), Some(trim)) => {
-            stream.count_changes(|stream| usize::try_from(stream.trim(trim)).unwrap_or(usize::MAX))
+            let trimmed =
+                stream.count_changes(|stream| usize::try_from(stream.trim(trim)).unwrap_or(usize::MAX));
+            (trimmed, options.kept(&stream))
         }
-        _ => 0,
+        _ => (0, None),
     };
     if trimmed > 0 {
         db.event(EventClass::Stream, "xtrim", key.bytes);
     }
     reply.integer(trimmed as i64);
+    if trimmed > 0 && kept.is_some() && ctx.is_heard() {
+        options.tell(ctx, request.args().collect(), kept.as_deref());
+    }
     Ok(())
 }
 

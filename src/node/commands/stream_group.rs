@@ -2,6 +2,7 @@
 
 use super::{
     help::help as help_lines,
+    stream_effects::{tell_claims, tell_group},
     stream_ids::{end, loose, reply_entries, reply_entry, reply_id, start, strict},
     support::{Outcome, as_c_string, integer, is_word, wrong_subcommand},
 };
@@ -283,7 +284,7 @@ fn xpending(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     Ok(())
 }
 
-/// Adds a consumer if it is not there, as reading and claiming do, and notes that it was seen.
+/// Adds a consumer if it is not there, as reading and claiming do, and notes that it was seen. Whether it is new.
 pub(super) fn seen(
     db: &mut Db,
     key: Key<'_>,
@@ -291,8 +292,8 @@ pub(super) fn seen(
     group: &[u8],
     consumer: &[u8],
     now: Millis,
-) -> Outcome {
-    let Some(mut stream) = db.write_collection::<Stream>(key, access)? else { return Ok(()) };
+) -> Result<bool, CommandError> {
+    let Some(mut stream) = db.write_collection::<Stream>(key, access)? else { return Ok(false) };
     let added = stream.change_group(group, |group| {
         let added = group.add_consumer(consumer, now);
         if let Some(consumer) = group.consumer_mut(consumer) {
@@ -304,7 +305,7 @@ pub(super) fn seen(
     if added == Some(true) {
         db.event(EventClass::Stream, "xgroup-createconsumer", key.bytes);
     }
-    Ok(())
+    Ok(added == Some(true))
 }
 
 /// Options of `XCLAIM`.
@@ -357,7 +358,7 @@ impl Claim {
 fn xclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access, now) = (ctx.key(request, 1), ctx.access(), ctx.now);
     let (name, consumer) = (request.arg(2), request.arg(3));
-    let (db, reply) = ctx.db_and_reply();
+    let db = ctx.db();
     let stream = db.read_collection::<Stream>(key, access)?.filter(|stream| stream.group(name).is_some());
     if stream.is_none() {
         return Err(no_key_or_group(key.bytes, name));
@@ -365,19 +366,28 @@ fn xclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let min_idle = integer(request.arg(4))
         .map_err(|_| CommandError::other("ERR Invalid min-idle-time argument for XCLAIM"))?;
     let claim = Claim::parse(request, now)?;
+    ctx.tell_nothing();
+    let (db, reply) = ctx.db_and_reply();
     let mut taken = Vec::new();
     let mut known = false;
     let Some(mut stream) = db.write_collection::<Stream>(key, access)? else { return Ok(()) };
     let mut created = false;
+    let mut effects = Vec::new();
+    let mut is_moved = false;
     if let Some(last) = claim.last_id {
-        stream.change_group(name, |group| group.last_id = group.last_id.max(last));
+        stream.change_group(name, |group| {
+            is_moved = last > group.last_id;
+            group.last_id = group.last_id.max(last);
+        });
     }
     for &id in &claim.ids {
         let exists = stream.get(id).is_some();
         stream.change_group(name, |group| {
             let pending = group.pending().get(&id).cloned();
             if !exists {
-                group.acknowledge(id);
+                if group.acknowledge(id) {
+                    effects.push((id, pending));
+                }
                 return;
             }
             if pending.is_none() && !claim.force {
@@ -396,6 +406,7 @@ fn xclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             if let Some(consumer) = group.consumer_mut(consumer) {
                 (consumer.seen, consumer.active) = (now, Some(now));
             }
+            effects.push((id, group.pending().get(&id).cloned()));
             taken.push(id);
         });
     }
@@ -409,6 +420,12 @@ fn xclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         match stream.and_then(|stream| stream.get(id)).filter(|_| !claim.just_id) {
             Some(entry) => reply_entry(reply, entry),
             None => reply_id(reply, id),
+        }
+    }
+    if ctx.is_heard() {
+        tell_claims(ctx, key, name, &effects);
+        if is_moved && effects.is_empty() {
+            tell_group(ctx, key, name);
         }
     }
     Ok(())
@@ -437,12 +454,15 @@ fn xautoclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     }
     let (key, access, now) = (ctx.key(request, 1), ctx.access(), ctx.now);
     let (name, consumer) = (request.arg(2), request.arg(3));
-    let (db, reply) = ctx.db_and_reply();
+    let db = ctx.db();
     let stream = db.read_collection::<Stream>(key, access)?.filter(|stream| stream.group(name).is_some());
     if stream.is_none() {
         return Err(no_key_or_group(key.bytes, name));
     }
+    ctx.tell_nothing();
+    let (db, reply) = ctx.db_and_reply();
     seen(db, key, access, name, consumer, now)?;
+    let mut effects = Vec::new();
     let Some(mut stream) = db.write_collection::<Stream>(key, access)? else { return Ok(()) };
     let (mut taken, mut deleted, mut attempts) = (Vec::new(), Vec::new(), count * ATTEMPTS);
     let mut next = Some(from);
@@ -458,6 +478,8 @@ fn xautoclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         next = id.next();
         let (young, before) = (min_idle > 0 && idle(pending, now) < min_idle, pending.count);
         if stream.get(id).is_none() {
+            let pending = pending.clone();
+            effects.push((id, Some(pending)));
             stream.change_group(name, |group| group.acknowledge(id));
             deleted.push(id);
             count -= 1;
@@ -467,6 +489,7 @@ fn xautoclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 if let Some(consumer) = group.consumer_mut(consumer) {
                     consumer.active = Some(now);
                 }
+                effects.push((id, group.pending().get(&id).cloned()));
             });
             taken.push(id);
             count -= 1;
@@ -486,6 +509,9 @@ fn xautoclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     }
     reply.array(deleted.len());
     deleted.into_iter().for_each(|id| reply_id(reply, id));
+    if ctx.is_heard() {
+        tell_claims(ctx, key, name, &effects);
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{
     blocking::{Nothing, is_meant, wait_as},
+    stream_effects::{tell_claim, tell_group},
     stream_group::seen,
     stream_ids::{reply_entries, reply_entry, reply_id, strict},
     support::{Outcome, as_c_string, integer, is_word},
@@ -113,6 +114,10 @@ fn read(ctx: &mut Context<'_>, request: Request<'_>, in_group: bool) -> Outcome 
     }
     let reader = names.map(|(group, consumer)| Reader { group, consumer, no_ack });
     let ids = first + words / 2;
+    if in_group {
+        // What becomes of it is told by itself.
+        ctx.tell_nothing();
+    }
     if let Some(reader) = reader {
         let after = group_positions(ctx, request, first, ids, reader)?;
         if reply_group(ctx, request, first, &after, count, reader)? {
@@ -246,13 +251,16 @@ fn reply_group(
     if ready.is_empty() {
         return Ok(false);
     }
-    let (db, reply) = ctx.db_and_reply();
-    match reply.version() {
-        Version::Resp2 => reply.array(ready.len()),
-        Version::Resp3 => reply.map(ready.len()),
+    match ctx.reply.version() {
+        Version::Resp2 => ctx.reply.array(ready.len()),
+        Version::Resp3 => ctx.reply.map(ready.len()),
     }
     for (key, after) in ready {
-        seen(db, key, access, reader.group, reader.consumer, now)?;
+        let is_new = seen(ctx.db(), key, access, reader.group, reader.consumer, now)?;
+        if is_new && reader.no_ack && ctx.is_heard() {
+            ctx.tell(&[b"XGROUP", b"CREATECONSUMER", key.bytes, reader.group, reader.consumer]);
+        }
+        let (db, reply) = ctx.db_and_reply();
         if reply.version() == Version::Resp2 {
             reply.array(2);
         }
@@ -263,7 +271,7 @@ fn reply_group(
             Some(after) => show_again(&mut stream, reader, after, count, now),
         };
         reply.array(ids.len());
-        for id in ids {
+        for &id in &ids {
             match stream.get(id) {
                 Some(entry) => reply_entry(reply, entry),
                 // It was deleted while the consumer held it.
@@ -273,6 +281,10 @@ fn reply_group(
                     reply.null_array();
                 }
             }
+        }
+        drop(stream);
+        if after.is_none() && ctx.is_heard() {
+            tell_handed_out(ctx, key, reader, &ids);
         }
     }
     Ok(true)
@@ -295,6 +307,20 @@ fn hand_out(stream: &mut Stream, reader: Reader<'_>, count: usize, now: Millis) 
         });
     }
     ids
+}
+
+/// What a group was handed is told entry by entry, as claimed; without `XACK` to come, as where the group is then.
+#[cold]
+fn tell_handed_out(ctx: &mut Context<'_>, key: Key<'_>, reader: Reader<'_>, ids: &[StreamId]) {
+    if ids.is_empty() {
+        return;
+    }
+    if reader.no_ack {
+        tell_group(ctx, key, reader.group);
+    } else {
+        // Each was the last at the time.
+        ids.iter().for_each(|&id| tell_claim(ctx, key, reader.group, id, id));
+    }
 }
 
 fn show_again(

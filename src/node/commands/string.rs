@@ -133,7 +133,36 @@ fn set(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         (false, true) => reply.ok(),
         (false, false) => reply.null(),
     }
+    if request.len() > 3 && allowed && ctx.is_heard() {
+        tell_set(ctx, request, &options, expiry);
+    }
     Ok(())
+}
+
+/// When it expires is told as a point in time, and what only the client wanted to know not at all.
+#[cold]
+fn tell_set(ctx: &mut Context<'_>, request: Request<'_>, options: &Options<'_>, expiry: Option<Millis>) {
+    let (key, value) = (request.arg(1), request.arg(2));
+    if let Some(expiry) = expiry {
+        ctx.tell(&[b"SET", key, value, b"PXAT", itoa::Buffer::new().format(expiry.0).as_bytes()]);
+        return;
+    }
+    if let Condition::IfEqual(_) = options.condition {
+        let words: &[&[u8]] = &[b"SET", key, value, b"KEEPTTL"];
+        ctx.tell(if options.keep_ttl { words } else { &words[..3] });
+        return;
+    }
+    if options.get {
+        let wanted = request.args_from(3).filter(|word| !is_word(word, "GET"));
+        let words: Vec<&[u8]> = request.args().take(3).chain(wanted).collect();
+        ctx.tell(&words);
+    }
+}
+
+/// A key that a command reads and takes away.
+fn tell_taken(ctx: &mut Context<'_>, key: &[u8]) {
+    let name = if ctx.node.config.frees_deleted_lazily() { &b"UNLINK"[..] } else { b"DEL" };
+    ctx.tell(&[name, key]);
 }
 
 fn has_value(db: &mut Db, key: Key<'_>, access: Access, expected: &[u8]) -> Result<bool, CommandError> {
@@ -152,6 +181,9 @@ fn delifeq(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         db.event(EventClass::Generic, "del", key.bytes);
     }
     reply.integer(i64::from(is_equal));
+    if is_equal && ctx.is_heard() {
+        tell_taken(ctx, key.bytes);
+    }
     Ok(())
 }
 
@@ -183,6 +215,10 @@ fn set_expiring(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, command
     db.event(EventClass::String, "set", key.bytes);
     db.event(EventClass::Generic, "expire", key.bytes);
     ctx.reply.ok();
+    if ctx.is_heard() {
+        let time = itoa::Buffer::new().format(expiry.0).to_owned();
+        ctx.tell(&[b"SET", key.bytes, request.arg(3), b"PXAT", time.as_bytes()]);
+    }
     Ok(())
 }
 
@@ -192,6 +228,9 @@ fn getset(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     reply_optional(reply, db.read_string(key, access)?);
     with_value(request, 2, |value| db.set(key, value, Ttl::None, access));
     db.event(EventClass::String, "set", key.bytes);
+    if ctx.is_heard() {
+        ctx.tell(&[b"SET", key.bytes, request.arg(2)]);
+    }
     Ok(())
 }
 
@@ -203,6 +242,9 @@ fn getdel(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     reply_optional(reply, record.as_ref().and_then(|record| record.as_ref().string()));
     if found {
         db.event(EventClass::Generic, "del", key.bytes);
+        if ctx.is_heard() {
+            tell_taken(ctx, key.bytes);
+        }
     }
     Ok(())
 }
@@ -210,17 +252,21 @@ fn getdel(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 fn getex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let options = Options::parse(request, 2, OptionsOf::Getex)?;
     let (key, access) = (ctx.key(request, 1), ctx.access());
-    let (db, reply) = ctx.db_and_reply();
-    if db.read_string(key, access)?.is_none() {
-        reply.null();
+    if ctx.db().read_string(key, access)?.is_none() {
+        ctx.reply.null();
         return Ok(());
     }
     let expiry = options.expiry(access.now, "getex")?;
     let absolute = options.expiry.is_some_and(|(unit, _)| unit.is_absolute());
-    if absolute && expiry.is_some_and(|expiry| expiry <= access.now) {
+    let is_past = expiry.is_some_and(|expiry| ctx.is_past(expiry));
+    let (db, reply) = ctx.db_and_reply();
+    if absolute && is_past {
         let record = db.remove(key, access.now);
         reply_optional(reply, record.as_ref().and_then(|record| record.as_ref().string()));
         db.event(EventClass::Generic, "del", key.bytes);
+        if ctx.is_heard() {
+            ctx.tell(&[ctx.expired_as(), key.bytes]);
+        }
         return Ok(());
     }
     if let Some(mut entry) = db.write(key, access) {
@@ -230,6 +276,15 @@ fn getex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             entry.set_expiry(expiry);
             let name = if persists { "persist" } else { "expire" };
             db.event(EventClass::Generic, name, key.bytes);
+            if ctx.is_heard() {
+                match expiry {
+                    Some(expiry) => {
+                        let time = itoa::Buffer::new().format(expiry.0).to_owned();
+                        ctx.tell(&[b"PEXPIREAT", key.bytes, time.as_bytes()]);
+                    }
+                    None => ctx.tell(&[b"PERSIST", key.bytes]),
+                }
+            }
         }
     }
     Ok(())

@@ -29,6 +29,8 @@ pub struct Row {
     pub of_collection: bool,
     /// It is quick, about keys, never waits, and leaves its client as it is.
     pub is_plain: bool,
+    /// What it changes is to be told, see [`crate::node::effects`].
+    pub has_effect: bool,
 }
 
 /// Every command this node has, by its name in the command table (`container|sub` for subcommands).
@@ -112,6 +114,8 @@ static ROWS: LazyLock<Box<[Option<Row>]>> = LazyLock::new(|| {
                 Group::Geo | Group::Hash | Group::List | Group::Set | Group::SortedSet | Group::Stream
             ),
             is_plain: is_quick && about_keys && !spec.flags.has(Flags::BLOCKING),
+            // `PFCOUNT` keeps what it has counted in the key.
+            has_effect: spec.flags.has(Flags::WRITE) || spec.group == Group::Hyperloglog,
         });
     }
     rows

@@ -140,17 +140,30 @@ fn reply_key(reply: &mut Encoder<'_>, key: &[u8], members: &[(Vec<u8>, f64)]) {
     reply_members(reply, members, true);
 }
 
+/// What was taken from one set, by a command that says it in other words.
+fn tell_pop(ctx: &mut Context<'_>, key: &[u8], end: End, count: Option<usize>) {
+    if !ctx.is_heard() {
+        return;
+    }
+    let name = if end == End::Lowest { &b"ZPOPMIN"[..] } else { b"ZPOPMAX" };
+    match count {
+        Some(count) => ctx.tell(&[name, key, itoa::Buffer::new().format(count).as_bytes()]),
+        None => ctx.tell(&[name, key]),
+    }
+}
+
 fn zmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let what = Multi::parse(request, 1)?;
     let access = ctx.access();
-    let (db, reply) = ctx.db_and_reply();
     for key in what.keys(request) {
+        let (db, reply) = ctx.db_and_reply();
         if let Some(taken) = take(db, Key::new(key), access, what.end, what.count)? {
             reply_key(reply, key, &taken);
+            tell_pop(ctx, key, what.end, Some(taken.len()));
             return Ok(());
         }
     }
-    reply.null_array();
+    ctx.reply.null_array();
     Ok(())
 }
 
@@ -175,6 +188,7 @@ fn blocking_pop(ctx: &mut Context<'_>, request: Request<'_>, end: End) -> Outcom
                 ctx.reply.bulk(name);
                 ctx.reply.double(*score);
             }
+            tell_pop(ctx, key, end, None);
             ctx.caller.served = Some(Served { key: key.into(), taken: Taken::Members(taken) });
             Ok(())
         }
@@ -188,6 +202,7 @@ fn bzmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     match first_of(ctx, what.keys(request), what.end, what.count)? {
         Some((key, taken)) => {
             reply_key(&mut ctx.reply, key, &taken);
+            tell_pop(ctx, key, what.end, Some(taken.len()));
             ctx.caller.served = Some(Served { key: key.into(), taken: Taken::Members(taken) });
             Ok(())
         }

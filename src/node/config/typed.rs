@@ -53,6 +53,10 @@ pub(super) struct Hot {
     slow_most: AtomicUsize,
     keeps_times: AtomicBool,
     latency_millis: AtomicU64,
+    frees_expired_lazily: AtomicBool,
+    frees_evicted_lazily: AtomicBool,
+    frees_deleted_lazily: AtomicBool,
+    notes_times: AtomicBool,
     output: Mutex<outbox::Limits>,
 }
 
@@ -76,8 +80,12 @@ impl Config {
         hot.slow_micros.store(slow, Relaxed);
         hot.slow_most.store(size("slowlog-max-len"), Relaxed);
         hot.latency_millis.store(number("latency-monitor-threshold").unsigned_abs(), Relaxed);
-        let keeps = find(b"latency-tracking").is_some_and(|index| values[index] == "yes");
-        hot.keeps_times.store(keeps, Relaxed);
+        let is_yes = |name: &[u8]| find(name).is_some_and(|index| values[index] == "yes");
+        hot.keeps_times.store(is_yes(b"latency-tracking"), Relaxed);
+        hot.frees_expired_lazily.store(is_yes(b"lazyfree-lazy-expire"), Relaxed);
+        hot.frees_evicted_lazily.store(is_yes(b"lazyfree-lazy-eviction"), Relaxed);
+        hot.frees_deleted_lazily.store(is_yes(b"lazyfree-lazy-user-del"), Relaxed);
+        hot.notes_times.store(is_yes(b"aof-timestamp-enabled"), Relaxed);
         hot.tracked_keys.store(size("tracking-table-max-keys"), Relaxed);
         hot.list_fill.store(number("list-max-listpack-size"), Relaxed);
         hot.hash_fields.store(size("hash-max-listpack-entries"), Relaxed);
@@ -120,6 +128,30 @@ impl Config {
     #[inline]
     pub fn client_memory_limit(&self) -> Option<usize> {
         Some(self.hot.client_memory.load(Relaxed)).filter(|&limit| limit != 0)
+    }
+
+    /// `lazyfree-lazy-expire`: what a journal is told of keys that expire. How they are freed does not depend on it.
+    #[must_use]
+    pub fn frees_expired_lazily(&self) -> bool {
+        self.hot.frees_expired_lazily.load(Relaxed)
+    }
+
+    /// `lazyfree-lazy-eviction`: the same of evicted keys.
+    #[must_use]
+    pub fn frees_evicted_lazily(&self) -> bool {
+        self.hot.frees_evicted_lazily.load(Relaxed)
+    }
+
+    /// `lazyfree-lazy-user-del`: the same of keys that commands take away.
+    #[must_use]
+    pub fn frees_deleted_lazily(&self) -> bool {
+        self.hot.frees_deleted_lazily.load(Relaxed)
+    }
+
+    /// `aof-timestamp-enabled`.
+    #[must_use]
+    pub fn notes_times(&self) -> bool {
+        self.hot.notes_times.load(Relaxed)
     }
 
     /// Whether [`Config::max_memory`] or [`Config::needs_replicas`] may keep a command from running.

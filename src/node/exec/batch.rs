@@ -17,6 +17,7 @@ use crate::{
     connection::Replies,
     node::{
         absence::absence,
+        aof::log::Wrap,
         clients::{CHANGED, CLOSING, Signal},
         commands::table::{self, Row},
         context::Flow,
@@ -331,6 +332,7 @@ impl Stage<'_> {
         if !is_alone && row.is_quick && request.len() <= FEW {
             timer.begin_quick(self.node, row.spec);
             let flow = call(self, row, request, place, room, reply);
+            self.end_unit(row);
             if !matches!(flow, Flow::Room(_)) {
                 timer.count_quick();
             }
@@ -338,11 +340,20 @@ impl Stage<'_> {
         }
         timer.begin(self.node);
         let flow = call(self, row, request, place, room, reply);
+        self.end_unit(row);
         let took = timer.lap();
         if !matches!(flow, Flow::Room(_) | Flow::Aside | Flow::Blocked) {
             self.node.ran(row.spec, &request, took, self.now, &self.caller.client);
         }
         flow
+    }
+
+    /// What came of a command, with all that it called, is for the journal.
+    #[inline]
+    fn end_unit(&mut self, row: &Row) {
+        // They come upon keys that have nothing to do with each other.
+        let wrap = if matches!(row.spec.name, "scan" | "randomkey") { Wrap::Apart } else { Wrap::Together };
+        self.store.end_unit(wrap, self.node, self.now);
     }
 
     /// Whether a command runs a script or a function that does not say that it only reads.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::{
     command::Flags,
     node::{
+        aof::log::Wrap,
         caller::Caller,
         commands::table::Row,
         script::{self, Digest},
@@ -49,6 +50,7 @@ impl Store {
             }
         }
         if evicted > 0 {
+            self.end_unit(Wrap::Apart, node, now);
             self.note_changes(node, now);
             if let Some(garbage) = self.keyspace.take_garbage() {
                 node.freer.free(garbage);

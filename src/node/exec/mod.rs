@@ -1,11 +1,12 @@
 //! The one door to commands: [`call`] runs one on the store, whoever asks. Batches of a connection ([`batch`]), transactions and gRPC
 //! come through it, but for runs of quick commands of clients to whom nothing special applies ([`plain`]); [`admit`] says before it
-//! who may run what, [`memory`] whether there is room, and [`settle`] what follows. Not here: sockets, and what commands do.
+//! who may run what, [`memory`] whether there is room, [`settle`] what follows, and [`record`] what the journal gets of it. Not here: sockets, and what commands do.
 
 pub(super) mod admit;
 pub(super) mod batch;
 pub(super) mod memory;
 mod plain;
+mod record;
 mod settle;
 mod timer;
 
@@ -66,6 +67,8 @@ pub fn call(
             before = Some(stage.store.keyspace.db(stage.caller.database).stats());
         }
     }
+    let database = stage.caller.database;
+    let effect = stage.store.effects.is_heard().then(|| stage.store.begin_effect(row, database));
     let mut context = Context {
         store: stage.store,
         caller: stage.caller,
@@ -77,6 +80,9 @@ pub fn call(
         reply,
     };
     let result = (row.handler)(&mut context, request);
+    if let Some(effect) = effect {
+        context.store.end_effect(effect, row, &request, database, context.node);
+    }
     if let Some(room) = close(&mut context, start, result) {
         if let Some(before) = before {
             // What it looked up is counted when it has its room.

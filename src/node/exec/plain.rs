@@ -10,7 +10,10 @@ use super::{
 use crate::{
     command::Flags,
     connection::Replies,
-    node::context::{Context, Flow},
+    node::{
+        aof::log::Wrap,
+        context::{Context, Flow},
+    },
     protocol::{Output, Request},
 };
 
@@ -56,7 +59,7 @@ impl Stage<'_> {
             flow: Flow::Replied,
             reply,
         };
-        let mut done = 0;
+        let (mut done, is_heard, database) = (0, context.is_heard(), context.caller.database);
         for step in steps {
             let Some(row) = step.row().filter(|row| row.is_plain) else { break };
             let request = request(done);
@@ -69,7 +72,12 @@ impl Stage<'_> {
             let reads = row.spec.flags.has(Flags::READONLY);
             let limit = if reads { room.max(context.reply.len() + UNTOUCHED_MAX) } else { usize::MAX };
             context.reply.set_limit(limit);
+            let effect = is_heard.then(|| context.store.begin_effect(row, database));
             let result = (row.handler)(&mut context, request);
+            if let Some(effect) = effect {
+                context.store.end_effect(effect, row, &request, database, context.node);
+                context.store.end_unit(Wrap::Together, context.node, context.now);
+            }
             if let Some(room) = close(&mut context, start, result) {
                 return (done, Some(room));
             }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Stage, call};
 use crate::{
     node::{
+        aof::log::Wrap,
         caller::Origin,
         clients::{Client, ClientId, Signal},
         context::Flow,
@@ -21,6 +22,7 @@ use crate::{
 impl Store {
     /// See the module. Costs a branch when nobody is waiting for anything.
     pub fn settle(&mut self, node: &NodeState, now: Millis) {
+        self.end_unit(Wrap::Together, node, now);
         self.note_changes(node, now);
         while let Some((database, key)) = self.blocked.next_ready() {
             let mut passed_over = 0;
@@ -73,6 +75,7 @@ impl Store {
             return false;
         }
         node.ran(waiter.row.spec, &request, begun.elapsed(), now, &client);
+        stage.store.end_unit(Wrap::Together, node, now);
         let served = waiter.caller.served.take().map(|served| (waiter.caller.database, served));
         self.blocked.resume(waiter);
         self.finish_waiting(&client, &output.copy_from(0), node, now);

@@ -37,11 +37,30 @@ pub enum EventClass {
     Miss,
 }
 
+/// What went by itself: nothing else tells a journal of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// A key whose time had come.
+    Expired(Box<[u8]>),
+    /// A key for which there was no more room.
+    Evicted(Box<[u8]>),
+    /// A field of a hash whose time had come.
+    Field {
+        /// The hash.
+        key: Box<[u8]>,
+        /// Its field.
+        field: Box<[u8]>,
+    },
+}
+
 /// What happened since it was last taken.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     listening: bool,
-    /// Changes since the start, as `rdb_changes_since_last_save` counts them.
+    /// Somebody wants to know what went by itself.
+    recording: bool,
+    gone: Vec<Gone>,
+    /// Changes that commands made since the start, as `rdb_changes_since_last_save` counts them.
     pub(super) count: u64,
     items: Vec<(Change, usize)>,
     /// The keys of the items, one behind the other; an item has where its key ends.
@@ -57,11 +76,58 @@ impl Changes {
         }
     }
 
+    /// Whether to keep what went by itself.
+    pub(super) fn record(&mut self, recording: bool) {
+        self.recording = recording;
+        if !recording {
+            self.gone = Vec::new();
+        }
+    }
+
     /// Notes a change of a key.
     #[inline]
     pub(super) fn report(&mut self, change: Change, key: &[u8]) {
         self.count += 1;
         self.note(change, key);
+    }
+
+    /// Notes that a key went by itself.
+    #[cold]
+    pub(super) fn report_expired(&mut self, key: &[u8]) {
+        if self.recording {
+            self.gone.push(Gone::Expired(key.into()));
+        }
+        self.note(Change::Expired, key);
+    }
+
+    /// Notes that a key went because there was no more room.
+    #[cold]
+    pub(super) fn report_evicted(&mut self, key: &[u8]) {
+        if self.recording {
+            self.gone.push(Gone::Evicted(key.into()));
+        }
+        self.note(Change::Evicted, key);
+    }
+
+    /// Notes that a field of a hash went by itself.
+    #[cold]
+    pub(super) fn report_field(&mut self, key: &[u8], field: &[u8]) {
+        self.gone.push(Gone::Field { key: key.into(), field: field.into() });
+    }
+
+    pub(super) fn is_recording(&self) -> bool {
+        self.recording
+    }
+
+    /// Something went by itself, and somebody wants to know of it.
+    #[inline]
+    pub(super) fn has_gone(&self) -> bool {
+        !self.gone.is_empty()
+    }
+
+    /// Takes what went by itself, in order.
+    pub(super) fn take_gone(&mut self) -> Vec<Gone> {
+        std::mem::take(&mut self.gone)
     }
 
     /// Notes what is no change of its own.

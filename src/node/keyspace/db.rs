@@ -130,8 +130,20 @@ pub struct Db {
     pub(super) bin: Bin,
     pub(super) fields: Due,
     random: Random,
-    /// Keys whose time has come are not there, and stay nevertheless: nothing is to change that others hear of.
-    pub(super) keeps_expired: bool,
+    /// What becomes of keys and fields whose time has come.
+    pub(super) expired_ones: ExpiredOnes,
+}
+
+/// What becomes of keys and fields whose time has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExpiredOnes {
+    /// Whoever comes upon them takes them out.
+    #[default]
+    Go,
+    /// They are not there, and stay nevertheless: nothing is to change that others hear of.
+    StayHidden,
+    /// They are there: what a journal does to them was done before their time had come.
+    StaySeen,
 }
 
 /// Seeded by the operating system: by itself the generator would look at a clock, and a keyspace reads none.
@@ -179,8 +191,10 @@ impl Db {
         let (table, tag) = self.slots.get(key.place.slot.index())?.table(key.place.hash);
         let at = table.find(tag, key.bytes)?;
         if table.at(at).expiry().is_some_and(|expiry| expiry < now) {
-            if !self.keeps_expired {
-                self.expired(key);
+            match self.expired_ones {
+                ExpiredOnes::Go => self.expired(key),
+                ExpiredOnes::StayHidden => {}
+                ExpiredOnes::StaySeen => return Some(at),
             }
             return None;
         }
@@ -191,7 +205,7 @@ impl Db {
     fn expired(&mut self, key: Key<'_>) {
         self.discard(key);
         self.stats.expired += 1;
-        self.changes.report(Change::Expired, key.bytes);
+        self.changes.report_expired(key.bytes);
     }
 
     /// A cell that [`Db::find`] found.
@@ -328,7 +342,7 @@ impl Db {
             self.slots.resize_with(SLOTS, Slot::default);
             self.groups.resize(SLOTS / GROUP, 0);
         }
-        if self.keeps_expired {
+        if self.expired_ones == ExpiredOnes::StayHidden {
             // It may be there, and its time have come.
             self.discard(Key::new(record.as_ref().key()));
         }
@@ -378,9 +392,11 @@ impl Db {
     /// Takes a key out; `None` if it was not there or its time had come.
     pub fn remove(&mut self, key: Key<'_>, now: Millis) -> Option<Record> {
         let record = self.take(key)?;
-        if record.as_ref().expiry().is_some_and(|expiry| expiry < now) {
+        if record.as_ref().expiry().is_some_and(|expiry| expiry < now)
+            && self.expired_ones != ExpiredOnes::StaySeen
+        {
             self.stats.expired += 1;
-            self.changes.report(Change::Expired, key.bytes);
+            self.changes.report_expired(key.bytes);
             return None;
         }
         self.changes.report(Change::Removed, key.bytes);
@@ -391,7 +407,7 @@ impl Db {
     pub(super) fn remove_evicted(&mut self, key: Key<'_>) {
         if self.discard(key) {
             self.stats.evicted += 1;
-            self.changes.report(Change::Evicted, key.bytes);
+            self.changes.report_evicted(key.bytes);
         }
     }
 
@@ -415,7 +431,7 @@ impl Db {
                 let record = self.nth(nth)?;
                 (record.key().to_vec(), record.expiry().is_some_and(|expiry| expiry < now))
             };
-            if !expired {
+            if !expired || self.expired_ones == ExpiredOnes::StaySeen {
                 return Some(key);
             }
             self.expired(Key::new(&key));

@@ -10,7 +10,7 @@
 
 use std::ops::ControlFlow;
 
-use super::{Db, Keyspace, changes::Change};
+use super::{Db, Keyspace};
 use crate::time::Millis;
 
 /// Slots looked at cost little beside records.
@@ -53,7 +53,7 @@ impl Keyspace {
                     if table.next_expiry() < now {
                         left = left.saturating_sub(table.len() * SLOTS_PER_UNIT);
                         bytes += table.remove_expired(now, &mut |record| {
-                            changes.report(Change::Expired, record.as_ref().key());
+                            changes.report_expired(record.as_ref().key());
                             bin.discard(record);
                         });
                     }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Db, Keyspace,
+    Db, ExpiredOnes, Keyspace,
     changes::{Change, EventClass},
     key::{Key, Place},
     record::RecordRef,
@@ -115,8 +115,16 @@ impl Db {
     /// Takes fields out of a hash whose time has come; `false` if the key has gone with the last of them.
     pub(super) fn expire_fields(&mut self, key: Key<'_>, at: usize, now: Millis, most: usize) -> bool {
         let before = self.record_at(key.place, at).size();
+        if self.expired_ones == ExpiredOnes::StaySeen {
+            return true;
+        }
+        let (mut gone, recording) = (Vec::<Box<[u8]>>::new(), self.changes.is_recording());
         let Some(Object::Hash(hash)) = self.object_at(key.place, at) else { return true };
-        let expired = hash.expire(now, most);
+        let expired = hash.expire(now, most, &mut |field| {
+            if recording {
+                gone.push(field.into());
+            }
+        });
         let is_empty = hash.is_empty();
         if expired == 0 {
             return true;
@@ -124,11 +132,12 @@ impl Db {
         let after = self.record_at(key.place, at).size();
         self.recount(before, after);
         self.stats.expired_fields += expired as u64;
+        gone.iter().for_each(|field| self.changes.report_field(key.bytes, field));
         if is_empty {
             self.discard(key);
-            self.changes.report(Change::Removed, key.bytes);
+            self.changes.note(Change::Removed, key.bytes);
         } else {
-            self.changes.report(Change::Written, key.bytes);
+            self.changes.note(Change::Written, key.bytes);
         }
         self.event(EventClass::Hash, "hexpired", key.bytes);
         if is_empty {
@@ -156,15 +165,16 @@ impl Keyspace {
     /// Takes fields out of hashes whose time has come, about `budget` of them; `false` if there are more.
     pub fn expire_fields_cycle(&mut self, now: Millis, budget: usize) -> bool {
         let mut left = budget as u64;
-        let finished = self.databases.iter_mut().filter(|db| !db.keeps_expired).try_for_each(|db| {
-            while let Some(expired) = db.expire_fields_of_next(now) {
-                left = left.saturating_sub(expired.max(1));
-                if left == 0 {
-                    return ControlFlow::Break(());
+        let finished =
+            self.databases.iter_mut().filter(|db| db.expired_ones == ExpiredOnes::Go).try_for_each(|db| {
+                while let Some(expired) = db.expire_fields_of_next(now) {
+                    left = left.saturating_sub(expired.max(1));
+                    if left == 0 {
+                        return ControlFlow::Break(());
+                    }
                 }
-            }
-            ControlFlow::Continue(())
-        });
+                ControlFlow::Continue(())
+            });
         finished.is_continue()
     }
 }

@@ -28,8 +28,8 @@ pub mod types;
 mod word;
 
 pub use aging::Aging;
-pub use changes::{Change, EventClass};
-pub use db::{Access, Db, Garbage, Stats, Ttl};
+pub use changes::{Change, EventClass, Gone};
+pub use db::{Access, Db, ExpiredOnes, Garbage, Stats, Ttl};
 pub use entry::Entry;
 pub use key::{Key, Place};
 pub use record::{Content, LARGE, Record, RecordRef, Value};
@@ -46,6 +46,7 @@ pub struct Keyspace {
     expire: expire::Position,
     pool: eviction::Pool,
     listening: bool,
+    other_changes: u64,
 }
 
 impl Default for Keyspace {
@@ -65,6 +66,7 @@ impl Keyspace {
             expire: expire::Position::default(),
             pool: eviction::Pool::default(),
             listening: false,
+            other_changes: 0,
         }
     }
 
@@ -155,9 +157,33 @@ impl Keyspace {
         self.databases.iter().map(Db::stats).sum()
     }
 
-    /// Whether keys stay whose time has come: nobody sees them, and nothing changes that others hear of.
-    pub fn keep_expired(&mut self, keeps: bool) {
-        self.databases.iter_mut().for_each(|db| db.keeps_expired = keeps);
+    /// What becomes of keys whose time has come.
+    pub fn set_expired_ones(&mut self, fate: ExpiredOnes) {
+        self.databases.iter_mut().for_each(|db| db.expired_ones = fate);
+    }
+
+    /// Whether somebody wants to know what goes by itself; [`Keyspace::take_gone`] tells then.
+    pub fn record(&mut self, recording: bool) {
+        self.databases.iter_mut().for_each(|db| db.changes.record(recording));
+    }
+
+    /// Takes what went by itself, in order for each database.
+    pub fn take_gone(&mut self, mut visit: impl FnMut(usize, Gone)) {
+        for (index, db) in self.databases.iter_mut().enumerate().filter(|(_, db)| db.changes.has_gone()) {
+            db.changes.take_gone().into_iter().for_each(|gone| visit(index, gone));
+        }
+    }
+
+    /// Counts changes of what is no key of one database: functions, whole databases.
+    pub fn count_changes(&mut self, changes: u64) {
+        self.other_changes += changes;
+    }
+
+    /// Changes that commands made since the start to keys of one database, and to what belongs to none.
+    #[must_use]
+    #[inline]
+    pub fn changes_in(&self, database: usize) -> u64 {
+        self.databases[database].changes.count + self.other_changes
     }
 
     /// Whether somebody wants to know what happens to keys; [`Keyspace::drain_changes`] tells then.
@@ -179,10 +205,10 @@ impl Keyspace {
         }
     }
 
-    /// Changes of keys since the start.
+    /// Changes that commands made since the start.
     #[must_use]
     pub fn changes(&self) -> u64 {
-        self.databases.iter().map(|db| db.changes.count).sum()
+        self.databases.iter().map(|db| db.changes.count).sum::<u64>() + self.other_changes
     }
 
     /// Begins to fetch the memory of these keys, all at once rather than one miss after the other. Worth it for a batch of

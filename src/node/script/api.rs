@@ -242,6 +242,8 @@ trait Host {
     fn may_run(&self, words: &MultiValue) -> mlua::Result<bool>;
     /// `redis.setresp`.
     fn set_version(&self, words: &MultiValue) -> mlua::Result<()>;
+    /// `redis.set_repl`: whether what follows is told to the journal.
+    fn set_told(&self, told: bool);
 }
 
 /// What a script does with its session; nothing else calls what is of `redis.…`.
@@ -280,6 +282,11 @@ impl<'a> Session<'a> {
     /// Runs scripts that work on it. Those of `redis.…` that need a session find it where they are called: on this thread.
     pub(super) fn during<R>(&self, run: impl FnOnce() -> R) -> R {
         SESSION.set(self, run)
+    }
+
+    /// The script has ended: what it kept from the journal was its own.
+    pub(super) fn end(&self) {
+        self.work.borrow_mut().stage.store.effects.mute(false);
     }
 
     /// What the script speaks.
@@ -358,6 +365,10 @@ impl<'a> Session<'a> {
 }
 
 impl Host for Session<'_> {
+    fn set_told(&self, told: bool) {
+        self.work.borrow_mut().stage.store.effects.mute(!told);
+    }
+
     fn set_version(&self, words: &MultiValue) -> mlua::Result<()> {
         let words: Vec<&LuaValue> = words.iter().collect();
         let [word] = words.as_slice() else {
@@ -464,7 +475,7 @@ pub(super) fn install(lua: &Lua, api: &Table) -> mlua::Result<()> {
     api.raw_set("status_reply", reply("ok", false)?)?;
     api.raw_set("sha1hex", lua.create_function(|_, words: MultiValue| sha1hex(&words))?)?;
     api.raw_set("replicate_commands", lua.create_function(|_, _: MultiValue| Ok(true))?)?;
-    api.raw_set("set_repl", lua.create_function(|_, words: MultiValue| set_repl(&words))?)?;
+    api.raw_set("set_repl", lua.create_function(|lua, words: MultiValue| set_repl(lua, &words))?)?;
     api.raw_set("breakpoint", lua.create_function(|_, _: MultiValue| Ok(false))?)?;
     api.raw_set("debug", lua.create_function(|_, _: MultiValue| Ok(()))?)?;
     Ok(())
@@ -521,13 +532,17 @@ fn log(words: &MultiValue) -> mlua::Result<()> {
     Ok(())
 }
 
-/// There are no replicas, so where effects go is nowhere in any case.
-fn set_repl(words: &MultiValue) -> mlua::Result<()> {
+/// There are no replicas; what is left is whether the journal gets the effects.
+fn set_repl(lua: &Lua, words: &MultiValue) -> mlua::Result<()> {
     if words.len() != 1 {
         return Err(raise("ERR redis.set_repl() requires two arguments."));
     }
     match words.front().and_then(number) {
-        Some(0.0 | 1.0 | 2.0 | 3.0) => Ok(()),
+        // Those with the bit of `REPL_AOF`, and those without.
+        Some(number @ (0.0 | 1.0 | 2.0 | 3.0)) => with_session(lua, |session| {
+            session.set_told(matches!(number, 1.0 | 3.0));
+            Ok(())
+        }),
         _ => Err(raise("ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")),
     }
 }

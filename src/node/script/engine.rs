@@ -222,6 +222,7 @@ impl Engine {
             self.listen()?;
         }
         running.end();
+        session.end();
         // What scripts leave behind goes a little at a time, rather than when there is twice as much as is needed.
         let runs = self.runs.fetch_add(1, Relaxed);
         if runs.is_multiple_of(RUNS_PER_STEP) {

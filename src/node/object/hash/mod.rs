@@ -278,12 +278,16 @@ impl Hash {
         }
     }
 
-    /// Takes out fields whose time has come, `most` of them; how many that were.
-    pub fn expire(&mut self, now: Millis, most: usize) -> usize {
+    /// Takes out fields whose time has come, `most` of them, and shows their names; how many that were.
+    pub fn expire(&mut self, now: Millis, most: usize, show: &mut dyn FnMut(&[u8])) -> usize {
         let Form::Expiring(expiring) = &mut self.0 else { return 0 };
         let Expiring { hash, deadlines } = &mut **expiring;
         let due = std::iter::from_fn(|| deadlines.pop_before(now)).take(most);
-        due.map(|field| hash.remove(&field)).count()
+        due.map(|field| {
+            show(&field);
+            hash.remove(&field)
+        })
+        .count()
     }
 
     fn make_large(&mut self) {

@@ -66,7 +66,7 @@ fn fields_expire_in_the_order_of_their_times() {
         for field in 0..10_u8 {
             hash.set(&[b'a' + field], b"v", limits);
         }
-        assert_eq!((hash.next_deadline(), hash.expire(Millis(i64::MAX), 9)), (None, 0));
+        assert_eq!((hash.next_deadline(), hash.expire(Millis(i64::MAX), 9, &mut |_| ())), (None, 0));
         for (field, at) in [(b"c", 30), (b"b", 20), (b"a", 20), (b"d", 40), (b"e", 50), (b"d", 10)] {
             hash.set_deadline(field, Millis(at));
         }
@@ -74,9 +74,9 @@ fn fields_expire_in_the_order_of_their_times() {
         assert_eq!((hash.next_deadline(), hash.deadline(b"d")), (Some(Millis(10)), Some(Millis(10))));
         assert!(hash.pack().is_none(), "its times are not in the pack");
         // At its time a field is still there.
-        assert_eq!(hash.expire(Millis(10), 9), 0);
-        assert_eq!((hash.expire(Millis(21), 2), hash.len()), (2, 8));
-        assert_eq!((hash.expire(Millis(21), 2), hash.len()), (1, 7));
+        assert_eq!(hash.expire(Millis(10), 9, &mut |_| ()), 0);
+        assert_eq!((hash.expire(Millis(21), 2, &mut |_| ()), hash.len()), (2, 8));
+        assert_eq!((hash.expire(Millis(21), 2, &mut |_| ()), hash.len()), (1, 7));
         assert!(hash.get(b"a").is_none() && hash.get(b"b").is_none() && hash.get(b"d").is_none());
         // A new value has no time, a changed one keeps it.
         hash.update(b"c", b"w", limits);

@@ -1,17 +1,45 @@
 //! What a journal gets of commands, from the door on.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
 use super::*;
 use crate::{
     node::{
-        aof::journal::Journal,
+        aof::{
+            journal::{Journal, Policy, Shared},
+            output::Target,
+        },
         caller::Caller,
         exec::{Stage, batch::Plan},
     },
     protocol::{Args, Output},
 };
 
+/// What a journal is written to.
+#[derive(Debug, Default)]
+struct Memory(Mutex<Vec<u8>>);
+
+impl Target for Memory {
+    fn append(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn cut(&self, _: u64) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A client of a node that keeps a journal.
 struct Client {
+    shared: Arc<Shared>,
+    file: Arc<Memory>,
     store: Store,
     node: NodeState,
     caller: Caller,
@@ -21,8 +49,17 @@ struct Client {
 impl Client {
     fn new() -> Self {
         let mut store = Store::new(16);
-        store.set_journal(Some(Journal::default()));
-        Self { store, node: NodeState::default(), caller: Caller::default(), now: Millis(1_000_000) }
+        let (shared, file) = (Arc::new(Shared::default()), Arc::new(Memory::default()));
+        shared.set_policy(Policy::Never);
+        store.set_journal(Some(Journal::open(Arc::clone(&shared), Arc::clone(&file) as _, 0)));
+        Self {
+            shared,
+            file,
+            store,
+            node: NodeState::default(),
+            caller: Caller::default(),
+            now: Millis(1_000_000),
+        }
     }
 
     /// Sends these lines as one pipeline and gives what the journal got, a line for each request.
@@ -33,9 +70,10 @@ impl Client {
         let mut plan = Plan::default();
         plan.make(requests.iter().copied());
         let mut output = Output::default();
-        let Self { store, node, caller, now } = self;
+        let Self { store, node, caller, now, .. } = self;
         Stage { store, caller, node, now: *now }.run(&mut plan, |index| requests[index], &mut output);
-        let text = String::from_utf8(self.store.journal.as_mut().unwrap().take()).unwrap();
+        assert_eq!(self.shared.after_batch(0, self.shared.appended()), None);
+        let text = String::from_utf8(std::mem::take(&mut *self.file.0.lock())).unwrap();
         let requests = text.split('*').filter(|request| !request.is_empty());
         let words = |request: &str| {
             let lines = request.split("\r\n").skip(1).filter(|line| !line.is_empty());

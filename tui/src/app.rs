@@ -311,6 +311,7 @@ async fn full_screen(place: &Place, arguments: &Arguments) -> Status {
             std::env::var(name).ok()
         }),
         embedded: place.embedded.is_some(),
+        mouse: !arguments.typed.no_mouse,
         asks_to_leave: !arguments.typed.yes,
         history: paths::history_file(),
     };

@@ -145,6 +145,9 @@ pub struct Typed {
     /// Only ASCII on the full screen
     #[arg(long)]
     ascii: bool,
+    /// Leave the mouse to the terminal on the full screen
+    #[arg(long)]
+    no_mouse: bool,
     /// The line editor instead of the full screen
     #[arg(long)]
     repl: bool,
@@ -254,6 +257,8 @@ pub struct TypedOptions {
     pub no_color: bool,
     /// `--ascii`.
     pub ascii: bool,
+    /// `--no-mouse`.
+    pub no_mouse: bool,
     /// `--repl`.
     pub repl: bool,
     /// `--dir`.
@@ -365,6 +370,7 @@ fn parse_with(
             plain: typed.plain,
             no_color: typed.no_color,
             ascii: typed.ascii,
+            no_mouse: typed.no_mouse,
             repl: typed.repl,
             dir: typed.dir,
             access: typed.access.access(),

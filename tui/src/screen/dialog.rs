@@ -20,6 +20,8 @@ pub enum Dialog {
     Paste(PastedLines),
     /// Leaving ends a cluster that holds keys.
     Leave(Leave),
+    /// Something that a page shows is changed.
+    Change(Change),
 }
 
 /// An answer that may not be there yet.
@@ -96,6 +98,8 @@ pub enum Field {
     Id,
     /// The address that is typed.
     Address,
+    /// The command that is edited.
+    Command,
     /// The button that gives up.
     Cancel,
     /// The button that does it.
@@ -290,6 +294,40 @@ pub struct PastedLines {
     pub lines: Vec<String>,
     /// [`Field::Cancel`] at first.
     pub field: Field,
+}
+
+/// A command that changes what a page shows. It stands there as it will run, and can be edited.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What the dialog is called.
+    pub title: String,
+    /// Labels and texts: what it is about; not escaped.
+    pub about: Vec<(String, String)>,
+    /// The command.
+    pub command: Input,
+    /// What the button says.
+    pub verb: &'static str,
+    /// What the keys act on: the button that gives up, at first, or the command where it has to be completed.
+    pub field: Field,
+}
+
+impl Change {
+    /// A command that is whole.
+    #[must_use]
+    pub fn new(title: &str, about: Vec<(String, String)>, command: String, verb: &'static str) -> Self {
+        let command = Input::new(command);
+        Self { title: title.to_owned(), about, command, verb, field: Field::Cancel }
+    }
+
+    /// The same, but the operator still has to type into it.
+    #[must_use]
+    pub fn to_edit(mut self) -> Self {
+        self.field = Field::Command;
+        self
+    }
+
+    /// The fields in the order of the tab key.
+    pub const FIELDS: [Field; 3] = [Field::Command, Field::Cancel, Field::Confirm];
 }
 
 /// The cluster lives in this process, and what it holds in its memory.

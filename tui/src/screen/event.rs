@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use ratatui::crossterm::event::KeyEvent;
-use redis_cluster::{cluster::member::Address, id::NodeId, time::Millis};
+use redis_cluster::{cluster::member::Address, id::NodeId, protocol::Value, time::Millis};
 
+use super::{pages::ask::Question, view::Zone};
 use crate::{
     format::Formatter,
     language::{ChangeOptions, Command, PlanRequest},
@@ -18,6 +19,8 @@ pub enum Event {
     Clock(Millis),
     /// A key went down.
     Key(KeyEvent),
+    /// The mouse did this, there.
+    Mouse(Mouse, Option<Zone>),
     /// Text came in one piece.
     Paste(String),
     /// Columns and rows.
@@ -60,10 +63,28 @@ pub enum Event {
         /// Their names.
         keys: Vec<Vec<u8>>,
     },
+    /// The answer to a question of a page.
+    Answered {
+        /// Of the [`Effect::Ask`].
+        serial: u64,
+        /// One reply for each command, or why there are none.
+        result: Result<Vec<Value>, String>,
+    },
     /// SIGINT: the same as its key.
     Interrupt,
     /// Something behind the screen failed; one line.
     Trouble(String),
+}
+
+/// What a mouse does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mouse {
+    /// Its left button went down.
+    Click,
+    /// Its wheel turned away from its user.
+    Up,
+    /// Its wheel turned towards its user.
+    Down,
 }
 
 /// How a command ended.
@@ -185,6 +206,15 @@ pub enum Effect {
         /// What their names begin with.
         prefix: Vec<u8>,
     },
+    /// Ask members for what a page shows; answered by [`Event::Answered`].
+    Ask {
+        /// Tells questions apart.
+        serial: u64,
+        /// Whom, and what.
+        question: Question,
+    },
+    /// Give a text to the terminal's clipboard.
+    Copy(String),
     /// Keep a line for the next session.
     Remember(String),
     /// Give the terminal to the shell until it continues this process.

@@ -26,15 +26,49 @@ pub enum Context {
     Search,
     /// The help is open.
     Help,
+    /// The palette is open: words are typed, and what they could mean is listed.
+    Palette,
+    /// Trends of a node.
+    Node,
+    /// A table about a node.
+    NodeTable,
+    /// Clients of a node.
+    Clients,
+    /// The configuration of a node.
+    Config,
+    /// A proxy.
+    Proxy,
+    /// Clients of a proxy.
+    ProxyClients,
+    /// A table.
+    Table,
+    /// A text.
+    Text,
 }
 
 impl Context {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Nav, Self::Line, Self::EmptyLine, Self::Filter, Self::Dialog, Self::Search, Self::Help];
+    pub const ALL: [Self; 16] = [
+        Self::Nav,
+        Self::Line,
+        Self::EmptyLine,
+        Self::Filter,
+        Self::Dialog,
+        Self::Search,
+        Self::Help,
+        Self::Palette,
+        Self::Node,
+        Self::NodeTable,
+        Self::Clients,
+        Self::Config,
+        Self::Proxy,
+        Self::ProxyClients,
+        Self::Table,
+        Self::Text,
+    ];
 
     /// The bit of this context and, for a narrower one, of the context it extends.
-    const fn bits(self) -> u8 {
+    const fn bits(self) -> u32 {
         match self {
             Self::Nav => NAV,
             Self::Line => LINE,
@@ -43,20 +77,43 @@ impl Context {
             Self::Dialog => DIALOG,
             Self::Search => SEARCH,
             Self::Help => HELP,
+            Self::Palette => PALETTE,
+            Self::Node => PAGE | TABS | NODE,
+            Self::NodeTable => PAGE | TABS | NODE | TABLE | OPENS,
+            Self::Clients => PAGE | TABS | NODE | TABLE | CLIENTS,
+            Self::Config => PAGE | TABS | NODE | TABLE | CONFIG,
+            Self::Proxy => PAGE | TABS,
+            Self::ProxyClients => PAGE | TABS | TABLE,
+            Self::Table => PAGE | TABLE | OPENS,
+            Self::Text => PAGE,
         }
     }
 }
 
-const NAV: u8 = 1;
-const LINE: u8 = 2;
-const EMPTY: u8 = 4;
-const FILTER: u8 = 8;
-const DIALOG: u8 = 16;
-const HELP: u8 = 32;
-const SEARCH: u8 = 64;
+const NAV: u32 = 1;
+const LINE: u32 = 1 << 1;
+const EMPTY: u32 = 1 << 2;
+const FILTER: u32 = 1 << 3;
+const DIALOG: u32 = 1 << 4;
+const HELP: u32 = 1 << 5;
+const SEARCH: u32 = 1 << 6;
+const PALETTE: u32 = 1 << 7;
+/// Any page.
+const PAGE: u32 = 1 << 8;
+/// A page with tabs.
+const TABS: u32 = 1 << 9;
+/// A page with a table.
+const TABLE: u32 = 1 << 10;
+/// Rows open.
+const OPENS: u32 = 1 << 11;
+const NODE: u32 = 1 << 12;
+const CLIENTS: u32 = 1 << 13;
+const CONFIG: u32 = 1 << 14;
+/// Keys act on what is shown.
+const KEYS: u32 = NAV | PAGE;
 /// Where text is typed.
-const TEXT: u8 = LINE | FILTER | DIALOG | SEARCH;
-const ANY: u8 = NAV | LINE | FILTER | DIALOG | SEARCH | HELP;
+const TEXT: u32 = LINE | FILTER | DIALOG | SEARCH | PALETTE;
+const ANY: u32 = KEYS | LINE | FILTER | DIALOG | SEARCH | HELP | PALETTE;
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +150,24 @@ pub enum Action {
     Help,
     /// Type a command.
     Type,
-    /// Type a command of the console itself.
-    TypeConsole,
+    /// Open the palette.
+    Palette,
+    /// Show page number n.
+    Show(u8),
+    /// Open what is selected.
+    Open,
+    /// To the neighbour of what is shown, or the one before.
+    Neighbour(bool),
+    /// The focused panel takes the screen, or gives it back.
+    Zoom,
+    /// Give what is selected to the terminal's clipboard.
+    Copy,
+    /// Ask again now.
+    Refresh,
+    /// The dialog that takes what is selected away.
+    Delete,
+    /// The dialog that gives it another value.
+    Change,
     /// The dialog that adds a node.
     Add,
     /// The dialog that removes the selected node.
@@ -132,6 +205,8 @@ pub enum Group {
     Find,
     /// What changes the cluster.
     Change,
+    /// Pages.
+    Pages,
     /// The command line.
     Line,
     /// The screen as a whole.
@@ -140,7 +215,7 @@ pub enum Group {
 
 impl Group {
     /// In the order of the help.
-    pub const ALL: [Self; 5] = [Self::Move, Self::Find, Self::Change, Self::Line, Self::Screen];
+    pub const ALL: [Self; 6] = [Self::Move, Self::Find, Self::Change, Self::Pages, Self::Screen, Self::Line];
 
     /// Its heading.
     #[must_use]
@@ -149,6 +224,7 @@ impl Group {
             Self::Move => "MOVE",
             Self::Find => "FIND",
             Self::Change => "CHANGE",
+            Self::Pages => "PAGES",
             Self::Line => "COMMAND LINE",
             Self::Screen => "SCREEN",
         }
@@ -214,7 +290,7 @@ impl Key {
 /// One line of the table.
 #[derive(Debug)]
 pub struct Binding {
-    contexts: u8,
+    contexts: u32,
     /// Any of these.
     pub keys: &'static [Key],
     /// What they do.
@@ -246,7 +322,7 @@ const fn edit(keys: &'static [Key], request: InputRequest, help: &'static str) -
 }
 
 const fn bind(
-    contexts: u8,
+    contexts: u32,
     keys: &'static [Key],
     action: Action,
     group: Group,
@@ -270,7 +346,7 @@ pub static BINDINGS: &[Binding] = &[
         "history",
     ),
     bind(LINE, &[key(KeyCode::Down), control('n')], Action::HistoryForward, Group::Line, "later line", ""),
-    bind(NAV | LINE, &[control('r')], Action::Search, Group::Line, "search the history", ""),
+    bind(KEYS | LINE, &[control('r')], Action::Search, Group::Line, "search the history", ""),
     bind(
         SEARCH,
         &[key(KeyCode::Enter), control('j')],
@@ -296,40 +372,63 @@ pub static BINDINGS: &[Binding] = &[
         "find a later one",
         "later",
     ),
-    bind(NAV, &[letter('i'), letter('>')], Action::Type, Group::Line, "type a command", "command"),
-    bind(NAV, &[letter(':')], Action::TypeConsole, Group::Line, "console command", ""),
-    bind(NAV, &[letter('j'), key(KeyCode::Down)], Action::Down, Group::Move, "row down", ""),
-    bind(NAV, &[letter('k'), key(KeyCode::Up)], Action::Up, Group::Move, "row up", ""),
-    bind(NAV, &[letter('g'), key(KeyCode::Home)], Action::Top, Group::Move, "first row", ""),
-    bind(NAV, &[letter('G'), key(KeyCode::End)], Action::Bottom, Group::Move, "last row", ""),
-    bind(NAV, &[control('d')], Action::HalfDown, Group::Move, "half a page down", ""),
-    bind(NAV, &[control('u')], Action::HalfUp, Group::Move, "half a page up", ""),
-    bind(NAV | LINE | HELP, &[key(KeyCode::PageDown)], Action::PageDown, Group::Move, "page down", ""),
-    bind(NAV | LINE | HELP, &[key(KeyCode::PageUp)], Action::PageUp, Group::Move, "page up", ""),
+    bind(KEYS, &[letter('i'), letter('>')], Action::Type, Group::Line, "type a command", "command"),
+    bind(KEYS, &[letter('j'), key(KeyCode::Down)], Action::Down, Group::Move, "row down", ""),
+    bind(KEYS, &[letter('k'), key(KeyCode::Up)], Action::Up, Group::Move, "row up", ""),
+    bind(KEYS, &[letter('g'), key(KeyCode::Home)], Action::Top, Group::Move, "first row", ""),
+    bind(KEYS, &[letter('G'), key(KeyCode::End)], Action::Bottom, Group::Move, "last row", ""),
+    bind(KEYS, &[control('d')], Action::HalfDown, Group::Move, "half a page down", ""),
+    bind(KEYS, &[control('u')], Action::HalfUp, Group::Move, "half a page up", ""),
+    bind(KEYS | LINE | HELP, &[key(KeyCode::PageDown)], Action::PageDown, Group::Move, "page down", ""),
+    bind(KEYS | LINE | HELP, &[key(KeyCode::PageUp)], Action::PageUp, Group::Move, "page up", ""),
     bind(HELP, &[letter('j'), key(KeyCode::Down)], Action::Down, Group::Move, "line down", "down"),
     bind(HELP, &[letter('k'), key(KeyCode::Up)], Action::Up, Group::Move, "line up", "up"),
-    bind(NAV | DIALOG, &[key(KeyCode::Tab)], Action::Next, Group::Move, "next panel or field", "next"),
-    bind(NAV | DIALOG, &[key(KeyCode::BackTab)], Action::Previous, Group::Move, "panel or field before", ""),
+    bind(NAV | OPENS, &[key(KeyCode::Enter)], Action::Open, Group::Move, "open what is selected", "open"),
+    bind(
+        NAV | TABS | DIALOG,
+        &[key(KeyCode::Tab)],
+        Action::Next,
+        Group::Move,
+        "next panel, tab, field",
+        "next",
+    ),
+    bind(NAV | TABS | DIALOG, &[key(KeyCode::BackTab)], Action::Previous, Group::Move, "the one before", ""),
+    bind(NODE, &[letter(']')], Action::Neighbour(true), Group::Move, "next node", "next node"),
+    bind(NODE, &[letter('[')], Action::Neighbour(false), Group::Move, "node before", ""),
+    bind(PALETTE, &[key(KeyCode::Down), key(KeyCode::Tab)], Action::Down, Group::Move, "next choice", "next"),
+    bind(PALETTE, &[key(KeyCode::Up), key(KeyCode::BackTab)], Action::Up, Group::Move, "choice before", ""),
+    bind(PALETTE, &[key(KeyCode::Enter), control('j')], Action::Enter, Group::Pages, "do it", "do it"),
     bind(DIALOG, &[key(KeyCode::Enter)], Action::Enter, Group::Change, "press the button", "press"),
-    bind(NAV | EMPTY, &[letter('/')], Action::Filter, Group::Find, "filter nodes", "filter"),
+    bind(NAV | TABLE | EMPTY, &[letter('/')], Action::Filter, Group::Find, "filter rows", "filter"),
     bind(FILTER, &[key(KeyCode::Enter), control('j')], Action::Enter, Group::Find, "keep the filter", "keep"),
-    bind(NAV, &[letter('s')], Action::Sort, Group::Find, "sort by the next column", "sort"),
-    bind(NAV, &[letter('S')], Action::SortReverse, Group::Find, "turn the order round", ""),
+    bind(NAV | TABLE, &[letter('s')], Action::Sort, Group::Find, "sort by the next column", "sort"),
+    bind(NAV | TABLE, &[letter('S')], Action::SortReverse, Group::Find, "turn the order round", ""),
     bind(NAV, &[letter('A')], Action::Add, Group::Change, "add a node (asks)", "add"),
     bind(NAV, &[letter('D')], Action::Remove, Group::Change, "remove the node (asks)", "remove"),
-    bind(NAV, &[letter(' ')], Action::Freeze, Group::Screen, "hold still, go on", "freeze"),
+    bind(CLIENTS, &[letter('D')], Action::Delete, Group::Change, "close the connection (asks)", "close"),
+    bind(CONFIG, &[letter('E')], Action::Change, Group::Change, "change the value (asks)", "change"),
+    bind(KEYS, &[letter('1')], Action::Show(1), Group::Pages, "overview", ""),
+    bind(KEYS, &[letter('2')], Action::Show(2), Group::Pages, "the selected node", ""),
+    bind(KEYS, &[letter('5')], Action::Show(5), Group::Pages, "events", ""),
+    bind(KEYS, &[letter('6')], Action::Show(6), Group::Pages, "slow log of all nodes", ""),
+    bind(KEYS, &[letter('9')], Action::Show(9), Group::Pages, "what was typed", ""),
+    bind(KEYS, &[letter(':')], Action::Palette, Group::Pages, "go to, do, or :word", "go to"),
+    bind(NAV, &[letter('z')], Action::Zoom, Group::Screen, "panel large, and back", "zoom"),
+    bind(KEYS, &[letter('y')], Action::Copy, Group::Screen, "copy the row (OSC 52)", ""),
+    bind(PAGE, &[letter('r')], Action::Refresh, Group::Screen, "ask again now", ""),
+    bind(KEYS, &[letter(' ')], Action::Freeze, Group::Screen, "hold still, go on", "freeze"),
     bind(LINE, &[key(KeyCode::Esc)], Action::Back, Group::Line, "keys act on the tables", "keys"),
     bind(
-        NAV | FILTER | DIALOG | SEARCH | HELP,
+        KEYS | FILTER | DIALOG | SEARCH | HELP | PALETTE,
         &[key(KeyCode::Esc)],
         Action::Back,
         Group::Screen,
         "back",
         "back",
     ),
-    bind(NAV | EMPTY, &[letter('?')], Action::Help, Group::Screen, "this help", "help"),
+    bind(KEYS | EMPTY, &[letter('?')], Action::Help, Group::Screen, "this help", "help"),
     bind(HELP, &[letter('?')], Action::Back, Group::Screen, "close the help", ""),
-    bind(NAV | HELP, &[letter('q')], Action::Quit, Group::Screen, "back; at the top: quit", "quit"),
+    bind(KEYS | HELP, &[letter('q')], Action::Quit, Group::Screen, "back; at the top: quit", "quit"),
     bind(EMPTY, &[control('d')], Action::Quit, Group::Screen, "quit (on an empty line)", "quit"),
     edit(&[key(KeyCode::Left), control('b')], InputRequest::GoToPrevChar, "character left"),
     edit(&[key(KeyCode::Right), control('f')], InputRequest::GoToNextChar, "character right"),
@@ -452,7 +551,7 @@ mod tests {
                 assert_eq!(action(context, press(KeyCode::Char(character), KeyModifiers::NONE)), None);
             }
         }
-        for (context, allowed) in [(Context::EmptyLine, "/?"), (Context::Nav, "jkgGsS/?:>iADq ")] {
+        for (context, allowed) in [(Context::EmptyLine, "/?"), (Context::Nav, "jkgGsS/?:>iADqyz12569 ")] {
             for character in ' '..='~' {
                 let bound = action(context, press(KeyCode::Char(character), KeyModifiers::NONE)).is_some();
                 assert_eq!(bound, allowed.contains(character), "{context:?} {character:?}");

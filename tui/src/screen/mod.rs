@@ -12,6 +12,8 @@ mod history;
 pub mod keymap;
 pub mod model;
 pub mod nodes;
+pub mod pages;
+pub mod palette;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -11,11 +11,13 @@ use tui_input::Input;
 use super::{
     dialog::Dialog,
     nodes::NodeTable,
+    pages::{Pages, transcript::Transcript},
+    palette::Palette,
     settings::{Place, Queued, Settings},
     text,
     theme::{Charset, Theme},
 };
-use crate::session::view::{ClusterView, Health};
+use crate::session::view::{ClusterView, Health, PlanView};
 
 /// Data this old is no longer called live: nodes are asked every second, and told of every half.
 pub const STALE_AFTER_MS: i64 = 2_000;
@@ -29,6 +31,8 @@ const SAMPLE_EVERY_MS: i64 = 700;
 pub const STALE_UNFOCUSED_AFTER_MS: i64 = 9_000;
 /// How long the figures need to come often again.
 const REFOCUS_MS: i64 = 3_000;
+/// How long the end of a plan is shown, milliseconds.
+const ENDED_SHOWN_MS: i64 = 600_000;
 /// Lines of a result that are kept for scrolling.
 pub const RESULT_LINES_MAX: usize = 10_000;
 /// Bytes of a result that are kept for scrolling.
@@ -69,10 +73,22 @@ pub struct Model {
     pub focus: Focus,
     /// Which panel the moving keys act on.
     pub panel: Panel,
+    /// The focused panel has the screen for itself.
+    pub zoomed: bool,
+    /// Pages that are open over the overview.
+    pub pages: Pages,
+    /// The open palette.
+    pub palette: Option<Palette>,
+    /// What was typed and what came back.
+    pub transcript: Transcript,
+    /// Nothing may be changed from here.
+    pub read_only: bool,
     /// Rows scrolled away at the newest end of the events.
     pub events_back: usize,
-    /// Rows scrolled away at the top of the proxies.
-    pub proxies_top: usize,
+    /// The selected row of the proxies.
+    pub proxies_at: usize,
+    /// The selected row of the plans.
+    pub plans_at: usize,
     /// What is being typed.
     pub line: CommandLine,
     /// What the last command said.
@@ -115,6 +131,8 @@ pub enum Focus {
 pub enum Panel {
     /// Nodes.
     Nodes,
+    /// Plans and moves.
+    Moves,
     /// Proxies.
     Proxies,
     /// Events.
@@ -125,7 +143,7 @@ pub enum Panel {
 
 impl Panel {
     /// In the order of the tab key.
-    pub const ALL: [Self; 4] = [Self::Nodes, Self::Proxies, Self::Events, Self::Result];
+    pub const ALL: [Self; 5] = [Self::Nodes, Self::Moves, Self::Proxies, Self::Events, Self::Result];
 
     /// The next one, or the one before.
     #[must_use]
@@ -338,8 +356,14 @@ impl Model {
             nodes: NodeTable::default(),
             focus: Focus::Line,
             panel: Panel::Nodes,
+            zoomed: false,
+            pages: Pages::default(),
+            palette: None,
+            transcript: Transcript::default(),
+            read_only: false,
             events_back: 0,
-            proxies_top: 0,
+            proxies_at: 0,
+            plans_at: 0,
             line: CommandLine::default(),
             result: ResultArea::default(),
             database: 0,
@@ -427,6 +451,28 @@ impl Model {
                 Some(if failed || age >= stale_after { second } else { stale_after - age })
             })
             .min()
+    }
+
+    /// Milliseconds until the page on top has a question; `None`: it has none, or waits for an answer.
+    #[must_use]
+    pub fn ask_in_ms(&self) -> Option<i64> {
+        let asks = self.frozen_at.is_none();
+        asks.then(|| self.pages.due_in(&self.shown, self.now)).flatten()
+    }
+
+    /// Plans worth showing: those under way, then those that ended a short time ago, newest first.
+    #[must_use]
+    pub fn plans_shown(&self) -> Vec<&PlanView> {
+        let now = self.as_of();
+        let (mut open, mut ended): (Vec<_>, Vec<_>) = self
+            .shown
+            .plans
+            .iter()
+            .filter(|plan| !plan.state.is_final() || now.0 - plan.changed_at.0 < ENDED_SHOWN_MS)
+            .partition(|plan| !plan.state.is_final());
+        ended.sort_by_key(|plan| std::cmp::Reverse(plan.changed_at));
+        open.extend(ended.into_iter().take(2));
+        open
     }
 
     /// Slots that some move has not handed over yet, of how many it moves.

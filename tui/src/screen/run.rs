@@ -7,7 +7,7 @@
 use std::{collections::HashMap, future, io, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use ratatui::crossterm::event::{Event as Input, EventStream};
+use ratatui::crossterm::event::{Event as Input, EventStream, MouseButton, MouseEventKind};
 use redis_cluster::time::Millis;
 use rustix::process::{Signal, kill_current_process_group};
 use tokio::{
@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     answer,
-    event::{Effect, Effects, Event},
+    event::{Effect, Effects, Event, Mouse},
     hangup::Watchdog,
     history::History,
     keymap,
@@ -46,6 +46,8 @@ pub struct Options {
     pub theme: Theme,
     /// The cluster runs in this process.
     pub embedded: bool,
+    /// The mouse selects, opens and scrolls; else it is the terminal's.
+    pub mouse: bool,
     /// Leaving an embedded cluster that holds keys is asked about.
     pub asks_to_leave: bool,
     /// Lines of earlier sessions, shared with the line editor; `None`: they are not kept.
@@ -59,13 +61,14 @@ pub struct Options {
 pub async fn run(session: Session, options: Options) -> io::Result<Status> {
     keymap::check(keymap::BINDINGS).map_err(io::Error::other)?;
     let mut signals = Signals::new()?;
-    let screen = Screen::enter()?;
+    let screen = Screen::enter(options.mouse)?;
     let hung_up = Arc::new(Notify::new());
     let _watchdog = Watchdog::start(Arc::clone(&hung_up))?;
     let history = History::open(options.history);
     let mut model = Model::new(screen.size()?, options.theme, Millis::now());
     model.embedded = options.embedded;
     model.asks_to_leave = options.embedded && options.asks_to_leave;
+    model.read_only = session.options().read_only;
     model.database = session.database();
     model.line.history = history.lines();
     let (answers, incoming) = mpsc::channel(ANSWERS_WAITING);
@@ -185,7 +188,10 @@ impl Face {
                     Input::Resize(columns, rows) => Some(Event::Resize(columns, rows)),
                     Input::FocusGained => Some(Event::Focus(true)),
                     Input::FocusLost => Some(Event::Focus(false)),
-                    Input::Mouse(_) => continue,
+                    Input::Mouse(mouse) => match clicked(mouse.kind) {
+                        Some(kind) => Some(Event::Mouse(kind, self.screen.zone_at(mouse.column, mouse.row))),
+                        None => continue,
+                    },
                 },
                 Some(answer) = sources.incoming.recv() => Some(answer),
                 changed = sources.view.changed(), if followed => {
@@ -214,6 +220,13 @@ impl Face {
 
     /// When to wake up without an event; `None`: never.
     fn timer(&self, next_frame: Instant) -> Option<Instant> {
+        let question =
+            self.model.ask_in_ms().map(|ms| Instant::now() + Duration::from_millis(ms.unsigned_abs() + 1));
+        self.paint_at(next_frame).into_iter().chain(question).min()
+    }
+
+    /// When what is shown changes by itself.
+    fn paint_at(&self, next_frame: Instant) -> Option<Instant> {
         if self.model.dirty {
             return Some(next_frame);
         }
@@ -259,6 +272,15 @@ impl Face {
                         let _ = answers.send(Event::Keys { line, keys }).await;
                     });
                 }
+                Effect::Ask { serial, question } => {
+                    let (session, answers) = (self.session.clone(), self.answers.clone());
+                    tokio::spawn(async move {
+                        let result = session.ask(&question.target, &question.commands).await;
+                        // Without a screen nobody waits for it.
+                        let _ = answers.send(Event::Answered { serial, result }).await;
+                    });
+                }
+                Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Follow { seldom } => {
                     self.session.set_figures_interval(if seldom { FIGURES_SELDOM } else { FIGURES_OFTEN });
                 }
@@ -296,6 +318,16 @@ impl Face {
         let (columns, rows) = self.screen.size()?;
         update(&mut self.model, Event::Resize(columns, rows));
         Ok(())
+    }
+}
+
+/// What of a mouse means something here.
+fn clicked(kind: MouseEventKind) -> Option<Mouse> {
+    match kind {
+        MouseEventKind::Down(MouseButton::Left) => Some(Mouse::Click),
+        MouseEventKind::ScrollUp => Some(Mouse::Up),
+        MouseEventKind::ScrollDown => Some(Mouse::Down),
+        _ => None,
     }
 }
 

@@ -27,11 +27,17 @@ use ratatui::{
     layout::Rect,
 };
 
-use super::{model::Model, view};
-use crate::keyboard;
+use super::{
+    model::Model,
+    view::{self, Hits, Zone},
+};
+use crate::{format::json::base64, keyboard};
 
 /// The screen has the terminal: what a panic has to know, whichever thread it happens on.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
+/// Buttons and wheel, in the form without limits to the size; not every movement: nobody needs to be woken up for those.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
 static HOOK: Once = Once::new();
 
 /// Bytes of a frame, kept together so that a frame is one write.
@@ -60,6 +66,9 @@ impl Write for FrameBytes {
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<FrameBytes>>,
     bytes: FrameBytes,
+    /// The mouse is ours; else the terminal selects text with it.
+    mouse: bool,
+    hits: Hits,
 }
 
 impl Screen {
@@ -67,13 +76,13 @@ impl Screen {
     ///
     /// # Errors
     /// Standard output is no terminal, or it cannot be written to.
-    pub(super) fn enter() -> io::Result<Self> {
+    pub(super) fn enter(mouse: bool) -> io::Result<Self> {
         // Whether colours are used is decided by our theme; crossterm's own way loses bold and reverse with NO_COLOR.
         force_color_output(true);
         HOOK.call_once(install_hook);
         let bytes = FrameBytes::default();
         let terminal = Terminal::new(CrosstermBackend::new(bytes.clone()))?;
-        let mut screen = Self { terminal, bytes };
+        let mut screen = Self { terminal, bytes, mouse, hits: Hits::default() };
         screen.resume()?;
         Ok(screen)
     }
@@ -89,6 +98,9 @@ impl Screen {
         enable_raw_mode()?;
         let mut out = Vec::new();
         out.queue(EnterAlternateScreen)?.queue(EnableBracketedPaste)?.queue(EnableFocusChange)?;
+        if self.mouse {
+            out.extend_from_slice(MOUSE_ON);
+        }
         write_out(&out)?;
         self.redraw()
     }
@@ -108,6 +120,14 @@ impl Screen {
         self.terminal.resize(Rect::new(0, 0, size.width, size.height))
     }
 
+    /// Gives a text to the terminal's clipboard (OSC 52); terminals that do not allow it ignore it.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        write_out(format!("\x1b]52;c;{}\x07", base64(text.as_bytes())).as_bytes())
+    }
+
     /// Columns and rows.
     ///
     /// # Errors
@@ -117,6 +137,11 @@ impl Screen {
         Ok((size.width, size.height))
     }
 
+    /// What the last frame has at a place.
+    pub(super) fn zone_at(&self, column: u16, row: u16) -> Option<Zone> {
+        self.hits.at(column, row)
+    }
+
     /// Draws the model: what changed, as one write.
     ///
     /// # Errors
@@ -124,7 +149,8 @@ impl Screen {
     pub(super) fn paint(&mut self, model: &Model) -> io::Result<()> {
         let mut bytes = self.bytes.clone();
         bytes.queue(BeginSynchronizedUpdate)?;
-        self.terminal.draw(|frame| view::draw(model, frame))?;
+        let hits = &mut self.hits;
+        self.terminal.draw(|frame| *hits = view::draw(model, frame))?;
         bytes.queue(EndSynchronizedUpdate)?;
         write_out(&self.bytes.take())
     }
@@ -149,7 +175,7 @@ pub(super) fn restore() {
     }
     // First: what is typed as soon as the shell's screen is there again is for the shell.
     keyboard::pause();
-    let mut out = Vec::new();
+    let mut out = MOUSE_OFF.to_vec();
     let queued = (|| -> io::Result<()> {
         out.queue(EndSynchronizedUpdate)?
             .queue(DisableFocusChange)?
@@ -207,7 +233,7 @@ mod tests {
     fn child() {
         let Ok(wanted) = std::env::var(WANTED) else { return };
         redis_cluster::server::abort_on_panic();
-        let _screen = Screen::enter().unwrap();
+        let _screen = Screen::enter(true).unwrap();
         if wanted == "drawing" {
             panic!("boom while drawing");
         }
@@ -246,7 +272,7 @@ mod tests {
         let back = written.find("\x1b[?1049l").expect("the terminal was given back");
         let spoke = written.find(words).expect("the panic is told");
         assert!(back < spoke, "{written:?}");
-        for mode in ["1049", "2004", "1004"] {
+        for mode in ["1049", "2004", "1004", "1000", "1006"] {
             assert_eq!(written.matches(&format!("\x1b[?{mode}h")).count(), 1, "{mode}: {written:?}");
             assert_eq!(written.matches(&format!("\x1b[?{mode}l")).count(), 1, "{mode}: {written:?}");
         }

@@ -206,6 +206,29 @@ pub fn age(ms: i64) -> String {
     }
 }
 
+/// `14:02:11Z`: the time of day in UTC, which is the same for everybody who looks at the cluster.
+#[must_use]
+pub fn clock(at: redis_cluster::time::Millis) -> String {
+    let second = at.seconds().rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// A row of a chart of several: as [`sparkline`], but nothing is blank where another row is `below`.
+#[must_use]
+pub fn bars(samples: &[u64], columns: usize, highest: u64, below: bool, charset: Charset) -> String {
+    let bars = charset.glyphs().bars;
+    let samples = &samples[samples.len().saturating_sub(columns)..];
+    let mut line = " ".repeat(columns - samples.len());
+    for &sample in samples {
+        let step = (sample as u128 * bars.len() as u128).div_ceil(u128::from(highest.max(1))) as usize;
+        match step {
+            0 if below => line.push(' '),
+            step => line.push_str(bars[step.saturating_sub(1).min(bars.len() - 1)]),
+        }
+    }
+    line
+}
+
 /// The last samples as a row of bars, `columns` wide, highest bar = `highest`; missing ones are blank on the left.
 #[must_use]
 pub fn sparkline(samples: &[u64], columns: usize, highest: u64, charset: Charset) -> String {

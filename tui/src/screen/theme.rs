@@ -57,6 +57,8 @@ pub struct Glyphs {
     pub gauge_ends: [&'static str; 2],
     /// More text follows.
     pub more: &'static str,
+    /// From what holds to what is held.
+    pub inside: &'static str,
 }
 
 const UNICODE: Glyphs = Glyphs {
@@ -78,6 +80,7 @@ const UNICODE: Glyphs = Glyphs {
     full: "█",
     gauge_ends: ["▕", "▏"],
     more: "…",
+    inside: "›",
 };
 
 const ASCII: Glyphs = Glyphs {
@@ -99,6 +102,7 @@ const ASCII: Glyphs = Glyphs {
     full: "#",
     gauge_ends: ["[", "]"],
     more: "...",
+    inside: ">",
 };
 
 const ASCII_BORDER: border::Set<'static> = border::Set {

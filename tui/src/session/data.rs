@@ -287,6 +287,18 @@ pub(super) async fn keys_like(
     found.into_iter().take(KEYS_MAX).collect()
 }
 
+/// A connection to a proxy for a few questions; why there is none is for the operator.
+pub(super) async fn connection(
+    address: &str,
+    options: &Options,
+    database: u32,
+) -> Result<Connection, String> {
+    connect(address, options, database).await.map_err(|error| match error {
+        ConnectError::Away(error) => error,
+        ConnectError::Answered { asked, error } => format!("answers {asked} with: {error}"),
+    })
+}
+
 async fn connect(address: &str, options: &Options, database: u32) -> Result<Connection, ConnectError> {
     let address = reachable_address(address);
     let connected = Connection::connect(&address, options.connect_timeout).await;

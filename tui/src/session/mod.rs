@@ -5,6 +5,7 @@
 //! Nothing here draws, prints, or ends the program: a cluster that is away is a view that says so.
 
 mod alive;
+mod ask;
 mod data;
 mod directive;
 mod driving;
@@ -42,6 +43,7 @@ use redis_cluster::{
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use ask::Target;
 pub(crate) use figures::INTERVAL as FIGURES_INTERVAL;
 pub use outcome::{Body, Outcome, Status, Table};
 pub use pipeline::Pipeline;
@@ -133,6 +135,7 @@ struct Inner {
     figures: Once,
     figures_interval: watch::Sender<Duration>,
     data: Mutex<data::Link>,
+    idle: ask::Idle,
     database: Arc<AtomicU32>,
     starter: Option<Arc<dyn StartsNodes>>,
     ended: CancellationToken,
@@ -181,6 +184,7 @@ impl Session {
                 figures: Once::new(),
                 figures_interval: watch::Sender::new(figures::INTERVAL),
                 data,
+                idle: ask::Idle::default(),
                 database,
                 starter,
                 ended: ended.clone(),

@@ -19,6 +19,7 @@ mod repl;
 mod screen;
 mod screen_cluster;
 mod screen_ends;
+mod screen_pages;
 mod script;
 mod support;
 mod surroundings;

@@ -9,7 +9,7 @@ use crate::{
     support::{PATIENCE, run, stage},
 };
 
-fn screen_of(etcd: &Server, home: &tempfile::TempDir, columns: u16, rows: u16) -> Pty {
+pub(crate) fn screen_of(etcd: &Server, home: &tempfile::TempDir, columns: u16, rows: u16) -> Pty {
     let mut command = CommandBuilder::new(cluster_fixture::binary("redis_console"));
     command.arg(etcd.url());
     surroundings(&mut command, home);

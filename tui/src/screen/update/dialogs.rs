@@ -8,7 +8,7 @@ use super::{line, navigation::type_into, note};
 use crate::{
     language::{ChangeOptions, Operator, PlanRequest},
     screen::{
-        dialog::{self, AddNode, Answer, Dialog, Field, Leave, PastedLines, Readiness, RemoveNode},
+        dialog::{self, AddNode, Answer, Change, Dialog, Field, Leave, PastedLines, Readiness, RemoveNode},
         event::{Effect, Effects, Plan, Probe},
         keymap::Action,
         model::{Model, Tone},
@@ -109,7 +109,7 @@ pub(super) fn previewed(model: &mut Model, serial: u64, result: Result<Plan, Str
     match &mut model.dialog {
         Some(Dialog::Add(add)) => add.preview.take(serial, result),
         Some(Dialog::Remove(remove)) => remove.preview.take(serial, result),
-        Some(Dialog::Paste(_) | Dialog::Leave(_)) | None => return,
+        Some(Dialog::Paste(_) | Dialog::Leave(_) | Dialog::Change(_)) | None => return,
     }
     model.dirty = true;
 }
@@ -124,7 +124,7 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
             match add.field {
                 Field::Id => drop(type_into(&mut add.id, action, key)),
                 Field::Address => drop(type_into(&mut add.address, action, key)),
-                Field::Cancel | Field::Confirm => {}
+                Field::Command | Field::Cancel | Field::Confirm => {}
             }
             add.field
         }
@@ -143,6 +143,13 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
             step(&mut leave.field, &Leave::FIELDS, action);
             leave.field
         }
+        Some(Dialog::Change(change)) => {
+            step(&mut change.field, &Change::FIELDS, action);
+            if change.field == Field::Command {
+                type_into(&mut change.command, action, key);
+            }
+            change.field
+        }
         None => return,
     };
     if action == Some(Action::Enter) {
@@ -151,11 +158,33 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
     refresh(model, effects);
 }
 
+/// Runs a line of the language as if it had been typed.
+pub(super) fn run_line(model: &mut Model, line: String, effects: &mut Effects) {
+    model.queue.push_back(line.into());
+    line::run_next(model, effects);
+}
+
 fn step(field: &mut Field, fields: &[Field], action: Option<Action>) {
     match action {
         Some(Action::Next) => *field = dialog::neighbour(fields, *field, true),
         Some(Action::Previous) => *field = dialog::neighbour(fields, *field, false),
         _ => {}
+    }
+}
+
+/// A click on a field goes there; on a button it presses it.
+pub(super) fn click(model: &mut Model, field: Field, effects: &mut Effects) {
+    let at = match &mut model.dialog {
+        Some(Dialog::Add(add)) => &mut add.field,
+        Some(Dialog::Remove(remove)) => &mut remove.field,
+        Some(Dialog::Paste(paste)) => &mut paste.field,
+        Some(Dialog::Leave(leave)) => &mut leave.field,
+        Some(Dialog::Change(change)) => &mut change.field,
+        None => return,
+    };
+    *at = field;
+    if matches!(field, Field::Cancel | Field::Confirm) {
+        enter(model, field, effects);
     }
 }
 
@@ -194,6 +223,16 @@ fn enter(model: &mut Model, field: Field, effects: &mut Effects) {
             return line::run_next(model, effects);
         }
         Some(Dialog::Leave(leave)) => return effects.push(Effect::Quit(leave.status)),
+        // From the command Enter goes on; only the button runs it.
+        Some(Dialog::Change(change)) if field == Field::Command => {
+            change.field = Field::Confirm;
+            return;
+        }
+        Some(Dialog::Change(change)) => {
+            let line = change.command.value().to_owned();
+            model.dialog = None;
+            return run_line(model, line, effects);
+        }
         None => return,
     };
     if let Some(command) = command {

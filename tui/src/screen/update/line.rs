@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::KeyEvent;
 use tui_input::Input;
 
-use super::{dialogs, language, navigation, note, search};
+use super::{dialogs, language, navigation, note, pages, search};
 use crate::{
     assist,
     language::{Command, Line, Operator, lines},
@@ -12,6 +12,7 @@ use crate::{
         event::{Effect, Effects, Finished},
         keymap::Action,
         model::{CommandLine, Completion, Focus, Model, Panel, ResultArea, Running, Tone},
+        pages::transcript::Entry,
         settings::Queued,
         text,
     },
@@ -126,6 +127,8 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
             },
             // An id is typed, not pasted: it is there to make one look.
             Dialog::Remove(_) | Dialog::Paste(_) | Dialog::Leave(_) => None,
+            Dialog::Change(change) if change.field == Field::Command => Some(&mut change.command),
+            Dialog::Change(_) => None,
         },
         None if model.help.is_some() => None,
         None if model.focus == Focus::Filter => Some(&mut model.nodes.filter),
@@ -257,7 +260,15 @@ pub(super) fn progress(model: &mut Model, progress: &Finished) {
 
 pub(super) fn finished(model: &mut Model, finished: &Finished, effects: &mut Effects) {
     let Some(running) = model.running.take_if(|running| running.run == finished.run) else { return };
-    show(model, finished, running.line);
+    show(model, finished, running.line.clone());
+    model.transcript.push(Entry {
+        at: model.now,
+        line: running.line,
+        reply: finished.text.clone(),
+        tone: model.result.tone,
+        took_us: finished.took_us,
+        via: finished.via.clone(),
+    });
     if let (Some(place), false) = (&running.source, finished.ok) {
         model.result.meta = format!("{place}  {}", model.result.meta);
     }
@@ -268,6 +279,8 @@ pub(super) fn finished(model: &mut Model, finished: &Finished, effects: &mut Eff
         language::failed(model);
     }
     run_next(model, effects);
+    // What it changed may be on the page.
+    pages::refresh(model, effects);
 }
 
 fn show(model: &mut Model, finished: &Finished, line: String) {

@@ -4,7 +4,12 @@ mod data;
 mod dialogs;
 mod language;
 mod line;
+mod mouse;
 mod navigation;
+mod pages;
+#[cfg(test)]
+mod pages_tests;
+mod palette;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -25,9 +30,17 @@ use crate::{format::counted, session::Status};
 pub fn update(model: &mut Model, event: Event) -> Effects {
     let mut effects = Effects::new();
     match event {
-        Event::Clock(now) => tick(model, now),
+        Event::Clock(now) => {
+            tick(model, now);
+            pages::ask(model, &mut effects);
+        }
         Event::Key(key) if key.kind != KeyEventKind::Release => press(model, key, &mut effects),
         Event::Key(_) => {}
+        Event::Mouse(mouse, zone) => {
+            model.dirty = true;
+            model.interrupted_at = None;
+            mouse::act(model, mouse, zone, &mut effects);
+        }
         Event::Paste(text) => line::paste(model, &text, &mut effects),
         Event::Resize(columns, rows) => {
             model.size = (columns, rows);
@@ -37,6 +50,7 @@ pub fn update(model: &mut Model, event: Event) -> Effects {
         Event::Focus(ours) => focus(model, ours, &mut effects),
         Event::View(view) => {
             data::receive(model, view);
+            pages::know(model);
             dialogs::refresh(model, &mut effects);
         }
         Event::Progress(progress) => line::progress(model, &progress),
@@ -47,6 +61,7 @@ pub fn update(model: &mut Model, event: Event) -> Effects {
         Event::Probed { serial, result } => dialogs::probed(model, serial, result),
         Event::Previewed { serial, result } => dialogs::previewed(model, serial, result),
         Event::Keys { line, keys } => line::keys_found(model, &line, keys),
+        Event::Answered { serial, result } => pages::answered(model, serial, result, &mut effects),
         Event::Interrupt => interrupt(model, &mut effects),
         Event::Trouble(text) => note(model, Tone::Bad, &text),
     }
@@ -89,12 +104,29 @@ pub fn context(model: &Model) -> Context {
     if model.dialog.is_some() {
         return Context::Dialog;
     }
+    if model.palette.is_some() {
+        return Context::Palette;
+    }
     match model.focus {
-        Focus::Nav => Context::Nav,
+        Focus::Nav => page_context(model),
         Focus::Filter => Context::Filter,
         Focus::Line if model.line.search.is_some() => Context::Search,
         Focus::Line if model.line.input.value().is_empty() => Context::EmptyLine,
         Focus::Line => Context::Line,
+    }
+}
+
+/// Where keys go that act on what is shown: the page on top, or the overview.
+#[must_use]
+pub fn page_context(model: &Model) -> Context {
+    model.pages.top().map_or(Context::Nav, |page| page.kind.content().context())
+}
+
+/// Does what a key says to what is shown.
+fn act(model: &mut Model, action: Option<Action>, effects: &mut Effects) {
+    match model.pages.top() {
+        Some(_) => pages::act(model, action, effects),
+        None => navigation::act(model, action, effects),
     }
 }
 
@@ -120,10 +152,20 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Effects) {
     match context {
         Context::Help => help(model, action),
         Context::Dialog => dialogs::press(model, action, key, effects),
-        Context::Nav => navigation::act(model, action, effects),
+        Context::Palette => palette::press(model, action, key, effects),
+        Context::Filter if model.pages.top().is_some() => pages::filter(model, action, key),
         Context::Filter => navigation::filter(model, action, key),
         Context::Search => search::press(model, action, key, effects),
         Context::Line | Context::EmptyLine => line::press(model, action, key, effects),
+        Context::Nav
+        | Context::Node
+        | Context::NodeTable
+        | Context::Clients
+        | Context::Config
+        | Context::Proxy
+        | Context::ProxyClients
+        | Context::Table
+        | Context::Text => act(model, action, effects),
     }
 }
 
@@ -162,6 +204,7 @@ fn interrupt(model: &mut Model, effects: &mut Effects) {
     }
     model.dialog = None;
     model.help = None;
+    model.palette = None;
     model.line.input.reset();
     model.line.completion = None;
     model.line.search = None;

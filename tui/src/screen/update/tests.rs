@@ -19,7 +19,7 @@ fn model() -> Model {
     sample::model((80, 24), Charset::Unicode, &sample::cluster())
 }
 
-fn key(code: KeyCode) -> Event {
+pub(super) fn key(code: KeyCode) -> Event {
     Event::Key(KeyEvent::new(code, KeyModifiers::NONE))
 }
 
@@ -27,7 +27,7 @@ fn control(character: char) -> Event {
     Event::Key(KeyEvent::new(KeyCode::Char(character), KeyModifiers::CONTROL))
 }
 
-fn send(model: &mut Model, events: impl IntoIterator<Item = Event>) -> Effects {
+pub(super) fn send(model: &mut Model, events: impl IntoIterator<Item = Event>) -> Effects {
     events.into_iter().flat_map(|event| update(model, event)).collect()
 }
 
@@ -36,15 +36,15 @@ fn pass(model: &mut Model, ms: i64) {
     update(model, Event::Clock(now));
 }
 
-fn text(text: &str) -> impl Iterator<Item = Event> + '_ {
+pub(super) fn text(text: &str) -> impl Iterator<Item = Event> + '_ {
     text.chars().map(|character| key(KeyCode::Char(character)))
 }
 
-fn enter(model: &mut Model, line: &str) -> Effects {
+pub(super) fn enter(model: &mut Model, line: &str) -> Effects {
     send(model, text(line).chain([key(KeyCode::Enter)]))
 }
 
-fn runs(effects: &[Effect]) -> Vec<(u64, String)> {
+pub(super) fn runs(effects: &[Effect]) -> Vec<(u64, String)> {
     effects
         .iter()
         .filter_map(|effect| match effect {
@@ -69,7 +69,7 @@ fn plan(model: &mut Model, result: Result<Plan, String>) {
     update(model, Event::Previewed { serial, result });
 }
 
-fn finish(model: &mut Model, run: u64) -> Effects {
+pub(super) fn finish(model: &mut Model, run: u64) -> Effects {
     update(
         model,
         Event::Finished(Finished {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{Painter, painter::Piece};
+use super::{Painter, Style, painter::Piece};
 use crate::assist;
 use crate::screen::{
     keymap,
@@ -21,7 +21,10 @@ pub(super) fn prompt(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Op
     let searched = model.line.search.as_ref().filter(|_| model.focus == Focus::Line);
     let (prompt, input) = match (model.focus, searched) {
         (_, Some(search)) => ("search> ".to_owned(), &search.query),
-        (Focus::Filter, _) => ("filter> ".to_owned(), &model.nodes.filter),
+        (Focus::Filter, _) => {
+            let grid = model.pages.top().and_then(|page| page.kind.content().grid());
+            ("filter> ".to_owned(), grid.map_or(&model.nodes.filter, |grid| &grid.filter))
+        }
         (Focus::Line | Focus::Nav, None) => {
             let name = if view.cluster.is_empty() { "redis" } else { &view.cluster };
             let database = match model.database {
@@ -130,18 +133,29 @@ pub(super) fn hint(model: &Model, painter: &mut Painter<'_>, area: Rect) {
     painter.line_with_end(area, 0, &[(Role::Text, indent), (Role::Quiet, syntax)], &end);
 }
 
-/// What the last command said.
-pub(super) fn result(model: &Model, painter: &mut Painter<'_>, area: Rect) {
-    if area.is_empty() || model.result.rows.is_empty() {
+/// What the last command said, below what it was. While the next one runs this is the past, and looks like it.
+pub(super) fn result(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) {
+    if area.is_empty() {
         return;
     }
     let result = &model.result;
+    if let Some(running) = model.running.as_ref().filter(|_| style == Style::Compact) {
+        let line = painter.escape(&running.line);
+        let age = text::age(model.now.0 - running.since.0);
+        return painter.line(area, 0, &[(Role::Warning, format!("{age} {line}"))]);
+    }
+    if result.rows.is_empty() {
+        return;
+    }
+    let is_past = model.running.is_some();
     let role = match result.tone {
+        _ if is_past => Role::Quiet,
         Tone::Note => Role::Quiet,
         Tone::Good => Role::Text,
         Tone::Bad => Role::Bad,
     };
-    let height = usize::from(area.height);
+    let has_echo = !result.echo.is_empty() && area.height > 1;
+    let height = usize::from(area.height) - usize::from(has_echo);
     let top = result.top.min(result.rows.len().saturating_sub(height));
     let shown = &result.rows[top..result.rows.len().min(top + height)];
     let mut end = result.meta.clone();
@@ -155,11 +169,20 @@ pub(super) fn result(model: &Model, painter: &mut Painter<'_>, area: Rect) {
         );
     }
     let end = painter.escape(end.trim_end());
-    for (row, line) in shown.iter().enumerate() {
-        let line = [(role, format!(" {line}"))];
+    let end = [(Role::Quiet, format!("  {end} "))];
+    let mut rows: Vec<Vec<Piece>> = Vec::with_capacity(shown.len() + 1);
+    if has_echo {
+        let room = usize::from(area.width).saturating_sub(text::width(&end[0].1) + 3);
+        let echo = painter.escape(&result.echo);
+        let before = if is_past { "before: " } else { "" };
+        let echo = text::shorten(&format!("{before}{echo}"), room).into_owned();
+        rows.push(vec![(Role::Key, " > ".to_owned()), (Role::Quiet, echo)]);
+    }
+    rows.extend(shown.iter().map(|line| vec![(role, format!(" {line}"))]));
+    for (row, line) in rows.iter().enumerate() {
         match row {
-            0 => painter.line_with_end(area, 0, &line, &[(Role::Quiet, format!("  {end} "))]),
-            _ => painter.line(area, text::cells(row), &line),
+            0 => painter.line_with_end(area, 0, line, &end),
+            _ => painter.line(area, text::cells(row), line),
         }
     }
 }
@@ -170,6 +193,7 @@ pub(super) fn footer(model: &Model, painter: &mut Painter<'_>, area: Rect) {
         return;
     }
     let mode = match (model.help.is_some(), model.dialog.is_some(), model.focus) {
+        (false, false, _) if model.palette.is_some() => "GO TO",
         (true, ..) => "HELP",
         (_, true, _) => "ASK",
         (.., Focus::Line) if model.line.search.is_some() => "SEARCH",

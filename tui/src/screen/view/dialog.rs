@@ -5,13 +5,15 @@ use redis_cluster::cluster::member::Address;
 use tui_input::Input;
 
 use super::{
-    Painter,
+    Painter, Zone,
     command::window,
     nodes::{letter, places},
     painter::Piece,
 };
 use crate::screen::{
-    dialog::{AddNode, Answer, Dialog, Field, Leave, PastedLines, Readiness, RemoveNode, is_outdated},
+    dialog::{
+        AddNode, Answer, Change, Dialog, Field, Leave, PastedLines, Readiness, RemoveNode, is_outdated,
+    },
     event::Plan,
     model::Model,
     text,
@@ -22,11 +24,13 @@ const WIDTH: u16 = 76;
 /// Where values begin.
 const LABEL: usize = 12;
 
-/// A line: how much it matters (lines of the least are left out first), its text, and the cursor's column in it.
+/// A line: how much it matters (lines of the least are left out first), its text, the cursor's column in it, and what of
+/// it the mouse can hit: columns.
 struct Row {
     keep: u8,
     pieces: Vec<Piece>,
     cursor: Option<usize>,
+    zones: Vec<(usize, usize, Field)>,
 }
 
 const BLANK: u8 = 0;
@@ -37,7 +41,7 @@ const FIELD: u8 = 4;
 const BUTTONS: u8 = 5;
 
 fn row(keep: u8, pieces: Vec<Piece>) -> Row {
-    Row { keep, pieces, cursor: None }
+    Row { keep, pieces, cursor: None, zones: Vec::new() }
 }
 
 fn blank() -> Row {
@@ -62,6 +66,9 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Op
             (title, paste_lines(painter, paste))
         }
         Dialog::Leave(leave) => (" Leave? ".to_owned(), leave_cluster(leave)),
+        Dialog::Change(change) => {
+            (format!(" {} ", painter.escape(&change.title)), change_something(painter, change, inside))
+        }
     };
     let boxed = screen.width >= 60 && screen.height >= 12;
     let frame = if boxed { 2 } else { 1 };
@@ -84,6 +91,15 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Op
     let mut cursor = None;
     for (at, row) in rows.iter().enumerate() {
         painter.line(inner, text::cells(at), &row.pieces);
+        for &(column, width, field) in &row.zones {
+            let area = Rect {
+                x: inner.x + text::cells(column),
+                y: inner.y + text::cells(at),
+                width: text::cells(width),
+                height: 1,
+            };
+            painter.zone(area.intersection(inner), Zone::Field(field));
+        }
         if let Some(column) = row.cursor {
             cursor = Some((inner.x + text::cells(column), inner.y + text::cells(at)));
         }
@@ -92,7 +108,15 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Op
 }
 
 /// A text field in brackets.
-fn field(painter: &Painter<'_>, label: &str, input: &Input, room: usize, focused: bool, note: &str) -> Row {
+fn field(
+    painter: &Painter<'_>,
+    label: &str,
+    input: &Input,
+    room: usize,
+    (which, now): (Field, Field),
+    note: &str,
+) -> Row {
+    let focused = which == now;
     let (shown, column) = window(painter, input.value(), input.cursor(), room);
     let role = if focused { Role::Key } else { Role::Text };
     let pieces = vec![
@@ -102,7 +126,8 @@ fn field(painter: &Painter<'_>, label: &str, input: &Input, room: usize, focused
         (role, " ]".to_owned()),
         (Role::Quiet, format!("  {note}")),
     ];
-    Row { keep: FIELD, pieces, cursor: focused.then_some(2 + LABEL + 2 + column) }
+    let zones = vec![(2 + LABEL, room + 4, which)];
+    Row { keep: FIELD, pieces, cursor: focused.then_some(2 + LABEL + 2 + column), zones }
 }
 
 fn buttons(field: Field, confirm: &str, readiness: Readiness) -> Row {
@@ -110,15 +135,14 @@ fn buttons(field: Field, confirm: &str, readiness: Readiness) -> Row {
     let active = matches!(readiness, Readiness::Ready | Readiness::Again);
     let confirm = if readiness == Readiness::Again { "Plan again" } else { confirm };
     let confirm_role = role(Field::Confirm, if active { Role::Text } else { Role::Stale });
-    row(
-        BUTTONS,
-        vec![
-            (Role::Text, "  ".to_owned()),
-            (role(Field::Cancel, Role::Text), "[ Cancel ]".to_owned()),
-            (Role::Text, "   ".to_owned()),
-            (confirm_role, format!("[ {confirm} ]")),
-        ],
-    )
+    let pieces = vec![
+        (Role::Text, "  ".to_owned()),
+        (role(Field::Cancel, Role::Text), "[ Cancel ]".to_owned()),
+        (Role::Text, "   ".to_owned()),
+        (confirm_role, format!("[ {confirm} ]")),
+    ];
+    let zones = vec![(2, 10, Field::Cancel), (15, confirm.len() + 4, Field::Confirm)];
+    Row { keep: BUTTONS, pieces, cursor: None, zones }
 }
 
 /// Which end of a share the table of a plan names: the other one is what the dialog is about.
@@ -280,8 +304,8 @@ fn add_node(model: &Model, painter: &Painter<'_>, add: &AddNode, width: usize) -
     let room = width.saturating_sub(LABEL + 8);
     let mut rows = vec![
         blank(),
-        field(painter, "Node id", &add.id, room.min(10), add.field == Field::Id, "must not be a member yet"),
-        field(painter, "Address", &add.address, room.min(44), add.field == Field::Address, ""),
+        field(painter, "Node id", &add.id, room.min(10), (Field::Id, add.field), "must not be a member yet"),
+        field(painter, "Address", &add.address, room.min(44), (Field::Address, add.field), ""),
         blank(),
     ];
     let revision = model.latest.registry.revision;
@@ -395,7 +419,7 @@ fn remove_node(model: &Model, painter: &Painter<'_>, remove: &RemoveNode, width:
     rows.push(labelled(COMMAND, "Command", Role::Title, painter.escape(&remove.words())));
     rows.push(blank());
     let note = if remove.is_confirmed() { "confirmed" } else { "type the node id to confirm" };
-    rows.push(field(painter, "Confirm", &remove.typed, 12, remove.field == Field::Id, note));
+    rows.push(field(painter, "Confirm", &remove.typed, 12, (Field::Id, remove.field), note));
     rows.push(buttons(remove.field, "Remove node", remove.readiness(&model.latest)));
     rows
 }
@@ -420,6 +444,26 @@ fn paste_lines(painter: &Painter<'_>, paste: &PastedLines) -> Vec<Row> {
     ));
     let question = format!("Run {} lines", text::thousands(paste.lines.len() as u64));
     rows.push(buttons(paste.field, &question, Readiness::Ready));
+    rows
+}
+
+fn change_something(painter: &Painter<'_>, change: &Change, width: usize) -> Vec<Row> {
+    let mut rows = vec![blank()];
+    for (label, about) in &change.about {
+        let about = painter.escape(about);
+        rows.push(labelled(
+            CHECK,
+            label,
+            Role::Text,
+            text::shorten(&about, width.saturating_sub(LABEL + 3)).into_owned(),
+        ));
+    }
+    rows.push(blank());
+    let room = width.saturating_sub(LABEL + 8);
+    rows.push(field(painter, "Command", &change.command, room, (Field::Command, change.field), ""));
+    rows.push(labelled(DETAIL, "", Role::Quiet, "as one would type it; it can be edited".to_owned()));
+    rows.push(blank());
+    rows.push(buttons(change.field, change.verb, Readiness::Ready));
     rows
 }
 

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use redis_cluster::time::Millis;
 
-use super::{Painter, Style, clock, painter::Piece, title_role};
+use super::{Painter, Style, Zone, is_focused, painter::Piece, title_role};
 use crate::{
     screen::{
         model::{Model, Panel},
@@ -38,7 +38,14 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
     for (row, event) in shown.enumerate() {
         let [about, (role, text)] = line(model, painter, event, style);
         let room = usize::from(inner.width).saturating_sub(text::width(&about.1));
-        painter.line(inner, text::cells(row), &[about, (role, text::shorten(&text, room).into_owned())]);
+        let text = text::shorten(&text, room).into_owned();
+        let at = model.events_back + row;
+        let row = text::cells(row);
+        painter.line(inner, row, &[about, (role, text)]);
+        painter.zone(Rect { y: inner.y + row, height: 1, ..inner }, Zone::PanelRow(Panel::Events, at));
+        if at == model.events_back && is_focused(model, Panel::Events) {
+            painter.select(inner, row);
+        }
     }
 }
 
@@ -52,7 +59,7 @@ fn line(model: &Model, painter: &Painter<'_>, event: &ClusterEvent, style: Style
     };
     let none = model.theme.charset.glyphs().none;
     let text = painter.escape(&text::own(&event.text, model.theme.charset));
-    let at = clock(Millis(event.at));
+    let at = text::clock(Millis(event.at));
     let kind = text::left(event.kind.word(), 8);
     match style {
         Style::Boxes => {

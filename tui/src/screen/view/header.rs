@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{Painter, Style, clock, painter::Piece};
+use super::{Painter, Style, painter::Piece};
 use crate::{
     screen::{
         model::{Liveness, Model},
@@ -50,9 +50,9 @@ fn liveness(model: &Model, alarms: usize) -> Piece {
     match model.liveness() {
         Liveness::Connecting => (Role::Warning, "CONNECTING".to_owned()),
         Liveness::Live if alarms > 0 => (Role::Bad, format!("ALARM {alarms}")),
-        Liveness::Live => (Role::Good, format!("LIVE {}", clock(model.data_at()))),
+        Liveness::Live => (Role::Good, format!("LIVE {}", text::clock(model.data_at()))),
         Liveness::Stale(ms) => (Role::Bad, format!("STALE {}", text::age(ms))),
-        Liveness::Frozen(at) => (Role::Warning, format!("FROZEN {}", clock(at))),
+        Liveness::Frozen(at) => (Role::Warning, format!("FROZEN {}", text::clock(at))),
     }
 }
 
@@ -97,6 +97,9 @@ fn parts(model: &Model, painter: &Painter<'_>, style: Style) -> Vec<Vec<Piece>> 
     let mut first = vec![(Role::Title, painter.escape(&text::shorten(name, 24)))];
     if full && !view.cluster.is_empty() {
         first.insert(0, quiet("redis_console  "));
+    }
+    if model.read_only {
+        first.push((Role::Warning, " READ-ONLY".to_owned()));
     }
     let mut parts = vec![first, registry];
     if view.registry.heard_at.0 != 0 {

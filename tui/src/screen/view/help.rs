@@ -8,6 +8,7 @@ use crate::screen::{
     model::Model,
     text,
     theme::Role,
+    update::page_context,
 };
 
 /// Columns of one entry, the keys included.
@@ -17,11 +18,11 @@ const KEYS: usize = 13;
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect, top: usize) {
     let width = screen.width.min(120);
     let across = (usize::from(width).saturating_sub(4) / ENTRY).max(1);
-    let columns = columns(model, across);
+    let columns = columns(model, across, page_context(model));
     let tallest = columns.iter().map(Vec::len).max().unwrap_or(0);
     let intro = [
         "only the keys under CHANGE change the cluster, and each of them asks first",
-        "moves go on in the cluster when the console is left; the mouse selects text",
+        "the mouse selects, opens and scrolls; with shift it selects text, as with --no-mouse",
     ];
     let height = u16::try_from(tallest + intro.len() + 3).unwrap_or(u16::MAX).min(screen.height);
     let area = Rect {
@@ -32,8 +33,10 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect, top: 
     };
     painter.clear(area);
     let boxed = screen.width >= 60;
+    let of = model.pages.top().map_or("overview".to_owned(), |page| page.kind.content().title());
+    let title = format!(" Help: {} ", painter.escape(&of));
     let end = [(Role::Quiet, " esc closes ".to_owned())];
-    let inner = painter.panel(area, boxed, &[(Role::Title, " Help ".to_owned())], &end);
+    let inner = painter.panel(area, boxed, &[(Role::Title, title)], &end);
 
     let mut lines: Vec<Vec<Piece>> =
         intro.iter().map(|line| vec![(Role::Quiet, format!(" {line}"))]).collect();
@@ -63,16 +66,17 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect, top: 
 }
 
 /// The entries as columns of about the same height; a group is never torn apart.
-fn columns(model: &Model, across: usize) -> Vec<Vec<Vec<Piece>>> {
+fn columns(model: &Model, across: usize, page: Context) -> Vec<Vec<Vec<Piece>>> {
     let charset = model.theme.charset;
+    let contexts =
+        [page, Context::Line, Context::EmptyLine, Context::Filter, Context::Dialog, Context::Search];
     let groups: Vec<Vec<Vec<Piece>>> = Group::ALL
         .iter()
         .map(|&group| {
             let mut lines = vec![vec![(Role::Title, text::left(group.title(), ENTRY))]];
             // Keys of the help itself are in its frame.
             let of_group = BINDINGS.iter().filter(|binding| {
-                binding.group == group
-                    && Context::ALL.iter().any(|&c| c != Context::Help && binding.applies(c))
+                binding.group == group && contexts.iter().any(|&context| binding.applies(context))
             });
             for binding in of_group {
                 lines.push(vec![

@@ -23,6 +23,8 @@ pub(super) struct Areas {
     pub(super) header: Rect,
     /// Of the height that was asked for, if there is room.
     pub(super) alarms: Rect,
+    /// The open page, instead of what follows up to the events.
+    pub(super) page: Rect,
     pub(super) nodes: Rect,
     pub(super) slots: Rect,
     pub(super) moves: Rect,
@@ -80,14 +82,76 @@ pub(super) fn areas(model: &Model, screen: Rect, alarms: u16) -> Areas {
             let header = Rect { height: screen.height.saturating_sub(1).min(1), ..screen };
             Areas { header, prompt, ..Areas::default() }
         }
+        Style::Compact | Style::Boxes | Style::Rules if model.pages.top().is_some() => {
+            page(model, screen, style, alarms)
+        }
+        Style::Boxes | Style::Rules if model.zoomed => zoomed(model, screen, alarms),
         Style::Compact => compact(model, screen, alarms),
         Style::Boxes | Style::Rules => full(model, screen, style == Style::Boxes, alarms),
     }
 }
 
+/// The focused panel has all that the others have else.
+fn zoomed(model: &Model, screen: Rect, alarms: u16) -> Areas {
+    let mut left = Rows { left: screen.height };
+    let (header, prompt, hint, footer) = (left.some(1), left.some(1), left.some(1), left.some(1));
+    let alarms = left.some(alarms);
+    let result = match model.panel {
+        Panel::Result => left.left,
+        _ => left.some(result_rows(model, screen)),
+    };
+    let field: Field = match model.panel {
+        Panel::Nodes | Panel::Result => |areas| &mut areas.nodes,
+        Panel::Moves => |areas| &mut areas.moves,
+        Panel::Proxies => |areas| &mut areas.proxies,
+        Panel::Events => |areas| &mut areas.events,
+    };
+    let panel = left.left.saturating_sub(if model.panel == Panel::Result { result } else { 0 });
+    stack(
+        screen,
+        Areas::default(),
+        &[
+            (|areas| &mut areas.header, header),
+            (|areas| &mut areas.alarms, alarms),
+            (field, panel),
+            (|areas| &mut areas.prompt, prompt),
+            (|areas| &mut areas.hint, hint),
+            (|areas| &mut areas.result, result),
+            (|areas| &mut areas.footer, footer),
+        ],
+    )
+}
+
+fn page(model: &Model, screen: Rect, style: Style, alarms: u16) -> Areas {
+    let mut left = Rows { left: screen.height };
+    let (header, prompt, footer) = (left.some(1), left.some(1), left.some(1));
+    let hint = if style == Style::Compact { 0 } else { left.some(1) };
+    let alarms = left.some(alarms);
+    // A page is looked at longer than a result: that gets a third at most.
+    let result = left.some(result_rows(model, screen));
+    let page = left.left;
+    stack(
+        screen,
+        Areas::default(),
+        &[
+            (|areas| &mut areas.header, header),
+            (|areas| &mut areas.alarms, alarms),
+            (|areas| &mut areas.page, page),
+            (|areas| &mut areas.prompt, prompt),
+            (|areas| &mut areas.hint, hint),
+            (|areas| &mut areas.result, result),
+            (|areas| &mut areas.footer, footer),
+        ],
+    )
+}
+
 fn result_rows(model: &Model, screen: Rect) -> u16 {
     let share = if model.panel == Panel::Result { screen.height / 2 } else { screen.height / 3 };
-    rows(model.result.rows.len()).clamp(1, share.max(1))
+    // What was typed stands above its reply.
+    let echo = usize::from(
+        !model.result.echo.is_empty() && Style::of((screen.width, screen.height)) != Style::Compact,
+    );
+    rows(model.result.rows.len() + echo).clamp(1, share.max(1))
 }
 
 fn compact(model: &Model, screen: Rect, alarms: u16) -> Areas {

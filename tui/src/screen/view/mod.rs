@@ -9,7 +9,9 @@ mod help;
 mod layout;
 mod moves;
 mod nodes;
+mod pages;
 mod painter;
+mod palette;
 mod proxies;
 mod slots;
 #[cfg(test)]
@@ -17,20 +19,21 @@ mod tests;
 
 use ratatui::{Frame, layout::Position};
 
+pub use self::painter::{Hits, Zone};
 use self::{layout::Style, painter::Painter};
 use super::{
     model::{Model, Panel},
     theme::Role,
 };
 
-/// Draws everything.
-pub fn draw(model: &Model, frame: &mut Frame<'_>) {
+/// Draws everything; returns what the mouse can hit, later ones over earlier ones.
+pub fn draw(model: &Model, frame: &mut Frame<'_>) -> Hits {
     let screen = frame.area();
     let style = Style::of((screen.width, screen.height));
     let boxed = style == Style::Boxes;
     let troubles = super::alarms::alarms(&model.shown, model.as_of());
     let areas = layout::areas(model, screen, alarms::rows(&troubles, screen.height));
-    let mut painter = Painter { buffer: frame.buffer_mut(), theme: model.theme };
+    let mut painter = Painter { buffer: frame.buffer_mut(), theme: model.theme, hits: Hits::default() };
     painter.buffer.set_style(screen, model.theme.style(Role::Text));
 
     let mut cursor = command::prompt(model, &mut painter, areas.prompt);
@@ -39,14 +42,30 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     } else {
         header::draw(model, &mut painter, areas.header, style, troubles.len());
         alarms::draw(&troubles, &mut painter, areas.alarms, style);
+        if let Some(page) = model.pages.top() {
+            pages::draw(model, page, &mut painter, areas.page, style);
+        }
+        for (area, panel) in [
+            (areas.nodes, Panel::Nodes),
+            (areas.moves, Panel::Moves),
+            (areas.proxies, Panel::Proxies),
+            (areas.events, Panel::Events),
+            (areas.result, Panel::Result),
+        ] {
+            painter.zone(area, Zone::Panel(panel));
+        }
+        painter.zone(areas.prompt, Zone::Prompt);
         nodes::draw(model, &mut painter, areas.nodes, style);
         slots::draw(model, &mut painter, areas.slots, boxed);
         moves::draw(model, &mut painter, areas.moves, style);
         proxies::draw(model, &mut painter, areas.proxies, boxed);
         events::draw(model, &mut painter, areas.events, style);
         command::hint(model, &mut painter, areas.hint);
-        command::result(model, &mut painter, areas.result);
+        command::result(model, &mut painter, areas.result, style);
         command::footer(model, &mut painter, areas.footer);
+        if let Some(palette) = &model.palette {
+            cursor = palette::draw(model, palette, &mut painter, screen);
+        }
         if model.dialog.is_some() {
             cursor = dialog::draw(model, &mut painter, screen);
         }
@@ -55,19 +74,19 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
             cursor = None;
         }
     }
+    let hits = std::mem::take(&mut painter.hits);
     if let Some(cursor) = cursor.filter(|cursor| screen.contains(Position::from(*cursor))) {
         frame.set_cursor_position(cursor);
     }
+    hits
+}
+
+/// Keys act on this panel.
+fn is_focused(model: &Model, panel: Panel) -> bool {
+    model.focus == super::model::Focus::Nav && model.panel == panel
 }
 
 /// How the title of a panel looks: the focused one stands out.
 fn title_role(model: &Model, panel: Panel) -> Role {
-    let keys_on_tables = model.focus == super::model::Focus::Nav;
-    if keys_on_tables && model.panel == panel { Role::Selected } else { Role::Title }
-}
-
-/// `14:02:11Z`: the time of day in UTC, which is the same for everybody who looks at the cluster.
-fn clock(at: redis_cluster::time::Millis) -> String {
-    let second = at.seconds().rem_euclid(86_400);
-    format!("{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    if is_focused(model, panel) { Role::Selected } else { Role::Title }
 }

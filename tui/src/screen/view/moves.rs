@@ -1,34 +1,22 @@
 //! What moves: plans with their progress, and each move's phase.
 
 use ratatui::layout::Rect;
-use redis_cluster::cluster::topology::Phase;
 
-use super::{Painter, Style, painter::Piece};
+use super::{Painter, Style, Zone, is_focused, painter::Piece, title_role};
 use crate::{
-    screen::{model::Model, text, theme::Role},
+    screen::{
+        model::{Model, Panel},
+        pages::plan::phase,
+        text,
+        theme::Role,
+    },
     session::view::{PlanState, PlanView},
 };
 
-/// How long the end of a plan stays in the panel, milliseconds.
-const ENDED_SHOWN_MS: i64 = 600_000;
-
-/// Plans worth showing: those under way, then those that ended a short time ago, newest first.
-fn plans(model: &Model) -> Vec<&PlanView> {
-    let now = model.as_of();
-    let (mut open, mut ended): (Vec<_>, Vec<_>) = model
-        .shown
-        .plans
-        .iter()
-        .filter(|plan| !plan.state.is_final() || now.0 - plan.changed_at.0 < ENDED_SHOWN_MS)
-        .partition(|plan| !plan.state.is_final());
-    ended.sort_by_key(|plan| std::cmp::Reverse(plan.changed_at));
-    open.extend(ended.into_iter().take(2));
-    open
-}
-
 /// Rows that everything would take.
 pub(super) fn rows(model: &Model) -> u16 {
-    let plans: usize = plans(model).iter().map(|plan| if has_detail(&plan.state) { 2 } else { 1 }).sum();
+    let plans: usize =
+        model.plans_shown().iter().map(|plan| if has_detail(&plan.state) { 2 } else { 1 }).sum();
     u16::try_from(plans + model.shown.moves().len()).unwrap_or(u16::MAX).max(1)
 }
 
@@ -57,9 +45,16 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
         1 => vec![(Role::Warning, " 1 write held ".to_owned())],
         held => vec![(Role::Warning, format!(" {} writes held ", text::thousands(held)))],
     };
-    let inner = painter.panel(area, style == Style::Boxes, &[(Role::Title, " Moves ".to_owned())], &end);
+    let inner = painter.panel(
+        area,
+        style == Style::Boxes,
+        &[(title_role(model, Panel::Moves), " Moves ".to_owned())],
+        &end,
+    );
     let mut lines: Vec<Vec<Piece>> = Vec::new();
-    for plan in plans(model) {
+    let mut plans = Vec::new();
+    for plan in model.plans_shown() {
+        plans.push(text::cells(lines.len()));
         lines.push(headline(model, painter, plan));
         let width = usize::from(inner.width);
         match &plan.state {
@@ -87,21 +82,16 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
     for (row, line) in lines.iter().take(inner.height.into()).enumerate() {
         painter.line(inner, text::cells(row), line);
     }
+    for (at, row) in plans.into_iter().enumerate().filter(|(_, row)| *row < inner.height) {
+        painter.zone(Rect { y: inner.y + row, height: 1, ..inner }, Zone::PanelRow(Panel::Moves, at));
+        if at == model.plans_at && is_focused(model, Panel::Moves) {
+            painter.select(inner, row);
+        }
+    }
 }
 
 fn slots_text(slots: usize) -> String {
     format!("{} {}", text::thousands(slots as u64), text::plural(slots, "slot"))
-}
-
-/// What a phase means to whoever watches.
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Planned => "planned",
-        Phase::Frozen => "copying, writes held",
-        Phase::Switched => "switched, writes held",
-        Phase::Open => "open, cleaning up",
-        Phase::Aborting => "aborting",
-    }
 }
 
 fn headline(model: &Model, painter: &Painter<'_>, plan: &PlanView) -> Vec<Piece> {
@@ -143,7 +133,7 @@ fn progress(model: &Model, plan: &PlanView, width: usize) -> Vec<Piece> {
 }
 
 fn compact(model: &Model, painter: &Painter<'_>) -> Vec<Piece> {
-    let Some(plan) = plans(model).into_iter().next() else {
+    let Some(plan) = model.plans_shown().into_iter().next() else {
         let slots = slots_text(model.slots_moving());
         return vec![(Role::Warning, format!("{slots} moving"))];
     };

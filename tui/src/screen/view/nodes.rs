@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ratatui::layout::Rect;
 use redis_cluster::{id::NodeId, slot::SLOTS};
 
-use super::{Painter, Style, painter::Piece, title_role};
+use super::{Painter, Style, Zone, painter::Piece, title_role};
 use crate::{
     screen::{
         model::{Model, Panel},
@@ -164,6 +164,10 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
         }
         let row = text::cells(row) + head_rows;
         painter.line(inner, row, &pieces);
+        painter.zone(
+            Rect { y: inner.y + row, height: 1, ..inner },
+            Zone::PanelRow(Panel::Nodes, top + usize::from(row - head_rows)),
+        );
         if selected && model.focus != super::super::model::Focus::Line {
             painter.select(inner, row);
         }

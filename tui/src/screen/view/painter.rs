@@ -8,6 +8,8 @@ use ratatui::{
 };
 
 use crate::screen::{
+    dialog::Field,
+    model::Panel,
     text,
     theme::{Role, Theme},
 };
@@ -15,10 +17,44 @@ use crate::screen::{
 /// A piece of a line: a role and its text.
 pub(super) type Piece = (Role, String);
 
+/// What a part of the screen stands for, to the mouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Zone {
+    /// A panel of the overview.
+    Panel(Panel),
+    /// The n-th row of the table of nodes, of the plans, of the proxies; the n-th event from the newest.
+    PanelRow(Panel, usize),
+    /// The n-th row of the table of the page.
+    Row(usize),
+    /// A tab of the page.
+    Tab(usize),
+    /// A text field or button of the dialog.
+    Field(Field),
+    /// A choice of the palette.
+    Choice(usize),
+    /// The command line.
+    Prompt,
+    /// Covers what is below, and stands for nothing.
+    Nothing,
+}
+
+/// Zones in the order in which they were drawn.
+#[derive(Clone, Debug, Default)]
+pub struct Hits(Vec<(Rect, Zone)>);
+
+impl Hits {
+    /// What is at a place.
+    #[must_use]
+    pub fn at(&self, column: u16, row: u16) -> Option<Zone> {
+        self.0.iter().rev().find(|(area, _)| area.contains((column, row).into())).map(|(_, zone)| *zone)
+    }
+}
+
 /// A buffer and the theme to draw on it with.
 pub(super) struct Painter<'a> {
     pub(super) buffer: &'a mut Buffer,
     pub(super) theme: Theme,
+    pub(super) hits: Hits,
 }
 
 impl Painter<'_> {
@@ -45,6 +81,14 @@ impl Painter<'_> {
         };
         let at = text::cells(at);
         self.line(Rect { x: area.x + at, width: area.width - at, ..area }, row, end);
+    }
+
+    /// Says what an area stands for.
+    pub(super) fn zone(&mut self, area: Rect, zone: Zone) {
+        let area = area.intersection(self.buffer.area);
+        if !area.is_empty() {
+            self.hits.0.push((area, zone));
+        }
     }
 
     /// Reverses a whole row.
@@ -80,6 +124,7 @@ impl Painter<'_> {
     /// Wipes an area for something that covers what is below.
     pub(super) fn clear(&mut self, area: Rect) {
         let area = area.intersection(self.buffer.area);
+        self.zone(area, Zone::Nothing);
         Clear.render(area, self.buffer);
         self.buffer.set_style(area, self.theme.style(Role::Text));
     }

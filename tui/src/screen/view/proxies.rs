@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{Painter, painter::Piece, title_role};
+use super::{Painter, Zone, is_focused, painter::Piece, title_role};
 use crate::{
     screen::{
         model::{Model, Panel},
@@ -40,7 +40,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
     let lag = lagging(model);
     let lag_rows = u16::from(inner.height > 2);
     let height = usize::from(inner.height.saturating_sub(1 + lag_rows));
-    let top = model.proxies_top.min(proxies.len().saturating_sub(height));
+    let top = model.proxies_at.saturating_sub(height / 2).min(proxies.len().saturating_sub(height));
     for (row, (name, proxy)) in proxies.iter().skip(top).take(height).enumerate() {
         let drives = model.shown.leader.as_ref() == Some(name);
         let (role, word, age) = state(model, proxy);
@@ -65,7 +65,13 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
             None if drives => line.push((Role::Quiet, "  driver".to_owned())),
             None => {}
         }
-        painter.line(inner, text::cells(row) + 1, &line);
+        let at = top + row;
+        let row = text::cells(row) + 1;
+        painter.line(inner, row, &line);
+        painter.zone(Rect { y: inner.y + row, height: 1, ..inner }, Zone::PanelRow(Panel::Proxies, at));
+        if at == model.proxies_at && is_focused(model, Panel::Proxies) {
+            painter.select(inner, row);
+        }
     }
     if lag_rows > 0 {
         painter.line(inner, inner.height - 1, &[lag]);

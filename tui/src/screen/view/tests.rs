@@ -19,7 +19,7 @@ use crate::screen::{
 
 fn terminal(model: &Model) -> Terminal<TestBackend> {
     let mut terminal = Terminal::new(TestBackend::new(model.size.0, model.size.1)).unwrap();
-    terminal.draw(|frame| draw(model, frame)).unwrap();
+    terminal.draw(|frame| drop(draw(model, frame))).unwrap();
     terminal
 }
 
@@ -166,8 +166,10 @@ fn the_help_has_every_key_of_the_table() {
     let mut model = sample::model((120, 60), Charset::Ascii, &sample::cluster());
     model.help = Some(0);
     let drawn = screen(&model);
-    for binding in BINDINGS.iter().filter(|binding| binding.help != "line down" && binding.help != "line up")
-    {
+    use crate::screen::keymap::Context;
+    let shown =
+        [Context::Nav, Context::Line, Context::EmptyLine, Context::Filter, Context::Dialog, Context::Search];
+    for binding in BINDINGS.iter().filter(|binding| shown.iter().any(|&context| binding.applies(context))) {
         let label = binding.label(Charset::Ascii);
         let entry = format!("{} {}", label, binding.help);
         let found = drawn.lines().any(|line| {
@@ -241,4 +243,140 @@ proptest! {
             prop_assert!(drawn.contains("LIVE") || drawn.contains("STALE") || drawn.contains("FROZEN"), "{}", drawn);
         }
     }
+}
+
+const INFO: &str = "# Server\r\nredis_version:7.2.4\r\nredis_mode:standalone\r\nprocess_id:3120\r\nuptime_in_seconds:273600\r\n\
+     # Clients\r\nconnected_clients:51\r\nblocked_clients:0\r\n# Memory\r\nused_memory:4509715660\r\n\
+     used_memory_peak:5261334937\r\nmaxmemory:8589934592\r\nmem_fragmentation_ratio:1.08\r\n# Replication\r\nrole:master\r\n\
+     # Stats\r\nevicted_keys:0\r\nexpired_keys:9182\r\ntotal_error_replies:3\r\nrejected_connections:0\r\n\
+     # Keyspace\r\ndb0:keys=3120221,expires=411090,avg_ttl=0\r\n";
+
+/// The page of node 4, after a minute and a half.
+fn node_page(size: (u16, u16), charset: Charset) -> Model {
+    let mut model = sample::model(size, charset, &sample::cluster());
+    press(&mut model, KeyCode::Esc);
+    for _ in 0..3 {
+        press(&mut model, KeyCode::Char('j'));
+    }
+    let mut effects = update(&mut model, Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
+    for second in 0..90u64 {
+        let Some(crate::screen::event::Effect::Ask { serial, .. }) = effects.first() else {
+            panic!("it asks")
+        };
+        let commands = second * 30_000 + second * second * 300;
+        let info = format!(
+            "{INFO}# Stats\r\nserver_time_usec:{}\r\ntotal_commands_processed:{commands}\r\nkeyspace_hits:{}\r\n\
+             keyspace_misses:{}\r\n",
+            (second + 1) * 1_000_000,
+            commands / 2,
+            commands / 20
+        );
+        let reply = redis_cluster::protocol::Value::Bulk(info.into());
+        update(&mut model, Event::Answered { serial: *serial, result: Ok(vec![reply]) });
+        let later = redis_cluster::time::Millis(model.now.0 + 1_000);
+        effects = update(&mut model, Event::Clock(later));
+    }
+    model
+}
+
+fn press(model: &mut Model, code: KeyCode) {
+    update(model, Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+}
+
+#[test]
+fn a_node_at_every_size() {
+    for (name, charset) in [("unicode", Charset::Unicode), ("ascii", Charset::Ascii)] {
+        for size in [(200, 50), (120, 36), (80, 24), (40, 12)] {
+            let mut model = node_page(size, charset);
+            let drawn = screen(&model);
+            assert!(charset == Charset::Unicode || drawn.is_ascii(), "{drawn}");
+            assert_snapshot!(format!("node_{}x{}_{name}", size.0, size.1), drawn);
+            if size == (80, 24) {
+                press(&mut model, KeyCode::Tab);
+                assert_snapshot!(format!("node_info_{name}"), screen(&model));
+            }
+        }
+    }
+    for size in [(20, 5), (2, 2), (1, 1)] {
+        screen(&node_page(size, Charset::Unicode));
+    }
+}
+
+#[test]
+fn a_node_that_stops_answering_is_said_so_on_its_page() {
+    let mut model = node_page((80, 24), Charset::Unicode);
+    let later = redis_cluster::time::Millis(model.now.0 + 1_000);
+    let effects = update(&mut model, Event::Clock(later));
+    let serial = effects.iter().find_map(|effect| match effect {
+        crate::screen::event::Effect::Ask { serial, .. } => Some(*serial),
+        _ => None,
+    });
+    // One question was open already.
+    let serial = serial.unwrap_or(model.next_serial - 1);
+    update(&mut model, Event::Answered { serial, result: Err("no answer within 2 s".to_owned()) });
+    let drawn = screen(&model);
+    assert!(drawn.contains("no answer for 0s: no answer within 2 s"), "{drawn}");
+}
+
+#[test]
+fn lists_texts_and_the_palette() {
+    let mut model = answered((120, 36), Charset::Unicode);
+    press(&mut model, KeyCode::Esc);
+    for (name, digit) in [("events", '5'), ("slowlog", '6'), ("transcript", '9')] {
+        press(&mut model, KeyCode::Char(digit));
+        assert_snapshot!(format!("page_{name}"), screen(&model));
+    }
+    press(&mut model, KeyCode::Enter);
+    let drawn = screen(&model);
+    assert!(drawn.contains("transcript › reply of") && drawn.contains("PONG"), "{drawn}");
+    press(&mut model, KeyCode::Char(':'));
+    typed(&mut model, "no");
+    assert_snapshot!("palette_120x36", screen(&model));
+    press(&mut model, KeyCode::Esc);
+    press(&mut model, KeyCode::Char('?'));
+    assert_snapshot!("help_of_a_page_120x36", screen(&model));
+}
+
+#[test]
+fn the_mouse_hits_what_is_drawn() {
+    use crate::screen::{model::Panel, view::Zone};
+    let model = sample::model((120, 36), Charset::Unicode, &sample::cluster());
+    let mut terminal = Terminal::new(TestBackend::new(120, 36)).unwrap();
+    let mut hits = None;
+    terminal.draw(|frame| hits = Some(draw(&model, frame))).unwrap();
+    let hits = hits.unwrap();
+    let drawn = screen(&model);
+    let row =
+        |text: &str| u16::try_from(drawn.lines().position(|line| line.contains(text)).unwrap()).unwrap();
+    assert_eq!(hits.at(30, row("10.0.0.13:8001")), Some(Zone::PanelRow(Panel::Nodes, 2)));
+    assert_eq!(hits.at(80, row("10.0.0.22:6379")), Some(Zone::PanelRow(Panel::Proxies, 1)));
+    assert_eq!(hits.at(5, row("#3 add 5")), Some(Zone::PanelRow(Panel::Moves, 0)));
+    assert_eq!(hits.at(5, row("prod-a>")), Some(Zone::Prompt));
+    assert_eq!(hits.at(5, 0), None);
+}
+
+#[test]
+fn a_large_panel_has_the_screen() {
+    let mut model = sample::model((80, 24), Charset::Unicode, &sample::cluster());
+    for code in [KeyCode::Esc, KeyCode::BackTab, KeyCode::BackTab, KeyCode::Char('z')] {
+        press(&mut model, code);
+    }
+    let drawn = screen(&model);
+    assert!(drawn.contains("Events") && !drawn.contains("Nodes (5)"), "{drawn}");
+    press(&mut model, KeyCode::Esc);
+    assert!(screen(&model).contains("Nodes (5)"));
+}
+
+#[test]
+fn what_was_answered_never_looks_like_the_answer_of_what_runs() {
+    let mut model = answered((80, 24), Charset::Unicode);
+    let drawn = screen(&model);
+    assert!(drawn.contains(" > ping") && drawn.contains(" PONG"), "{drawn}");
+    press(&mut model, KeyCode::Enter);
+    let drawn = screen(&model);
+    assert!(drawn.contains(" > before: ping") && drawn.contains("running SET key1 value1"), "{drawn}");
+    let mut model = answered((40, 12), Charset::Unicode);
+    press(&mut model, KeyCode::Enter);
+    let drawn = screen(&model);
+    assert!(!drawn.contains("PONG") && drawn.contains("0s SET key1 value1"), "{drawn}");
 }

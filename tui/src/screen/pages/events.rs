@@ -1,0 +1,155 @@
+//! Events: all of them as a table, and one with its whole text.
+
+use redis_cluster::time::Millis;
+
+use super::{
+    Content, Kind, Known, Text,
+    grid::{Cell, Column, Grid, Row, column},
+};
+use crate::{
+    screen::{keymap::Context, text, theme::Role},
+    session::view::{ClusterEvent, EventKind},
+};
+
+const COLUMNS: &[Column] = &[
+    column("TIME", 9, false, 9),
+    column("REVISION", 9, true, 4),
+    column("KIND", 8, false, 8),
+    column("WHAT", 400, false, 10),
+];
+
+/// How an event looks.
+#[must_use]
+pub fn role_of(kind: EventKind) -> Role {
+    match kind {
+        EventKind::Loss => Role::Bad,
+        EventKind::Health | EventKind::Registry => Role::Warning,
+        EventKind::Member | EventKind::Proxy | EventKind::Move | EventKind::Slots | EventKind::Plan => {
+            Role::Text
+        }
+    }
+}
+
+/// All events, newest first.
+#[derive(Clone, Debug)]
+pub struct EventsPage {
+    grid: Grid,
+    events: Vec<ClusterEvent>,
+    total: Option<u64>,
+    dropped: u64,
+}
+
+impl Default for EventsPage {
+    fn default() -> Self {
+        Self { grid: Grid::new(COLUMNS), events: Vec::new(), total: None, dropped: 0 }
+    }
+}
+
+impl Content for EventsPage {
+    fn title(&self) -> String {
+        "events".to_owned()
+    }
+
+    fn context(&self) -> Context {
+        Context::Table
+    }
+
+    fn grid(&self) -> Option<&Grid> {
+        Some(&self.grid)
+    }
+
+    fn grid_mut(&mut self) -> Option<&mut Grid> {
+        Some(&mut self.grid)
+    }
+
+    fn status(&self) -> String {
+        let older = if self.dropped > 0 {
+            format!(", {} older dropped", text::thousands(self.dropped))
+        } else {
+            String::new()
+        };
+        format!("{} since this console began{older}", text::thousands(self.events.len() as u64))
+    }
+
+    fn know(&mut self, known: Known<'_>) {
+        let log = &known.view.events;
+        if self.total == Some(log.total()) {
+            return;
+        }
+        self.total = Some(log.total());
+        self.dropped = log.dropped();
+        self.events = log.iter().rev().cloned().collect();
+        let rows = self.events.iter().zip(0..).map(|(event, back)| {
+            let number = log.total() - 1 - back;
+            let cells = vec![
+                Cell::number(event.at as f64, text::clock(Millis(event.at))),
+                event
+                    .revision
+                    .map(|revision| Cell::number(revision as f64, revision.to_string()))
+                    .unwrap_or_default(),
+                Cell::text(event.kind.word()),
+                Cell::text(&event.text),
+            ];
+            Row { role: role_of(event.kind), ..Row::new(number.to_string(), cells) }
+        });
+        self.grid.set(rows.collect());
+    }
+
+    fn open(&mut self) -> Option<Kind> {
+        let number: u64 = std::str::from_utf8(&self.grid.selected()?.id).ok()?.parse().ok()?;
+        let back = usize::try_from(self.total?.checked_sub(number + 1)?).ok()?;
+        Some(Kind::Event(EventPage::new(self.events.get(back)?.clone())))
+    }
+}
+
+/// One text as a page: an event, a slow command, a reply.
+#[derive(Clone, Debug)]
+pub struct EventPage {
+    title: String,
+    text: Text,
+}
+
+impl EventPage {
+    /// An event.
+    #[must_use]
+    pub fn new(event: ClusterEvent) -> Self {
+        let revision = event.revision.map(|revision| format!("  at revision {revision}")).unwrap_or_default();
+        Self::of_text(
+            format!("event of {}", text::clock(Millis(event.at))),
+            vec![
+                (Role::Quiet, format!("{}  {}{revision}", text::clock(Millis(event.at)), event.kind.word())),
+                (Role::Text, String::new()),
+                (role_of(event.kind), event.text),
+            ],
+        )
+    }
+
+    /// Any text.
+    #[must_use]
+    pub fn of_text(title: String, lines: Vec<(Role, String)>) -> Self {
+        Self { title, text: Text { lines, top: 0 } }
+    }
+}
+
+impl Content for EventPage {
+    fn title(&self) -> String {
+        self.title.clone()
+    }
+
+    fn context(&self) -> Context {
+        Context::Text
+    }
+
+    fn text(&self) -> Option<&Text> {
+        Some(&self.text)
+    }
+
+    fn text_mut(&mut self) -> Option<&mut Text> {
+        Some(&mut self.text)
+    }
+
+    fn copied(&self) -> Option<String> {
+        let lines = self.text.lines.iter().map(|(_, line)| line.as_str());
+        Some(lines.collect::<Vec<_>>().join("\n"))
+    }
+}

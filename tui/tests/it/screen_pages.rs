@@ -74,7 +74,9 @@ fn the_mouse_opens_what_it_hits_and_the_terminal_keeps_it_if_told_so() {
     pty.wait_text("reads that hit");
     pty.send("y");
     pty.wait_text("nothing to copy");
-    pty.send("5y");
+    pty.send("\t");
+    pty.wait_text("# Server");
+    pty.send("y");
     pty.wait_text("clipboard");
     assert!(pty.raw().contains("\x1b]52;c;") && pty.raw().contains("\x1b[?1006h"));
     leave(pty);

@@ -1,10 +1,17 @@
 //! The commands about a connection that node and proxy answer by themselves: `PING`, `HELLO`, `AUTH`, `SELECT`, `RESET`, `CLIENT …`. They
 //! exist once, so that a client cannot tell the two apart by them.
 //!
+//! What both know of is here too: who is subscribed to what ([`channels`]), what `MONITOR` shows ([`monitor`]) and hides ([`secrets`]), how
+//! much may wait for a client ([`output`]).
+//!
 //! A command works on an [`Endpoint`], which is whatever the daemon keeps of a connection, writes one reply, or returns an error
 //! having written nothing. Not here: sockets, when a command may run, and what a daemon shows of a connection in `CLIENT LIST`.
 
+pub mod channels;
 pub(crate) mod clients;
+pub(crate) mod monitor;
+pub mod output;
+pub(crate) mod secrets;
 
 use std::borrow::Cow;
 
@@ -21,6 +28,12 @@ impl Refusal {
     fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self(text.into())
     }
+}
+
+/// Bytes that a name takes which is kept for a client: it is in a table of the client and in one of all, each with an entry.
+#[must_use]
+pub const fn held_name(name: &[u8]) -> usize {
+    2 * (name.len() + 48)
 }
 
 const SYNTAX: Refusal = Refusal(Cow::Borrowed("ERR syntax error"));

@@ -13,13 +13,13 @@ use std::{
 
 use futures::task::AtomicWaker;
 
-use super::{
-    acl::User,
-    caller::Served,
-    outbox::{Class, Lag, Limits},
-};
+use super::{acl::User, caller::Served};
 use crate::{
     command::{Spec, TABLE},
+    connection::{
+        channels::Subscriber,
+        output::{Class, Lag, Limits},
+    },
     protocol::{Encoder, Version},
     server::Addresses,
     time::Millis,
@@ -27,6 +27,14 @@ use crate::{
 
 /// Numbers a client for ever; never used twice in a process.
 pub type ClientId = u64;
+
+impl Subscriber for Arc<Client> {
+    type Id = ClientId;
+
+    fn id(&self) -> ClientId {
+        self.id
+    }
+}
 
 /// A connected client.
 #[derive(Debug)]
@@ -98,12 +106,6 @@ pub enum Held {
     Watched,
     /// Prefixes that it is told of.
     Prefixes,
-}
-
-/// Bytes that a name takes which the store holds for a client: it is in a table of the client and in one of all, each with an entry.
-#[must_use]
-pub const fn held_name(name: &[u8]) -> usize {
-    2 * (name.len() + 48)
 }
 
 /// What a connection is asked to do from outside.

@@ -2,8 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::secrets;
-use crate::{protocol::Request, time::Millis};
+use crate::{connection::secrets, protocol::Request, time::Millis};
 
 /// Arguments that are kept of a command.
 const ARGUMENTS_MAX: usize = 32;

@@ -9,10 +9,9 @@ use super::{
     clients::{BLOCKED, CHANGED, Client, ClientId, Held, MONITOR, PAUSED},
     commands::table::Row,
     effects::Effects,
+    events::Wanted,
     keyspace::{Change, EventClass, ExpiredOnes, Key, Keyspace},
-    monitor,
     pause::{Pause, Scope},
-    pubsub::{Channels, Kind, events::Wanted},
     script::{Functions, Scripts},
     state::NodeState,
     tracking::{Options, Sending, Tracking},
@@ -20,6 +19,10 @@ use super::{
 };
 use crate::{
     command::{Flags, Spec},
+    connection::{
+        channels::{Channels, Kind},
+        monitor,
+    },
     protocol::{Args, Request},
     time::Millis,
 };
@@ -37,7 +40,7 @@ pub struct Store {
     /// Clients that wait for keys.
     pub blocked: Blocked,
     /// Subscriptions.
-    pub channels: Channels,
+    pub channels: Channels<Arc<Client>>,
     /// Who is told of changed keys.
     pub tracking: Tracking,
     /// Which events of keys become messages.
@@ -306,7 +309,7 @@ impl Store {
             if let Some((class, name)) = event {
                 events.messages(database, class, name, key, &mut |channel, payload| {
                     channels.publish(channel, payload, &mut |client, message| {
-                        client.deliver(message, &limits, now);
+                        client.deliver(message.bytes(client.version()), &limits, now);
                     });
                 });
             }

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::clients::{ClientId, held_name};
+use super::clients::ClientId;
+use crate::connection::held_name;
 
 type Name = (usize, Box<[u8]>);
 

@@ -8,13 +8,12 @@ use super::{
 };
 use crate::{
     command::{Acl, TABLE},
+    connection::{channels::Kind, output::Class},
     node::{
         acl::{DEFAULT, User, user::Shown},
         clients::{Client, Signal},
         commands::table::is_implemented,
         context::{CommandError, Context, Flow, Handler},
-        outbox::Class,
-        pubsub::Kind,
     },
     protocol::{Encoder, Request},
 };

@@ -3,13 +3,12 @@
 
 use super::{help::help as help_lines, support::Outcome};
 use crate::{
-    connection::{self, Command, Endpoint, Label, Listed, Replies, Tracking, Wish},
+    connection::{self, Command, Endpoint, Label, Listed, Replies, Tracking, Wish, output::Class},
     node::{
         caller::Caller,
         clients::{NO_EVICT, NO_TOUCH, Signal},
         context::{CommandError, Context, Flow, Handler},
         exec::admit::note_login,
-        outbox::Class,
         state::NodeState,
         store::Store,
     },

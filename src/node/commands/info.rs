@@ -10,11 +10,10 @@ use super::{
     support::Outcome,
 };
 use crate::{
-    connection::REDIS_VERSION,
+    connection::{REDIS_VERSION, channels::Kind},
     node::{
         context::{Context, Handler},
         process,
-        pubsub::Kind,
         state::VERSION,
     },
     protocol::Request,

@@ -1,13 +1,16 @@
 //! Channels: subscribing, and sending messages.
 
+use std::sync::Arc;
+
 use super::{
     help::help as help_lines,
     support::{Outcome, wrong_subcommand},
 };
 use crate::{
+    connection::channels::{self, Kind, Message},
     node::{
+        clients::Client,
         context::{CommandError, Context, Handler},
-        pubsub::Kind,
     },
     protocol::{
         Request,
@@ -18,11 +21,11 @@ use crate::{
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("psubscribe", |ctx, request| subscribe(ctx, request, Kind::Pattern)),
     ("publish", publish),
-    ("pubsub|channels", |ctx, request| channels(ctx, request, Kind::Channel)),
+    ("pubsub|channels", |ctx, request| active(ctx, request, Kind::Channel)),
     ("pubsub|help", help),
     ("pubsub|numpat", numpat),
     ("pubsub|numsub", |ctx, request| numsub(ctx, request, Kind::Channel)),
-    ("pubsub|shardchannels", |ctx, request| channels(ctx, request, Kind::Shard)),
+    ("pubsub|shardchannels", |ctx, request| active(ctx, request, Kind::Shard)),
     ("pubsub|shardnumsub", |ctx, request| numsub(ctx, request, Kind::Shard)),
     ("punsubscribe", |ctx, request| unsubscribe(ctx, request, Kind::Pattern)),
     ("spublish", spublish),
@@ -32,27 +35,9 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("unsubscribe", |ctx, request| unsubscribe(ctx, request, Kind::Channel)),
 ];
 
-/// The number in a confirmation: shard channels are counted by themselves.
-fn count(ctx: &Context<'_>, kind: Kind) -> i64 {
-    let (channels, client) = (&ctx.store.channels, ctx.caller.client.id);
-    let count = match kind {
-        Kind::Shard => channels.count(Kind::Shard, client),
-        Kind::Channel | Kind::Pattern => {
-            channels.count(Kind::Channel, client) + channels.count(Kind::Pattern, client)
-        }
-    };
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
 fn confirm(ctx: &mut Context<'_>, event: &str, name: Option<&[u8]>, kind: Kind) {
-    let count = count(ctx, kind);
-    ctx.reply.push(3);
-    ctx.reply.bulk(event);
-    match name {
-        Some(name) => ctx.reply.bulk(name),
-        None => ctx.reply.null(),
-    }
-    ctx.reply.integer(count);
+    let count = ctx.store.channels.confirmed(kind, ctx.caller.client.id);
+    channels::confirm(&mut ctx.reply, event, name, count);
 }
 
 fn subscribe(ctx: &mut Context<'_>, request: Request<'_>, kind: Kind) -> Outcome {
@@ -93,7 +78,8 @@ fn send(ctx: &mut Context<'_>, request: Request<'_>, kind: Kind) -> Outcome {
     let (own, limits) = (ctx.caller.client.id, ctx.node.config.output_limits());
     let (channel, payload, now) = (request.arg(1), request.arg(2), ctx.now);
     let reply = &mut ctx.reply;
-    let mut deliver = |client: &std::sync::Arc<crate::node::clients::Client>, message: &[u8]| {
+    let mut deliver = |client: &Arc<Client>, message: &mut Message<'_>| {
+        let message = message.bytes(client.version());
         // Its own message is in front of the reply, whatever else waits for it.
         if client.id == own { reply.raw(message) } else { client.deliver(message, &limits, now) }
     };
@@ -105,7 +91,7 @@ fn send(ctx: &mut Context<'_>, request: Request<'_>, kind: Kind) -> Outcome {
     Ok(())
 }
 
-fn channels(ctx: &mut Context<'_>, request: Request<'_>, kind: Kind) -> Outcome {
+fn active(ctx: &mut Context<'_>, request: Request<'_>, kind: Kind) -> Outcome {
     if request.len() > 3 {
         return Err(wrong_subcommand(request));
     }
@@ -120,7 +106,7 @@ fn channels(ctx: &mut Context<'_>, request: Request<'_>, kind: Kind) -> Outcome 
 fn numsub(ctx: &mut Context<'_>, request: Request<'_>, kind: Kind) -> Outcome {
     ctx.reply.array(2 * (request.len() - 2));
     for name in request.args_from(2) {
-        let subscribers = ctx.store.channels.subscribers(kind, name);
+        let subscribers = ctx.store.channels.subscribers(kind, name).len();
         ctx.reply.bulk(name);
         ctx.reply.integer(i64::try_from(subscribers).unwrap_or(i64::MAX));
     }

@@ -1,7 +1,8 @@
 //! All parameters: what values they take, and who may change them.
 
 use crate::{
-    node::{outbox, pubsub::events::Wanted},
+    connection::output,
+    node::events::Wanted,
     protocol::{
         BUFFER_MAX,
         number::{parse_i64, parse_memory},
@@ -29,7 +30,7 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// Letters of [`Wanted`].
     Events,
-    /// Some of the classes of [`outbox::Limits`].
+    /// Some of the classes of [`output::Limits`].
     OutputLimits,
     /// Numbers from 0 to 100.
     Percentiles,
@@ -491,7 +492,7 @@ impl Parameter {
                 .map(Wanted::letters)
                 .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".to_owned()),
             Kind::OutputLimits => {
-                let current = outbox::Limits::default().updated(current.as_bytes())?;
+                let current = output::Limits::default().updated(current.as_bytes())?;
                 Ok(current.updated(value)?.to_string())
             }
             Kind::Percentiles => percentiles(&text()),

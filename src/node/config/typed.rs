@@ -10,11 +10,11 @@ use std::{
 
 use super::{Config, find};
 use crate::{
+    connection::output,
     node::{
+        events::Wanted,
         keyspace::eviction::Policy,
         object::{hash, list::Fill, set, stream, zset},
-        outbox,
-        pubsub::events::Wanted,
         rdb::Forms,
     },
     protocol::Limits,
@@ -57,7 +57,7 @@ pub(super) struct Hot {
     frees_evicted_lazily: AtomicBool,
     frees_deleted_lazily: AtomicBool,
     notes_times: AtomicBool,
-    output: Mutex<outbox::Limits>,
+    output: Mutex<output::Limits>,
 }
 
 impl Config {
@@ -112,7 +112,7 @@ impl Config {
             .store(number("min-replicas-to-write") > 0 && number("min-replicas-max-lag") > 0, Relaxed);
         hot.guards.store(self.needs_replicas() || self.max_memory() != 0, Relaxed);
         let output = find(b"client-output-buffer-limit").map_or("", |index| &values[index]);
-        let output = outbox::Limits::default().updated(output.as_bytes()).unwrap_or_default();
+        let output = output::Limits::default().updated(output.as_bytes()).unwrap_or_default();
         *hot.output.lock().unwrap_or_else(PoisonError::into_inner) = output;
     }
 
@@ -321,7 +321,7 @@ impl Config {
 
     /// `client-output-buffer-limit`.
     #[must_use]
-    pub fn output_limits(&self) -> outbox::Limits {
+    pub fn output_limits(&self) -> output::Limits {
         *self.hot.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

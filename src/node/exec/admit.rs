@@ -2,6 +2,7 @@
 
 use crate::{
     command::{Flags, Spec},
+    connection::channels,
     node::{
         acl::{
             Denied,
@@ -23,19 +24,6 @@ pub(super) enum Admission {
     /// Keep it for `EXEC`.
     Queue,
 }
-
-/// What a client of RESP2 with subscriptions may run: its connection carries nothing else.
-const OF_SUBSCRIBERS: [&str; 9] = [
-    "ping",
-    "psubscribe",
-    "punsubscribe",
-    "quit",
-    "reset",
-    "ssubscribe",
-    "subscribe",
-    "sunsubscribe",
-    "unsubscribe",
-];
 
 /// Lets a command pass, or says why not.
 ///
@@ -84,11 +72,11 @@ fn admit_with_care(
             }
         });
     }
-    if caller.subscribed && caller.version == Version::Resp2 && !OF_SUBSCRIBERS.contains(&spec.name) {
-        return Err(format!(
-            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-            spec.name
-        ));
+    if caller.subscribed
+        && caller.version == Version::Resp2
+        && let Some(refusal) = channels::refusal(spec)
+    {
+        return Err(refusal);
     }
     let touches = spec.flags.has_any(Flags::of(&[Flags::WRITE, Flags::READONLY])) || pause::may_change(spec);
     if caller.monitoring && touches {

@@ -13,11 +13,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{
-    clients::{BROADCAST, BROKEN_REDIRECT, Client, ClientId, Held, TRACKING, held_name},
-    outbox::Limits,
+use super::clients::{BROADCAST, BROKEN_REDIRECT, Client, ClientId, Held, TRACKING};
+use crate::{
+    connection::{held_name, output::Limits},
+    time::Millis,
 };
-use crate::time::Millis;
 use message::Payload;
 
 /// What a client asked for.

@@ -1,5 +1,4 @@
-//! What a client is sent without having asked: filled by whoever holds the lock of the store, emptied by the client's own task, which
-//! takes that lock too. So messages and replies have one order that holds for all. How much may wait is `client-output-buffer-limit`.
+//! How much may wait for a client that does not read: `client-output-buffer-limit`. Not here: what waits, and where.
 
 use std::fmt;
 

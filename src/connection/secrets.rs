@@ -13,7 +13,7 @@ fn is(argument: Option<&[u8]>, word: &str) -> bool {
 }
 
 /// The arguments of a command, as they may be shown.
-pub(super) fn shown<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn shown<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a [u8]> {
     let name = Some(request.name());
     let (is_auth, is_hello) = (is(name, "auth"), is(name, "hello"));
     let is_setuser = is(name, "acl") && is(request.get(1), "setuser");

@@ -1,18 +1,53 @@
-//! Channels: who is subscribed to which, and what they are sent. Pure: messages go into the outboxes of clients, which whoever holds the
-//! lock fills. [`events`] are the messages about keys, `notify-keyspace-events`.
-
-pub mod events;
+//! Channels: who is subscribed to which, what they are told of that, and what messages look like. Pure: what a subscriber is, and how
+//! bytes come to it, is the daemon's.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    fmt,
+    hash::Hash,
 };
 
-use super::clients::{Client, ClientId, held_name};
-use crate::protocol::{
-    Encoder, Version,
-    glob::{Case, Glob},
+use super::held_name;
+use crate::{
+    command::Spec,
+    protocol::{
+        Encoder, Version,
+        glob::{Case, Glob},
+    },
 };
+
+/// What a client of RESP2 with subscriptions may run: its connection carries nothing else.
+const OF_SUBSCRIBERS: [&str; 9] = [
+    "ping",
+    "psubscribe",
+    "punsubscribe",
+    "quit",
+    "reset",
+    "ssubscribe",
+    "subscribe",
+    "sunsubscribe",
+    "unsubscribe",
+];
+
+/// Why a client of RESP2 with subscriptions may not run a command, if it may not.
+#[must_use]
+pub fn refusal(spec: &Spec) -> Option<String> {
+    (!OF_SUBSCRIBERS.contains(&spec.name)).then(|| {
+        format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+            spec.name
+        )
+    })
+}
+
+/// A connection that can be subscribed to something.
+pub trait Subscriber: Clone + fmt::Debug {
+    /// What tells it from others.
+    type Id: Copy + fmt::Debug + Eq + Hash;
+
+    /// See [`Subscriber::Id`].
+    fn id(&self) -> Self::Id;
+}
 
 /// What is subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,19 +82,41 @@ impl Kind {
     }
 }
 
+/// Tells a client that it is subscribed to something, or is not any more; without a name, that it was subscribed to nothing.
+pub fn confirm(reply: &mut Encoder<'_>, event: &str, name: Option<&[u8]>, count: i64) {
+    reply.push(3);
+    reply.bulk(event);
+    match name {
+        Some(name) => reply.bulk(name),
+        None => reply.null(),
+    }
+    reply.integer(count);
+}
+
 /// See the module.
-#[derive(Debug, Default)]
-pub struct Channels {
-    channels: BTreeMap<Box<[u8]>, Vec<Arc<Client>>>,
-    shards: BTreeMap<Box<[u8]>, Vec<Arc<Client>>>,
-    patterns: BTreeMap<Box<[u8]>, Pattern>,
-    clients: HashMap<ClientId, Subscriptions>,
+#[derive(Debug)]
+pub struct Channels<S: Subscriber> {
+    channels: BTreeMap<Box<[u8]>, Vec<S>>,
+    shards: BTreeMap<Box<[u8]>, Vec<S>>,
+    patterns: BTreeMap<Box<[u8]>, Pattern<S>>,
+    clients: HashMap<S::Id, Subscriptions>,
 }
 
 #[derive(Debug)]
-struct Pattern {
+struct Pattern<S> {
     glob: Glob,
-    subscribers: Vec<Arc<Client>>,
+    subscribers: Vec<S>,
+}
+
+impl<S: Subscriber> Default for Channels<S> {
+    fn default() -> Self {
+        Self {
+            channels: BTreeMap::new(),
+            shards: BTreeMap::new(),
+            patterns: BTreeMap::new(),
+            clients: HashMap::new(),
+        }
+    }
 }
 
 /// What one client is subscribed to.
@@ -95,7 +152,8 @@ impl Subscriptions {
 }
 
 /// One message, in both versions of the protocol; each is written when the first client needs it.
-struct Message<'a> {
+#[derive(Debug)]
+pub struct Message<'a> {
     kind: &'static str,
     parts: [&'a [u8]; 3],
     skipped: usize,
@@ -108,7 +166,8 @@ impl<'a> Message<'a> {
         Self { kind, parts: [pattern.unwrap_or_default(), channel, payload], skipped, encoded: [None, None] }
     }
 
-    fn for_version(&mut self, version: Version) -> &[u8] {
+    /// As a client of this version receives it.
+    pub fn bytes(&mut self, version: Version) -> &[u8] {
         let (kind, parts) = (self.kind, &self.parts[self.skipped..]);
         self.encoded[usize::from(version == Version::Resp3)].get_or_insert_with(|| {
             let mut bytes = Vec::new();
@@ -121,7 +180,7 @@ impl<'a> Message<'a> {
     }
 }
 
-impl Channels {
+impl<S: Subscriber> Channels<S> {
     /// Nobody is subscribed to anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -129,8 +188,8 @@ impl Channels {
     }
 
     /// A client subscribes. `false` if it was subscribed.
-    pub fn subscribe(&mut self, kind: Kind, client: &Arc<Client>, name: &[u8]) -> bool {
-        let subscriptions = self.clients.entry(client.id).or_default();
+    pub fn subscribe(&mut self, kind: Kind, client: &S, name: &[u8]) -> bool {
+        let subscriptions = self.clients.entry(client.id()).or_default();
         if !subscriptions.of(kind).insert(name.into()) {
             return false;
         }
@@ -143,12 +202,12 @@ impl Channels {
                 &mut self.patterns.entry(name.into()).or_insert_with(new).subscribers
             }
         };
-        subscribers.push(Arc::clone(client));
+        subscribers.push(client.clone());
         true
     }
 
     /// A client ends a subscription. `false` if it was not subscribed.
-    pub fn unsubscribe(&mut self, kind: Kind, client: ClientId, name: &[u8]) -> bool {
+    pub fn unsubscribe(&mut self, kind: Kind, client: S::Id, name: &[u8]) -> bool {
         let Some(subscriptions) = self.clients.get_mut(&client) else { return false };
         if !subscriptions.of(kind).remove(name) {
             return false;
@@ -161,25 +220,24 @@ impl Channels {
         true
     }
 
-    fn leave(&mut self, kind: Kind, client: ClientId, name: &[u8]) {
-        fn remove(subscribers: &mut Vec<Arc<Client>>, client: ClientId) -> bool {
-            subscribers.retain(|subscriber| subscriber.id != client);
+    fn leave(&mut self, kind: Kind, client: S::Id, name: &[u8]) {
+        let remove = |subscribers: &mut Vec<S>| {
+            subscribers.retain(|subscriber| subscriber.id() != client);
             subscribers.is_empty()
-        }
+        };
         match kind {
             Kind::Channel => {
-                if self.channels.get_mut(name).is_some_and(|subscribers| remove(subscribers, client)) {
+                if self.channels.get_mut(name).is_some_and(|subscribers| remove(subscribers)) {
                     self.channels.remove(name);
                 }
             }
             Kind::Shard => {
-                if self.shards.get_mut(name).is_some_and(|subscribers| remove(subscribers, client)) {
+                if self.shards.get_mut(name).is_some_and(|subscribers| remove(subscribers)) {
                     self.shards.remove(name);
                 }
             }
             Kind::Pattern => {
-                if self.patterns.get_mut(name).is_some_and(|pattern| remove(&mut pattern.subscribers, client))
-                {
+                if self.patterns.get_mut(name).is_some_and(|pattern| remove(&mut pattern.subscribers)) {
                     self.patterns.remove(name);
                 }
             }
@@ -187,7 +245,7 @@ impl Channels {
     }
 
     /// A client is gone.
-    pub fn remove(&mut self, client: ClientId) {
+    pub fn remove(&mut self, client: S::Id) {
         let Some(subscriptions) = self.clients.remove(&client) else { return };
         for (kind, names) in [
             (Kind::Channel, subscriptions.channels),
@@ -200,13 +258,13 @@ impl Channels {
 
     /// Bytes that the names take that a client is subscribed to.
     #[must_use]
-    pub fn bytes(&self, client: ClientId) -> usize {
+    pub fn bytes(&self, client: S::Id) -> usize {
         self.clients.get(&client).map_or(0, |subscriptions| subscriptions.bytes)
     }
 
     /// What a client is subscribed to.
     #[must_use]
-    pub fn names(&self, kind: Kind, client: ClientId) -> Vec<Box<[u8]>> {
+    pub fn names(&self, kind: Kind, client: S::Id) -> Vec<Box<[u8]>> {
         let names = self.clients.get(&client).map(|subscriptions| match kind {
             Kind::Channel => &subscriptions.channels,
             Kind::Pattern => &subscriptions.patterns,
@@ -217,7 +275,7 @@ impl Channels {
 
     /// How many subscriptions of a kind a client has.
     #[must_use]
-    pub fn count(&self, kind: Kind, client: ClientId) -> usize {
+    pub fn count(&self, kind: Kind, client: S::Id) -> usize {
         self.clients.get(&client).map_or(0, |subscriptions| subscriptions.count(kind))
     }
 
@@ -226,13 +284,11 @@ impl Channels {
         &self,
         channel: &[u8],
         payload: &[u8],
-        deliver: &mut dyn FnMut(&Arc<Client>, &[u8]),
+        deliver: &mut dyn FnMut(&S, &mut Message<'_>),
     ) -> usize {
         let mut receivers = 0;
-        let mut send = |message: &mut Message<'_>, subscribers: &[Arc<Client>]| {
-            for client in subscribers {
-                deliver(client, message.for_version(client.version()));
-            }
+        let mut send = |message: &mut Message<'_>, subscribers: &[S]| {
+            subscribers.iter().for_each(|client| deliver(client, message));
             receivers += subscribers.len();
         };
         if let Some(subscribers) = self.channels.get(channel) {
@@ -251,13 +307,11 @@ impl Channels {
         &self,
         channel: &[u8],
         payload: &[u8],
-        deliver: &mut dyn FnMut(&Arc<Client>, &[u8]),
+        deliver: &mut dyn FnMut(&S, &mut Message<'_>),
     ) -> usize {
         let Some(subscribers) = self.shards.get(channel) else { return 0 };
         let mut message = Message::new("smessage", None, channel, payload);
-        for client in subscribers {
-            deliver(client, message.for_version(client.version()));
-        }
+        subscribers.iter().for_each(|client| deliver(client, &mut message));
         subscribers.len()
     }
 
@@ -267,11 +321,27 @@ impl Channels {
         channels.keys().map(|name| &**name)
     }
 
-    /// How many are subscribed to a channel, or a shard channel; patterns do not count.
+    /// Who is subscribed to a channel by its name, to this pattern, or to a shard channel.
     #[must_use]
-    pub fn subscribers(&self, kind: Kind, name: &[u8]) -> usize {
-        let channels = if kind == Kind::Shard { &self.shards } else { &self.channels };
-        channels.get(name).map_or(0, Vec::len)
+    pub fn subscribers(&self, kind: Kind, name: &[u8]) -> &[S] {
+        let subscribers = match kind {
+            Kind::Channel => self.channels.get(name),
+            Kind::Shard => self.shards.get(name),
+            Kind::Pattern => self.patterns.get(name).map(|pattern| &pattern.subscribers),
+        };
+        subscribers.map_or(&[], Vec::as_slice)
+    }
+
+    /// The number in a confirmation: shard channels are counted by themselves.
+    #[must_use]
+    pub fn confirmed(&self, kind: Kind, client: S::Id) -> i64 {
+        let count = match kind {
+            Kind::Shard => self.count(Kind::Shard, client),
+            Kind::Channel | Kind::Pattern => {
+                self.count(Kind::Channel, client) + self.count(Kind::Pattern, client)
+            }
+        };
+        i64::try_from(count).unwrap_or(i64::MAX)
     }
 
     /// How many patterns there are.
@@ -290,50 +360,55 @@ impl Channels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{node::acl::Acl, node::clients::Clients, server::Addresses, time::Millis};
 
-    fn client(clients: &Clients) -> Arc<Client> {
-        let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        let addresses = Addresses { remote: nowhere, local: nowhere };
-        clients.unlisted(addresses, Acl::default().default_user().clone(), Millis(0))
+    #[derive(Clone, Debug)]
+    struct Client(char, Version);
+
+    impl Subscriber for Client {
+        type Id = char;
+
+        fn id(&self) -> char {
+            self.0
+        }
     }
 
     #[test]
     fn messages_reach_those_who_are_subscribed() {
-        let (clients, mut channels) = (Clients::default(), Channels::default());
-        let [a, b] = [client(&clients), client(&clients)];
-        b.set_version(Version::Resp3);
+        let mut channels = Channels::default();
+        let (a, b) = (Client('a', Version::Resp2), Client('b', Version::Resp3));
         assert!(channels.subscribe(Kind::Channel, &a, b"news"));
         assert!(!channels.subscribe(Kind::Channel, &a, b"news"));
         assert!(channels.subscribe(Kind::Channel, &b, b"news"));
         assert!(channels.subscribe(Kind::Pattern, &a, b"n*"));
         assert!(channels.subscribe(Kind::Shard, &a, b"news"));
         assert_eq!(
-            [Kind::Channel, Kind::Pattern, Kind::Shard].map(|kind| channels.count(kind, a.id)),
+            [Kind::Channel, Kind::Pattern, Kind::Shard].map(|kind| channels.count(kind, 'a')),
             [1, 1, 1]
         );
+        assert_eq!([Kind::Channel, Kind::Shard].map(|kind| channels.confirmed(kind, 'a')), [2, 1]);
         let mut sent = Vec::new();
-        let received = channels
-            .publish(b"news", b"hi", &mut |to, bytes| sent.push((to.id, bytes.escape_ascii().to_string())));
+        let received = channels.publish(b"news", b"hi", &mut |to, message| {
+            sent.push((to.0, message.bytes(to.1).escape_ascii().to_string()));
+        });
         assert_eq!(received, 3);
         let tail = r"$4\r\nnews\r\n$2\r\nhi\r\n";
         assert_eq!(
             sent,
             [
-                (a.id, format!(r"*3\r\n$7\r\nmessage\r\n{tail}")),
-                (b.id, format!(r">3\r\n$7\r\nmessage\r\n{tail}")),
-                (a.id, format!(r"*4\r\n$8\r\npmessage\r\n$2\r\nn*\r\n{tail}")),
+                ('a', format!(r"*3\r\n$7\r\nmessage\r\n{tail}")),
+                ('b', format!(r">3\r\n$7\r\nmessage\r\n{tail}")),
+                ('a', format!(r"*4\r\n$8\r\npmessage\r\n$2\r\nn*\r\n{tail}")),
             ]
         );
         let mut shard = 0;
         assert_eq!(channels.publish_to_shard(b"news", b"hi", &mut |_, _| shard += 1), 1);
         assert_eq!(shard, 1);
-        assert_eq!(channels.subscribers(Kind::Channel, b"news"), 2);
-        assert!(channels.unsubscribe(Kind::Channel, a.id, b"news"));
-        assert!(!channels.unsubscribe(Kind::Channel, a.id, b"news"));
-        channels.remove(a.id);
+        assert_eq!(channels.subscribers(Kind::Channel, b"news").len(), 2);
+        assert!(channels.unsubscribe(Kind::Channel, 'a', b"news"));
+        assert!(!channels.unsubscribe(Kind::Channel, 'a', b"news"));
+        channels.remove('a');
         assert_eq!(channels.publish(b"news", b"hi", &mut |_, _| ()), 1);
-        channels.remove(b.id);
+        channels.remove('b');
         assert!(
             channels.is_empty()
                 && channels.patterns() == 0

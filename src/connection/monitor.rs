@@ -7,7 +7,7 @@ use crate::protocol::{Request, quote};
 
 /// One line, as a status reply: the time, the database and the client (or `lua`), and the command with its arguments quoted. Passwords are not
 /// shown.
-pub(super) fn line(
+pub(crate) fn line(
     now: Duration,
     database: usize,
     client: &dyn std::fmt::Display,

@@ -45,6 +45,7 @@ Every command and subcommand of Redis 7.2 (and those of later versions that we h
   *combined*: as *one node*; of several nodes the values are fetched, each at its own instant, and the proxy computes the reply.
   *split*: shared out by key, replies put together; `MSET` is atomic at each node, not over all of them. *all*: sent to all
   nodes. *itself*: the proxy answers. *transaction*: kept by the proxy until `EXEC`, when all keys must be on one node.
+  *channels*: published at one node, heard at all.
 - **console**: typed into `redis_console`, which sends it to a proxy.
 
 Data commands that our node does not have yet go through the proxy nevertheless, for members that are stock servers.
@@ -63,6 +64,16 @@ A node is compared with redis-server 7.0 byte for byte, with chosen requests and
 - Rights are asked for at the target of `PFMERGE` and at a second `STORE` of `GEORADIUS`, which Redis 7.0 forgets; `%~pattern` is refused.
 - Parameters about what is not there (persistence, replicas, TLS) take only the value that says so.
 - Fields of hashes expire during `CLIENT PAUSE` too.
+";
+
+/// What a client may notice of there being several nodes.
+const PROXY_DIFFERENCES: &str = "
+## Where a proxy differs on purpose
+
+- `PUBLISH`, `SPUBLISH` and `PUBSUB NUMSUB` count clients of this proxy, and of nodes where the message is published, one by one; of other proxies, each thread
+  with subscribers counts as one. In a transaction or script the number is that of the node. `PUBSUB NUMPAT` leaves out what clients of other nodes than the one with most are
+  subscribed to.
+- Messages of two channels, published one behind the other without waiting for the reply, may come in another order.
 ";
 
 const GENERATED: &str = "\
@@ -94,6 +105,7 @@ pub fn markdown(daemons: Daemons<'_>) -> String {
     }
     page.push('\n');
     page.push_str(DIFFERENCES);
+    page.push_str(PROXY_DIFFERENCES);
     page
 }
 
@@ -135,6 +147,7 @@ fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'st
         Route::AllNodes(Merge::Sum | Merge::KeyCount) => Ok("all, added up"),
         Route::AllNodes(_) => Ok("all"),
         Route::Transaction => Ok("transaction"),
+        Route::Channels => Ok("channels"),
         Route::Local if (daemons.proxy)(spec) => Ok("itself"),
         Route::Local => Err("not yet"),
         Route::Refused(reason) => Err(reason),

@@ -19,6 +19,8 @@ pub enum Route {
     Local,
     /// Begins or ends a transaction, which the proxy keeps for its client and sends to one node.
     Transaction,
+    /// About channels: published at one node, heard at all.
+    Channels,
     /// Not possible through a proxy, and why (a clause that begins in lower case).
     Refused(&'static str),
 }
@@ -68,11 +70,6 @@ pub mod reason {
     /// Commands that wait.
     pub const BLOCKING: &str =
         "waiting needs a connection of its own to the node, which proxies do not make yet";
-    /// `SUBSCRIBE` and its like.
-    pub const SUBSCRIPTION: &str = "proxies do not carry subscriptions yet";
-    /// `PUBLISH` and its like.
-    pub const MESSAGE: &str =
-        "proxies do not carry subscriptions yet, and only those of one node would receive it";
     /// `SWAPDB`.
     pub const ALL_AT_ONCE: &str = "it would have to happen on all nodes at the same instant";
     /// `CONFIG`.

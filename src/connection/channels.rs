@@ -227,12 +227,12 @@ impl<S: Subscriber> Channels<S> {
         };
         match kind {
             Kind::Channel => {
-                if self.channels.get_mut(name).is_some_and(|subscribers| remove(subscribers)) {
+                if self.channels.get_mut(name).is_some_and(&remove) {
                     self.channels.remove(name);
                 }
             }
             Kind::Shard => {
-                if self.shards.get_mut(name).is_some_and(|subscribers| remove(subscribers)) {
+                if self.shards.get_mut(name).is_some_and(&remove) {
                     self.shards.remove(name);
                 }
             }
@@ -271,6 +271,16 @@ impl<S: Subscriber> Channels<S> {
             Kind::Shard => &subscriptions.shards,
         });
         names.into_iter().flatten().cloned().collect()
+    }
+
+    /// Whether a client is subscribed to it.
+    #[must_use]
+    pub fn is_subscribed(&self, kind: Kind, client: S::Id, name: &[u8]) -> bool {
+        self.clients.get(&client).is_some_and(|subscriptions| match kind {
+            Kind::Channel => subscriptions.channels.contains(name),
+            Kind::Pattern => subscriptions.patterns.contains(name),
+            Kind::Shard => subscriptions.shards.contains(name),
+        })
     }
 
     /// How many subscriptions of a kind a client has.

@@ -1,7 +1,7 @@
 //! The commands about a connection that node and proxy answer by themselves: `PING`, `HELLO`, `AUTH`, `SELECT`, `RESET`, `CLIENT …`. They
 //! exist once, so that a client cannot tell the two apart by them.
 //!
-//! What both know of is here too: who is subscribed to what ([`channels`]), what `MONITOR` shows ([`monitor`]) and hides ([`secrets`]), how
+//! What both know of is here too: who is subscribed to what ([`channels`]), who is told of changed keys ([`tracking`]), what `MONITOR` shows ([`monitor`]) and hides ([`secrets`]), how
 //! much may wait for a client ([`output`]).
 //!
 //! A command works on an [`Endpoint`], which is whatever the daemon keeps of a connection, writes one reply, or returns an error
@@ -12,6 +12,7 @@ pub(crate) mod clients;
 pub(crate) mod monitor;
 pub mod output;
 pub(crate) mod secrets;
+pub mod tracking;
 
 use std::borrow::Cow;
 

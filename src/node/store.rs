@@ -14,7 +14,7 @@ use super::{
     pause::{Pause, Scope},
     script::{Functions, Scripts},
     state::NodeState,
-    tracking::{Options, Sending, Tracking},
+    tracking::{Sending, Tracking},
     watch::Watched,
 };
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     connection::{
         channels::{Channels, Kind},
         monitor,
+        tracking::Options,
     },
     protocol::{Args, Request},
     time::Millis,

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -31,6 +31,8 @@ pub(super) struct ClientInfo {
     pub(super) protocol: AtomicU8,
     /// Bytes of requests not complete, and of replies not sent.
     pub(super) buffers: (AtomicU64, AtomicU64),
+    /// Channels, patterns, shard channels that it is subscribed to.
+    subscriptions: [AtomicU32; 3],
     /// Commands between `MULTI` and `EXEC`; -1 without `MULTI`.
     queued: AtomicI64,
     /// Its worker is to close it.
@@ -60,6 +62,18 @@ impl ClientInfo {
         self.queued.store(queued.map_or(-1, i64::from), Relaxed);
     }
 
+    /// Of each kind.
+    pub(super) fn set_subscriptions(&self, counts: [usize; 3]) {
+        for (shown, count) in self.subscriptions.iter().zip(counts) {
+            shown.store(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
+        }
+    }
+
+    /// Whether it has any.
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Relaxed) > 0)
+    }
+
     /// Names, to read or change.
     pub(super) fn names(&self) -> MutexGuard<'_, Names> {
         // Nothing panics while it holds the lock; strings are whole either way.
@@ -82,11 +96,13 @@ impl ClientInfo {
         let command =
             TABLE.get(usize::from(self.last_command.load(Relaxed))).map_or("NULL", |spec| spec.name);
         let queued = self.queued.load(Relaxed);
-        let wishes = [(queued >= 0, 'x'), (names.no_evict, 'e'), (names.no_touch, 'T')];
+        let wishes =
+            [(self.is_subscribed(), 'P'), (queued >= 0, 'x'), (names.no_evict, 'e'), (names.no_touch, 'T')];
         let flags: String = wishes.iter().filter(|wish| wish.0).map(|wish| wish.1).collect();
         let flags = if flags.is_empty() { "N" } else { &flags };
+        let [channels, patterns, shards] = self.subscriptions.each_ref().map(|count| count.load(Relaxed));
         format!(
-            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub=0 psub=0 ssub=0 multi={queued} \
+            "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub={shards} multi={queued} \
              qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem={} tot-mem={} events=r cmd={command} \
              user=default redir=-1 resp={} lib-name={} lib-ver={}",
             self.id,
@@ -135,6 +151,7 @@ impl Clients {
             database: AtomicU8::new(0),
             protocol: AtomicU8::new(2),
             buffers: (AtomicU64::new(0), AtomicU64::new(0)),
+            subscriptions: Default::default(),
             queued: AtomicI64::new(-1),
             killed: AtomicBool::new(false),
             names: Mutex::default(),

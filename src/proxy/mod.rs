@@ -3,13 +3,14 @@
 //! In reading order: [`routing`] (the table of routes, one per topology), [`placement`] (where a request's keys are), [`worker`] (one thread of the data path: clients and
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
 //! [`info`], [`scan`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
-//! [`remains`] (large memory that is done with), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
+//! [`wanted`], [`pushed`] and [`audience`] (what is heard of nodes without asking, and by how many), [`remains`] (large memory that is done with), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
 //! [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
 
 mod announce;
+mod audience;
 mod claim;
 mod clients;
 mod count;
@@ -28,6 +29,7 @@ mod outbox;
 mod outcome;
 mod placement;
 mod polls;
+mod pushed;
 mod remains;
 mod replies;
 mod routing;
@@ -37,6 +39,7 @@ mod slab;
 mod tenure;
 mod transaction;
 mod upstream;
+mod wanted;
 mod worker;
 
 use std::{
@@ -248,6 +251,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         connections: server::ConnectionCounters::default(),
         counts,
         large_slots: large::LargeSlots::default(),
+        audience: audience::Audience::default(),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();
     let mut threads = Vec::new();

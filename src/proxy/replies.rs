@@ -177,6 +177,12 @@ impl Replies {
         self.early = packed;
     }
 
+    /// Where to append what is no reply; it comes between two of them.
+    #[inline]
+    pub(super) fn beside(&mut self) -> &mut Outbox {
+        &mut self.out
+    }
+
     /// Requests that are not answered, or answered early.
     #[inline]
     pub(super) fn in_flight(&self) -> usize {

@@ -224,6 +224,23 @@ impl Routing {
         self.owning.iter().copied().filter(is_other).collect()
     }
 
+    /// Members that hear the shard channels of a slot: its owner, and while it moves the other side too, so that nothing is missed
+    /// in between.
+    pub(super) fn hearing(&self, slot: SlotId) -> Vec<NodeIndex> {
+        let mut nodes: Vec<NodeIndex> = self.owner(slot).into_iter().collect();
+        let has_slot = |moving: &&SlotMove| {
+            moving.slots.iter().any(|range| range.first() <= slot && slot <= range.last())
+        };
+        for moving in self.topology.moves.iter().filter(has_slot) {
+            let sides = [&moving.from, &moving.to];
+            let more = self.members().filter(|(_, member)| sides.contains(&&member.id));
+            let more: Vec<NodeIndex> =
+                more.map(|(index, _)| index).filter(|index| !nodes.contains(index)).collect();
+            nodes.extend(more);
+        }
+        nodes
+    }
+
     /// What must have been answered by the sources of moves before the epoch may be acknowledged: writes before the keys are
     /// copied, reads before the copies are deleted.
     pub(super) fn draining(&self) -> impl Iterator<Item = Draining> + '_ {
@@ -305,6 +322,8 @@ mod tests {
         assert!(routing.is_frozen(slot(110)) && !routing.is_frozen(slot(111)));
         assert_eq!(routing.any_frozen(), Some(slot(100)));
         assert_eq!(routing.with_copies(), [2], "before the switch the target has copies");
+        assert_eq!((routing.hearing(slot(100)), routing.hearing(slot(99))), (vec![0, 2], vec![0]));
+        assert_eq!((routing.hearing(slot(300)), routing.hearing(slot(250))), (vec![2], vec![]));
         assert!(routing.no_owner(slot(250)).starts_with("CLUSTERDOWN Hash slot 250 has no owner"));
         assert!(routing.no_owner(slot(500)).contains("belongs to node gone"));
         assert!(Routing::unknown().no_owner(slot(1)).contains("has not read the topology"));

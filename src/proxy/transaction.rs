@@ -98,6 +98,8 @@ pub(super) enum Use {
     Shared { number: usize },
     /// One client at a time; nobody at the moment, perhaps.
     Dedicated { to: Option<Key> },
+    /// All clients of the worker: what the node sends without being asked.
+    Listener,
 }
 
 #[cfg(test)]

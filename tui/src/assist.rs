@@ -108,6 +108,7 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
     match spec.route {
         Route::AllNodes(_) => return Ok("→ all nodes".to_owned()),
         Route::Transaction => return Ok("→ one node, at EXEC".to_owned()),
+        Route::Channels => return Ok("→ channels, heard at all nodes".to_owned()),
         Route::Local => return Ok("→ the proxy answers".to_owned()),
         Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Refused(_) => {}
     }

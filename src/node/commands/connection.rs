@@ -109,21 +109,7 @@ impl Endpoint for Here<'_> {
 
     fn tracking(&self) -> Option<Tracking> {
         let state = self.store.tracking.state(self.caller.client.id)?;
-        let options = state.options;
-        let flags = [
-            (options.broadcast, "bcast"),
-            (options.opt_in, "optin"),
-            (options.opt_in && state.caching, "caching-yes"),
-            (options.opt_out, "optout"),
-            (options.opt_out && state.caching, "caching-no"),
-            (options.no_loop, "noloop"),
-            (state.broken_redirect, "broken_redirect"),
-        ];
-        Some(Tracking {
-            flags: flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag).collect(),
-            redirect: options.redirect.map_or(0, |id| i64::try_from(id).unwrap_or(i64::MAX)),
-            prefixes: options.prefixes.iter().map(|prefix| prefix.to_vec()).collect(),
-        })
+        Some(state.options.shown(state.caching, state.broken_redirect))
     }
 
     fn is_subscribed(&self) -> bool {

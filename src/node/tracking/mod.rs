@@ -1,10 +1,9 @@
 //! `CLIENT TRACKING`: who is told that a key it may have a copy of has changed. Pure: what is to be sent is put into the outboxes of
-//! clients, which whoever holds the lock fills; [`message`] is what it looks like.
+//! clients, which whoever holds the lock fills; what it looks like is in [`crate::connection::tracking`].
 //!
 //! In the default mode a table knows which client read which key; in broadcasting mode clients name beginnings of keys. Databases do
 //! not matter, as in Redis: a key of the same name in another one counts too.
 
-mod message;
 #[cfg(test)]
 mod tests;
 
@@ -13,29 +12,15 @@ use std::{
     sync::Arc,
 };
 
-use super::clients::{BROADCAST, BROKEN_REDIRECT, Client, ClientId, Held, TRACKING};
+use super::clients::{BROADCAST, BROKEN_REDIRECT, Client, ClientId, Held, PUBSUB, TRACKING};
 use crate::{
-    connection::{held_name, output::Limits},
+    connection::{
+        held_name,
+        output::Limits,
+        tracking::{self, Options, Payload, Receiver},
+    },
     time::Millis,
 };
-use message::Payload;
-
-/// What a client asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Who gets the messages instead.
-    pub redirect: Option<ClientId>,
-    /// Keys that begin with one of the prefixes, whether the client read them or not.
-    pub broadcast: bool,
-    /// See `broadcast`; none is all keys.
-    pub prefixes: Vec<Box<[u8]>>,
-    /// Only what is read after `CLIENT CACHING YES`.
-    pub opt_in: bool,
-    /// Not what is read after `CLIENT CACHING NO`.
-    pub opt_out: bool,
-    /// Not what the client changes itself.
-    pub no_loop: bool,
-}
 
 /// A client that is told.
 #[derive(Debug)]
@@ -117,23 +102,16 @@ impl Tracking {
     }
 
     /// A client asks to be told; prefixes are added to those it has.
-    pub fn enable(&mut self, client: &Arc<Client>, mut options: Options) {
+    pub fn enable(&mut self, client: &Arc<Client>, options: Options) {
+        let before = self.clients.get(&client.id).map(|tracked| &tracked.options);
+        let options = options.after(before);
         if options.broadcast {
-            if options.prefixes.is_empty() {
-                options.prefixes.push(Box::default());
-            }
             for prefix in &options.prefixes {
                 let clients = &mut self.prefixes.entry(prefix.clone()).or_default().clients;
                 if !clients.contains(&client.id) {
                     clients.push(client.id);
                 }
             }
-            if let Some(tracked) = self.clients.get(&client.id) {
-                let known = tracked.options.prefixes.iter();
-                let more: Vec<_> = known.filter(|known| !options.prefixes.contains(known)).cloned().collect();
-                options.prefixes.extend(more);
-            }
-            options.prefixes.sort_unstable();
         }
         client.set_flag(TRACKING, true);
         client.set_flag(BROADCAST, options.broadcast);
@@ -174,11 +152,7 @@ impl Tracking {
     /// Whether what the client reads now is to be remembered.
     #[must_use]
     pub fn remembers(&self, client: ClientId) -> bool {
-        self.clients.get(&client).is_some_and(|tracked| {
-            let options = &tracked.options;
-            let asked = if options.opt_in { tracked.caching } else { !(options.opt_out && tracked.caching) };
-            !options.broadcast && asked
-        })
+        self.clients.get(&client).is_some_and(|tracked| tracked.options.remembers(tracked.caching))
     }
 
     /// After `tracking-table-max-keys` was set: no more than so many keys are remembered. 0 is no limit.
@@ -299,14 +273,16 @@ impl Tracking {
                 None => {
                     tracked.broken_redirect = true;
                     tracked.client.set_flag(BROKEN_REDIRECT, true);
-                    if let Some(message) = message::redirect_broken(tracked.client.version(), redirect) {
+                    if let Some(message) = tracking::redirect_broken(tracked.client.version(), redirect) {
                         tracked.client.deliver(&message, sending.limits, sending.now);
                     }
                     return;
                 }
             },
         };
-        if let Some(message) = message::invalidate(&target, redirected, payload) {
+        let receiver =
+            Receiver { version: target.version(), subscribed: target.has_flag(PUBSUB), redirected };
+        if let Some(message) = tracking::invalidate(receiver, payload) {
             target.deliver(&message, sending.limits, sending.now);
         }
     }

@@ -15,7 +15,8 @@ mod sets;
 mod sorted_sets;
 mod streams;
 mod strings;
-mod sum;
+mod subscribers;
+pub(super) mod sum;
 
 use std::{fmt::Debug, sync::Arc};
 
@@ -31,6 +32,7 @@ pub(super) use self::{
     sorted_sets::SortedSets,
     streams::Streams,
     strings::{HyperLogLogs, Subsequence},
+    subscribers::{Counts, Names, Patterns},
     sum::Sum,
 };
 use self::{elements::Elements, in_turns::Selection};

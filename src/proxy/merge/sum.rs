@@ -22,7 +22,7 @@ pub(super) fn of<'a>(parts: impl Iterator<Item = PartReply<'a>>) -> Option<i64> 
 }
 
 /// An integer reply.
-pub(super) fn integer(reply: &[u8]) -> Option<i64> {
+pub(in crate::proxy) fn integer(reply: &[u8]) -> Option<i64> {
     parse_i64(reply.strip_prefix(b":")?.trim_ascii_end())
 }
 

@@ -48,6 +48,12 @@ pub(super) enum Receiver {
     Client { client: Key, sequence: u32 },
     /// A part of a request that went to several nodes.
     Part { gather: Key, part: u32 },
+    /// A client, for a message that was published: so many more receive it than the node counts.
+    Published { client: Key, sequence: u32, more: i32 },
+    /// The worker itself, for what it said on a connection that it hears messages on.
+    Listener,
+    /// The same, for what nobody asked for.
+    Pushed,
     /// It is not looked at.
     Nobody,
 }
@@ -71,7 +77,7 @@ pub(super) enum Reply<'a> {
 }
 
 impl Reply<'_> {
-    fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Small(bytes) => bytes,
             Self::Large(bytes) => bytes,
@@ -287,7 +293,9 @@ impl Upstream {
     pub(super) fn lose(&mut self, trouble: Trouble, now: Instant) -> Lost {
         let sent_to = self.base;
         let tags = std::mem::take(&mut self.tags);
-        if self.is_ready() && tags.front().is_some_and(|tag| tag.start < sent_to) {
+        // What is said on a listener changes nothing at the node.
+        let may_run = self.usage != Use::Listener && self.is_ready();
+        if may_run && tags.front().is_some_and(|tag| tag.start < sent_to) {
             // The node may still have them in its socket buffer: they count as running until it is known that
             // the connection is gone there too.
             self.stale = self.known.take();
@@ -469,7 +477,9 @@ impl Upstream {
         deliver: &mut impl FnMut(Receiver, Reply<'_>),
     ) -> Result<(), Failure> {
         if kind == b'>' {
-            // Nobody asked for it on this connection.
+            if self.usage == Use::Listener {
+                deliver(Receiver::Pushed, reply);
+            }
             return Ok(());
         }
         if !self.is_ready() {
@@ -478,6 +488,11 @@ impl Upstream {
         match self.tags.front_mut() {
             Some(tag) if tag.skip > 0 => {
                 tag.skip -= 1;
+                return Ok(());
+            }
+            // A subscription has no reply but an error; what it is followed by has one.
+            Some(Tag { receiver: Receiver::Listener, .. }) if kind == b'-' => {
+                deliver(Receiver::Listener, reply);
                 return Ok(());
             }
             Some(_) | None => {}

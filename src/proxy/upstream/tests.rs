@@ -76,9 +76,9 @@ fn unreachable(reason: &str) -> Trouble {
 
 fn outcomes(lost: &Lost) -> Vec<(u32, Outcome)> {
     let sequence = |receiver| match receiver {
-        Receiver::Client { sequence, .. } => sequence,
+        Receiver::Client { sequence, .. } | Receiver::Published { sequence, .. } => sequence,
         Receiver::Part { part, .. } => part,
-        Receiver::Nobody => u32::MAX,
+        Receiver::Listener | Receiver::Pushed | Receiver::Nobody => u32::MAX,
     };
     lost.receivers().map(|(receiver, outcome)| (sequence(receiver), outcome)).collect()
 }
@@ -104,6 +104,43 @@ fn requests_wait_for_the_handshake_and_are_answered_in_order() {
     bench.receive(b"$1\r\nA\r\n>1\r\n+pushed\r\n$-1\r\n").unwrap();
     assert_eq!(bench.got, [(0, b"$1\r\nA\r\n".to_vec()), (1, b"$-1\r\n".to_vec())]);
     assert_eq!((bench.upstream.taken(), bench.upstream.answered()), (2, 2));
+}
+
+#[test]
+fn a_listener_hears_what_is_pushed_and_learns_what_is_refused() {
+    let purpose = Purpose { database: 0, version: Version::Resp3 };
+    let mut upstream = Upstream::new(0, purpose, Use::Listener);
+    let now = Instant::now();
+    let mut heard = Vec::new();
+    let mut hear = |upstream: &mut Upstream, bytes: &[u8]| {
+        let mut deliver =
+            |receiver, reply: Reply<'_>| heard.push((receiver, reply.bytes().escape_ascii().to_string()));
+        upstream.receive(bytes, now, &mut Remains::default(), &mut deliver).unwrap();
+    };
+    upstream.connect(&login("u"), TIMEOUT, now);
+    upstream.opened();
+    hear(&mut upstream, b"+OK\r\n%0\r\n:7\r\n");
+    for words in [["SUBSCRIBE", "a"], ["SSUBSCRIBE", "b"]] {
+        let out = upstream.push(Receiver::Listener, 0, now).tail();
+        encode_command(out, &words);
+        encode_command(out, &["PING"]);
+    }
+    upstream.send(&mut Vec::new(), now).unwrap();
+    hear(&mut upstream, b">1\r\n+subscribed\r\n+PONG\r\n-ERR no\r\n+PONG\r\n>1\r\n+message\r\n");
+    let expected = [
+        (Receiver::Pushed, r">1\r\n+subscribed\r\n"),
+        (Receiver::Listener, r"+PONG\r\n"),
+        (Receiver::Listener, r"-ERR no\r\n"),
+        (Receiver::Listener, r"+PONG\r\n"),
+        (Receiver::Pushed, r">1\r\n+message\r\n"),
+    ];
+    assert_eq!(heard, expected.map(|(receiver, text)| (receiver, text.to_owned())));
+    assert!(upstream.is_quiet());
+    // Nothing that may still run is left behind.
+    upstream.push(Receiver::Listener, 0, now).tail().extend_from_slice(b"x");
+    upstream.send(&mut Vec::new(), now).unwrap();
+    upstream.lose(unreachable("reset"), now);
+    assert!(upstream.is_settled());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{stream::Stream, upstreams::UpstreamId};
+use super::{channels::Hearing, stream::Stream, upstreams::UpstreamId};
 use crate::{
     connection::Replies as ReplyMode,
     protocol::{Batch, Encoder, ProtocolError, Version},
@@ -82,6 +82,8 @@ pub(super) enum Stall {
     Output,
     /// All keys are being counted, while slots move.
     Counting,
+    /// Nodes are being told what it wants to hear.
+    Listening,
     /// Its share of this turn is used up; the request has not been looked at.
     Turn,
 }
@@ -122,6 +124,8 @@ pub(super) struct Client {
     pub(super) watching: Option<Watching<UpstreamId>>,
     /// What is under way went over a connection of its own: what follows waits for its reply.
     pub(super) fenced: bool,
+    /// If it hears what it does not ask for.
+    pub(super) hearing: Option<Box<Hearing>>,
     pub(super) stall: Option<Stall>,
     /// What it waited for.
     pub(super) counted: Option<Arc<Counted>>,
@@ -218,6 +222,17 @@ impl Client {
         Asker { client: self.key, sequence, version: self.version }
     }
 
+    /// What it hears without asking.
+    pub(super) fn hearing(&mut self) -> &mut Hearing {
+        self.hearing.get_or_insert_default()
+    }
+
+    /// Whether it has subscriptions.
+    #[inline]
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.hearing.as_ref().is_some_and(|hearing| hearing.subscribed)
+    }
+
     /// How much is queued, for those who list clients.
     pub(super) fn note_queue(&self) {
         let queued = self.transaction.as_ref().map(|transaction| transaction.queued());
@@ -244,7 +259,9 @@ impl Client {
             Some(Stall::InFlight) => self.replies.in_flight() < IN_FLIGHT_MAX / 2,
             Some(Stall::Output) => self.replies.buffered() < OUTPUT_MAX / 2,
             // Others tell when.
-            Some(Stall::Held | Stall::Backlog | Stall::Counting | Stall::Turn) | None => false,
+            Some(Stall::Held | Stall::Backlog | Stall::Counting | Stall::Listening | Stall::Turn) | None => {
+                false
+            }
         }
     }
 

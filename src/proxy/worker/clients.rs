@@ -15,7 +15,10 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    connection::Replies as ReplyMode,
+    connection::{
+        Replies as ReplyMode,
+        output::{Class, Limits as OutputLimits},
+    },
     protocol::{Batch, Limits, Version},
     proxy::{
         large::LargeSlots,
@@ -25,6 +28,7 @@ use crate::{
         slab::{Key, Slab},
         upstream::Reply,
     },
+    time::Millis,
 };
 
 /// The clients of a worker, and who of them has something to do.
@@ -131,6 +135,40 @@ impl Clients {
         }
     }
 
+    /// What a client hears without having asked, as RESP3 has it. Who lets too much of it wait is closed.
+    pub(super) fn tell(&mut self, key: Key, message: &Reply<'_>, now: Millis) {
+        let Some(client) = self.all.get_mut(key) else { return };
+        if client.closing {
+            return;
+        }
+        let out = client.replies.beside();
+        // In RESP2 it is an array.
+        let is_push = client.version == Version::Resp3;
+        match message {
+            Reply::Small(bytes) if is_push => out.tail().extend_from_slice(bytes),
+            Reply::Large(bytes) if is_push => out.push(bytes.clone()),
+            Reply::Small(bytes) => {
+                out.tail().push(b'*');
+                out.tail().extend_from_slice(&bytes[1..]);
+            }
+            Reply::Large(bytes) => {
+                out.tail().push(b'*');
+                out.push(bytes.slice(1..));
+            }
+        }
+        let waiting = client.replies.buffered();
+        let limit = OutputLimits::default().of(Class::PubSub);
+        if client.hearing().lag.is_too_much(waiting, limit, now) {
+            tracing::warn!(
+                client = client.info.address(),
+                bytes = waiting,
+                "closing a client that does not read what it is subscribed to"
+            );
+            client.aborted = true;
+        }
+        self.touch(key);
+    }
+
     /// The same for one that was merged of large ones.
     pub(super) fn complete_merged(&mut self, key: Key, sequence: u32, reply: Outbox) {
         if let Some(client) = self.all.get_mut(key) {
@@ -172,6 +210,7 @@ impl Worker {
                 transaction: None,
                 watching: None,
                 fenced: false,
+                hearing: None,
                 stall: None,
                 counted: None,
                 unread: false,
@@ -414,6 +453,7 @@ impl Worker {
     pub(super) fn close_client(&mut self, key: Key) {
         if let Some(mut client) = self.clients.all.forget(key) {
             self.unwatch(&mut client);
+            self.end_all_hearing(&mut client);
             self.shared.clients.remove(client.info.id);
             client.abandon(&mut self.remains);
         }

@@ -13,11 +13,13 @@ use crate::{
         keys::{self, InvalidArguments},
         resolve,
     },
-    protocol::{Request, encode_command, quote},
+    connection::channels,
+    protocol::{Request, Version, encode_command, quote},
     proxy::{
         outbox::LARGE,
         placement::{self, Apart, Place},
         routing::{NodeIndex, Routing},
+        upstream::Receiver,
     },
     slot::SlotId,
 };
@@ -61,6 +63,14 @@ impl Worker {
             self.spoil(client, false);
             return Ok(());
         }
+        if client.is_subscribed()
+            && client.version == Version::Resp2
+            && let Some(refusal) = channels::refusal(spec)
+        {
+            self.refuse(client, refusal);
+            self.spoil(client, false);
+            return Ok(());
+        }
         if client.transaction.is_some() && !spec.is_never_queued() {
             let errors = self.counters.errors;
             self.queue(client, routing, spec, request);
@@ -74,6 +84,7 @@ impl Worker {
             Route::Split(merge) => self.split(client, routing, spec, merge, request)?,
             Route::AllNodes(merge) => self.all_nodes(client, routing, spec, merge, request)?,
             Route::Transaction => self.about_transactions(client, routing, spec, request)?,
+            Route::Channels => self.about_channels(client, routing, spec, request)?,
             Route::Local => self.local(client, spec, request)?,
             Route::Refused(reason) => self.unavailable(client, spec, reason),
         }
@@ -176,8 +187,14 @@ impl Worker {
 
     /// Sends a whole request on, as the client sent it.
     pub(super) fn forward(&mut self, client: &mut Client, upstream: UpstreamId, request: &Request<'_>) {
-        self.counters.forwarded += 1;
         let receiver = client.expect();
+        self.pass_on(upstream, receiver, request);
+    }
+
+    /// The same for a reply that is not only passed on.
+    #[inline]
+    pub(super) fn pass_on(&mut self, upstream: UpstreamId, receiver: Receiver, request: &Request<'_>) {
+        self.counters.forwarded += 1;
         let whole = request.raw().filter(|raw| raw.len() >= LARGE).and(self.whole.clone());
         let out = self.upstreams.push(upstream, receiver, self.turn.now);
         match (request.raw(), whole) {

@@ -38,6 +38,9 @@ impl Worker {
             );
             return Ok(());
         }
+        if client.hearing.is_some() && matches!(spec.name, "quit" | "reset") {
+            self.leave_all(client)?;
+        }
         if spec.name == "reset" {
             self.end_transaction(client);
         }
@@ -99,6 +102,10 @@ impl Endpoint for Here<'_> {
 
     fn knows_user(&self, name: &[u8]) -> bool {
         name == DEFAULT
+    }
+
+    fn is_subscribed(&self) -> bool {
+        self.client.is_subscribed()
     }
 
     fn version(&self) -> Version {
@@ -168,7 +175,7 @@ impl Endpoint for Here<'_> {
                 remote: info.address(),
                 local: info.local_address(),
                 user: DEFAULT.to_vec(),
-                subscribed: false,
+                subscribed: info.is_subscribed(),
             })
             .collect()
     }

@@ -20,7 +20,8 @@ impl Worker {
         request: &Request<'_>,
     ) -> Result<(), Stall> {
         // A large word goes back in the memory that it came in.
-        if matches!(spec.name, "ping" | "echo") && request.len() == 2 && request.arg(1).len() >= LARGE {
+        let is_large = request.len() == 2 && request.arg(1).len() >= LARGE;
+        if is_large && matches!(spec.name, "ping" | "echo") && !client.is_subscribed() {
             client.echo(request.raw().and(self.whole.as_ref()), request.arg(1));
             return Ok(());
         }
@@ -74,8 +75,11 @@ fn is_available(spec: &Spec) -> bool {
     match spec.route {
         Route::Refused(_) => false,
         Route::Local => answers(spec),
-        Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::AllNodes(_) | Route::Transaction => {
-            true
-        }
+        Route::OneNode
+        | Route::Combined(_)
+        | Route::Split(_)
+        | Route::AllNodes(_)
+        | Route::Transaction
+        | Route::Channels => true,
     }
 }

@@ -9,9 +9,10 @@
 //! one ([`client::Share`], `again`), large requests and replies are passed on in the memory they came in, take connections
 //! of their own, and are merged a few elements at a time.
 //!
-//! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`] and [`epochs`] own what is theirs; what a request means is in
-//! [`dispatch`], [`combine`], [`everywhere`], [`transactions`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`listeners`] and [`epochs`] own what is theirs; what a
+//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`channels`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
 
+mod channels;
 mod client;
 mod clients;
 mod combine;
@@ -21,6 +22,7 @@ mod endpoint;
 mod epochs;
 mod everywhere;
 mod gathers;
+mod listeners;
 pub(super) mod local;
 mod mailbox;
 pub(super) mod stream;
@@ -43,6 +45,7 @@ use self::{
     clients::Clients,
     epochs::Epochs,
     gathers::Gathers,
+    listeners::{HEARTBEAT, Listeners},
     upstreams::{UpstreamId, Upstreams},
 };
 use super::{
@@ -87,6 +90,7 @@ pub(super) struct Worker {
     clients: Clients,
     upstreams: Upstreams,
     gathers: Gathers,
+    listeners: Listeners,
     remains: Remains,
     counters: Counters,
     next_tick: Instant,
@@ -122,6 +126,7 @@ impl Worker {
             clients: Clients::default(),
             upstreams,
             gathers: Gathers::default(),
+            listeners: Listeners::default(),
             remains: Remains::default(),
             counters: Counters::default(),
             next_tick: now,
@@ -189,7 +194,8 @@ impl Worker {
             || self.stopping
             || self.remains.needs_time()
             || self.upstreams.need_time();
-        busy.then_some(TICK)
+        let listening = self.listeners.are_open().then_some(HEARTBEAT);
+        if busy { Some(TICK) } else { listening }
     }
 
     fn take_messages(&mut self) {
@@ -238,6 +244,7 @@ impl Worker {
     fn apply(&mut self, routing: Arc<Routing>) {
         self.epochs.routing = Arc::clone(&routing);
         self.update_upstreams(&routing);
+        self.listen_by(&routing);
         self.epochs.begin(routing, &self.upstreams);
         self.clients.resume_held();
     }

@@ -78,9 +78,12 @@ impl Worker {
                 let keys = keys::positions(spec, request);
                 keys.map_or(Vec::new(), |keys| keys.indices().map(|index| request.arg(index)).collect())
             }
+            // Whatever node runs it, it is heard.
+            Route::Channels if spec.name == "publish" => Vec::new(),
+            Route::Channels if spec.name == "spublish" => vec![request.arg(1)],
             Route::Transaction => Vec::new(),
             Route::Local if matches!(spec.name, "echo" | "ping" | "time") => Vec::new(),
-            Route::Local | Route::AllNodes(_) => {
+            Route::Local | Route::AllNodes(_) | Route::Channels => {
                 let name = spec.name.replace('|', " ");
                 let text = format!(
                     "ERR '{name}' is not available inside MULTI through a proxy: EXEC runs on one node"

@@ -177,6 +177,12 @@ impl Upstreams {
         id
     }
 
+    /// One to hear a node on.
+    pub(super) fn listen(&mut self, node: NodeIndex) -> UpstreamId {
+        let purpose = Purpose { database: 0, version: Version::Resp3 };
+        self.add(Upstream::new(node, purpose, Use::Listener))
+    }
+
     /// One that belongs to a client until it is released; none if the node has given enough of them away.
     pub(super) fn dedicate(&mut self, node: NodeIndex, client: &Client) -> Option<UpstreamId> {
         let given = self.given.entry(node).or_default();
@@ -212,7 +218,7 @@ impl Upstreams {
     fn owner(&self, id: UpstreamId) -> Option<Key> {
         match self.upstream(id).usage {
             Use::Dedicated { to } => to,
-            Use::Shared { .. } => None,
+            Use::Shared { .. } | Use::Listener => None,
         }
     }
 
@@ -439,7 +445,7 @@ impl Upstreams {
         lost
     }
 
-    fn close(&mut self, id: UpstreamId) {
+    pub(super) fn close(&mut self, id: UpstreamId) {
         let connected = &mut self.all[id.0 as usize];
         connected.socket = None;
         connected.upstream.close();

@@ -1,9 +1,9 @@
-//! Several connections to a server, which send each other messages and wake each other: what each of them receives, in order. Node
-//! beside redis-server.
+//! Several connections to a server, which send each other messages and wake each other: what each of them receives, in order. Node,
+//! and proxy, beside redis-server.
 
 use std::time::{Duration, Instant};
 
-use cluster_fixture::{Server, node, redis_server};
+use cluster_fixture::{Cluster, Server, node, redis_server};
 use redis_cluster::protocol::{Value, Version, quote};
 
 use super::{
@@ -17,11 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const SCRIPTS: &[(&str, &str)] = &[
     ("blocking", include_str!("conversations/blocking.txt")),
     ("pubsub", include_str!("conversations/pubsub.txt")),
+    ("pubsub-transactions", include_str!("conversations/pubsub-transactions.txt")),
     ("events", include_str!("conversations/events.txt")),
     ("tracking", include_str!("conversations/tracking.txt")),
     ("observe", include_str!("conversations/observe.txt")),
     ("acl", include_str!("conversations/acl.txt")),
 ];
+
+/// Those that a proxy has with its clients too.
+const THROUGH_A_PROXY: &[&str] = &["pubsub"];
 
 /// The connections of a script to one server, by their letters.
 struct Party<'a> {
@@ -178,6 +182,23 @@ fn a_node_says_the_same_to_each() {
     for version in [Version::Resp2, Version::Resp3] {
         for (name, script) in SCRIPTS {
             converse(name, script, version, [&node, &redis], &mut differences);
+        }
+    }
+    differences.none();
+}
+
+#[test]
+fn a_proxy_says_the_same_to_each() {
+    let Some(redis) = redis_server() else { return };
+    let Some(ours) = Cluster::with_members(vec![node("1"), node("2")], "http", 1) else { return };
+    let (Some(one), Some(other)) = (redis_server(), redis_server()) else { return };
+    let Some(stock) = Cluster::with_members(vec![one, other], "redis", 1) else { return };
+    let mut differences = Differences::default();
+    for cluster in [&ours, &stock] {
+        for version in [Version::Resp2, Version::Resp3] {
+            for (name, script) in SCRIPTS.iter().filter(|(name, _)| THROUGH_A_PROXY.contains(name)) {
+                converse(name, script, version, [&cluster.proxies[0], &redis], &mut differences);
+            }
         }
     }
     differences.none();

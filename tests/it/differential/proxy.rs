@@ -106,10 +106,8 @@ fn of_one_slot(request: &[Vec<u8>]) -> bool {
     batch.parse(&bytes, &Limits::default()).expect("a request");
     let request = batch.get(0, &bytes);
     let Ok(spec) = resolve(&request) else { return true };
-    let goes_to_one = matches!(
-        spec.route,
-        Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Transaction
-    );
+    let goes_to_one =
+        matches!(spec.route, Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Transaction);
     let one = SlotId::of_key(b"k1");
     let keys = keys::positions(spec, &request);
     let fits = |keys: KeyPositions| keys.indices().all(|at| SlotId::of_key(request.arg(at)) == one);

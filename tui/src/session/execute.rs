@@ -47,6 +47,15 @@ async fn operator(session: &Session, operator: Operator) -> Outcome {
     }
 }
 
+/// Whether a server would send more than replies after a command.
+fn listens(arguments: &[Vec<u8>]) -> bool {
+    let is = |at: usize, word: &str| {
+        arguments.get(at).is_some_and(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    ["subscribe", "psubscribe", "ssubscribe", "monitor"].iter().any(|name| is(0, name))
+        || is(0, "client") && is(1, "tracking") && is(2, "on")
+}
+
 /// What is refused before anything is sent.
 pub(super) fn refuse(session: &Session, command: &Command) -> Option<Outcome> {
     let redis = match command {
@@ -62,6 +71,12 @@ pub(super) fn refuse(session: &Session, command: &Command) -> Option<Outcome> {
         return Some(Outcome::failure(
             Status::Refused,
             "CLIENT REPLY would take away the replies that the console waits for",
+        ));
+    }
+    if redis.is_some_and(|arguments| listens(arguments)) {
+        return Some(Outcome::failure(
+            Status::Refused,
+            "messages come when they come, and the console shows one reply to a command: connect with redis-cli to hear them",
         ));
     }
     if !session.options().read_only {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Connected, FORGET_LARGE, UpstreamId, label, plain, unsent};
 use crate::proxy::{
+    merge::sum::integer,
     outcome::Outcome,
     routing::{Access, Routing},
     upstream::{BACKLOG_MAX, Due, Failure, Lost, Receiver, Reply, Trouble},
@@ -12,6 +13,14 @@ use crate::proxy::{
 
 /// Replies of one connection in one turn.
 const REPLIES_PER_TURN: u64 = 4096;
+
+/// The number of receivers that a node counted, and so many more.
+fn received(reply: &[u8], more: i32) -> Vec<u8> {
+    match integer(reply) {
+        Some(count) => format!(":{}\r\n", (count + i64::from(more)).max(0)).into_bytes(),
+        None => reply.to_vec(),
+    }
+}
 
 impl Worker {
     /// Something happened on a socket.
@@ -83,8 +92,11 @@ impl Worker {
         self.scratch = scratch;
         self.answer_gathers();
         match failure {
-            None if !was_ready && self.upstreams.upstream(id).is_ready() => self.upstreams.mark_dirty(id),
-            None => {}
+            None if !was_ready && self.upstreams.upstream(id).is_ready() => {
+                self.upstreams.mark_dirty(id);
+                self.listener_ready(id);
+            }
+            None => self.resume_listening(),
             Some(Failure::Other(trouble)) => self.lose_upstream(id, trouble),
             Some(Failure::Login(reason)) => {
                 let upstream = self.upstreams.upstream(id);
@@ -98,8 +110,9 @@ impl Worker {
     }
 
     fn deal_out(&mut self, id: UpstreamId, bytes: &[u8]) -> Result<(), Failure> {
-        let Self { upstreams, clients, gathers, shared, remains, turn, .. } = self;
+        let Self { upstreams, clients, gathers, listeners, epochs, shared, remains, turn, .. } = self;
         let upstream = &mut upstreams.all[id.0 as usize].upstream;
+        let (node, wall) = (upstream.node, turn.wall);
         let dealt =
             upstream.receive(bytes, turn.now, remains, &mut |receiver, reply: Reply<'_>| match receiver {
                 Receiver::Client { client, sequence } => {
@@ -108,6 +121,12 @@ impl Worker {
                 Receiver::Part { gather, part } => {
                     gathers.part_arrived(gather, part, reply, Outcome::Answered);
                 }
+                Receiver::Published { client, sequence, more } => {
+                    let reply = Reply::Small(&received(reply.bytes(), more));
+                    clients.complete(client, sequence, reply, &shared.large_slots);
+                }
+                Receiver::Pushed => listeners.hear(&reply, (node, &epochs.routing), clients, wall),
+                Receiver::Listener => listeners.answered(node, &reply, &epochs.routing),
                 Receiver::Nobody => {}
             });
         upstreams.note_clogging(id);
@@ -139,14 +158,15 @@ impl Worker {
                 Outcome::Answered | Outcome::Unknown => Reply::Small(unknown.as_bytes()),
             };
             match receiver {
-                Receiver::Client { client, sequence } => {
+                Receiver::Client { client, sequence } | Receiver::Published { client, sequence, .. } => {
                     self.clients.complete(client, sequence, reply, &self.shared.large_slots);
                 }
                 Receiver::Part { gather, part } => self.gathers.part_arrived(gather, part, reply, outcome),
-                Receiver::Nobody => {}
+                Receiver::Listener | Receiver::Pushed | Receiver::Nobody => {}
             }
         }
         self.forget_watched(id);
+        self.listener_gone(id);
         self.answer_gathers();
     }
 
@@ -159,9 +179,10 @@ impl Worker {
         }
     }
 
-    fn close_upstream(&mut self, id: UpstreamId) {
+    pub(in crate::proxy::worker) fn close_upstream(&mut self, id: UpstreamId) {
         self.forget_watched(id);
         self.upstreams.close(id);
+        self.listener_gone(id);
     }
 
     /// After the table of routes changed: connections to members that are gone or that let in another user now.
@@ -185,7 +206,7 @@ impl Worker {
         }
     }
 
-    fn connect_upstream(&mut self, id: UpstreamId, routing: &Routing) {
+    pub(in crate::proxy::worker) fn connect_upstream(&mut self, id: UpstreamId, routing: &Routing) {
         if let Some(lost) = self.upstreams.connect(id, routing, self.turn.now) {
             self.tell_lost(id, &lost, routing);
         }
@@ -205,6 +226,8 @@ impl Worker {
                 None => {}
             }
         }
+        self.tick_listeners();
+        self.listen(&routing);
         if self.index == 0 && now >= self.upstreams.forget_large {
             self.shared.large_slots.forget();
             self.upstreams.forget_large = now + FORGET_LARGE;

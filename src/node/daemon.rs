@@ -77,14 +77,14 @@ impl Daemon for Node {
             commands: state.stats.processed.get(),
             ops_per_second: state.stats.rate().commands,
             used_memory,
-            max_memory: 0,
+            max_memory: state.config.max_memory(),
             clients: state.connections.connected(),
-            version: VERSION.to_owned(),
+            version: format!("redis_node {VERSION}"),
             uptime_seconds: state.since.elapsed().as_secs(),
             latency_us: 0,
             error: String::new(),
         };
-        v1::LiveFigures { at_ms: now.0.unsigned_abs(), nodes: vec![figures], proxy: None }
+        v1::LiveFigures { at_ms: now.0.unsigned_abs(), nodes: vec![figures], proxy: None, owned: None }
     }
 
     fn topology(&self) -> v1::TopologyResponse {

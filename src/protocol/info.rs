@@ -37,6 +37,15 @@ pub fn number(text: &str, name: &str) -> Option<u64> {
     field(text, name)?.parse().ok()
 }
 
+/// Which program answers, and its version: `redis_node 0.1.0`, `redis 7.0.15`. What says of itself that it is another program
+/// also says which Redis it stands in for; its own name counts.
+#[must_use]
+pub fn version(text: &str) -> Option<String> {
+    let names =
+        [("redis_cluster_version", "redis_node"), ("valkey_version", "valkey"), ("redis_version", "redis")];
+    names.iter().find_map(|(named, program)| Some(format!("{program} {}", field(text, named)?)))
+}
+
 /// What a database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Database {
@@ -73,6 +82,18 @@ mod tests {
 
     const TEXT: &str = "# Server\r\nredis_version:7.0.15\r\nexecutable:/a:b\r\n\r\n# Keyspace\r\n\
                         db0:keys=3,expires=1,avg_ttl=0\r\ndb12:keys=4,expires=0\r\ndbx:keys=1\r\n";
+
+    #[test]
+    fn a_program_is_called_by_its_own_name() {
+        for (text, expected) in [
+            ("redis_version:7.2.4\r\nredis_cluster_version:0.1.0\r\n", Some("redis_node 0.1.0")),
+            ("redis_version:7.2.4\r\nvalkey_version:8.0.1\r\n", Some("valkey 8.0.1")),
+            (TEXT, Some("redis 7.0.15")),
+            ("# Server\r\n", None),
+        ] {
+            assert_eq!(version(text).as_deref(), expected);
+        }
+    }
 
     #[test]
     fn a_text_is_taken_apart() {

@@ -98,7 +98,7 @@ async fn of_member(member: &Member, slots: &[SlotRange], expires: bool, timeout:
 }
 
 /// One question to a node of ours; `None` if it is too old to answer it.
-async fn by_slot(
+pub(super) async fn by_slot(
     login: &Login,
     slots: &[SlotRange],
     timeout: Duration,

@@ -39,6 +39,8 @@ struct Seen {
     nodes: BTreeMap<NodeId, v1::NodeFigures>,
     /// Of this proxy: commands a second, as last counted.
     per_second: f64,
+    /// While slots move.
+    owned: Option<v1::OwnedKeys>,
 }
 
 impl Live {
@@ -77,6 +79,11 @@ impl Live {
         }
     }
 
+    /// Takes in what members hold of their own; `None`: nothing moves, all they hold is theirs.
+    pub(super) fn counted(&self, owned: Option<v1::OwnedKeys>) {
+        self.seen().owned = owned;
+    }
+
     /// Forgets a node that is no member any more.
     pub(super) fn forget(&self, id: &NodeId) {
         self.seen().nodes.remove(id);
@@ -90,6 +97,7 @@ pub(super) fn now(proxy: &Proxy) -> v1::LiveFigures {
     v1::LiveFigures {
         at_ms: Millis::now().0.unsigned_abs(),
         nodes: seen.nodes.values().cloned().collect(),
+        owned: seen.owned.clone(),
         proxy: Some(v1::ProxyFigures {
             id: proxy.shared.id.to_string(),
             clients: proxy.shared.connections.connected(),

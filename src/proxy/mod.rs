@@ -27,6 +27,7 @@ mod membership;
 mod merge;
 mod outbox;
 mod outcome;
+mod owned;
 mod placement;
 mod polls;
 mod pushed;
@@ -286,9 +287,10 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let driver_watch = figures::follow_driver(Arc::clone(&proxy), registry.clone(), stop.clone());
     let losses = losses::watch(Arc::clone(&proxy), registry.clone(), observations, stop.clone());
     let counter = count::run(Arc::clone(&proxy), waiting, stop.clone());
+    let owned = owned::run(Arc::clone(&proxy), stop.clone());
     threads.push(on_thread(&life, &format!("proxy-{}-registry", options.id), async move {
         // Without a registration the proxy is not wanted: `registered` said why, and whoever waits for it ends the proxy.
-        tokio::join!(membership.run(registered_in), poller, own_count, driver_watch, losses, counter);
+        tokio::join!(membership.run(registered_in), poller, own_count, driver_watch, losses, counter, owned);
     })?);
     if options.drives {
         let identity = format!("proxy {}", options.id);
@@ -315,9 +317,9 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     Ok(Handle { server, life, registered: Some(registered), threads })
 }
 
-/// For a new connection to a node.
 /// What members said of their keys may wait so long a line for the registry; more is dropped and said again.
 const OBSERVATIONS_WAITING: usize = 1024;
+/// For a new connection to a node.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A thread with a runtime for one future, which is not to end before the proxy.

@@ -219,13 +219,12 @@ fn rate(before: Option<&Said>, now: &Said) -> Measured {
 
 /// What a text of `INFO` says.
 fn read(text: &str) -> Said {
-    let mut figures = v1::NodeFigures { reachable: true, ..v1::NodeFigures::default() };
+    let version = info::version(text).unwrap_or_default();
+    let mut figures = v1::NodeFigures { reachable: true, version, ..v1::NodeFigures::default() };
     let (mut clock_us, mut run_id) = (None, String::new());
     for (field, value) in info::fields(text) {
         let number = || value.trim().parse().unwrap_or_default();
         match field {
-            "redis_version" if figures.version.is_empty() => figures.version = format!("redis {value}"),
-            "valkey_version" => figures.version = format!("valkey {value}"),
             "run_id" => value.clone_into(&mut run_id),
             "server_time_usec" => clock_us = value.trim().parse().ok(),
             "uptime_in_seconds" => figures.uptime_seconds = number(),

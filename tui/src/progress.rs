@@ -88,6 +88,9 @@ mod tests {
             slots_done: 2048,
             slots_total: 8192,
             keys_done: 10,
+            keys_expected: None,
+            gives_up: false,
+            given_up: None,
             asked_at: Millis(1000),
             changed_at: Millis(1000),
         });

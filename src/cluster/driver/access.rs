@@ -1,5 +1,7 @@
 //! How a driver gets to a member, and keeps others from it.
 
+use std::sync::atomic::AtomicU64;
+
 use super::{DriverError, barrier, ledger::Ledger};
 use crate::cluster::records::keys;
 use crate::slot::SlotRange;
@@ -47,6 +49,18 @@ pub(super) async fn fence(ledger: &Ledger, peer: &mut Peer) -> Result<(), Driver
 /// Deletes what a member has of slots that it does not own. Reads from when it did may still lie in the socket of one that
 /// slept, and must not be answered from what is left: whoever is not registered is shut out first.
 pub(super) async fn empty(ledger: &Ledger, peer: &mut Peer, slots: &[SlotRange]) -> Result<u64, DriverError> {
+    let deleted = AtomicU64::new(0);
+    empty_counting(ledger, peer, slots, &deleted).await?;
+    Ok(deleted.into_inner())
+}
+
+/// The same, for who wants to know meanwhile how many keys were deleted.
+pub(super) async fn empty_counting(
+    ledger: &Ledger,
+    peer: &mut Peer,
+    slots: &[SlotRange],
+    deleted: &AtomicU64,
+) -> Result<(), DriverError> {
     fence(ledger, peer).await?;
-    Ok(peer.wipe(&SlotSet::new(slots)).await?)
+    Ok(peer.wipe(&SlotSet::new(slots), deleted).await?)
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     cluster::{
         member::NodeRecord,
-        plan::{PlanRecord, PlanState, balance::transfers},
+        plan::{GivenUp, PlanRecord, PlanState, balance::transfers},
         registry::Txn,
         topology::Topology,
     },
@@ -52,7 +52,11 @@ async fn detach(
 ) -> Result<Progress, DriverError> {
     let running = PlanRecord { state: PlanState::Running, ..plan.value.clone() };
     let also = Ledger::replace(Txn::new(), &keys::plan(running.id), plan.revision, &running);
-    let what = format!("the slots of node {node} have no owner, its keys are given up (plan {})", running.id);
+    let keys = GivenUp::describe(running.given_up);
+    let what = format!(
+        "the slots of node {node} have no owner, its keys are given up: {keys} (plan {})",
+        running.id
+    );
     let change = |new: &mut Topology| new.slots.retain(|(_, owner)| owner != node);
     ledger.change_topology(&topology, &what, also, change).await?;
     Ok(Progress::Made)
@@ -106,7 +110,9 @@ async fn hand_out(
     }
     let also = Ledger::replace(Txn::new(), &keys::plan(record.id), plan.revision, &record);
     let also = forget(also.delete(keys::node(node)), node);
-    let what = format!("node {node} is no longer a member, its keys are given up (plan {})", record.id);
+    let keys = GivenUp::describe(record.given_up);
+    let what =
+        format!("node {node} is no longer a member, its keys are given up: {keys} (plan {})", record.id);
     let change = |new: &mut Topology| {
         for gift in &gifts {
             new.assign(&gift.slots, &gift.to);

@@ -5,12 +5,13 @@
 use crate::cluster::records::{keys, to_json};
 use std::{
     collections::BTreeSet,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use super::{
     DriverError,
-    access::{connect, empty, fence},
+    access::{connect, empty, empty_counting, fence},
     barrier::{self, Barrier, Who},
     ledger::{Ledger, Versioned},
     pace::Pace,
@@ -26,6 +27,7 @@ use crate::{
         registry::Txn,
         topology::{Phase, SlotMove, Topology},
     },
+    id::NodeId,
     time::Millis,
 };
 
@@ -88,12 +90,13 @@ pub(super) async fn advance(
         copied: Copied::default(),
         follow: FOLLOW,
     };
+    // Boxed: all that a phase waits for is in its future, and a future within another is on the stack.
     let advanced = match moving.slot_move.phase {
-        Phase::Planned => moving.carry_over().await,
+        Phase::Planned => Box::pin(moving.carry_over()).await,
         Phase::Frozen => Err(DriverError::Interrupted { term: moving.journal.value.term }),
-        Phase::Switched => moving.open().await,
-        Phase::Open => return moving.reap().await,
-        Phase::Aborting => return moving.clean_up().await,
+        Phase::Switched => Box::pin(moving.open()).await,
+        Phase::Open => return Box::pin(moving.reap()).await,
+        Phase::Aborting => return Box::pin(moving.clean_up()).await,
     };
     match advanced {
         Ok(()) => Ok(Advance::Going),
@@ -235,7 +238,7 @@ impl Moving<'_> {
     /// The one transaction that changes the owner.
     async fn switch(&mut self, copied: Copied) -> Result<(), DriverError> {
         let journal = &mut self.journal.value;
-        (journal.keys, journal.bytes) = (copied.keys, copied.bytes);
+        note(journal, copied);
         journal.epoch = Some(self.topology.value.epoch.next());
         let (to, ranges) = (self.slot_move.to.clone(), self.slot_move.slots.clone());
         self.enter(Phase::Switched, "switched", |new| new.assign(&ranges, &to)).await
@@ -288,12 +291,8 @@ impl Moving<'_> {
             tracing::warn!(behind = registration.label(), "shutting out a proxy that does not follow");
             self.ledger.expel(registration).await?;
         }
-        let reaped = async {
-            let mut source = connect(self.ledger, &self.slot_move.from).await?;
-            empty(self.ledger, &mut source, &self.slot_move.slots).await
-        };
-        match reaped.await {
-            Ok(_) => {}
+        match self.delete_copies(&self.slot_move.from.clone()).await {
+            Ok(()) => {}
             // Hidden by every proxy, and wiped before these slots ever come back to that node.
             Err(error) if error.is_of_the_move() => {
                 let note = format!("{COPIES_LEFT} {}: {error}", self.slot_move.from);
@@ -335,12 +334,8 @@ impl Moving<'_> {
 
     /// What was copied goes; the source has everything.
     async fn clean_up(&mut self) -> Result<Advance, DriverError> {
-        let wiped = async {
-            let mut target = connect(self.ledger, &self.slot_move.to).await?;
-            empty(self.ledger, &mut target, &self.slot_move.slots).await
-        };
-        match wiped.await {
-            Ok(_) => {}
+        match self.delete_copies(&self.slot_move.to.clone()).await {
+            Ok(()) => {}
             // Hidden by every proxy, and wiped before the next try.
             Err(error) if error.is_of_the_move() => tracing::warn!(%error, "copies left on the target"),
             Err(error) => return Err(error),
@@ -398,13 +393,36 @@ impl Moving<'_> {
         self.ledger.change_topology(&self.topology, &what, also, change).await.map(drop)
     }
 
+    /// The side that does not own the slots gives up what it has of them. Where that takes long, how far it is is written
+    /// down.
+    async fn delete_copies(&mut self, side: &NodeId) -> Result<(), DriverError> {
+        let deleted = AtomicU64::new(0);
+        let (ledger, slots) = (self.ledger, self.slot_move.slots.clone());
+        let mut deleting = std::pin::pin!(async {
+            let mut peer = connect(ledger, side).await?;
+            empty_counting(ledger, &mut peer, &slots, &deleted).await
+        });
+        loop {
+            if let Ok(done) = tokio::time::timeout(REPORT, &mut deleting).await {
+                self.journal.value.deleted = deleted.load(Relaxed);
+                return done;
+            }
+            self.journal.value.deleted = deleted.load(Relaxed);
+            self.write_journal().await?;
+        }
+    }
+
     async fn report(&mut self, copied: Copied) -> Result<(), DriverError> {
         if self.reported.elapsed() < REPORT {
             return Ok(());
         }
         self.reported = Instant::now();
+        note(&mut self.journal.value, copied);
+        self.write_journal().await
+    }
+
+    async fn write_journal(&mut self) -> Result<(), DriverError> {
         let journal = &mut self.journal;
-        (journal.value.keys, journal.value.bytes) = (copied.keys, copied.bytes);
         let key = keys::slot_move(self.slot_move.id);
         let txn = match journal.revision {
             Some(revision) => Txn::new().if_revision(&key, revision),
@@ -413,4 +431,10 @@ impl Moving<'_> {
         journal.revision = Some(self.ledger.commit(txn.put(&key, to_json(&journal.value))).await?);
         Ok(())
     }
+}
+
+/// What was copied by now.
+fn note(journal: &mut MoveRecord, copied: Copied) {
+    (journal.keys, journal.bytes) = (copied.keys, copied.bytes);
+    journal.counted_at_ms = Some(Millis::now().0);
 }

@@ -19,6 +19,7 @@ use crate::{
         plan::{
             Goal, MoveRecord, PlanId, PlanRecord, PlanState,
             balance::{Transfer, transfers},
+            submit,
         },
         registry::{Registry, Txn},
         topology::{Phase, SlotMove, Topology},
@@ -28,6 +29,9 @@ use crate::{
     slot::SLOTS,
     time::Millis,
 };
+
+/// For the givers to say how many keys they have.
+const ESTIMATE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
@@ -164,6 +168,8 @@ impl Driver {
             ended_at_ms: None,
             keys: 0,
             bytes: 0,
+            counted_at_ms: None,
+            deleted: 0,
             verified_keys: None,
             verified_values: 0,
             frozen_at_ms: None,
@@ -172,7 +178,10 @@ impl Driver {
             term: self.ledger.term(),
             reason: None,
         };
-        let running = PlanRecord { state: PlanState::Running, slots_total: total, ..plan.value.clone() };
+        let mut running = PlanRecord { state: PlanState::Running, slots_total: total, ..plan.value.clone() };
+        if plan.value.state == PlanState::Accepted {
+            running.keys_expected = expected_keys(&topology.value, &nodes, &left).await;
+        }
         let plan_key = keys::plan(plan.value.id);
         let also = Ledger::replace(Txn::new(), &plan_key, plan.revision, &running);
         let also = also.if_absent(keys::slot_move(id)).put(keys::slot_move(id), to_json(&record));
@@ -264,6 +273,16 @@ impl Driver {
         self.ledger.change_topology(&topology, &what, also, |_| {}).await?;
         Ok(Progress::Made)
     }
+}
+
+/// For those who watch: a giver that does not answer at once fails the plan later, where that is told.
+async fn expected_keys(
+    topology: &Topology,
+    nodes: &[Versioned<NodeRecord>],
+    left: &[Transfer],
+) -> Option<u64> {
+    let nodes: Vec<&NodeRecord> = nodes.iter().map(|node| &node.value).collect();
+    tokio::time::timeout(ESTIMATE, submit::expected(topology, &nodes, left)).await.ok().flatten()
 }
 
 /// What is remembered of a member goes with it.

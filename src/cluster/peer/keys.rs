@@ -4,6 +4,7 @@
 use std::{
     collections::HashSet,
     hash::{BuildHasher as _, RandomState},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
@@ -186,12 +187,11 @@ impl Peer {
         Ok(tally)
     }
 
-    /// Deletes every key of the slots from all databases; returns how many.
+    /// Deletes every key of the slots from all databases, and adds up in `deleted` how many, as it goes.
     ///
     /// # Errors
     /// See [`PeerError`].
-    pub async fn wipe(&mut self, slots: &SlotSet) -> Result<u64, PeerError> {
-        let mut deleted = 0;
+    pub async fn wipe(&mut self, slots: &SlotSet, deleted: &AtomicU64) -> Result<(), PeerError> {
         for (database, _) in self.databases().await? {
             self.select(database).await?;
             let mut listing = Listing::new(slots, self);
@@ -200,10 +200,10 @@ impl Peer {
                     continue;
                 }
                 let command = [&[Bytes::from_static(b"UNLINK")], &keys[..]].concat();
-                deleted += self.integer(&command).await?.unsigned_abs();
+                deleted.fetch_add(self.integer(&command).await?.unsigned_abs(), Relaxed);
             }
         }
-        Ok(deleted)
+        Ok(())
     }
 
     /// Copies these keys of the selected database, where they still exist, to the same database of `target`, with their

@@ -192,14 +192,7 @@ impl Peer {
     /// See [`PeerError`].
     pub async fn version(&mut self) -> Result<String, PeerError> {
         let info = self.info("server").await?;
-        let names = [
-            ("redis_cluster_version", "redis_node"),
-            ("valkey_version", "valkey"),
-            ("redis_version", "redis"),
-        ];
-        let found =
-            names.iter().find_map(|(field, name)| Some(format!("{name} {}", info::field(&info, field)?)));
-        found.ok_or_else(|| self.unexpected("INFO server", &Value::Bulk(info.into())))
+        info::version(&info).ok_or_else(|| self.unexpected("INFO server", &Value::Bulk(info.into())))
     }
 
     /// A section of INFO.

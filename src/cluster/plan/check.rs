@@ -5,7 +5,7 @@
 //! nobody's of this cluster, or was given up by an operator.
 
 use super::{
-    AddRequest, MoveRecord, Refusal, RemoveRequest, ServerRecord,
+    AddRequest, GivenUp, MoveRecord, Refusal, RemoveRequest, ServerRecord,
     history::{self, Past},
     situation::Situation,
 };
@@ -19,6 +19,7 @@ use crate::{
     id::NodeId,
     protocol::info,
     slot::{SLOTS, SlotId, SlotRange},
+    time::Millis,
 };
 
 /// A node that may join.
@@ -229,6 +230,8 @@ async fn outside(peer: &mut Peer, slots: &[SlotRange]) -> Result<u64, PeerError>
 pub(super) struct Leaving {
     /// Its keys must be given up for it, and that was asked for.
     pub(super) abandon: bool,
+    /// If so: how many, as far as anybody knows.
+    pub(super) given_up: Option<GivenUp>,
     pub(super) server: ServerRecord,
 }
 
@@ -256,6 +259,12 @@ pub(super) async fn check_leaving_node(
     let server = ServerRecord { address: node.address.connect_to(), run_id, foreign_keys: 0 };
     let slots = situation.owned_by(&request.id);
     let is_last = situation.nodes.len() == 1;
+    let given_up = match &counted {
+        Ok(keys) => Some(GivenUp { keys: *keys, heard_at_ms: Millis::now().0 }),
+        Err(_) => {
+            situation.seen.get(&request.id).map(|seen| GivenUp { keys: seen.keys, heard_at_ms: seen.at_ms })
+        }
+    };
     let abandon = match counted {
         _ if slots == 0 => false,
         Err(_) if request.force => true,
@@ -267,7 +276,7 @@ pub(super) async fn check_leaving_node(
         Ok(keys) if is_last => return Err(Refusal::LastNode { id: request.id.clone(), keys }),
         Ok(_) => false,
     };
-    Ok(Leaving { abandon, server })
+    Ok(Leaving { abandon, given_up: given_up.filter(|_| abandon), server })
 }
 
 #[cfg(test)]

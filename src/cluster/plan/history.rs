@@ -107,6 +107,8 @@ mod tests {
             slots_moved: 0,
             slots_total: 0,
             keys_moved: 0,
+            keys_expected: None,
+            given_up: None,
             ended_at_ms: None,
             server: Some(server),
         }

@@ -109,6 +109,12 @@ pub struct PlanRecord {
     pub slots_total: u64,
     /// Keys moved so far.
     pub keys_moved: u64,
+    /// Keys in all slots that it moves, about, as their owners said when it began; `None`: not begun, or one did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_expected: Option<u64>,
+    /// Of a node whose keys are given up; `None` there: nobody ever heard how many they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<GivenUp>,
     /// When it ended, milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at_ms: Option<i64>,
@@ -127,6 +133,26 @@ pub struct ServerRecord {
     /// Keys it held that were not known to be copies of this cluster's.
     #[serde(default)]
     pub foreign_keys: u64,
+}
+
+/// Keys that go with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// In all databases, when the node was last heard to say.
+    pub keys: u64,
+    /// When that was, milliseconds since 1970.
+    pub heard_at_ms: i64,
+}
+
+impl GivenUp {
+    /// How many keys that are, for people.
+    #[must_use]
+    pub fn describe(given_up: Option<Self>) -> String {
+        match given_up {
+            Some(Self { keys, .. }) => format!("{} when it was last heard", refusal::counted(keys, "key")),
+            None => "how many they are was never heard".to_owned(),
+        }
+    }
 }
 
 impl PlanRecord {
@@ -161,6 +187,12 @@ pub struct MoveRecord {
     pub keys: u64,
     /// Bytes of their DUMP payloads.
     pub bytes: u64,
+    /// When these two were counted, milliseconds since 1970 by the driver's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_at_ms: Option<i64>,
+    /// Of these keys, how many copies were deleted again at the side that does not own the slots.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deleted: u64,
     /// Keys on both sides when counted under the freeze.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_keys: Option<u64>,
@@ -181,6 +213,11 @@ pub struct MoveRecord {
     /// Why it was aborted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// `audit/N`: who did what.

@@ -4,7 +4,7 @@ use crate::cluster::records::{keys, parse, to_json};
 use std::collections::BTreeMap;
 
 use super::{
-    AuditRecord, Goal, PlanId, PlanRecord, PlanState, Refusal, ServerRecord, balance::transfers,
+    AuditRecord, GivenUp, Goal, PlanId, PlanRecord, PlanState, Refusal, ServerRecord, balance::transfers,
     submit::with_audit,
 };
 use crate::{
@@ -95,7 +95,14 @@ impl Situation {
 
     /// The plan's record and audit entry, on the condition that the topology is still this one; and the cluster's identity,
     /// if it has none yet.
-    pub(super) fn txn(&self, goal: &Goal, server: ServerRecord, by: &str, words: &str) -> (PlanId, Txn) {
+    pub(super) fn txn(
+        &self,
+        goal: &Goal,
+        server: ServerRecord,
+        given_up: Option<GivenUp>,
+        by: &str,
+        words: &str,
+    ) -> (PlanId, Txn) {
         let id = PlanId(self.plans.iter().map(|plan| plan.id.0).max().unwrap_or(0) + 1);
         let now = Millis::now();
         let left = transfers(&self.topology, &self.members_and(goal.node()), goal);
@@ -110,6 +117,8 @@ impl Situation {
             slots_moved: 0,
             slots_total: left.iter().map(|transfer| transfer.count() as u64).sum(),
             keys_moved: 0,
+            keys_expected: None,
+            given_up,
             ended_at_ms: None,
             server: Some(server),
         };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AuditRecord, Goal, PlanId, PlanState, Refusal,
+    AuditRecord, GivenUp, Goal, PlanId, PlanState, Refusal,
     balance::{Transfer, transfers},
     check::{Fit, Leaving, check_leaving_node, check_new_node},
     refusal::counted,
@@ -103,7 +103,7 @@ pub async fn submit_add(registry: &Registry, request: &AddRequest) -> Result<Sub
             Wanted::Done(words) => return Ok(Submitted::NothingToDo(words)),
         };
         let run_id = server.run_id.clone();
-        let (id, mut txn) = situation.txn(&goal, server, &request.by, &request.words);
+        let (id, mut txn) = situation.txn(&goal, server, None, &request.by, &request.words);
         let key = keys::node(&request.id);
         txn = if situation.nodes.contains_key(&request.id) {
             txn.if_present(key)
@@ -183,7 +183,7 @@ pub async fn submit_remove(registry: &Registry, request: &RemoveRequest) -> Resu
             Wanted::Done(words) => return Ok(Submitted::NothingToDo(words)),
         };
         let goal = Goal::Remove { node: request.id.clone(), abandon: leaving.abandon };
-        let (id, txn) = situation.txn(&goal, leaving.server, &request.by, &request.words);
+        let (id, txn) = situation.txn(&goal, leaving.server, leaving.given_up, &request.by, &request.words);
         if let Commit::Done { .. } = registry.commit(txn.if_present(keys::node(&request.id))).await? {
             return Ok(Submitted::Plan(id));
         }
@@ -242,14 +242,15 @@ pub async fn preview_add(registry: &Registry, request: &AddRequest) -> Result<Pr
 pub async fn preview_remove(registry: &Registry, request: &RemoveRequest) -> Result<Preview, Refusal> {
     let situation = Situation::read(registry).await?;
     let mut warnings = Vec::new();
-    let mut abandon = false;
+    let (mut abandon, mut given_up) = (false, None);
     match wanted_remove(&situation, request).await? {
-        Wanted::New(leaving) => abandon = leaving.abandon,
+        Wanted::New(leaving) => (abandon, given_up) = (leaving.abandon, leaving.given_up),
         Wanted::UnderWay(plan) => warnings.push(format!("plan {plan} does that already")),
         Wanted::Done(words) => warnings.push(words),
     }
     if abandon {
-        warnings.push(format!("the keys of node {} are given up", request.id));
+        let keys = GivenUp::describe(given_up);
+        warnings.push(format!("the keys of node {} are given up: {keys}", request.id));
     }
     Ok(preview(situation, Goal::Remove { node: request.id.clone(), abandon }, warnings).await)
 }
@@ -270,6 +271,22 @@ async fn preview(situation: Situation, goal: Goal, warnings: Vec<String>) -> Pre
         transfers: estimated,
         warnings,
     }
+}
+
+/// Keys in all of these transfers; `None` if one of the givers does not answer.
+pub(crate) async fn expected(
+    topology: &Topology,
+    nodes: &[&NodeRecord],
+    transfers: &[Transfer],
+) -> Option<u64> {
+    let mut keys = 0;
+    for transfer in transfers {
+        // What nobody owned has no keys.
+        let Some(from) = &transfer.from else { continue };
+        let node = nodes.iter().find(|node| node.id == *from)?;
+        keys += estimate(topology, node, transfer).await?;
+    }
+    Some(keys)
 }
 
 /// Keys in a transfer, if the giver's keys are spread evenly over its slots; `None` if it does not answer.

@@ -43,6 +43,8 @@ fn ended(id: u64, goal: Goal, state: PlanState, server: ServerRecord) -> PlanRec
         slots_moved: 0,
         slots_total: 8192,
         keys_moved: 0,
+        keys_expected: None,
+        given_up: None,
         ended_at_ms: Some(2),
         server: Some(server),
     }

@@ -41,9 +41,9 @@ pub fn alarms(view: &ClusterView, now: Millis) -> Vec<Alarm> {
     down.sort_by_key(|(_, _, slots)| std::cmp::Reverse(*slots));
     alarms.extend(down.iter().filter(|(_, _, slots)| *slots > 0).map(|&(id, node, slots)| {
         let share = slots as f64 * 100.0 / SLOTS as f64;
-        let keys = node.figures.as_ref().map_or_else(
+        let keys = view.keys_of(id).map_or_else(
             || "its keys".to_owned(),
-            |figures| format!("{} keys", text::thousands(figures.keys)),
+            |count| format!("{} keys", text::about(count, text::thousands)),
         );
         Alarm::new(
             format!(

@@ -107,7 +107,7 @@ impl NodeTable {
             match self.sort {
                 Column::Id | Column::State => None,
                 Column::Slots => Some(self.slots.get(id).copied().unwrap_or(0) as u64),
-                Column::Keys => figures.map(|figures| figures.keys),
+                Column::Keys => view.keys_of(id).map(|count| count.keys),
                 Column::Ops => figures.map(|figures| super::text::whole(figures.ops_per_second)),
                 Column::Memory => figures.map(|figures| figures.used_memory),
                 Column::Ping => figures.map(|figures| figures.latency_us).filter(|&us| us > 0),

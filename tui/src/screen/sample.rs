@@ -1,11 +1,12 @@
 //! Clusters made by hand, for tests of what is drawn and of how keys are answered.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use redis_cluster::{
     cluster::{
         Topology,
         member::{NodeRecord, ProxyRecord},
+        plan::{MoveRecord, PlanId},
         topology::{Phase, SlotMove},
     },
     id::{Epoch, NodeId},
@@ -19,13 +20,16 @@ use super::{
     theme::{Charset, Theme},
     update::update,
 };
-use crate::session::view::{
-    ClusterEvent, ClusterView, EventKind, EventLog, Health, NodeFigures, NodeView, PlanState, PlanView,
-    ProxyFigures, ProxyView, RegistryView, TopologyView,
+use crate::session::{
+    holdings::Owned,
+    view::{
+        ClusterEvent, ClusterView, EventKind, EventLog, Health, NodeFigures, NodeView, PlanState, PlanView,
+        ProxyFigures, ProxyView, RegistryView, TopologyView,
+    },
 };
 
 /// 14:02:11 UTC on some day.
-pub(super) const NOW: Millis = Millis(1_790_000_000_000 - 1_790_000_000_000 % 86_400_000 + 50_531_000);
+pub(crate) const NOW: Millis = Millis(1_790_000_000_000 - 1_790_000_000_000 % 86_400_000 + 50_531_000);
 
 fn id(text: &str) -> NodeId {
     text.parse().unwrap()
@@ -81,6 +85,42 @@ fn proxy(number: usize, ops: f64, epoch: u64) -> ProxyView {
     ProxyView { record, figures: Some(figures), read_at: Millis(NOW.0 - 300), error: None }
 }
 
+/// A move that was done, and the one under way.
+fn journal() -> BTreeMap<u64, Arc<MoveRecord>> {
+    let record = |number, slots, keys: u64, began_ago| MoveRecord {
+        id: number,
+        plan: PlanId(3),
+        from: id("2"),
+        to: id("5"),
+        slots: vec![slots],
+        state: "frozen".to_owned(),
+        started_at_ms: NOW.0 - began_ago,
+        ended_at_ms: None,
+        keys,
+        bytes: keys * 1_100,
+        counted_at_ms: Some(NOW.0 - began_ago / 10),
+        deleted: 0,
+        verified_keys: None,
+        verified_values: 0,
+        frozen_at_ms: Some(NOW.0 - began_ago / 2),
+        freeze_ms: None,
+        epoch: None,
+        term: 2,
+        reason: None,
+    };
+    let done = MoveRecord {
+        state: "done".to_owned(),
+        ended_at_ms: Some(NOW.0 - 900),
+        deleted: 66_000,
+        verified_keys: Some(66_000),
+        verified_values: 256,
+        freeze_ms: Some(190),
+        epoch: Some(Epoch(115)),
+        ..record(6, range(8108, 8191), 66_000, 10_000)
+    };
+    [done, record(7, range(7500, 8107), 1_246, 800)].map(|record| (record.id, Arc::new(record))).into()
+}
+
 /// Five nodes, three proxies, and a node that is being filled.
 pub(crate) fn cluster() -> ClusterView {
     let topology = Topology {
@@ -110,12 +150,12 @@ pub(crate) fn cluster() -> ClusterView {
         (13_000, EventKind::Health, None, "node 4 answers again after 2.1 s"),
         (1_000, EventKind::Move, Some(18_342), "608 slots 2 → 5 frozen"),
     ] {
-        events.push(ClusterEvent { at: NOW.0 - ago, revision, kind, text: text.to_owned() });
+        events.push(ClusterEvent { at: NOW.0 - ago, revision, kind, text: text.to_owned(), plan: None });
     }
     ClusterView {
         cluster: "prod-a".to_owned(),
         drives_here: false,
-        losses: std::collections::BTreeMap::new(),
+        losses: BTreeMap::new(),
         registry: RegistryView {
             endpoints: vec!["http://localhost:2379".to_owned()],
             health: Health::Up,
@@ -142,10 +182,18 @@ pub(crate) fn cluster() -> ClusterView {
             state: PlanState::Running,
             slots_done: 84,
             slots_total: 3277,
-            keys_done: 67_246,
+            keys_done: 66_000,
+            keys_expected: Some(2_496_000),
+            gives_up: false,
+            given_up: None,
             asked_at: Millis(NOW.0 - 20_000),
             changed_at: Millis(NOW.0 - 1_000),
         }],
+        journal: journal(),
+        owned: Some(Owned {
+            at: Millis(NOW.0 - 300),
+            keys: [(2, 3_054_880), (5, 66_000)].map(|(number, keys)| (id(&number.to_string()), keys)).into(),
+        }),
         events,
     }
 }

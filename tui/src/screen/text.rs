@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::theme::Charset;
-use crate::{format::harmless, typed};
+use crate::{format::harmless, session::holdings::Count, typed};
 
 /// Characters that would move the cursor, change the direction of what follows, or take no room at all: a terminal
 /// either obeys them or hides them, and both lie about the data. Variation selectors too: terminals disagree about the
@@ -139,6 +139,12 @@ pub fn thousands(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A number of keys; with `~` where it is not exact.
+#[must_use]
+pub fn about(count: Count, form: fn(u64) -> String) -> String {
+    format!("{}{}", if count.exact { "" } else { "~" }, form(count.keys))
 }
 
 /// A count in at most five columns: `600`, `44.0k`, `3.12M`, `1.20G`.

@@ -242,8 +242,12 @@ async fn proxy(
         *worked = true;
         let told_at_ms = figures.at_ms;
         let nodes: Vec<_> = figures.nodes.into_iter().filter_map(|node| reading(node, told_at_ms)).collect();
+        let owned = figures.owned.map(|owned| owned_keys(owned, told_at_ms));
         if let Some(silent) = silent_on_nodes {
             silent.store(nodes.is_empty(), Ordering::Relaxed);
+            if changes.send(Change::Owned(owned)).await.is_err() {
+                return End::Unwanted;
+            }
         }
         if let Some(own) = figures.proxy
             && changes.send(Change::Proxy(id.clone(), Ok(own.into()))).await.is_err()
@@ -346,7 +350,7 @@ fn from_info(text: &str) -> NodeFigures {
         used_memory: number("used_memory"),
         max_memory: number("maxmemory"),
         clients: number("connected_clients"),
-        version: format!("redis {}", info::field(text, "redis_version").unwrap_or_default()),
+        version: info::version(text).unwrap_or_default(),
         uptime_seconds: number("uptime_in_seconds"),
         latency_us: 0,
     }
@@ -363,6 +367,13 @@ fn reading(figures: v1::NodeFigures, told_at_ms: u64) -> Option<(NodeId, Reading
     let age_ms = (figures.at_ms != 0)
         .then(|| i64::try_from(told_at_ms.saturating_sub(figures.at_ms)).unwrap_or(i64::MAX));
     Some((id, Reading { figures: age_ms.map(|age_ms| (figures.into(), age_ms)), error }))
+}
+
+/// What a proxy counted, by `told_at_ms` of its clock, and how old that was then, milliseconds.
+fn owned_keys(owned: v1::OwnedKeys, told_at_ms: u64) -> (BTreeMap<NodeId, u64>, i64) {
+    let age_ms = i64::try_from(told_at_ms.saturating_sub(owned.at_ms)).unwrap_or(i64::MAX);
+    let keys = owned.nodes.into_iter().filter_map(|node| Some((node.id.parse().ok()?, node.keys))).collect();
+    (keys, age_ms)
 }
 
 impl From<v1::NodeFigures> for NodeFigures {

@@ -89,7 +89,7 @@ fn nodes(view: &ClusterView) -> Table {
             node.record.address.to_string().into(),
             view.state_of(id).word().into(),
             view.slots_of(id).into(),
-            of(|figures| figures.keys.into()),
+            view.keys_of(id).map_or(Cell::Null, |count| count.keys.into()),
             of(|figures| rounded(figures.ops_per_second)),
             of(|figures| figures.used_memory.into()),
             of(|figures| figures.clients.into()),

@@ -3,23 +3,29 @@
 //! Not here: I/O, clocks (the time comes with the change).
 
 use redis_cluster::cluster::records::{keys, parse_value};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use redis_cluster::{
     cluster::{
         Topology,
         loss::LossRecord,
         member::{NodeRecord, ProxyRecord},
+        plan::MoveRecord,
     },
     id::{NodeId, ProxyId},
     time::Millis,
 };
 
 use super::{
+    headway::headway,
+    holdings::Owned,
     plans,
     view::{
-        ClusterEvent, ClusterView, EventKind, Health, NodeView, PlanState, ProxyFigures, ProxyView, Reading,
-        TopologyView,
+        ClusterEvent, ClusterView, EventKind, Health, NodeView, PlanState, PlanView, ProxyFigures, ProxyView,
+        Reading, TopologyView,
     },
 };
 
@@ -27,6 +33,8 @@ use super::{
 const SILENT_AFTER_MS: i64 = 1_500;
 /// Readings closer together than this are the same one, told twice.
 const SAME_READING_MS: i64 = 100;
+/// A count by owner is true for so long while slots move. Of two proxies one sees a moment earlier that nothing moves any more.
+const OWNED_FOR_MS: i64 = 1_500;
 
 /// Something that was learnt.
 #[derive(Clone, Debug)]
@@ -58,6 +66,8 @@ pub enum Change {
     Driving(bool),
     /// What one source tells of nodes; there may be several sources.
     Nodes(Vec<(NodeId, Reading)>),
+    /// Keys by owner as a proxy counted them, and how long before it told, milliseconds; `None`: it sees nothing move.
+    Owned(Option<(BTreeMap<NodeId, u64>, i64)>),
     /// Figures of one proxy, or why there are none.
     Proxy(ProxyId, Result<ProxyFigures, String>),
 }
@@ -72,9 +82,7 @@ impl ClusterView {
                 self.registry.revision = revision;
                 let quiet = first.then(|| self.events.clone());
                 self.forget_absent(&entries, revision, now);
-                for (key, value) in entries {
-                    self.put(&key, &value, revision, now);
-                }
+                self.put_all(entries.into_iter().map(|(key, value)| (key, Some(value))), revision, now);
                 // What was there before this console is not news.
                 if let Some(events) = quiet {
                     self.events = events;
@@ -88,12 +96,7 @@ impl ClusterView {
             Change::Keys { revision, changes } => {
                 self.registry_up(now);
                 self.registry.revision = revision;
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => self.put(&key, &value, revision, now),
-                        None => self.delete(&key, revision, now),
-                    }
-                }
+                self.put_all(changes, revision, now);
             }
             Change::RegistryUp => self.registry_up(now),
             Change::RegistryDown { error, refused } => match &mut self.registry.health {
@@ -117,12 +120,43 @@ impl ClusterView {
                     self.node_reading(&id, reading, now);
                 }
             }
+            Change::Owned(None) => {
+                self.owned = self.owned.take().filter(|old| now.0 - old.at.0 < OWNED_FOR_MS);
+            }
+            Change::Owned(Some((keys, age_ms))) => {
+                let at = Millis(now.0 - age_ms.max(0));
+                if self.owned.as_ref().is_none_or(|old| old.at < at) {
+                    self.owned = Some(Owned { at, keys });
+                }
+            }
             Change::Proxy(id, figures) => self.proxy_figures(&id, figures, now),
         }
     }
 
     fn event(&mut self, now: Millis, revision: Option<u64>, kind: EventKind, text: String) {
-        self.events.push(ClusterEvent { at: now.0, revision, kind, text });
+        self.events.push(ClusterEvent { at: now.0, revision, kind, text, plan: None });
+    }
+
+    /// Takes in what one revision of the registry changed, then tells of each plan once.
+    fn put_all(
+        &mut self,
+        changes: impl IntoIterator<Item = (String, Option<Vec<u8>>)>,
+        revision: u64,
+        now: Millis,
+    ) {
+        let mut touched = BTreeMap::new();
+        for (key, value) in changes {
+            match value {
+                Some(value) => self.put(&key, &value, revision, now, &mut touched),
+                None => self.delete(&key, revision, now),
+            }
+        }
+        for (id, before) in touched {
+            self.tell_plan(id, before.as_ref(), revision, now);
+        }
+        // A plan that is known comes before its moves in no order.
+        let plans: BTreeSet<u64> = self.plans.iter().map(|plan| plan.id).collect();
+        self.journal.retain(|_, record| plans.contains(&record.plan.0));
     }
 
     fn registry_up(&mut self, now: Millis) {
@@ -145,6 +179,7 @@ impl ClusterView {
         known.extend(self.nodes.keys().map(keys::node));
         known.extend(self.proxies.keys().map(keys::proxy));
         known.extend(self.plans.iter().map(|plan| plans::key(plan.id)));
+        known.extend(self.journal.keys().map(|id| keys::slot_move(*id)));
         known.extend(self.losses.keys().map(keys::loss));
         known.extend(self.leader.is_some().then(|| keys::LEADER.to_owned()));
         known.extend(self.topology.is_some().then(|| keys::TOPOLOGY.to_owned()));
@@ -153,14 +188,31 @@ impl ClusterView {
         }
     }
 
-    fn put(&mut self, key: &str, value: &[u8], revision: u64, now: Millis) {
+    /// `touched`: plans that there is news of, with the state in which each was before.
+    fn put(
+        &mut self,
+        key: &str,
+        value: &[u8],
+        revision: u64,
+        now: Millis,
+        touched: &mut BTreeMap<u64, Option<PlanState>>,
+    ) {
         let result = match key.split_once('/') {
             Some(("nodes", _)) => parse_value(key, value).map(|record| self.put_node(record, revision, now)),
             Some(("proxies", _)) => {
                 parse_value(key, value).map(|record| self.put_proxy(record, revision, now))
             }
             Some(("losses", _)) => parse_value(key, value).map(|loss| self.put_loss(loss, revision)),
-            Some(("plans", _)) => plans::read(key, value).map(|plan| self.put_plan(plan, revision, now)),
+            Some(("plans", _)) => plans::read(key, value).map(|plan| {
+                let (id, before) = (plan.id, self.put_plan(plan, now));
+                touched.entry(id).or_insert(before);
+            }),
+            Some(("moves", _)) => parse_value(key, value).map(|record: MoveRecord| {
+                let plan = record.plan.0;
+                self.put_move(record, revision, now);
+                let state = self.plans.iter().find(|known| known.id == plan).map(|known| known.state.clone());
+                touched.entry(plan).or_insert(state);
+            }),
             None if key == keys::TOPOLOGY => {
                 parse_value(key, value).map(|topology| self.put_topology(topology, revision, now))
             }
@@ -198,6 +250,9 @@ impl ClusterView {
                 }
             }
             Some(("plans", _)) => self.plans.retain(|plan| plans::key(plan.id) != key),
+            Some(("moves", _)) => {
+                self.journal.retain(|id, _| keys::slot_move(*id) != key);
+            }
             None if key == keys::LEADER => self.put_leader(None, revision, now),
             None if key == keys::TOPOLOGY => self.topology = None,
             _ => {}
@@ -257,20 +312,14 @@ impl ClusterView {
         self.event(now, Some(revision), EventKind::Proxy, text);
     }
 
-    fn put_plan(&mut self, mut plan: super::view::PlanView, revision: u64, now: Millis) {
+    /// Gives the state in which the plan was before.
+    fn put_plan(&mut self, mut plan: PlanView, now: Millis) -> Option<PlanState> {
         // A plan that ended says when; of the others this is the first anybody hears.
         if !plan.state.is_final() {
             plan.changed_at = now;
         }
         let known = self.plans.iter().position(|known| known.id == plan.id);
         let before = known.map(|at| self.plans[at].state.clone());
-        if before.as_ref() != Some(&plan.state) {
-            let text = match &plan.state {
-                PlanState::Failed(why) => format!("plan {} `{}` failed: {why}", plan.id, plan.words),
-                state => format!("plan {} `{}` {}", plan.id, plan.words, state.word()),
-            };
-            self.event(now, Some(revision), EventKind::Plan, text);
-        }
         match known {
             Some(at) => self.plans[at] = plan,
             None => {
@@ -285,31 +334,39 @@ impl ClusterView {
                 });
             }
         }
+        before
+    }
+
+    /// What becomes of a plan is one line, which counts up while it runs and is the newest again when it ends.
+    fn tell_plan(&mut self, id: u64, before: Option<&PlanState>, revision: u64, now: Millis) {
+        let Some(plan) = self.plans.iter().find(|plan| plan.id == id) else { return };
+        let ends = plan.state.is_final();
+        if ends && before == Some(&plan.state) {
+            return;
+        }
+        let text = plans::line(plan, &headway(self, plan));
+        let (kind, plan) = (EventKind::Plan, Some(id));
+        let event = ClusterEvent { at: now.0, revision: Some(revision), kind, text, plan };
+        if ends { self.events.conclude(event) } else { self.events.count_up(event) }
+    }
+
+    /// The phases of a move are in its journal; only one that is given up is news of its own.
+    fn put_move(&mut self, record: MoveRecord, revision: u64, now: Millis) {
+        let known = self.journal.get(&record.id);
+        if record.state == "aborted" && known.is_none_or(|known| known.state != record.state) {
+            let why = record.reason.as_deref().unwrap_or("no reason was written down");
+            let text = format!("move {}  {} → {}  aborted: {why}", record.id, record.from, record.to);
+            self.event(now, Some(revision), EventKind::Move, text);
+        }
+        self.journal.insert(record.id, Arc::new(record));
     }
 
     fn put_topology(&mut self, topology: Topology, revision: u64, now: Millis) {
         let before = self.topology.take();
-        let old_moves = before.as_ref().map_or(&[][..], |view| &view.topology.moves);
-        let mut events = Vec::new();
-        for one in &topology.moves {
-            let known = old_moves.iter().find(|old| old.id == one.id);
-            if known.map(|old| old.phase) != Some(one.phase) {
-                let slots: usize = one.slots.iter().map(|range| range.count()).sum();
-                let phase = format!("{:?}", one.phase).to_uppercase();
-                events.push((
-                    EventKind::Move,
-                    format!("move {}  {} slots {} → {}  {phase}", one.id, slots, one.from, one.to),
-                ));
-            }
-        }
-        for old in old_moves.iter().filter(|old| !topology.moves.iter().any(|one| one.id == old.id)) {
-            events.push((EventKind::Move, format!("move {}  {} → {}  finished", old.id, old.from, old.to)));
-        }
-        if before.as_ref().is_none_or(|view| view.topology.slots != topology.slots) {
-            events.push((EventKind::Slots, format!("slots have new owners in epoch {}", topology.epoch)));
-        }
-        for (kind, text) in events {
-            self.event(now, Some(revision), kind, text);
+        let is_of_a_plan = self.plans.iter().any(|plan| !plan.state.is_final());
+        if !is_of_a_plan && before.as_ref().is_none_or(|view| view.topology.slots != topology.slots) {
+            let text = format!("slots have new owners in epoch {}", topology.epoch);
+            self.event(now, Some(revision), EventKind::Slots, text);
         }
         self.topology = Some(match before {
             Some(view) if view.topology.epoch == topology.epoch => {
@@ -463,26 +520,64 @@ mod tests {
     }
 
     #[test]
-    fn phases_of_a_move_are_events() {
+    fn a_plan_is_one_line_that_counts_up_and_is_the_newest_when_it_ends() {
         let mut view = ClusterView::new("default", &[], 10);
-        let topology = |epoch: u64, moves: &str| {
-            let json = format!(r#"{{"epoch":{epoch},"slots":[["0-16383","1"]],"moves":[{moves}]}}"#);
-            vec![("topology".to_owned(), Some(json.into_bytes()))]
+        let mut revision = 0;
+        let mut put = |view: &mut ClusterView, changes: &[(&str, String)], at| {
+            revision += 1;
+            let changes = changes
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), Some(value.clone().into_bytes())))
+                .collect();
+            view.apply(Change::Keys { revision, changes }, Millis(at));
         };
-        let one = |phase: &str| {
-            format!(r#"{{"id":7,"plan":1,"from":"1","to":"2","slots":["0-99"],"phase":"{phase}","since":2}}"#)
+        let plan = |state: &str, slots: u64, keys: u64| {
+            let json = format!(
+                r#"{{"id":1,"do":"add","node":"2",{state},"created_at_ms":0,"by":"ops","words":"add 2 http://h:1",
+                   "epoch":1,"slots_moved":{slots},"slots_total":8192,"keys_moved":{keys}}}"#
+            );
+            ("plans/00000001", json)
         };
-        view.apply(Change::Keys { revision: 1, changes: topology(1, "") }, Millis(1));
-        view.apply(Change::Keys { revision: 2, changes: topology(2, &one("FROZEN")) }, Millis(2));
-        view.apply(Change::Keys { revision: 3, changes: topology(3, "") }, Millis(3));
-        assert_eq!(
-            texts(&view),
-            [
-                "slots have new owners in epoch 1",
-                "move 7  100 slots 1 → 2  FROZEN",
-                "move 7  1 → 2  finished"
-            ]
+        let one = |state: &str, keys: u64, more: &str| {
+            let json = format!(
+                r#"{{"id":7,"plan":1,"from":"1","to":"2","slots":["0-99"],"state":"{state}","started_at_ms":1000,
+                   "keys":{keys},"bytes":2048,"counted_at_ms":2000,"term":1{more}}}"#
+            );
+            ("moves/00000007", json)
+        };
+        let topology = r#"{"epoch":2,"slots":[["0-16383","1"]]}"#.to_owned();
+        put(&mut view, &[plan(r#""state":"accepted""#, 0, 0)], 10);
+        put(
+            &mut view,
+            &[plan(r#""state":"running""#, 0, 0), one("planned", 0, ""), ("topology", topology)],
+            20,
         );
+        put(&mut view, &[one("frozen", 30, "")], 30);
+        assert_eq!(texts(&view), ["plan 1 `add 2 http://h:1` running: 0 of 8192 slots, 30 keys"]);
+        assert_eq!((view.events.iter().next().unwrap().at, view.events.total()), (10, 1));
+        put(
+            &mut view,
+            &[node("9", 1)].map(|(key, json)| {
+                ("nodes/9", {
+                    assert_eq!(key, "nodes/9");
+                    String::from_utf8(json).unwrap()
+                })
+            }),
+            40,
+        );
+        put(
+            &mut view,
+            &[one("aborted", 30, r#","reason":"node 2 sleeps""#), plan(r#""state":"running""#, 0, 0)],
+            50,
+        );
+        assert_eq!(texts(&view)[2], "move 7  1 → 2  aborted: node 2 sleeps");
+        let receipt = one("done", 50, r#","epoch":3,"verified_keys":50,"freeze_ms":190"#);
+        put(&mut view, &[receipt, plan(r#""state":"done","ended_at_ms":60"#, 8192, 50)], 60);
+        let done = "plan 1 `add 2 http://h:1` done: 8192 slots, 50 keys, 2048 bytes in 1.0 s, writes held for 190 ms at most";
+        assert_eq!((texts(&view)[2], view.events.len(), view.events.total()), (done, 3, 4));
+        // Read again after an outage it is no news.
+        put(&mut view, &[plan(r#""state":"done","ended_at_ms":60"#, 8192, 50)], 70);
+        assert_eq!(view.events.total(), 4);
     }
 
     #[test]

@@ -13,12 +13,15 @@ use redis_cluster::{
         Topology,
         loss::LossRecord,
         member::{NodeRecord, ProxyRecord},
+        plan::{GivenUp, MoveRecord},
         topology::SlotMove,
     },
     id::{NodeId, ProxyId},
     slot::{SLOTS, SlotId},
     time::Millis,
 };
+
+use super::holdings::Owned;
 
 /// The cluster as far as it is known. Times are wall-clock milliseconds since 1970 at this machine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +44,10 @@ pub struct ClusterView {
     pub losses: BTreeMap<NodeId, LossRecord>,
     /// What operators asked for and is not finished, oldest first, then a few that just ended.
     pub plans: Vec<PlanView>,
+    /// Moves of these plans by their numbers, as their journals say.
+    pub journal: BTreeMap<u64, Arc<MoveRecord>>,
+    /// While slots move: what belongs to whom, if a proxy has counted.
+    pub owned: Option<Owned>,
     /// What happened, oldest first.
     pub events: EventLog,
 }
@@ -110,7 +117,7 @@ pub struct NodeView {
 /// Figures of a node.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct NodeFigures {
-    /// In all databases.
+    /// In all databases, copies of a move included: [`ClusterView::keys_of`] leaves them out.
     pub keys: u64,
     /// Of these, how many have a time to live.
     pub expires: u64,
@@ -201,8 +208,14 @@ pub struct PlanView {
     pub slots_done: usize,
     /// Slots to move in all.
     pub slots_total: usize,
-    /// Keys that were copied.
+    /// Keys that were moved, by the moves that have ended; [`headway`](super::headway::headway) knows more.
     pub keys_done: u64,
+    /// Keys to move in all, about, as their owners said when it began.
+    pub keys_expected: Option<u64>,
+    /// It gives a node's keys up.
+    pub gives_up: bool,
+    /// How many these are, if anybody ever heard.
+    pub given_up: Option<GivenUp>,
     /// When it was asked for.
     pub asked_at: Millis,
     /// When its state or progress last changed.
@@ -340,18 +353,6 @@ impl ClusterView {
         }
     }
 
-    /// Keys of all nodes, as far as they are known.
-    #[must_use]
-    pub fn keys(&self) -> u64 {
-        self.nodes.values().filter_map(|node| node.figures.as_ref()).map(|figures| figures.keys).sum()
-    }
-
-    /// Keys that the nodes hold; `None`: some node has not said yet.
-    #[must_use]
-    pub fn keys_held(&self) -> Option<u64> {
-        self.nodes.values().map(|node| node.figures.as_ref().map(|figures| figures.keys)).sum()
-    }
-
     /// Commands a second of all nodes that answer, whoever asks them.
     #[must_use]
     pub fn ops_per_second_of_nodes(&self) -> f64 {
@@ -364,15 +365,13 @@ impl ClusterView {
     }
 
     /// Commands a second that clients give: what all proxies that answer were asked, without what moves and this console
-    /// ask nodes themselves.
+    /// ask nodes themselves. `None`: none answers.
     #[must_use]
-    pub fn ops_per_second(&self) -> f64 {
-        self.proxies
-            .values()
-            .filter(|proxy| proxy.error.is_none())
-            .filter_map(|proxy| proxy.figures.as_ref())
-            .map(|figures| figures.ops_per_second)
-            .sum()
+    pub fn ops_per_second(&self) -> Option<f64> {
+        let answering = self.proxies.values().filter(|proxy| proxy.error.is_none());
+        let rates =
+            answering.filter_map(|proxy| proxy.figures.as_ref()).map(|figures| figures.ops_per_second);
+        rates.reduce(|all, one| all + one)
     }
 }
 
@@ -426,6 +425,9 @@ pub struct ClusterEvent {
     pub kind: EventKind,
     /// One line of plain text.
     pub text: String,
+    /// The plan it tells of, where it is the one line of a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<u64>,
 }
 
 /// The latest events, and how many older ones were dropped.
@@ -434,22 +436,38 @@ pub struct EventLog {
     kept: usize,
     events: VecDeque<Arc<ClusterEvent>>,
     dropped: u64,
+    told: u64,
 }
 
 impl EventLog {
     /// Keeps the last `kept` events.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { kept, events: VecDeque::new(), dropped: 0 }
+        Self { kept, events: VecDeque::new(), dropped: 0, told: 0 }
     }
 
     /// Adds the newest.
     pub fn push(&mut self, event: ClusterEvent) {
+        self.told += 1;
         self.events.push_back(Arc::new(event));
         while self.events.len() > self.kept {
             self.events.pop_front();
             self.dropped += 1;
         }
+    }
+
+    /// Puts a plan's line in the place of the one there is; without one it is the newest.
+    pub fn count_up(&mut self, event: ClusterEvent) {
+        match self.events.iter_mut().rev().find(|old| old.plan.is_some() && old.plan == event.plan) {
+            Some(old) => *old = Arc::new(ClusterEvent { at: old.at, ..event }),
+            None => self.push(event),
+        }
+    }
+
+    /// Makes a plan's line the newest.
+    pub fn conclude(&mut self, event: ClusterEvent) {
+        self.events.retain(|old| old.plan.is_none() || old.plan != event.plan);
+        self.push(event);
     }
 
     /// Oldest first.
@@ -478,6 +496,6 @@ impl EventLog {
     /// How many there were in all: events after an earlier count are the new ones.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.dropped + self.events.len() as u64
+        self.told
     }
 }

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use cluster_fixture::node;
 use redis_cluster::{id::NodeId, time::Millis};
-use redis_console::session::{ClusterView, Options, Session};
+use redis_console::{
+    language::{Command, parse_line},
+    session::{ClusterView, Options, Session, headway::headway, holdings::Count},
+};
 
 /// Within this an operator hears that a member stopped, and that it answers again.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
@@ -154,6 +157,50 @@ async fn a_killed_node_is_told_with_figures_of_their_age_also_by_a_one_shot() {
     assert!(row["age_ms"].as_i64().is_some_and(|age| age >= 1_500), "{row}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn while_slots_move_every_key_counts_once_and_a_plan_is_one_line() {
+    const KEYS: u64 = 12_000;
+    let Some(watched) = Watched::start().await else { return };
+    let address = watched.of.proxies[1].address();
+    let mut client =
+        redis_cluster::client::Connection::connect(&address, Duration::from_secs(5)).await.unwrap();
+    for number in 0..KEYS {
+        client.queue(&["SET", &format!("key:{number}"), "value"]);
+    }
+    client.flush().await.unwrap();
+    for _ in 0..KEYS {
+        client.read().await.unwrap();
+    }
+    let all = Some(Count { keys: KEYS, exact: true });
+    watched.until("all keys", Duration::from_secs(10), |_| {}, |view| view.keys() == all).await;
+    // Nothing is written meanwhile.
+    let counts = |view: &ClusterView| {
+        assert_eq!(view.keys(), all, "{:?} {:?}", view.moves(), view.owned);
+    };
+    watched.session.execute(parsed("remove 3 --no-wait")).await;
+    let gone = |view: &ClusterView| view.nodes.len() == 2 && view.moves().is_empty();
+    watched.until("node 3 has gone", Duration::from_secs(60), counts, gone).await;
+    // Who counts sees a moment later that it is over.
+    let settled = |view: &ClusterView| view.owned.is_none();
+    watched.until("nothing moves any more", Duration::from_secs(10), counts, settled).await;
+    let view = watched.session.now();
+    counts(&view);
+
+    let plan = view.plans.last().unwrap();
+    let so_far = headway(&view, plan);
+    assert!(so_far.switched >= 2 && so_far.left_ms.is_none(), "{so_far:?}");
+    assert!((1..KEYS).contains(&so_far.keys) && so_far.counted == Some(so_far.keys), "{so_far:?}");
+    // An estimate, by slots.
+    assert!(plan.keys_expected.is_some_and(|keys| keys.abs_diff(so_far.keys) < 10), "{plan:?}");
+    let lines: Vec<_> = view.events.iter().filter(|event| event.plan == Some(plan.id)).collect();
+    assert!(lines.len() == 1 && lines[0].text.contains("` done: "), "{lines:?}");
+    assert!(!view.events.iter().any(|event| event.text.contains("new owners")), "{:?}", view.events);
+}
+
+fn parsed(line: &str) -> Command {
+    parse_line(line.as_bytes()).unwrap().unwrap().command
+}
+
 /// What a command that only reads, and one to a node, may take while one of those asked is stopped.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(12);
 
@@ -161,10 +208,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(12);
 async fn a_stopped_proxy_delays_a_read_and_a_stopped_node_a_question_but_not_for_ever() {
     let Some(watched) = Watched::start().await else { return };
     tokio::task::block_in_place(|| watched.of.ok(&["set", "k", "v"]));
-    let execute = |line: &str| {
-        let parsed = redis_console::language::parse_line(line.as_bytes()).unwrap().unwrap();
-        watched.session.execute(parsed.command)
-    };
+    let execute = |line: &str| watched.session.execute(parsed(line));
     // Whichever of them the session has chosen for its commands.
     let first = execute("get k").await.via.expect("a proxy answered");
     let record = watched.session.now().proxies[&first].record.clone();

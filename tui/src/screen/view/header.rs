@@ -91,8 +91,14 @@ fn parts(model: &Model, painter: &Painter<'_>, style: Style) -> Vec<Vec<Piece>> 
         .count();
     let proxies_up =
         view.proxies.values().filter(|proxy| proxy.error.is_none() && proxy.figures.is_some()).count();
-    let keys = view.keys();
-    let keys = if full { text::thousands(keys) } else { text::short_count(keys) };
+    let keys = match view.keys() {
+        Some(count) if full => text::about(count, text::thousands),
+        Some(count) => text::about(count, text::short_count),
+        None => glyphs.unknown.to_owned(),
+    };
+    let many = view.keys().is_none_or(|count| count.keys != 1);
+    let rate = view.ops_per_second().map(|rate| text::short_count(text::whole(rate)));
+    let rate = rate.unwrap_or_else(|| glyphs.unknown.to_owned());
     let name = if view.cluster.is_empty() { "redis_console" } else { &view.cluster };
     let mut first = vec![(Role::Title, painter.escape(&text::shorten(name, 24)))];
     if full && !view.cluster.is_empty() {
@@ -106,8 +112,8 @@ fn parts(model: &Model, painter: &Painter<'_>, style: Style) -> Vec<Vec<Piece>> 
         parts.extend([
             count("nodes", "nodes", up, view.nodes.len()),
             count("proxies", "prx", proxies_up, view.proxies.len()),
-            vec![quiet(&format!("{keys} {}", text::plural(view.keys(), "key")))],
-            vec![quiet(&format!("{} op/s", text::short_count(text::whole(view.ops_per_second()))))],
+            vec![quiet(&format!("{keys} {}", if many { "keys" } else { "key" }))],
+            vec![quiet(&format!("{rate} op/s"))],
         ]);
         if let Some(known) = &view.topology {
             parts.push(vec![quiet(&format!("epoch {}", known.topology.epoch))]);

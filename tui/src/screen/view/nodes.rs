@@ -277,10 +277,10 @@ fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: us
             None => none(),
         },
         cell => {
-            let Some(figures) = figures else { return none() };
+            let (Some(figures), Some(keys)) = (figures, model.shown.keys_of(id)) else { return none() };
             match cell {
-                Cell::Keys => held(text::thousands(figures.keys)),
-                Cell::ShortKeys => held(text::short_count(figures.keys)),
+                Cell::Keys => held(text::about(keys, text::thousands)),
+                Cell::ShortKeys => held(text::about(keys, text::short_count)),
                 _ if old => none(),
                 Cell::Memory => (Role::Text, text::short_bytes(figures.used_memory)),
                 Cell::Ops => (Role::Text, text::short_count(text::whole(figures.ops_per_second))),
@@ -323,7 +323,11 @@ fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column]
     let figures = || view.nodes.values().filter_map(|node| node.figures.as_ref());
     let slots: usize = model.nodes.slots.values().sum();
     let known = view.nodes.values().all(|node| node.figures.is_some() && node.error.is_none());
-    let about = |text: String| if known { text } else { format!("({text})") };
+    let keys = |form: fn(u64) -> String| match view.keys() {
+        Some(count) if known => text::about(count, form),
+        Some(count) => format!("({})", text::about(count, form)),
+        None => glyphs.none.to_owned(),
+    };
     let mut line: Vec<Piece> = vec![(Role::Text, "  ".to_owned())];
     for column in columns {
         let text = match column.cell {
@@ -335,8 +339,8 @@ fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column]
             Cell::Address => format!("{} {}", view.nodes.len(), text::plural(view.nodes.len(), "node")),
             Cell::Slots => slots.to_string(),
             Cell::Share => text::percent(slots as u64, SLOTS as u64, model.theme.charset),
-            Cell::Keys => about(text::thousands(view.keys())),
-            Cell::ShortKeys => about(text::short_count(view.keys())),
+            Cell::Keys => keys(text::thousands),
+            Cell::ShortKeys => keys(text::short_count),
             Cell::Ops => text::short_count(text::whole(view.ops_per_second_of_nodes())),
             Cell::Memory => text::short_bytes(figures().map(|figures| figures.used_memory).sum()),
             Cell::Clients => figures().map(|figures| figures.clients).sum::<u64>().to_string(),

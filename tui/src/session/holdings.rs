@@ -128,6 +128,7 @@ mod tests {
     #[test]
     fn what_was_never_said_is_no_zero() {
         let mut view = sample::cluster();
+        view.owned = None;
         view.nodes.get_mut(&id("1")).unwrap().figures = None;
         assert_eq!(
             (view.keys_of(&id("1")), view.keys().unwrap().exact, view.keys_held()),

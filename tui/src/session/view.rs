@@ -437,18 +437,20 @@ pub struct EventLog {
     events: VecDeque<Arc<ClusterEvent>>,
     dropped: u64,
     told: u64,
+    version: u64,
 }
 
 impl EventLog {
     /// Keeps the last `kept` events.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { kept, events: VecDeque::new(), dropped: 0, told: 0 }
+        Self { kept, events: VecDeque::new(), dropped: 0, told: 0, version: 0 }
     }
 
     /// Adds the newest.
     pub fn push(&mut self, event: ClusterEvent) {
         self.told += 1;
+        self.version += 1;
         self.events.push_back(Arc::new(event));
         while self.events.len() > self.kept {
             self.events.pop_front();
@@ -459,7 +461,10 @@ impl EventLog {
     /// Puts a plan's line in the place of the one there is; without one it is the newest.
     pub fn count_up(&mut self, event: ClusterEvent) {
         match self.events.iter_mut().rev().find(|old| old.plan.is_some() && old.plan == event.plan) {
-            Some(old) => *old = Arc::new(ClusterEvent { at: old.at, ..event }),
+            Some(old) => {
+                *old = Arc::new(ClusterEvent { at: old.at, ..event });
+                self.version += 1;
+            }
             None => self.push(event),
         }
     }
@@ -491,6 +496,12 @@ impl EventLog {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Another one whenever anything in it has changed.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     /// How many there were in all: events after an earlier count are the new ones.

@@ -5,6 +5,7 @@ use redis_cluster::time::Millis;
 use super::{
     Content, Kind, Known, Text,
     grid::{Cell, Column, Grid, Row, column},
+    plan::PlanPage,
 };
 use crate::{
     screen::{keymap::Context, text, theme::Role},
@@ -35,13 +36,14 @@ pub fn role_of(kind: EventKind) -> Role {
 pub struct EventsPage {
     grid: Grid,
     events: Vec<ClusterEvent>,
+    version: Option<u64>,
     total: Option<u64>,
     dropped: u64,
 }
 
 impl Default for EventsPage {
     fn default() -> Self {
-        Self { grid: Grid::new(COLUMNS), events: Vec::new(), total: None, dropped: 0 }
+        Self { grid: Grid::new(COLUMNS), events: Vec::new(), version: None, total: None, dropped: 0 }
     }
 }
 
@@ -73,10 +75,10 @@ impl Content for EventsPage {
 
     fn know(&mut self, known: Known<'_>) {
         let log = &known.view.events;
-        if self.total == Some(log.total()) {
+        if self.version == Some(log.version()) {
             return;
         }
-        self.total = Some(log.total());
+        (self.version, self.total) = (Some(log.version()), Some(log.total()));
         self.dropped = log.dropped();
         self.events = log.iter().rev().cloned().collect();
         let rows = self.events.iter().zip(0..).map(|(event, back)| {
@@ -98,7 +100,16 @@ impl Content for EventsPage {
     fn open(&mut self) -> Option<Kind> {
         let number: u64 = std::str::from_utf8(&self.grid.selected()?.id).ok()?.parse().ok()?;
         let back = usize::try_from(self.total?.checked_sub(number + 1)?).ok()?;
-        Some(Kind::Event(EventPage::new(self.events.get(back)?.clone())))
+        self.events.get(back).map(opened)
+    }
+}
+
+/// What an event opens: the line of a plan has its moves behind it, any other one is shown whole.
+#[must_use]
+pub fn opened(event: &ClusterEvent) -> Kind {
+    match event.plan {
+        Some(plan) => Kind::Plan(PlanPage::new(plan)),
+        None => Kind::Event(EventPage::new(event.clone())),
     }
 }
 

@@ -8,9 +8,7 @@ use crate::screen::{
     event::Effects,
     keymap::Action,
     model::{Focus, Model, Panel, Tone},
-    pages::{
-        Kind, events::EventPage, node::NodePage, plan::PlanPage, proxy::ProxyPage, transcript::TranscriptPage,
-    },
+    pages::{Kind, events, node::NodePage, plan::PlanPage, proxy::ProxyPage, transcript::TranscriptPage},
 };
 use crate::{language::ChangeOptions, session::Status};
 
@@ -84,7 +82,7 @@ fn open(model: &mut Model, effects: &mut Effects) {
         }
         Panel::Events => {
             let event = model.shown.events.iter().rev().nth(model.events_back);
-            event.map(|event| Kind::Event(EventPage::new(event.clone())))
+            event.map(events::opened)
         }
         Panel::Result => Some(Kind::Transcript(TranscriptPage::default())),
     };

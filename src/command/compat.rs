@@ -167,6 +167,6 @@ mod tests {
             assert_eq!(page.matches(&cell).count(), 1, "{}", spec.name);
         }
         assert!(page.contains("| GET | yes | one node | yes |  |"));
-        assert!(page.contains("| BLPOP | – | – | – | node: not yet; proxy: waiting needs"));
+        assert!(page.contains("| BLPOP | – | one node | yes | node: not yet |"));
     }
 }

@@ -4,7 +4,7 @@
 //! COMPAT.md answer from it. Nothing keeps a second list. Not here: executing anything.
 //!
 //! Rows stand in [`table`], one file per group; [`Spec`] is one row; [`resolve()`] finds the row of a request;
-//! [`keys::positions`] finds its keys; [`Spec::route_for`] says what a proxy does with it.
+//! [`keys::positions`] finds its keys; [`Spec::route`] says what a proxy does with it.
 
 pub mod arg;
 pub mod by_pattern;
@@ -17,6 +17,7 @@ mod resolve;
 pub mod route;
 pub mod spec;
 pub mod table;
+pub mod waiting;
 
 pub use arg::{Arg, ArgKind};
 pub use flags::{Acl, Flags, Group, KeyFlags};

@@ -1,7 +1,6 @@
 //! What a proxy does with a command.
 
-use super::{Flags, Spec};
-use crate::protocol::Request;
+use super::Spec;
 pub use crate::values::scores::Combine as Algebra;
 
 /// What a proxy does with a command.
@@ -67,9 +66,6 @@ pub enum Merge {
 
 /// Why a request is refused: clauses that follow the command's name.
 pub mod reason {
-    /// Commands that wait.
-    pub const BLOCKING: &str =
-        "waiting needs a connection of its own to the node, which proxies do not make yet";
     /// `SWAPDB`.
     pub const ALL_AT_ONCE: &str = "it would have to happen on all nodes at the same instant";
     /// `CONFIG`.
@@ -106,36 +102,9 @@ pub mod reason {
 }
 
 impl Spec {
-    /// What a proxy does with this request of the command: [`Spec::route`], except where options make it impossible.
-    #[must_use]
-    pub fn route_for(&self, request: &Request<'_>) -> Route {
-        if self.flags.has(Flags::BLOCKING)
-            && matches!(self.route, Route::OneNode | Route::Combined(_))
-            && self.waits(request)
-        {
-            return Route::Refused(reason::BLOCKING);
-        }
-        self.route
-    }
-
     /// Whether it is run at once also between `MULTI` and `EXEC`.
     #[must_use]
     pub fn is_never_queued(&self) -> bool {
         matches!(self.name, "discard" | "exec" | "multi" | "quit" | "reset" | "watch")
-    }
-
-    /// Whether this request may wait for others to act: `XREAD` only with `BLOCK`, others always.
-    #[must_use]
-    pub fn waits(&self, request: &Request<'_>) -> bool {
-        if !self.flags.has(Flags::BLOCKING) {
-            return false;
-        }
-        if !matches!(self.name, "xread" | "xreadgroup") {
-            return true;
-        }
-        request
-            .args_from(1)
-            .take_while(|word| !word.eq_ignore_ascii_case(b"streams"))
-            .any(|word| word.eq_ignore_ascii_case(b"block"))
     }
 }

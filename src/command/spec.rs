@@ -21,7 +21,7 @@ pub struct Spec {
     pub keys: &'static [KeySpec],
     /// The code that finds the keys where [`Spec::keys`] cannot.
     pub(super) keys_by_code: Option<ByCode>,
-    /// What a proxy does with it; for one request see [`Spec::route_for`].
+    /// What a proxy does with it.
     pub route: Route,
     /// Its family.
     pub group: Group,

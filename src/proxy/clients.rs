@@ -37,6 +37,8 @@ pub(super) struct ClientInfo {
     queued: AtomicI64,
     /// Its worker is to close it.
     pub(super) killed: AtomicBool,
+    /// It waits for others to act.
+    pub(super) waits: AtomicBool,
     /// What it calls itself.
     pub(super) names: Mutex<Names>,
 }
@@ -96,8 +98,14 @@ impl ClientInfo {
         let command =
             TABLE.get(usize::from(self.last_command.load(Relaxed))).map_or("NULL", |spec| spec.name);
         let queued = self.queued.load(Relaxed);
-        let wishes =
-            [(self.is_subscribed(), 'P'), (queued >= 0, 'x'), (names.no_evict, 'e'), (names.no_touch, 'T')];
+        let waits = self.waits.load(Relaxed);
+        let wishes = [
+            (self.is_subscribed(), 'P'),
+            (queued >= 0, 'x'),
+            (waits, 'b'),
+            (names.no_evict, 'e'),
+            (names.no_touch, 'T'),
+        ];
         let flags: String = wishes.iter().filter(|wish| wish.0).map(|wish| wish.1).collect();
         let flags = if flags.is_empty() { "N" } else { &flags };
         let [channels, patterns, shards] = self.subscriptions.each_ref().map(|count| count.load(Relaxed));
@@ -154,6 +162,7 @@ impl Clients {
             subscriptions: Default::default(),
             queued: AtomicI64::new(-1),
             killed: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
             names: Mutex::default(),
         });
         self.open().insert(info.id, Arc::clone(&info));

@@ -3,7 +3,8 @@
 //! In reading order: [`routing`] (the table of routes, one per topology), [`placement`] (where a request's keys are), [`worker`] (one thread of the data path: clients and
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
 //! [`info`], [`scan`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
-//! [`wanted`], [`pushed`] and [`audience`] (what is heard of nodes without asking, and by how many), [`remains`] (large memory that is done with), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
+//! [`wanted`], [`pushed`] and [`audience`] (what is heard of nodes without asking, and by how many), [`remains`] (large memory that is done with),
+//! [`put_back`] (what nobody waits for any more), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
 //! [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
@@ -31,6 +32,7 @@ mod owned;
 mod placement;
 mod polls;
 mod pushed;
+mod put_back;
 mod remains;
 mod replies;
 mod routing;

@@ -110,13 +110,11 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
         Route::Transaction => return Ok("→ one node, at EXEC".to_owned()),
         Route::Channels => return Ok("→ channels, heard at all nodes".to_owned()),
         Route::Local => return Ok("→ the proxy answers".to_owned()),
-        Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Refused(_) => {}
+        Route::Refused(reason) => return Err(format!("not through a proxy: {reason}")),
+        Route::OneNode | Route::Combined(_) | Route::Split(_) => {}
     }
     let Ok(args) = Args::of(words) else { return Ok(String::new()) };
     let Some(request) = args.request() else { return Ok(String::new()) };
-    if let Route::Refused(reason) = spec.route_for(&request) {
-        return Err(format!("not through a proxy: {reason}"));
-    }
     let Ok(positions) = keys::positions(spec, &request) else { return Ok(String::new()) };
     let slots: BTreeSet<SlotId> =
         positions.indices().map(|index| SlotId::of_key(request.arg(index))).collect();

@@ -11,7 +11,6 @@ pub(super) const COMMANDS: &[Row] = &[
         .since("6.2.0")
         .flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING])
         .keys(&[at(1, &[RW, ACCESS, DELETE]), at(2, &[RW, INSERT])])
-        .refused(reason::BLOCKING)
         .args(&[
             key("source", 0),
             key("destination", 1),
@@ -24,7 +23,6 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N+M), N the keys, M the elements returned")
         .flags(&[WRITE, BLOCKING])
         .keys(&[counted(2, &[RW, ACCESS, DELETE])])
-        .refused(reason::BLOCKING)
         .args(&[
             double("timeout"),
             integer("numkeys"),
@@ -37,14 +35,12 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N), N the keys")
         .flags(&[WRITE, NOSCRIPT, BLOCKING])
         .keys(&[range(1, -2, 1, &[RW, ACCESS, DELETE])])
-        .refused(reason::BLOCKING)
         .args(&[key("key", 0).multiple(), double("timeout")]),
     row("brpop", -3, "Take the last element of the first list that has one, waiting if none has.")
         .since("2.0.0")
         .complexity("O(N), N the keys")
         .flags(&[WRITE, NOSCRIPT, BLOCKING])
         .keys(&[range(1, -2, 1, &[RW, ACCESS, DELETE])])
-        .refused(reason::BLOCKING)
         .args(&[key("key", 0).multiple(), double("timeout")]),
     row(
         "brpoplpush",
@@ -54,7 +50,6 @@ pub(super) const COMMANDS: &[Row] = &[
     .since("2.2.0")
     .flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING])
     .keys(&[at(1, &[RW, ACCESS, DELETE]), at(2, &[RW, INSERT])])
-    .refused(reason::BLOCKING)
     .deprecated("6.2.0", "BLMOVE with RIGHT LEFT")
     .args(&[key("source", 0), key("destination", 1), double("timeout")]),
     row("lindex", 3, "Element at a position of a list.")

@@ -12,7 +12,6 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(K+M*log(N)), K the keys, N the size of the set, M the members popped")
         .flags(&[WRITE, BLOCKING])
         .keys(&[counted(2, &[RW, ACCESS, DELETE])])
-        .refused(reason::BLOCKING)
         .args(&[
             double("timeout"),
             integer("numkeys"),
@@ -25,14 +24,12 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(log(N)), N the size of the set")
         .flags(&[WRITE, NOSCRIPT, BLOCKING, FAST])
         .keys(&[range(1, -2, 1, &[RW, ACCESS, DELETE])])
-        .refused(reason::BLOCKING)
         .args(&[key("key", 0).multiple(), double("timeout")]),
     row("bzpopmin", -3, "Take the lowest member of the first sorted set that has one, waiting if none has.")
         .since("5.0.0")
         .complexity("O(log(N)), N the size of the set")
         .flags(&[WRITE, NOSCRIPT, BLOCKING, FAST])
         .keys(&[range(1, -2, 1, &[RW, ACCESS, DELETE])])
-        .refused(reason::BLOCKING)
         .args(&[key("key", 0).multiple(), double("timeout")]),
     row("zadd", -4, "Add members to a sorted set, or change their scores.")
         .since("1.2.0")

@@ -54,6 +54,8 @@ pub(super) enum Receiver {
     Listener,
     /// The same, for what nobody asked for.
     Pushed,
+    /// A request that may wait: its reply, or what comes before it about the stream in one of its arguments.
+    Wait { wait: Key, argument: u32 },
     /// It is not looked at.
     Nobody,
 }
@@ -162,6 +164,8 @@ pub(super) struct Upstream {
     scanner: FrameScanner,
     /// Since when the oldest request waits, or the last reply came.
     waiting_since: Option<Instant>,
+    /// The request under way may take as long as it likes.
+    is_patient: bool,
     backoff: link::Backoff,
     /// This connection at the node, and one that broke with requests under way.
     known: Option<Known>,
@@ -185,6 +189,7 @@ impl Upstream {
             partial: Vec::new(),
             scanner: FrameScanner::default(),
             waiting_since: None,
+            is_patient: false,
             backoff: link::Backoff::default(),
             known: None,
             stale: None,
@@ -222,7 +227,7 @@ impl Upstream {
         match self.link {
             Link::Idle => false,
             Link::Connecting { .. } | Link::Greeting { .. } | Link::Down { .. } => true,
-            Link::Ready => !self.tags.is_empty(),
+            Link::Ready => self.waiting_since.is_some(),
         }
     }
 
@@ -234,6 +239,11 @@ impl Upstream {
     /// Whether nothing that was ever sent to the node on this connection or one before can still be run by it unseen.
     pub(super) fn is_settled(&self) -> bool {
         self.stale.is_none()
+    }
+
+    /// Whether what is under way waits for others to act.
+    pub(super) fn is_patient(&self) -> bool {
+        self.is_patient
     }
 
     /// Requests taken, ever.
@@ -307,6 +317,7 @@ impl Upstream {
         self.partial = Vec::new();
         self.scanner = FrameScanner::default();
         self.waiting_since = None;
+        self.is_patient = false;
         self.answered += tags.len() as u64;
         Lost { tags, sent_to, trouble }
     }
@@ -368,6 +379,19 @@ impl Upstream {
         self.taken += 1;
         self.tags.push_back(Tag { receiver, start: self.base + self.out.len() as u64, skip });
         &mut self.out
+    }
+
+    /// The same for a request that waits for others to act: no reply is no reason to give the connection up.
+    pub(super) fn push_patient(&mut self, receiver: Receiver, now: Instant) -> &mut Outbox {
+        self.push(receiver, 0, now);
+        self.is_patient = true;
+        self.waiting_since = None;
+        &mut self.out
+    }
+
+    /// The number of this connection at the node, once it is ready.
+    pub(super) fn id(&self) -> Option<i64> {
+        self.known.as_ref().filter(|_| self.is_ready()).map(|known| known.id)
     }
 
     /// Writes once.
@@ -448,7 +472,8 @@ impl Upstream {
     }
 
     fn note_progress(&mut self, now: Instant) {
-        self.waiting_since = (!self.tags.is_empty()).then_some(now);
+        self.is_patient &= !self.tags.is_empty();
+        self.waiting_since = (!self.tags.is_empty() && !self.is_patient).then_some(now);
     }
 
     /// Deals out the complete replies at the front of `buffer`; returns how long they are.

@@ -78,6 +78,7 @@ fn outcomes(lost: &Lost) -> Vec<(u32, Outcome)> {
     let sequence = |receiver| match receiver {
         Receiver::Client { sequence, .. } | Receiver::Published { sequence, .. } => sequence,
         Receiver::Part { part, .. } => part,
+        Receiver::Wait { argument, .. } => argument,
         Receiver::Listener | Receiver::Pushed | Receiver::Nobody => u32::MAX,
     };
     lost.receivers().map(|(receiver, outcome)| (sequence(receiver), outcome)).collect()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{channels::Hearing, stream::Stream, upstreams::UpstreamId};
+use super::{channels::Hearing, stream::Stream, upstreams::UpstreamId, waits::Patience};
 use crate::{
     connection::Replies as ReplyMode,
     protocol::{Batch, Encoder, ProtocolError, Version},
@@ -84,6 +84,8 @@ pub(super) enum Stall {
     Counting,
     /// Nodes are being told what it wants to hear.
     Listening,
+    /// It waits for others to act.
+    Waiting,
     /// Its share of this turn is used up; the request has not been looked at.
     Turn,
 }
@@ -127,6 +129,10 @@ pub(super) struct Client {
     /// If it hears what it does not ask for.
     pub(super) hearing: Option<Box<Hearing>>,
     pub(super) stall: Option<Stall>,
+    /// What its next request waits for.
+    pub(super) patience: Option<Box<Patience>>,
+    /// It sends no more.
+    pub(super) hung_up: bool,
     /// What it waited for.
     pub(super) counted: Option<Arc<Counted>>,
     /// Bytes may be waiting in the kernel.
@@ -259,9 +265,15 @@ impl Client {
             Some(Stall::InFlight) => self.replies.in_flight() < IN_FLIGHT_MAX / 2,
             Some(Stall::Output) => self.replies.buffered() < OUTPUT_MAX / 2,
             // Others tell when.
-            Some(Stall::Held | Stall::Backlog | Stall::Counting | Stall::Listening | Stall::Turn) | None => {
-                false
-            }
+            Some(
+                Stall::Held
+                | Stall::Backlog
+                | Stall::Counting
+                | Stall::Listening
+                | Stall::Waiting
+                | Stall::Turn,
+            )
+            | None => false,
         }
     }
 

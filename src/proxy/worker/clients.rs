@@ -186,6 +186,8 @@ impl Worker {
         peer: Option<(SocketAddr, SocketAddr)>,
         ended: Option<oneshot::Sender<()>>,
     ) {
+        // Requests of the proxy itself.
+        let is_own = matches!(stream, Stream::Closed);
         let key = self.clients.all.insert_with(|key| {
             let info = self.shared.clients.add(peer, self.index, self.turn.wall);
             Box::new(Client {
@@ -203,7 +205,7 @@ impl Worker {
                 slot: None,
                 version: Version::Resp2,
                 database: 0,
-                authenticated: self.shared.password.is_none(),
+                authenticated: is_own || self.shared.password.is_none(),
                 replies_before: ReplyMode::On,
                 replies_wanted: ReplyMode::On,
                 muted: false,
@@ -212,11 +214,13 @@ impl Worker {
                 fenced: false,
                 hearing: None,
                 stall: None,
+                patience: None,
+                hung_up: false,
                 counted: None,
                 unread: false,
                 dirty: false,
                 again: false,
-                closing: self.stopping,
+                closing: self.stopping && !is_own,
                 ending: false,
                 aborted: false,
                 broken: None,
@@ -254,6 +258,12 @@ impl Worker {
                 && let Some(client) = self.clients.get_mut(key)
             {
                 client.unread = true;
+                client.hung_up = true;
+                if client.patience.is_some() {
+                    // As in Redis, nothing is taken for who is gone.
+                    self.close_client(key);
+                    return;
+                }
             }
             self.read_client(key);
         }
@@ -454,6 +464,7 @@ impl Worker {
         if let Some(mut client) = self.clients.all.forget(key) {
             self.unwatch(&mut client);
             self.end_all_hearing(&mut client);
+            self.abandon_wait(&mut client);
             self.shared.clients.remove(client.info.id);
             client.abandon(&mut self.remains);
         }

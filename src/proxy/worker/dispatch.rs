@@ -79,7 +79,15 @@ impl Worker {
             }
             return Ok(());
         }
-        match spec.route_for(request) {
+        if spec.flags.has(Flags::BLOCKING)
+            && let Some(timeout) = spec.timeout_at(request)
+        {
+            self.wait(client, routing, (spec, timeout), request)?;
+            self.counters.commands += 1;
+            client.info.last_command.store(spec.index, Relaxed);
+            return Ok(());
+        }
+        match spec.route {
             Route::OneNode | Route::Combined(_) => self.one_node(client, routing, spec, request)?,
             Route::Split(merge) => self.split(client, routing, spec, merge, request)?,
             Route::AllNodes(merge) => self.all_nodes(client, routing, spec, merge, request)?,

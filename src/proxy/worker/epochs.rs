@@ -34,10 +34,11 @@ impl Epochs {
     }
 
     /// Routes by another table from now on; its epoch is acknowledged when what was sent by older ones is answered where it matters.
-    pub(super) fn begin(&mut self, routing: Arc<Routing>, upstreams: &Upstreams) {
+    /// `spared`: connections whose requests have nothing to do with what moves.
+    pub(super) fn begin(&mut self, routing: Arc<Routing>, upstreams: &Upstreams, spared: &[UpstreamId]) {
         let drains: Vec<Draining> = routing.draining().collect();
         let barrier = upstreams.iter().filter_map(|(id, upstream)| {
-            let drain = drains.iter().find(|drain| drain.node == upstream.node)?;
+            let drain = drains.iter().find(|drain| drain.node == upstream.node && !spared.contains(&id))?;
             Some(Drain { upstream: id, taken: upstream.taken(), settled: drain.writes })
         });
         self.draining = Some((routing.epoch(), barrier.collect()));

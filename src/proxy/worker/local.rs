@@ -38,6 +38,7 @@ impl Worker {
                     reply.bulk(now.subsec_micros().to_string());
                 });
             }
+            "client|unblock" => self.unblock(client, request),
             "config|get" => self.config_get(client, request),
             name if name == "command" || name.starts_with("command|") => self.command(client, spec, request),
             name if name.ends_with("|help") => {
@@ -65,7 +66,7 @@ impl Worker {
 #[must_use]
 pub fn answers(spec: &Spec) -> bool {
     match spec.name.split_once('|') {
-        Some(("command", _) | (_, "help") | ("config", "get")) => true,
+        Some(("command", _) | (_, "help") | ("config", "get") | ("client", "unblock")) => true,
         _ => connection::find(spec.name).is_some() || matches!(spec.name, "time" | "command"),
     }
 }

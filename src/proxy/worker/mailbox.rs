@@ -34,6 +34,8 @@ pub(in crate::proxy) enum Message {
     Registry { silent: bool },
     /// What a client waits for.
     Counted { client: Key, counted: Arc<Counted> },
+    /// A client need not wait any longer.
+    Unblock { id: u64, error: bool },
     /// Look who was killed.
     Killed,
     /// Answer what was read, then end.

@@ -9,7 +9,7 @@
 //! one ([`client::Share`], `again`), large requests and replies are passed on in the memory they came in, take connections
 //! of their own, and are merged a few elements at a time.
 //!
-//! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`listeners`] and [`epochs`] own what is theirs; what a
+//! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`waits`], [`listeners`] and [`epochs`] own what is theirs; what a
 //! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`channels`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod channels;
@@ -28,6 +28,7 @@ mod mailbox;
 pub(super) mod stream;
 mod transactions;
 mod upstreams;
+mod waits;
 
 use std::{
     io,
@@ -47,6 +48,7 @@ use self::{
     gathers::Gathers,
     listeners::{HEARTBEAT, Listeners},
     upstreams::{UpstreamId, Upstreams},
+    waits::Waits,
 };
 use super::{
     remains::Remains,
@@ -91,6 +93,7 @@ pub(super) struct Worker {
     upstreams: Upstreams,
     gathers: Gathers,
     listeners: Listeners,
+    waits: Waits,
     remains: Remains,
     counters: Counters,
     next_tick: Instant,
@@ -127,6 +130,7 @@ impl Worker {
             upstreams,
             gathers: Gathers::default(),
             listeners: Listeners::default(),
+            waits: Waits::default(),
             remains: Remains::default(),
             counters: Counters::default(),
             next_tick: now,
@@ -179,7 +183,7 @@ impl Worker {
             }
             self.counters.held = self.clients.held() as u64;
             self.shared.workers[self.index].publish(&self.counters);
-            if self.stopping && self.clients.are_gone() {
+            if self.stopping && self.clients.are_gone() && self.waits.is_empty() {
                 return Ok(());
             }
         }
@@ -193,9 +197,14 @@ impl Worker {
             || self.epochs.is_draining()
             || self.stopping
             || self.remains.needs_time()
-            || self.upstreams.need_time();
+            || self.upstreams.need_time()
+            || self.waits.are_ending();
+        if busy {
+            return Some(TICK);
+        }
         let listening = self.listeners.are_open().then_some(HEARTBEAT);
-        if busy { Some(TICK) } else { listening }
+        let waiting = (!self.waits.is_empty()).then(|| self.probe_every());
+        listening.into_iter().chain(waiting).min()
     }
 
     fn take_messages(&mut self) {
@@ -227,6 +236,7 @@ impl Worker {
                         }
                     }
                 }
+                Message::Unblock { id, error } => self.unblock_own(id, error),
                 Message::Stop => {
                     self.stopping = true;
                     for key in self.clients.keys() {
@@ -245,7 +255,8 @@ impl Worker {
         self.epochs.routing = Arc::clone(&routing);
         self.update_upstreams(&routing);
         self.listen_by(&routing);
-        self.epochs.begin(routing, &self.upstreams);
+        let spared = self.end_moved_waits(&routing);
+        self.epochs.begin(routing, &self.upstreams, &spared);
         self.clients.resume_held();
     }
 

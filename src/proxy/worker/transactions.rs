@@ -11,7 +11,7 @@ use super::{
     upstreams::{UpstreamId, label},
 };
 use crate::{
-    command::{Route, Spec, keys, route::reason},
+    command::{Route, Spec, keys},
     protocol::{Limits, Request, encode_command},
     proxy::{
         outbox::LARGE,
@@ -74,7 +74,7 @@ impl Worker {
     ) {
         let keys: Vec<&[u8]> = match spec.route {
             // What would wait does not wait inside MULTI.
-            Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Refused(reason::BLOCKING) => {
+            Route::OneNode | Route::Combined(_) | Route::Split(_) => {
                 let keys = keys::positions(spec, request);
                 keys.map_or(Vec::new(), |keys| keys.indices().map(|index| request.arg(index)).collect())
             }

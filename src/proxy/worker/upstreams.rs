@@ -322,6 +322,24 @@ impl Upstreams {
         self.all[id.0 as usize].upstream.push(receiver, skip, now)
     }
 
+    /// The same for a request that may wait.
+    pub(super) fn push_patient(&mut self, id: UpstreamId, receiver: Receiver, now: Instant) -> &mut Outbox {
+        self.mark_dirty(id);
+        self.all[id.0 as usize].upstream.push_patient(receiver, now)
+    }
+
+    /// The first ordinary connection to a node; it is made before anybody needs it.
+    pub(super) fn ordinary(&mut self, node: NodeIndex) -> UpstreamId {
+        let known = self.by_place.get(usize::from(node)).map_or(NOBODY, |places| places[0]);
+        let purpose = Purpose { database: 0, version: Version::Resp2 };
+        if known == NOBODY { self.make(node, purpose, 0) } else { known }
+    }
+
+    /// Its number at its node, once it is ready.
+    pub(super) fn connection_id(&self, id: UpstreamId) -> Option<i64> {
+        self.upstream(id).id()
+    }
+
     #[inline]
     fn mark_dirty(&mut self, id: UpstreamId) {
         let connected = &mut self.all[id.0 as usize];

@@ -123,7 +123,7 @@ fn refusal(request: &[Vec<u8>]) -> Option<&'static str> {
     batch.parse(&bytes, &Limits::default()).expect("a request");
     let request = batch.get(0, &bytes);
     let spec = resolve(&request).ok()?;
-    match spec.route_for(&request) {
+    match spec.route {
         Route::Refused(reason) => Some(reason),
         Route::Local if !answers(spec) => Some("not available through a proxy yet"),
         Route::OneNode => {

@@ -91,6 +91,7 @@ impl Worker {
         }
         self.scratch = scratch;
         self.answer_gathers();
+        self.answer_waits();
         match failure {
             None if !was_ready && self.upstreams.upstream(id).is_ready() => {
                 self.upstreams.mark_dirty(id);
@@ -110,7 +111,7 @@ impl Worker {
     }
 
     fn deal_out(&mut self, id: UpstreamId, bytes: &[u8]) -> Result<(), Failure> {
-        let Self { upstreams, clients, gathers, listeners, epochs, shared, remains, turn, .. } = self;
+        let Self { upstreams, clients, gathers, waits, listeners, epochs, shared, remains, turn, .. } = self;
         let upstream = &mut upstreams.all[id.0 as usize].upstream;
         let (node, wall) = (upstream.node, turn.wall);
         let dealt =
@@ -127,6 +128,7 @@ impl Worker {
                 }
                 Receiver::Pushed => listeners.hear(&reply, (node, &epochs.routing), clients, wall),
                 Receiver::Listener => listeners.answered(node, &reply, &epochs.routing),
+                Receiver::Wait { wait, argument } => waits.arrived(wait, argument, reply, Outcome::Answered),
                 Receiver::Nobody => {}
             });
         upstreams.note_clogging(id);
@@ -162,12 +164,14 @@ impl Worker {
                     self.clients.complete(client, sequence, reply, &self.shared.large_slots);
                 }
                 Receiver::Part { gather, part } => self.gathers.part_arrived(gather, part, reply, outcome),
+                Receiver::Wait { wait, argument } => self.waits.arrived(wait, argument, reply, outcome),
                 Receiver::Listener | Receiver::Pushed | Receiver::Nobody => {}
             }
         }
         self.forget_watched(id);
         self.listener_gone(id);
         self.answer_gathers();
+        self.answer_waits();
     }
 
     /// What a connection watched for a client is not watched any more.
@@ -212,14 +216,33 @@ impl Worker {
         }
     }
 
+    /// Connections that wait at the node of an ordinary one which it does not answer any more: it does not answer them either.
+    fn waiting_at(&self, silent: UpstreamId) -> Vec<UpstreamId> {
+        let silent = self.upstreams.upstream(silent);
+        if !silent.is_ready() {
+            return Vec::new();
+        }
+        let at_node = |id: &UpstreamId| {
+            let upstream = self.upstreams.upstream(*id);
+            upstream.node == silent.node && upstream.is_patient()
+        };
+        self.upstreams.ids().filter(at_node).collect()
+    }
+
     /// Timeouts, and new attempts.
     pub(in crate::proxy::worker) fn tick(&mut self) {
         let (now, routing) = (self.turn.now, Arc::clone(&self.epochs.routing));
+        self.tick_waits();
         for id in self.upstreams.ids() {
             let upstream = self.upstreams.upstream(id);
             let access = routing.member(upstream.node).map(|member| &member.access);
             match upstream.due(access, self.shared.config.node_timeout, now) {
-                Some(Due::GiveUp(trouble)) => self.lose_upstream(id, trouble),
+                Some(Due::GiveUp(trouble)) => {
+                    for waiting in self.waiting_at(id) {
+                        self.lose_upstream(waiting, trouble.clone());
+                    }
+                    self.lose_upstream(id, trouble);
+                }
                 Some(Due::Connect) => self.connect_upstream(id, &routing),
                 Some(Due::Close) => self.close_upstream(id),
                 None if self.upstreams.is_left_over(id, now) => self.close_upstream(id),

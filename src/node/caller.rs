@@ -140,6 +140,8 @@ pub struct Caller {
     pub served: Option<Served>,
     /// For how long a command that waits does so at most.
     pub patience: Option<Duration>,
+    /// `WAITAOF`: it waits until the journal lasts up to here.
+    pub until_synced: Option<u64>,
     /// What it watches is to be let go of first.
     pub lets_go: bool,
     /// After `MULTI`: what is queued.
@@ -155,6 +157,18 @@ impl Caller {
     #[must_use]
     pub fn new(node: &NodeState, client: Arc<Client>) -> Self {
         Self::with(&node.acl, client)
+    }
+
+    /// Of no connection: it may do everything, and nobody hears of it.
+    #[must_use]
+    pub(super) fn of_nobody(node: &NodeState) -> Self {
+        let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let addresses = Addresses { remote: nowhere, local: nowhere };
+        let user = Arc::clone(node.acl.default_user());
+        Self {
+            authenticated: true,
+            ..Self::with(&node.acl, node.clients.unlisted(addresses, user, Millis::now()))
+        }
     }
 
     fn with(acl: &Acl, client: Arc<Client>) -> Self {
@@ -173,6 +187,7 @@ impl Caller {
             woken_by: None,
             served: None,
             patience: None,
+            until_synced: None,
             lets_go: false,
             transaction: None,
             away: None,

@@ -47,8 +47,9 @@ async fn run_by(node: Arc<Node>, clock: impl Fn() -> Millis) {
             let date = clock();
             close_idle(&node, date);
             close_lagging(&node, date);
-            if let Some(store) = node.store_unless_script() {
+            if let Some(mut store) = node.store_unless_script() {
                 node.state.used_memory(&store.keyspace);
+                node.state.aof.look(&mut store, &node.state, date);
             }
         }
     }

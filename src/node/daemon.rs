@@ -1,6 +1,6 @@
 //! A node as the server sees it: workers, gRPC sessions, figures and metrics.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -26,6 +26,21 @@ impl std::fmt::Debug for NodeWorker {
     }
 }
 
+impl Node {
+    /// What somebody does who is told of it when it is written, and lasts if that is asked for.
+    async fn kept<R>(&self, work: impl FnOnce() -> R) -> R {
+        let aof = &self.state.aof.shared;
+        let before = aof.appended();
+        let done = work();
+        if aof.is_on()
+            && let Some(position) = aof.after_batch(before, aof.appended())
+        {
+            poll_fn(|cx| aof.poll_synced(position, cx)).await;
+        }
+        done
+    }
+}
+
 impl Daemon for Node {
     type Worker = NodeWorker;
     type Session = GrpcSession;
@@ -46,15 +61,15 @@ impl Daemon for Node {
     }
 
     async fn execute(&self, session: &mut GrpcSession, arguments: Vec<Bytes>) -> Value {
-        session.run(&[arguments]).pop().unwrap_or(Value::Null)
+        self.kept(|| session.run(&[arguments]).pop().unwrap_or(Value::Null)).await
     }
 
     async fn execute_all(&self, session: &mut GrpcSession, commands: Vec<Vec<Bytes>>) -> Vec<Value> {
-        session.run(&commands)
+        self.kept(|| session.run(&commands)).await
     }
 
     async fn delete_if_value(&self, session: &mut GrpcSession, key: Bytes, value: Bytes) -> Value {
-        session.delete_if_value(&key, &value)
+        self.kept(|| session.delete_if_value(&key, &value)).await
     }
 
     async fn figures(&self) -> v1::LiveFigures {

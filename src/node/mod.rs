@@ -95,6 +95,9 @@ pub enum RunError {
     /// The system refused the thread that frees memory.
     #[error("cannot start the thread that frees memory: {0}")]
     Thread(std::io::Error),
+    /// The append-only file cannot be gone on with.
+    #[error(transparent)]
+    Aof(#[from] aof::StartError),
     /// The system refused the thread that runs scripts.
     #[error("cannot start the thread that runs scripts: {0}")]
     Aside(std::io::Error),
@@ -194,6 +197,8 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     let mut store = Store::new(DATABASES);
     store.keyspace.set_aging(commands::aging(&state.config));
     store.set_events(state.config.events());
+    let aof = Arc::clone(&state.aof);
+    aof.start(&mut store, &state)?;
     if options.owns_process {
         state.own_process(&store.keyspace);
     }
@@ -230,7 +235,7 @@ impl NodeHandle {
         tokio::pin!(stopped);
         loop {
             tokio::select! {
-                () = &mut stopped => return,
+                () = &mut stopped => break,
                 () = tokio::time::sleep(SCRIPT_LOOK) => {}
             }
             // A script that has no end has one now.
@@ -239,6 +244,7 @@ impl NodeHandle {
                 node.state.script.abort();
             }
         }
+        node.state.aof.shared.flush();
     }
 
     /// Why it could not go on, if that is why it stopped.

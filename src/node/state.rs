@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     acl::Acl,
     allocator,
+    aof::Aof,
     clients::{Client, Clients},
     config::{Config, Users},
     free::Freer,
@@ -89,6 +90,8 @@ pub struct NodeState {
     clients_looked_at: AtomicU64,
     slow_log: Mutex<SlowLog>,
     monitor: Mutex<Monitor>,
+    /// Keeps what commands change.
+    pub aof: Arc<Aof>,
     /// Frees what takes long.
     pub freer: Freer,
     /// Connections of all protocols.
@@ -130,6 +133,7 @@ impl NodeState {
             keyspace_base: Mutex::default(),
             slow_log: Mutex::default(),
             monitor: Mutex::default(),
+            aof: Arc::default(),
             peak_memory: AtomicU64::new(0),
             client_memory: AtomicU64::new(0),
             uncounted: AtomicI64::new(0),

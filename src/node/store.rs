@@ -89,7 +89,6 @@ impl Store {
         }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing starts a journal yet"))]
     /// What commands do is kept from here on, or no longer. Gives back what kept it until now.
     pub(super) fn set_journal(&mut self, journal: Option<Journal>) -> Option<Journal> {
         self.keyspace.record(journal.is_some());

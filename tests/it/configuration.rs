@@ -107,7 +107,7 @@ fn a_file_that_cannot_be_followed_stops_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("redis.conf");
     for (content, reason) in [
-        ("\nappendonly yes\n", ":2: appendonly yes: this server has no persistence yet"),
+        ("\naof-use-rdb-preamble no\n", ":2: aof-use-rdb-preamble no: this server writes bases as snapshots"),
         ("timeout 1\n\nuser app on nonsense\n", ":3: Syntax error"),
         ("user app on\naclfile /dev/null\n", "keep them in one of the two"),
     ] {
@@ -140,7 +140,7 @@ async fn parameters_are_options_and_win_over_the_file() {
         assert!(found.contains(&(name.to_owned(), value.to_owned())), "{name}");
     }
     for (option, value, reason) in [
-        ("--appendonly", "yes", "appendonly: this server has no persistence yet"),
+        ("--appendonly", "yes", "appendonly: this server keeps nothing: start it with --dir DIR"),
         ("--timeout", "x", "timeout: argument couldn't be parsed into an integer"),
         ("--nosuch", "1", "unexpected argument '--nosuch'"),
     ] {

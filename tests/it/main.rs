@@ -3,6 +3,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "numbers of tests are small")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
+mod append_only;
 mod blocking;
 mod chaos;
 mod clients;

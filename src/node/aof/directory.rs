@@ -121,15 +121,39 @@ impl Directory {
         self.path.join(format!("{UNFINISHED}rewriteaof-bg-{}.aof", std::process::id()))
     }
 
+    /// Makes the directory, unless it is there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make(&self) -> Result<(), DirectoryError> {
+        if !self.path.is_dir() {
+            fs::create_dir(&self.path).map_err(at("make the directory", &self.path))?;
+            sync(&self.base)?;
+        }
+        Ok(())
+    }
+
+    /// A log begins with a base that is whole, and a file behind it. Whatever there was is deleted.
+    ///
+    /// # Errors
+    /// The log is as it was.
+    pub fn begin(&mut self, unfinished: &Path, base: Part) -> Result<File, DirectoryError> {
+        let path = self.path_of(&base.name);
+        fs::rename(unfinished, &path).map_err(at("name", &path))?;
+        let mut manifest = self.manifest.clone();
+        let (file, part) = self.create(&mut manifest)?;
+        manifest.rebase(base, part.number);
+        self.replace(manifest)?;
+        self.delete_history()?;
+        Ok(file)
+    }
+
     /// Puts another manifest in the place of the one there is.
     ///
     /// # Errors
     /// It cannot be written; the old one is in force.
     pub fn replace(&mut self, manifest: Manifest) -> Result<(), DirectoryError> {
-        if !self.path.is_dir() {
-            fs::create_dir(&self.path).map_err(at("make the directory", &self.path))?;
-            sync(&self.base)?;
-        }
+        self.make()?;
         let unfinished = self.path.join(format!("{UNFINISHED}{}.manifest", self.log));
         let write = |path: &Path| {
             let mut file = File::create(path)?;
@@ -169,11 +193,15 @@ impl Directory {
     /// It cannot be made; the manifest does not have it then.
     pub fn add(&mut self) -> Result<(File, u64), DirectoryError> {
         let mut manifest = self.manifest.clone();
+        self.make()?;
+        let (file, part) = self.create(&mut manifest)?;
+        self.replace(manifest)?;
+        Ok((file, part.number))
+    }
+
+    /// An empty incremental file, named in a manifest that is to come.
+    fn create(&self, manifest: &mut Manifest) -> Result<(File, Part), DirectoryError> {
         let part = manifest.add_incremental(&self.log);
-        if !self.path.is_dir() {
-            fs::create_dir(&self.path).map_err(at("make the directory", &self.path))?;
-            sync(&self.base)?;
-        }
         let path = self.path_of(&part.name);
         // One of this name is of an attempt that ended before the manifest had it.
         let open = |path: &Path| {
@@ -183,8 +211,7 @@ impl Directory {
             })
         };
         let file = open(&path).map_err(at("make", &path))?;
-        self.replace(manifest)?;
-        Ok((file, part.number))
+        Ok((file, part))
     }
 
     /// A base that is whole, written as [`Directory::unfinished_base`] says, begins the log from incremental file `first` on. What came

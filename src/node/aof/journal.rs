@@ -100,6 +100,10 @@ pub(super) struct Signal {
 impl Journal {
     /// Of a log that grows in `file`, which has `length` bytes already.
     pub fn open(shared: Arc<Shared>, file: Arc<dyn Target>, length: u64) -> Self {
+        shared.queue.lock().clear();
+        let appended = shared.appended();
+        shared.written.store(appended, Release);
+        shared.synced.store(appended, Release);
         shared.output.lock().open(file, length);
         shared.is_on.store(true, Release);
         Self { log: Log::default(), shared }
@@ -343,3 +347,6 @@ fn errno_text(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,231 @@
 //! The append-only file: every change is written down before the client that caused it hears of it, and read again at the next start.
 //!
-//! [`log`] is the text of it and [`reader`] its way back, [`manifest`] says which files there are and [`directory`] keeps them; both of
-//! text are pure. [`journal`] takes effects from whoever holds the store, `output` writes them, [`syncer`] makes them last. Which
-//! effects there are: [`super::effects`]. Not here: what a snapshot looks like.
+//! [`log`] is the text of it and [`reader`] its way back, [`manifest`] says which files there are and [`directory`] keeps them; those of
+//! text are pure. [`journal`] takes effects from whoever holds the store, [`output`] writes them, [`syncer`] makes them last, [`load`]
+//! runs them again, and [`rewrite`] begins anew with what there is. Which effects there are: [`super::effects`]. Not here: what a
+//! snapshot looks like.
 
 pub mod directory;
 pub mod journal;
+pub mod load;
 pub mod log;
 pub mod manifest;
 pub mod output;
 pub mod reader;
+pub mod rewrite;
 pub mod syncer;
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use self::{
+    directory::Directory,
+    journal::{Journal, Policy, Shared},
+    load::{LoadError, Loaded},
+    rewrite::RewriteError,
+    syncer::Syncer,
+};
+use super::{state::NodeState, store::Store};
+use crate::time::Millis;
+
+/// After a base that could not be written, none is tried for so long, unless somebody asks for it.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
+
+/// The append-only file of a node, as far as it is not the store's.
+#[derive(Debug, Default)]
+pub struct Aof {
+    /// The way from the store to the file.
+    pub shared: Arc<Shared>,
+    files: Mutex<Option<Directory>>,
+    figures: Mutex<Figures>,
+    syncer: Mutex<Option<Syncer>>,
+}
+
+/// What `INFO` says of it.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// Since when a base is being written.
+    pub begun: Option<Instant>,
+    /// Bases that were written.
+    pub rewrites: u64,
+    /// Those that were not, since the last that was.
+    pub failures: u64,
+    /// How long the last one took.
+    pub took: Option<Duration>,
+    /// Bytes of the base.
+    pub base_size: u64,
+    /// What was loaded at the start.
+    pub loaded: Loaded,
+    failed: Option<Instant>,
+}
+
+/// Why a node does not start with its log.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] directory::DirectoryError),
+    /// It cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The first base cannot be written.
+    #[error("appendonly: {0}")]
+    Rewrite(String),
+    /// The system refused the thread that syncs.
+    #[error("cannot start the thread that syncs the append-only file: {0}")]
+    Thread(std::io::Error),
+}
+
+impl Aof {
+    /// The directory, opened when it is needed for the first time.
+    fn directory<'f>(
+        &self,
+        files: &'f mut Option<Directory>,
+        node: &NodeState,
+    ) -> Result<&'f mut Directory, RewriteError> {
+        let text = |name| node.config.get(name).unwrap_or_default();
+        if files.is_none() {
+            let dir = text("dir");
+            if dir.is_empty() {
+                return Err(RewriteError::NoDirectory);
+            }
+            *files = Some(Directory::open(Path::new(&dir), &text("appenddirname"), &text("appendfilename"))?);
+        }
+        files.as_mut().ok_or(RewriteError::NoDirectory)
+    }
+
+    /// Before anybody is served: loads what there is, if the configuration wants a log, and goes on with it. Says what was loaded.
+    ///
+    /// # Errors
+    /// The node must not start: it would go on without what it had.
+    pub fn start(&self, store: &mut Store, node: &NodeState) -> Result<Option<Loaded>, StartError> {
+        let thread = Syncer::start(&format!("node-{}", node.id), &self.shared).map_err(StartError::Thread)?;
+        *self.syncer.lock() = Some(thread);
+        self.configure(node);
+        if node.config.get("appendonly").is_none_or(|value| value != "yes") {
+            return Ok(None);
+        }
+        let failed = |error: RewriteError| {
+            StartError::Rewrite(error.to_string().trim_start_matches("ERR ").to_owned())
+        };
+        let mut files = self.files.lock();
+        let directory = match self.directory(&mut files, node) {
+            Ok(directory) => directory,
+            Err(RewriteError::Directory(error)) => return Err(error.into()),
+            Err(error) => return Err(failed(error)),
+        };
+        if directory.manifest.is_empty() {
+            drop(files);
+            rewrite::begin_log(store, node, Millis::now()).map_err(failed)?;
+            return Ok(Some(Loaded::default()));
+        }
+        let begun = Instant::now();
+        let loaded = load::load(directory, store, node)?;
+        directory.delete_history()?;
+        let (base_size, _) = directory.sizes();
+        let (file, length) = directory.open_last()?;
+        let keys: usize = (0..store.keyspace.databases()).map(|index| store.keyspace.db(index).len()).sum();
+        tracing::info!(
+            keys,
+            requests = loaded.requests,
+            seconds = begun.elapsed().as_secs_f64(),
+            "the append-only file is loaded"
+        );
+        *self.figures.lock() = Figures { base_size, loaded, ..Figures::default() };
+        store.set_journal(Some(Journal::open(Arc::clone(&self.shared), Arc::new(file), length)));
+        Ok(Some(loaded))
+    }
+
+    /// After a parameter was set.
+    pub fn configure(&self, node: &NodeState) {
+        self.shared.set_policy(Policy::of_word(&node.config.get("appendfsync").unwrap_or_default()));
+    }
+
+    /// `CONFIG SET appendonly`.
+    ///
+    /// # Errors
+    /// It is as it was.
+    pub fn turn(
+        &self,
+        on: bool,
+        store: &mut Store,
+        node: &NodeState,
+        now: Millis,
+    ) -> Result<(), RewriteError> {
+        match (on, self.shared.is_on()) {
+            (true, false) => rewrite::begin_log(store, node, now),
+            (false, true) => {
+                self.shared.close();
+                store.set_journal(None);
+                Ok(())
+            }
+            (true, true) | (false, false) => Ok(()),
+        }
+    }
+
+    /// What `INFO` says.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.figures.lock().clone()
+    }
+
+    /// Bytes of all files.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.files.lock().as_ref().map_or(0, |directory| {
+            let (base, since) = directory.sizes();
+            base + since
+        })
+    }
+
+    fn note_rewritten(&self, result: Result<u64, RewriteError>) {
+        let mut figures = self.figures.lock();
+        figures.took = figures.begun.take().map(|begun| begun.elapsed());
+        match result {
+            Ok(size) => {
+                figures.rewrites += 1;
+                (figures.failures, figures.failed, figures.base_size) = (0, None, size);
+                tracing::info!(bytes = size, "the append-only file has a new base");
+            }
+            Err(error) => {
+                figures.failures += 1;
+                figures.failed = Some(Instant::now());
+                let error = error.to_string();
+                tracing::error!(
+                    error = error.trim_start_matches("ERR "),
+                    "the append-only file has no new base"
+                );
+            }
+        }
+    }
+
+    /// Now and then: begins a new base where the log has grown too much, or has a hole.
+    pub(super) fn look(&self, store: &mut Store, node: &NodeState, now: Millis) {
+        if !self.shared.is_on() || self.shared.is_failed() {
+            return;
+        }
+        let figures = self.figures();
+        if figures.begun.is_some() || figures.failed.is_some_and(|failed| failed.elapsed() < AFTER_FAILURE) {
+            return;
+        }
+        if (self.shared.take_hole() || self.has_grown(&figures, node))
+            && let Err(error) = rewrite::begin(store, node, now)
+        {
+            self.note_rewritten(Err(error));
+        }
+    }
+
+    /// `auto-aof-rewrite-percentage` and `-min-size`.
+    fn has_grown(&self, figures: &Figures, node: &NodeState) -> bool {
+        let number = |name| node.config.get(name).and_then(|value| value.parse::<u64>().ok()).unwrap_or(0);
+        let (percent, least, size) =
+            (number("auto-aof-rewrite-percentage"), number("auto-aof-rewrite-min-size"), self.size());
+        let base = figures.base_size.max(1);
+        percent > 0 && size >= least && size.saturating_sub(base) / base.div_ceil(100).max(1) >= percent
+    }
+}

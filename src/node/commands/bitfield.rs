@@ -152,6 +152,8 @@ fn run(ctx: &mut Context<'_>, request: Request<'_>, operations: &[Operation]) ->
     }
     if changed {
         db.event(EventClass::String, "setbit", key.bytes);
+    } else {
+        ctx.tell_nothing();
     }
     Ok(())
 }

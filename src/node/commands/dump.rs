@@ -4,7 +4,7 @@ use super::support::{Outcome, integer, is_word};
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Aging, EventClass, Record, Value},
+        keyspace::{EventClass, Record, Value},
         rdb::{self, Restored},
     },
     protocol::Request,
@@ -58,15 +58,6 @@ impl Options {
         }
         Ok(options)
     }
-
-    /// The bits of a key that comes with a history; what the policy in force cannot use is dropped.
-    fn age(&self, aging: Aging, now: Millis) -> u32 {
-        match (aging, self.frequency, self.idle_seconds) {
-            (Aging::Lfu { .. }, Some(frequency), _) => Aging::with_frequency(frequency, now),
-            (Aging::Lru, _, Some(idle)) => Aging::with_idle_seconds(idle, now),
-            _ => aging.initial(now),
-        }
-    }
 }
 
 fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
@@ -95,7 +86,7 @@ fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             is_deleted = true;
         }
     } else {
-        let age = options.age(access.aging, access.now);
+        let age = access.aging.restored(options.idle_seconds, options.frequency, access.now);
         db.put(match value {
             Restored::String(value) => Record::new(key.bytes, Value::of_string(&value), expiry, age),
             Restored::Object(object) => Record::of_object(key.bytes, Box::new(object), expiry, age),

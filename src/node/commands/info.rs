@@ -223,13 +223,32 @@ fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("rdb_last_bgsave_time_sec", -1);
     lines.field("rdb_current_bgsave_time_sec", -1);
     lines.zeros(&["rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]);
-    lines.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures", "aof_last_cow_size"]);
+    let (aof, shared) = (context.node.aof.figures(), &context.node.aof.shared);
+    lines.field("aof_rewrites", aof.rewrites);
+    lines.field("aof_rewrites_consecutive_failures", aof.failures);
+    lines.zeros(&["aof_last_cow_size"]);
     lines.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
-    lines.zeros(&["rdb_saves", "aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    lines.field("aof_last_rewrite_time_sec", -1);
-    lines.field("aof_current_rewrite_time_sec", -1);
-    lines.field("aof_last_bgrewrite_status", "ok");
-    lines.field("aof_last_write_status", "ok");
+    lines.zeros(&["rdb_saves"]);
+    let seconds = |time: Option<std::time::Duration>| time.map_or(-1, |time| time.as_secs().cast_signed());
+    let status = |is_ok| if is_ok { "ok" } else { "err" };
+    lines.field("aof_enabled", u8::from(shared.is_on()));
+    lines.field("aof_rewrite_in_progress", u8::from(aof.begun.is_some()));
+    lines.zeros(&["aof_rewrite_scheduled"]);
+    lines.field("aof_last_rewrite_time_sec", seconds(aof.took));
+    lines.field("aof_current_rewrite_time_sec", seconds(aof.begun.map(|begun| begun.elapsed())));
+    lines.field("aof_last_bgrewrite_status", status(aof.failures == 0));
+    lines.field("aof_last_write_status", status(!shared.is_failed()));
+    if shared.is_on() {
+        lines.field("aof_current_size", context.node.aof.size());
+        lines.field("aof_base_size", aof.base_size);
+        lines.zeros(&["aof_pending_rewrite"]);
+        lines.field("aof_buffer_length", shared.unwritten());
+        lines.field("aof_pending_bio_fsync", u8::from(shared.is_syncing()));
+        lines.field("aof_delayed_fsync", shared.delayed());
+        // Not of Redis: what a crash had left behind the last whole request, and requests that were refused.
+        lines.field("aof_load_cut_bytes", aof.loaded.cut);
+        lines.field("aof_load_refused", aof.loaded.refused);
+    }
 }
 
 fn stats(context: &Context<'_>, lines: &mut Lines<'_>) {

@@ -282,6 +282,9 @@ fn ltrim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     drop(list);
     db.event(EventClass::List, "ltrim", key.bytes);
     gone(db, key, access);
+    if count == len {
+        ctx.tell_nothing();
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod acl;
 mod acl_log;
+mod append_only;
 mod bitfield;
 mod bitmap;
 mod blocking;

@@ -115,11 +115,30 @@ fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 context.store.tracking.limit(config.tracked_keys(), sending);
             }
             "notify-keyspace-events" => context.store.set_events(config.events()),
+            "appendfsync" => context.node.aof.configure(context.node),
+            "appendonly" => turn_log(context)?,
             _ => {}
         }
     }
     context.reply.ok();
     Ok(())
+}
+
+/// `CONFIG SET appendonly`: other parameters that were set with it stay set when it cannot be.
+fn turn_log(context: &mut Context<'_>) -> Outcome {
+    let node = context.node;
+    let on = node.config.get("appendonly").is_some_and(|value| value == "yes");
+    node.aof.turn(on, context.store, node, context.now).map_err(|error| {
+        // It says what is so.
+        if let Err(reason) = node.config.describe("appendonly", if on { "no" } else { "yes" }) {
+            tracing::error!(reason, "appendonly does not say what is so");
+        }
+        let reason = error.to_string();
+        let reason = reason.trim_start_matches("ERR ");
+        CommandError::other(format!(
+            "ERR CONFIG SET failed (possibly related to argument 'appendonly') - {reason}"
+        ))
+    })
 }
 
 /// What keys note about their use under this configuration.

@@ -151,7 +151,8 @@ impl Options {
         let trim = self.trim.filter(|trim| trim.whole_chunks)?;
         Some(match trim.keep {
             Keep::Last(_) => stream.len().to_string(),
-            Keep::From(_) => stream.first().map(|entry| entry.id).unwrap_or_default().to_string(),
+            // Whether or not the first entry has been deleted.
+            Keep::From(_) => stream.packs().next().map(|(id, _)| id).unwrap_or_default().to_string(),
         })
     }
 
@@ -207,7 +208,9 @@ fn xadd(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     if (kept.is_some() || !matches!(wanted, Wanted::Exactly(_))) && ctx.is_heard() {
         let id = id.to_string();
         let mut words: Vec<&[u8]> = request.args().collect();
-        words[options.next - 1] = id.as_bytes();
+        if !matches!(wanted, Wanted::Exactly(_)) {
+            words[options.next - 1] = id.as_bytes();
+        }
         options.tell(ctx, words, kept.as_deref());
     }
     Ok(())

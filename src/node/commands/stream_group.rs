@@ -400,7 +400,8 @@ fn xclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 created = group.add_consumer(consumer, now);
                 known = true;
             }
-            let before = pending.map_or(0, |pending| pending.count);
+            // What is made up by FORCE counts as handed out once.
+            let before = pending.map_or(1, |pending| pending.count);
             let count = claim.count.unwrap_or(before + u64::from(!claim.just_id));
             group.hand(id, consumer, claim.delivered, count);
             if let Some(consumer) = group.consumer_mut(consumer) {

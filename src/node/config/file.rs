@@ -291,7 +291,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("redis.conf");
         for (line, reason) in [
-            ("appendonly yes", "this server has no persistence yet: only 'no' is possible"),
+            (
+                "aof-use-rdb-preamble no",
+                "this server writes bases as snapshots, which load faster: only 'yes' is possible",
+            ),
             ("save 3600 1", "this server has no persistence yet: only '' is possible"),
             ("replicaof a 1", "this server has no replicas yet"),
             ("timeout", "wrong number of arguments"),

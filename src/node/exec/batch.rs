@@ -7,10 +7,10 @@ use super::{
     FEW, Stage,
     admit::{Admission, admit},
     call,
-    memory::{NO_REPLICAS, OUT_OF_MEMORY, needs_memory, writes},
+    memory::{NO_REPLICAS, OUT_OF_MEMORY, cannot_keep, needs_memory, writes},
     timer::Timer,
 };
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use crate::{
     command::{ResolveError, Spec, TABLE, resolve},
@@ -237,7 +237,7 @@ impl Stage<'_> {
                 Ok(_) if let Some(reason) = self.has_no_room(row, &request) => {
                     let text = match row.spec.name {
                         "exec" => format!("EXECABORT Transaction discarded because of: {reason}"),
-                        _ => reason.to_owned(),
+                        _ => reason.into_owned(),
                     };
                     self.refuse(Some(row.spec), text.as_bytes(), out)
                 }
@@ -271,22 +271,25 @@ impl Stage<'_> {
 
     /// Evicts what is too much, and says why the command is not run if it would need what is not there.
     #[inline]
-    fn has_no_room(&mut self, row: &Row, request: &Request<'_>) -> Option<&'static str> {
+    fn has_no_room(&mut self, row: &Row, request: &Request<'_>) -> Option<Cow<'static, str>> {
         let config = &self.node.config;
         // What held under another limit holds no longer.
-        let looks = config.guards() || self.store.out_of_memory;
+        let looks = config.guards() || self.store.out_of_memory || self.node.aof.shared.is_failed();
         looks.then(|| self.look_for_room(row, request)).flatten()
     }
 
     #[cold]
-    fn look_for_room(&mut self, row: &Row, request: &Request<'_>) -> Option<&'static str> {
+    fn look_for_room(&mut self, row: &Row, request: &Request<'_>) -> Option<Cow<'static, str>> {
         self.store.make_room(self.node, self.now);
         if self.store.out_of_memory
             && (needs_memory(row, self.caller) || self.store.script_needs_memory(row, request))
         {
-            return Some(OUT_OF_MEMORY);
+            return Some(OUT_OF_MEMORY.into());
         }
-        (self.node.config.needs_replicas() && writes(row, self.caller)).then_some(NO_REPLICAS)
+        if self.node.aof.shared.is_failed() && (writes(row, self.caller) || row.spec.name == "ping") {
+            return Some(cannot_keep(self.node).into());
+        }
+        (self.node.config.needs_replicas() && writes(row, self.caller)).then_some(NO_REPLICAS.into())
     }
 
     /// What only some clients need after a command.

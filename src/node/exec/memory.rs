@@ -23,6 +23,11 @@ pub(in crate::node) const OUT_OF_MEMORY: &str = "OOM command not allowed when us
 /// What a command is told that would write where replicas are wanted: there are none.
 pub(in crate::node) const NO_REPLICAS: &str = "NOREPLICAS Not enough good replicas to write.";
 
+/// What a command is told that would write while the journal cannot be written.
+pub(in crate::node) fn cannot_keep(node: &NodeState) -> String {
+    format!("MISCONF Errors writing to the AOF file: {}", node.aof.shared.failure())
+}
+
 /// Keys that are evicted between looks at the clock.
 const AT_ONCE: usize = 16;
 

@@ -27,6 +27,7 @@ impl Stage<'_> {
             && !(caller.subscribed || caller.monitoring || caller.tracking)
             && caller.replies == Replies::On
             && !self.store.attention
+            && !self.node.aof.shared.is_failed()
             && !(self.node.config.guards() && self.is_guarded())
     }
 

@@ -97,6 +97,14 @@ impl Store {
     pub(in crate::node) fn time_out(&mut self, client: &Client, node: &NodeState, now: Millis) -> bool {
         let mut reply = Vec::new();
         let Some(waiter) = self.blocked.waiter(client.id) else { return false };
+        if let Some(position) = waiter.caller.until_synced {
+            let mut reply_to = Encoder::new(&mut reply, waiter.caller.version);
+            reply_to.array(2);
+            reply_to.integer(i64::from(node.aof.shared.synced() >= position));
+            reply_to.integer(0);
+            self.finish_waiting(client, &reply, node, now);
+            return true;
+        }
         // Also from a command that would have given one value, as in Redis 7.0.
         Encoder::new(&mut reply, waiter.caller.version).null_array();
         self.finish_waiting(client, &reply, node, now);

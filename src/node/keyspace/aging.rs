@@ -44,6 +44,16 @@ impl Aging {
         }
     }
 
+    /// Of a key that comes with a history; what the policy in force cannot use is dropped.
+    #[must_use]
+    pub fn restored(self, idle_seconds: Option<i64>, frequency: Option<u8>, now: Millis) -> u32 {
+        match (self, frequency, idle_seconds) {
+            (Self::Lfu { .. }, Some(frequency), _) => Self::with_frequency(frequency, now),
+            (Self::Lru, _, Some(idle)) => Self::with_idle_seconds(idle, now),
+            _ => self.initial(now),
+        }
+    }
+
     /// For a key used again; `random` decides whether the counter rises.
     #[must_use]
     pub fn touched(self, age: u32, now: Millis, random: u64) -> u32 {

@@ -74,6 +74,10 @@ impl Due {
         Some(name)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
     /// Bytes of memory.
     pub(super) fn bytes(&self) -> usize {
         self.of.len() * PER_KEY + self.bytes

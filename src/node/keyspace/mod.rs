@@ -174,6 +174,12 @@ impl Keyspace {
         }
     }
 
+    /// Whether there may be hashes with fields that expire.
+    #[must_use]
+    pub fn has_expiring_fields(&self) -> bool {
+        self.databases.iter().any(|db| !db.fields.is_empty())
+    }
+
     /// Counts changes of what is no key of one database: functions, whole databases.
     pub fn count_changes(&mut self, changes: u64) {
         self.other_changes += changes;

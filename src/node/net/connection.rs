@@ -98,6 +98,8 @@ struct Connection {
     room: Option<Room>,
     /// Input that waits for the rest of a request, or for the client to read its replies.
     waiting: Option<Box<Input>>,
+    /// No reply leaves before the journal lasts up to here.
+    held: Option<u64>,
     /// Replies the client has not taken yet, and how much of them it has.
     unsent: Output,
     sent: usize,
@@ -115,29 +117,36 @@ struct Waiting {
     /// The flag that says that it still does.
     flag: u32,
     limit: Option<Pin<Box<Sleep>>>,
+    /// It waits for the journal to last up to here.
+    until_synced: Option<u64>,
     /// Where the caller comes back from a command that runs aside.
     back: Option<Return>,
 }
 
 impl Waiting {
-    /// For a key.
-    fn for_key(limit: Option<Duration>) -> Self {
-        Self { flag: BLOCKED, limit: limit.map(|limit| Box::pin(tokio::time::sleep(limit))), back: None }
+    /// For a key, or for the journal.
+    fn for_key(limit: Option<Duration>, until_synced: Option<u64>) -> Self {
+        let limit = limit.map(|limit| Box::pin(tokio::time::sleep(limit)));
+        Self { flag: BLOCKED, limit, until_synced, back: None }
     }
 
     /// For the end of a command that runs aside.
     fn for_aside(back: Return) -> Self {
-        Self { flag: RUNNING, limit: None, back: Some(back) }
+        Self { flag: RUNNING, limit: None, until_synced: None, back: Some(back) }
     }
 
     /// For the end of a pause.
     fn for_unpause(until: Millis) -> Self {
         let limit = until.0.saturating_sub(Millis::now().0).max(0).unsigned_abs();
         let limit = Box::pin(tokio::time::sleep(Duration::from_millis(limit)));
-        Self { flag: PAUSED, limit: Some(limit), back: None }
+        Self { flag: PAUSED, limit: Some(limit), until_synced: None, back: None }
     }
 
-    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+    fn is_over(&mut self, node: &Node, cx: &mut Context<'_>) -> bool {
+        let synced = self.until_synced.map(|position| node.state.aof.shared.poll_synced(position, cx));
+        if synced.is_some_and(|synced| synced.is_ready()) {
+            return true;
+        }
         self.limit.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
     }
 }
@@ -184,6 +193,7 @@ pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, addres
         again: None,
         room: None,
         waiting: None,
+        held: None,
         unsent: Output::default(),
         sent: 0,
         reads: 0,
@@ -213,6 +223,7 @@ impl Connection {
             let situation = Situation {
                 signal: self.caller.client.signal(),
                 closing: self.closing,
+                unsynced: self.held.is_some(),
                 unsent: !self.unsent.is_empty(),
                 outbox: self.has_news(),
                 blocked: self.blocked.is_some(),
@@ -221,6 +232,12 @@ impl Connection {
             };
             match situation.step() {
                 Step::End => return Poll::Ready(Ok(End::Close)),
+                Step::Sync => {
+                    if let Some(position) = self.held {
+                        ready!(self.worker.node.state.aof.shared.poll_synced(position, cx));
+                    }
+                    self.held = None;
+                }
                 Step::Send => ready!(self.poll_send(cx))?,
                 Step::Collect => {
                     if self.blocked.is_some() && self.is_gone(cx)? {
@@ -229,8 +246,8 @@ impl Connection {
                     ready!(self.poll_collect(cx))?;
                 }
                 Step::Wait => {
-                    if self.blocked.as_mut().is_some_and(|waiting| waiting.is_over(cx)) {
-                        let worker = Rc::clone(&self.worker);
+                    let worker = Rc::clone(&self.worker);
+                    if self.blocked.as_mut().is_some_and(|waiting| waiting.is_over(&worker.node, cx)) {
                         let node = &worker.node;
                         let (mut store, now) = (ready!(self.poll_store(node, cx)), Millis::now());
                         if store.pause.is_over(now) {
@@ -239,7 +256,7 @@ impl Connection {
                         store.time_out(&self.caller.client, &node.state, now);
                         // Either that is answered now, or it was served a moment ago.
                         if let Some(waiting) = &mut self.blocked {
-                            waiting.limit = None;
+                            (waiting.limit, waiting.until_synced) = (None, None);
                         }
                     } else if self.is_gone(cx)? {
                         return Poll::Ready(Ok(End::Close));
@@ -384,7 +401,12 @@ impl Connection {
                     self.caller.replies = self.caller.replies.after().1;
                 }
             }
-            drop(store);
+            let aof = &worker.node.state.aof.shared;
+            if aof.is_on() {
+                let position = aof.appended();
+                drop(store);
+                self.held = aof.after_batch(position, position);
+            }
         }
         Poll::Ready(self.write(&mut output, cx))
     }
@@ -426,7 +448,10 @@ impl Connection {
                     self.closing = true;
                     node.leave(&self.caller.client);
                 }
-                Stop::Blocked(limit) => self.blocked = Some(Waiting::for_key(limit)),
+                Stop::Blocked(limit) => {
+                    let until_synced = self.caller.until_synced.take();
+                    self.blocked = Some(Waiting::for_key(limit, until_synced));
+                }
                 Stop::Aside(back) => self.blocked = Some(Waiting::for_aside(back)),
                 Stop::Paused(until) => self.blocked = Some(Waiting::for_unpause(until)),
                 Stop::End | Stop::Replies => {}
@@ -455,10 +480,16 @@ impl Connection {
             if self.caller.client.has_messages() {
                 self.caller.client.take_messages(&mut output.encoder(self.caller.version));
             }
+            let (aof, before) = (&node.state.aof.shared, node.state.aof.shared.appended());
             let mut stage = Stage { store: &mut store, caller: &mut self.caller, node: &node.state, now };
             let ran = stage.run(&mut plan, |index| requests.get(index), output);
             stats.writes.add(1);
             stats.output.add(output.len() as u64);
+            if aof.is_on() {
+                let after = aof.appended();
+                drop(store);
+                self.held = aof.after_batch(before, after);
+            }
             ran
         })
     }
@@ -522,9 +553,13 @@ impl Connection {
             return Ok(());
         }
         let offered = output.piece(0);
-        let written = match Pin::new(&mut self.stream).poll_write(cx, &offered[..offered.len().min(TURN)]) {
-            Poll::Ready(written) => written?,
-            Poll::Pending => 0,
+        let written = if self.held.is_some() {
+            0
+        } else {
+            match Pin::new(&mut self.stream).poll_write(cx, &offered[..offered.len().min(TURN)]) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => 0,
+            }
         };
         self.moved += written;
         if written < output.len() {

@@ -9,6 +9,8 @@ pub(super) struct Situation {
     pub(super) signal: Signal,
     /// Nothing more is to run.
     pub(super) closing: bool,
+    /// Replies wait until what they speak of lasts.
+    pub(super) unsynced: bool,
     /// Replies that the kernel has not taken yet.
     pub(super) unsent: bool,
     /// Messages that others have for the client.
@@ -26,6 +28,8 @@ pub(super) struct Situation {
 pub(super) enum Step {
     /// Close, whatever is left.
     End,
+    /// Wait until the journal lasts.
+    Sync,
     /// Hand more of the replies to the kernel.
     Send,
     /// Fetch the messages.
@@ -45,6 +49,9 @@ impl Situation {
     pub(super) fn step(self) -> Step {
         if self.signal == Signal::Kill {
             return Step::End;
+        }
+        if self.unsynced {
+            return Step::Sync;
         }
         if self.unsent {
             return Step::Send;
@@ -74,6 +81,7 @@ mod tests {
     const QUIET: Situation = Situation {
         signal: Signal::None,
         closing: false,
+        unsynced: false,
         unsent: false,
         outbox: false,
         blocked: false,
@@ -88,6 +96,9 @@ mod tests {
         assert_eq!(Situation { outbox: true, runnable: true, ..QUIET }.step(), Step::Collect);
         assert_eq!(Situation { cramped: true, runnable: true, ..QUIET }.step(), Step::MakeRoom);
         assert_eq!(Situation { unsent: true, outbox: true, runnable: true, ..QUIET }.step(), Step::Send);
+        let unsynced = Situation { unsynced: true, unsent: true, outbox: true, closing: true, ..QUIET };
+        assert_eq!(unsynced.step(), Step::Sync);
+        assert_eq!(Situation { signal: Signal::Kill, ..unsynced }.step(), Step::End);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
         commands::table,
         exec::{
             self, Stage,
-            memory::{NO_REPLICAS, OUT_OF_MEMORY},
+            memory::{NO_REPLICAS, OUT_OF_MEMORY, cannot_keep},
         },
         pause,
     },
@@ -351,6 +351,9 @@ impl<'a> Session<'a> {
                 && !self.running.has_written()
             {
                 return Err(NO_REPLICAS.to_owned());
+            }
+            if spec.flags.has(Flags::WRITE) && stage.node.aof.shared.is_failed() {
+                return Err(cannot_keep(stage.node));
             }
             if spec.flags.has(Flags::DENYOOM)
                 && stage.store.out_of_memory

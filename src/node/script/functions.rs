@@ -212,10 +212,15 @@ impl Functions {
         }
     }
 
+    /// The sources of all libraries.
+    pub fn sources(&self) -> impl Iterator<Item = &[u8]> {
+        self.libraries.values().map(|library| library.source.as_slice())
+    }
+
     /// `FUNCTION DUMP`.
     #[must_use]
     pub fn dump(&self) -> Vec<u8> {
-        rdb::dump_functions(self.libraries.values().map(|library| library.source.as_slice()))
+        rdb::dump_functions(self.sources())
     }
 
     /// `FUNCTION RESTORE`: all of the libraries in a payload, or none.

@@ -5,6 +5,7 @@ mod acl_rules;
 mod compare;
 mod connections;
 mod conversations;
+mod logs;
 mod node;
 mod patterns;
 mod peer;

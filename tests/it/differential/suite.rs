@@ -111,6 +111,7 @@ const NOT_BY_CHANCE: &[(&str, &str)] = &[
     ("acl", "users have tests of their own"),
     ("pfselftest", "takes seconds; its own test"),
     ("auth", "there is no password; chosen cases"),
+    ("bgrewriteaof", "goes on in the background; tests of its own"),
     ("blmove", "waits; chosen cases"),
     ("blmpop", "waits; chosen cases"),
     ("blpop", "waits; chosen cases"),
@@ -152,7 +153,7 @@ const NOT_BY_CHANCE: &[(&str, &str)] = &[
     ("memory", "figures of the server"),
 ];
 
-fn by_chance(spec: &Spec) -> bool {
+pub(super) fn by_chance(spec: &Spec) -> bool {
     let first = spec.name.split('|').next().unwrap_or_default();
     is_in_redis_7_0(spec.since)
         && NOT_BY_CHANCE.iter().all(|(name, _)| *name != first)
@@ -344,7 +345,7 @@ impl Pair<'_> {
 }
 
 /// A round begins with nothing. A transaction may be open, or keys watched.
-fn begin(peer: &mut Peer) {
+pub(super) fn begin(peer: &mut Peer) {
     for request in [&["DISCARD"][..], &["UNWATCH"], &["SELECT", "0"], &["FLUSHALL"]] {
         peer.call(request);
     }

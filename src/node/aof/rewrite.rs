@@ -1,0 +1,180 @@
+//! A new base: what there is, written as a snapshot, so that what led there can go.
+//!
+//! At one moment, under the lock, the log goes on in a new file and the store is serialised. What follows happens on a thread of its own: the base
+//! is written and synced, takes the place of the old one in the manifest, and what came before it is deleted. Until then the manifest has the old
+//! base with everything since, so a crash at any time loses nothing.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+    sync::Arc,
+    thread,
+    time::Instant,
+};
+
+use super::{
+    Aof,
+    directory::DirectoryError,
+    journal::Journal,
+    manifest::{Form, Part},
+};
+use crate::{
+    connection::REDIS_VERSION,
+    node::{
+        keyspace::Aging,
+        rdb::{
+            Draft,
+            file::{Settings, Used, Writer, write_entry},
+        },
+        state::NodeState,
+        store::Store,
+    },
+    time::Millis,
+};
+
+/// Bytes of keys that are handed on at once.
+const CHUNK: usize = 64 << 10;
+
+/// Why no base can be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum RewriteError {
+    /// One is being written.
+    #[error("ERR Background append only file rewriting already in progress")]
+    Busy,
+    /// There is nowhere to write it to.
+    #[error("ERR this server keeps nothing: start it with --dir DIR")]
+    NoDirectory,
+    /// The system refused something.
+    #[error("ERR {0}")]
+    Directory(#[from] DirectoryError),
+    /// The system refused something.
+    #[error("ERR cannot write a base: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Writes all that a store has.
+fn write(store: &Store, node: &NodeState, now: Millis, out: impl Write) -> io::Result<()> {
+    let (keyspace, aging) = (&store.keyspace, store.keyspace.aging());
+    let is_yes = |name| node.config.get(name).is_some_and(|value| value == "yes");
+    let settings = Settings {
+        has_expiring_fields: keyspace.has_expiring_fields(),
+        compresses: is_yes("rdbcompression"),
+        sums: is_yes("rdbchecksum"),
+    };
+    let mut writer = Writer::new(out, settings)?;
+    writer.aux("redis-ver", REDIS_VERSION)?;
+    writer.aux("redis-bits", "64")?;
+    writer.aux("ctime", &now.seconds().to_string())?;
+    writer.aux("used-mem", &keyspace.bytes().to_string())?;
+    writer.aux("aof-base", "1")?;
+    store.functions.sources().try_for_each(|source| writer.function(source))?;
+    for database in 0..keyspace.databases() {
+        let db = keyspace.db(database);
+        if db.is_empty() {
+            continue;
+        }
+        writer.select(database)?;
+        writer.sizes(db.len(), db.expiring())?;
+        let mut result = Ok(());
+        let mut draft = Draft::default();
+        db.for_each(&mut |record| {
+            let used = match aging {
+                Aging::Lru => Used::Idle(now),
+                Aging::Lfu { .. } => Used::Often(aging, now),
+            };
+            write_entry(&mut draft, record, used);
+            if draft.len() >= CHUNK && result.is_ok() {
+                result = writer.draft(&draft);
+                draft.clear();
+            }
+        });
+        result?;
+        writer.draft(&draft)?;
+    }
+    writer.finish().map(drop)
+}
+
+/// Writes a file that is on disk when this returns.
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The first base of a log that has none: what the store has, on disk, and the log behind it.
+///
+/// # Errors
+/// The log is as it was.
+pub fn begin_log(store: &mut Store, node: &NodeState, now: Millis) -> Result<(), RewriteError> {
+    let aof = &node.aof;
+    let mut files = aof.files.lock();
+    let directory = aof.directory(&mut files, node)?;
+    let mut base = Vec::new();
+    write(store, node, now, &mut base)?;
+    let unfinished = directory.unfinished_base();
+    directory.make()?;
+    write_file(&unfinished, &base).inspect_err(|_| remove(&unfinished))?;
+    let part = directory.manifest.next_base(directory.log(), Form::Rdb);
+    // Whatever was logged before is of another time.
+    let file = directory.begin(&unfinished, part)?;
+    aof.figures.lock().base_size = base.len() as u64;
+    store.set_journal(Some(Journal::open(Arc::clone(&aof.shared), Arc::new(file), 0)));
+    Ok(())
+}
+
+/// `BGREWRITEAOF`.
+///
+/// # Errors
+/// Nothing was begun.
+pub fn begin(store: &mut Store, node: &NodeState, now: Millis) -> Result<(), RewriteError> {
+    let aof = Arc::clone(&node.aof);
+    if aof.figures.lock().begun.is_some() {
+        return Err(RewriteError::Busy);
+    }
+    let mut files = aof.files.lock();
+    let directory = aof.directory(&mut files, node)?;
+    let first = match &mut store.journal {
+        Some(journal) => {
+            let (file, number) = directory.add()?;
+            journal.go_on_in(Arc::new(file));
+            number
+        }
+        None => {
+            directory.make()?;
+            u64::MAX
+        }
+    };
+    let mut base = Vec::new();
+    write(store, node, now, &mut base)?;
+    let (unfinished, part) =
+        (directory.unfinished_base(), directory.manifest.next_base(directory.log(), Form::Rdb));
+    drop(files);
+    aof.figures.lock().begun = Some(Instant::now());
+    let of_thread = Arc::clone(&aof);
+    let spawned = thread::Builder::new().name(format!("node-{}-rewrite", node.id)).spawn(move || {
+        let size = base.len() as u64;
+        let result = finish(&of_thread, &unfinished, &base, part, first);
+        of_thread.note_rewritten(result.map(|()| size));
+    });
+    if let Err(error) = spawned {
+        aof.note_rewritten(Err(error.into()));
+    }
+    Ok(())
+}
+
+fn finish(aof: &Aof, unfinished: &Path, base: &[u8], part: Part, first: u64) -> Result<(), RewriteError> {
+    write_file(unfinished, base).inspect_err(|_| remove(unfinished))?;
+    if let Some(directory) = aof.files.lock().as_mut() {
+        directory.rebase(unfinished, part, first)?;
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "cannot delete an unfinished base");
+    }
+}

@@ -1,0 +1,207 @@
+//! The append-only file of a node that is killed, told to write a new base, or finds its files damaged.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    thread,
+    time::Duration,
+};
+
+use cluster_fixture::{Server, binary, free_port, node_with, within};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn start(directory: &Path, options: &[&str]) -> Server {
+    let directory = directory.to_str().unwrap();
+    node_with("aof", &[&["--dir", directory, "--appendonly", "yes"], options].concat())
+}
+
+fn url(server: &Server) -> String {
+    format!("redis://{}", server.address())
+}
+
+fn connect(server: &Server) -> redis::Connection {
+    redis::Client::open(url(server)).unwrap().get_connection().unwrap()
+}
+
+fn ask<T: redis::FromRedisValue>(connection: &mut redis::Connection, line: &str) -> T {
+    let mut words = line.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    command.query(connection).unwrap_or_else(|error| panic!("{line}: {error}"))
+}
+
+fn info(connection: &mut redis::Connection, field: &str) -> String {
+    let text: String = ask(connection, "INFO persistence");
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned));
+    line.unwrap_or_else(|| panic!("no {field} in {text}"))
+}
+
+/// A client that adds to two counters at once, until its node is gone. How often it was told that it had.
+fn count(url: String, name: usize, acknowledged: &AtomicU64) {
+    let Ok(mut connection) = redis::Client::open(url).and_then(|client| client.get_connection()) else {
+        return;
+    };
+    loop {
+        let pair = redis::pipe()
+            .atomic()
+            .cmd("INCR")
+            .arg(format!("a{name}"))
+            .cmd("INCR")
+            .arg(format!("b{name}"))
+            .to_owned();
+        match pair.query::<(u64, u64)>(&mut connection) {
+            Ok((a, _)) => acknowledged.store(a, SeqCst),
+            Err(_) => return,
+        }
+    }
+}
+
+/// `AOF_KILLS=500` for a long run.
+#[test]
+fn what_was_acknowledged_is_there_after_a_kill() {
+    const CLIENTS: usize = 3;
+    let kills = std::env::var("AOF_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12);
+    let directory = tempfile::tempdir().unwrap();
+    let mut node = start(directory.path(), &["--appendfsync", "always"]);
+    let acknowledged: Vec<_> = (0..CLIENTS).map(|_| Arc::new(AtomicU64::new(0))).collect();
+    for round in 0..kills {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|name| {
+                let (url, acknowledged) = (url(&node), Arc::clone(&acknowledged[name]));
+                thread::spawn(move || count(url, name, &acknowledged))
+            })
+            .collect();
+        let before: u64 = acknowledged.iter().map(|count| count.load(SeqCst)).sum();
+        // A new base now and then, and some changes under way, before it is killed.
+        if round % 3 == 1 {
+            let _: String = ask(&mut connect(&node), "BGREWRITEAOF");
+        }
+        let wanted = fastrand::u64(1..40);
+        let came = within(PATIENCE, || {
+            acknowledged.iter().map(|count| count.load(SeqCst)).sum::<u64>() >= before + wanted
+        });
+        assert!(came, "clients are served");
+        node.restart();
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        let mut connection = connect(&node);
+        for (name, acknowledged) in acknowledged.iter().enumerate() {
+            let (a, b): (Option<u64>, Option<u64>) = ask(&mut connection, &format!("MGET a{name} b{name}"));
+            let (a, told) = (a.unwrap_or(0), acknowledged.load(SeqCst));
+            assert_eq!(a, b.unwrap_or(0), "round {round}: half of a transaction");
+            assert!(a == told || a == told + 1, "round {round}: {told} acknowledged, {a} there");
+            acknowledged.store(a, SeqCst);
+        }
+    }
+}
+
+#[test]
+fn a_new_base_takes_the_place_of_what_led_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut node = start(directory.path(), &["--auto-aof-rewrite-percentage", "0"]);
+    let mut connection = connect(&node);
+    for round in 0..50 {
+        let _: () = ask(&mut connection, &format!("SET key {round}"));
+    }
+    let _: () = ask(
+        &mut connection,
+        "FUNCTION LOAD #!lua\u{a0}name=l\nredis.register_function('f',function()return(7)end)"
+            .replace('\u{a0}', "\t")
+            .as_str(),
+    );
+    let _: String = ask(&mut connection, "BGREWRITEAOF");
+    let _: () = ask(&mut connection, "APPEND key !");
+    assert!(within(PATIENCE, || info(&mut connection, "aof_rewrites") == "1"));
+    let mut names: Vec<String> = fs::read_dir(directory.path().join("appendonlydir"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["appendonly.aof.2.base.rdb", "appendonly.aof.2.incr.aof", "appendonly.aof.manifest"]);
+    node.restart();
+    let mut connection = connect(&node);
+    assert_eq!(ask::<String>(&mut connection, "GET key"), "49!");
+    assert_eq!(ask::<u64>(&mut connection, "FCALL f 0"), 7);
+    assert_eq!(info(&mut connection, "aof_enabled"), "1");
+    // Off, and on again: what was changed meanwhile is kept.
+    let _: () = ask(&mut connection, "CONFIG SET appendonly no");
+    let _: () = ask(&mut connection, "SET key other");
+    let _: () = ask(&mut connection, "CONFIG SET appendonly yes");
+    let _: () = ask(&mut connection, "APPEND key .");
+    node.restart();
+    assert_eq!(ask::<String>(&mut connect(&node), "GET key"), "other.");
+}
+
+#[test]
+fn a_log_grows_until_a_new_base_is_due() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(
+        directory.path(),
+        &["--auto-aof-rewrite-percentage", "100", "--auto-aof-rewrite-min-size", "2000"],
+    );
+    let mut connection = connect(&node);
+    for _ in 0..200 {
+        let _: u64 = ask(&mut connection, "INCR n");
+    }
+    assert!(within(PATIENCE, || info(&mut connection, "aof_rewrites") != "0"));
+    assert!(info(&mut connection, "aof_current_size").parse::<u64>().unwrap() < 2000);
+}
+
+#[test]
+fn waitaof_waits_for_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = start(directory.path(), &[]);
+    let mut connection = connect(&node);
+    let _: () = ask(&mut connection, "SET a 1");
+    assert_eq!(ask::<(u64, u64)>(&mut connection, "WAITAOF 1 0 0"), (1, 0));
+    let _: () = ask(&mut connection, "CONFIG SET appendfsync no");
+    let _: () = ask(&mut connection, "SET a 2");
+    assert_eq!(ask::<(u64, u64)>(&mut connection, "WAITAOF 1 0 20"), (0, 0), "nobody syncs");
+    let _: () = ask(&mut connection, "CONFIG SET appendfsync always");
+    let _: () = ask(&mut connection, "SET a 3");
+    assert_eq!(ask::<(u64, u64)>(&mut connection, "WAITAOF 1 0 1"), (1, 0), "it lasted before the reply");
+}
+
+#[test]
+fn a_torn_end_is_cut_and_damage_is_refused_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut node = start(directory.path(), &[]);
+    let _: () = ask(&mut connect(&node), "SET a 1");
+    node.kill();
+    let log = directory.path().join("appendonlydir/appendonly.aof.1.incr.aof");
+    let whole = fs::read(&log).unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(&log).unwrap();
+    file.write_all(b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n2").unwrap();
+    node.restart();
+    let mut connection = connect(&node);
+    assert_eq!(ask::<String>(&mut connection, "GET a"), "1");
+    assert_ne!(info(&mut connection, "aof_load_cut_bytes"), "0");
+    assert!(node.log().contains("ended in the middle of a request"), "{}", node.log());
+    let _: () = ask(&mut connection, "SET b 2");
+    node.restart();
+    assert_eq!(ask::<String>(&mut connect(&node), "GET b"), "2", "what follows a cut is read");
+    node.kill();
+    let mut damaged = whole.clone();
+    damaged[whole.len() - 5] = b'x';
+    damaged[0] = b'?';
+    fs::write(&log, &damaged).unwrap();
+    let refused = std::process::Command::new(binary("redis_node"))
+        .args(["aof", &format!("127.0.0.1:{}", free_port()), "--appendonly", "yes", "--dir"])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8_lossy(&refused.stdout).into_owned() + &String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("damaged at byte 0") && said.contains("incr.aof"),
+        "{said}"
+    );
+    assert_eq!(fs::read(&log).unwrap(), damaged, "what is damaged is left as it is");
+}

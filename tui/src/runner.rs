@@ -8,8 +8,10 @@ use std::{
     time::Duration,
 };
 
+use redis_cluster::protocol::Value;
+
 use crate::{
-    format::counted,
+    format::{Form, counted},
     language::{Command, Directive, Line, Operator, SyntaxError, variables::Variables},
     output::Output,
     progress,
@@ -234,6 +236,12 @@ impl Runner {
                 let outcome = self.save_script(&path);
                 let goes_on = self.report(&outcome, place)?;
                 Ok(self.next(goes_on))
+            }
+            // Among documents it is one.
+            Directive::Echo(words) if matches!(self.output.formatter.form, Form::Json | Form::QuotedJson) => {
+                let text = Value::Bulk(words.join(&b' ').into());
+                self.output.outcome(&Outcome::reply(text), None)?;
+                Ok(Next::Continue)
             }
             Directive::Echo(words) => {
                 self.output.line(&words.join(&b' '))?;

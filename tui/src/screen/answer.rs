@@ -10,6 +10,7 @@ use std::{
 use redis_cluster::{
     client::Connection,
     cluster::member::Address,
+    id::NodeId,
     protocol::{Value, info},
 };
 use tokio::sync::mpsc;
@@ -128,6 +129,22 @@ pub(super) async fn save(
     let outcome = save_script(&path, &lines);
     let formatter = Formatter::new(Form::Tty, TextForm::Both);
     let _ = events.send(Event::Finished(finished(&session, run, &formatter, &outcome))).await;
+}
+
+/// Listens to a node until it is told to stop, or cannot.
+pub(super) async fn monitor(session: Session, node: NodeId, events: mpsc::Sender<Event>) {
+    let (lines, mut heard) = mpsc::channel(1);
+    let listening = session.monitor(&node, lines);
+    let telling = async {
+        while let Some(batch) = heard.recv().await {
+            let told = Event::Monitored { node: node.clone(), heard: Ok(batch) };
+            if events.send(told).await.is_err() {
+                return;
+            }
+        }
+    };
+    let (error, ()) = tokio::join!(listening, telling);
+    let _ = events.send(Event::Monitored { node: node.clone(), heard: Err(error) }).await;
 }
 
 /// Asks what a change would do.

@@ -70,6 +70,13 @@ pub enum Event {
         /// One reply for each command, or why there are none.
         result: Result<Vec<Value>, String>,
     },
+    /// A node that is listened to ([`Model::monitored`](super::model::Model::monitored)) was asked something.
+    Monitored {
+        /// Which.
+        node: NodeId,
+        /// Lines, and how many more there were; or why there are no more.
+        heard: Result<(Vec<String>, u64), String>,
+    },
     /// SIGINT: the same as its key.
     Interrupt,
     /// Something behind the screen failed; one line.

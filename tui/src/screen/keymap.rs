@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use tui_input::InputRequest;
 
-use super::theme::Charset;
+use super::{pages::Turn, theme::Charset};
 
 /// Where the keys go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +44,19 @@ pub enum Context {
     Table,
     /// A text.
     Text,
+    /// Keys.
+    Keys,
+    /// A value.
+    Value,
+    /// Keys that are looked at one after the other.
+    Sample,
+    /// What a node is asked.
+    Monitor,
 }
 
 impl Context {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Nav,
         Self::Line,
         Self::EmptyLine,
@@ -65,6 +73,10 @@ impl Context {
         Self::ProxyClients,
         Self::Table,
         Self::Text,
+        Self::Keys,
+        Self::Value,
+        Self::Sample,
+        Self::Monitor,
     ];
 
     /// The bit of this context and, for a narrower one, of the context it extends.
@@ -86,6 +98,10 @@ impl Context {
             Self::ProxyClients => PAGE | TABS | TABLE,
             Self::Table => PAGE | TABLE | OPENS,
             Self::Text => PAGE,
+            Self::Keys => PAGE | TABLE | OPENS | BROWSER,
+            Self::Value => PAGE | TABLE | OPENS | VALUE,
+            Self::Sample => PAGE | TABLE | OPENS | SAMPLE,
+            Self::Monitor => PAGE | TABS | TABLE | OPENS | SAMPLE,
         }
     }
 }
@@ -109,6 +125,10 @@ const OPENS: u32 = 1 << 11;
 const NODE: u32 = 1 << 12;
 const CLIENTS: u32 = 1 << 13;
 const CONFIG: u32 = 1 << 14;
+const BROWSER: u32 = 1 << 15;
+const VALUE: u32 = 1 << 16;
+/// It goes on until it is stopped.
+const SAMPLE: u32 = 1 << 17;
 /// Keys act on what is shown.
 const KEYS: u32 = NAV | PAGE;
 /// Where text is typed.
@@ -168,6 +188,12 @@ pub enum Action {
     Delete,
     /// The dialog that gives it another value.
     Change,
+    /// The dialog that changes its time to live.
+    Expire,
+    /// The dialog that gives it another name.
+    Rename,
+    /// Turn a switch of the page.
+    Turn(Turn),
     /// The dialog that adds a node.
     Add,
     /// The dialog that removes the selected node.
@@ -407,10 +433,32 @@ pub static BINDINGS: &[Binding] = &[
     bind(NAV, &[letter('D')], Action::Remove, Group::Change, "remove the node (asks)", "remove"),
     bind(CLIENTS, &[letter('D')], Action::Delete, Group::Change, "close the connection (asks)", "close"),
     bind(CONFIG, &[letter('E')], Action::Change, Group::Change, "change the value (asks)", "change"),
+    bind(BROWSER, &[letter('D')], Action::Delete, Group::Change, "delete the key (asks)", "delete"),
+    bind(VALUE, &[letter('E')], Action::Change, Group::Change, "change value, element (asks)", "edit"),
+    bind(VALUE, &[letter('D')], Action::Delete, Group::Change, "delete it (asks)", "delete"),
+    bind(BROWSER | VALUE, &[letter('T')], Action::Expire, Group::Change, "time to live (asks)", "ttl"),
+    bind(BROWSER | VALUE, &[letter('R')], Action::Rename, Group::Change, "another name (asks)", "rename"),
+    bind(BROWSER, &[letter('t')], Action::Turn(Turn::Separator), Group::Find, "tree by : / . | - _", "tree"),
+    bind(BROWSER, &[letter('f')], Action::Turn(Turn::Type), Group::Find, "one type only", "type"),
+    bind(
+        BROWSER | SAMPLE,
+        &[letter('n')],
+        Action::Turn(Turn::More),
+        Group::Find,
+        "stop looking, go on",
+        "stop/go",
+    ),
+    bind(VALUE, &[letter('v')], Action::Turn(Turn::Look), Group::Screen, "text, JSON, hex", "view"),
+    bind(VALUE, &[letter(']')], Action::Neighbour(true), Group::Move, "next part of the value", "next part"),
+    bind(VALUE, &[letter('[')], Action::Neighbour(false), Group::Move, "part before", ""),
     bind(KEYS, &[letter('1')], Action::Show(1), Group::Pages, "overview", ""),
     bind(KEYS, &[letter('2')], Action::Show(2), Group::Pages, "the selected node", ""),
+    bind(KEYS, &[letter('3')], Action::Show(3), Group::Pages, "keys", "keys"),
+    bind(KEYS, &[letter('4')], Action::Show(4), Group::Pages, "slots", ""),
     bind(KEYS, &[letter('5')], Action::Show(5), Group::Pages, "events", ""),
     bind(KEYS, &[letter('6')], Action::Show(6), Group::Pages, "slow log of all nodes", ""),
+    bind(KEYS, &[letter('7')], Action::Show(7), Group::Pages, "monitor of the node", ""),
+    bind(KEYS, &[letter('8')], Action::Show(8), Group::Pages, "big keys", ""),
     bind(KEYS, &[letter('9')], Action::Show(9), Group::Pages, "what was typed", ""),
     bind(KEYS, &[letter(':')], Action::Palette, Group::Pages, "go to, do, or :word", "go to"),
     bind(NAV, &[letter('z')], Action::Zoom, Group::Screen, "panel large, and back", "zoom"),
@@ -551,7 +599,7 @@ mod tests {
                 assert_eq!(action(context, press(KeyCode::Char(character), KeyModifiers::NONE)), None);
             }
         }
-        for (context, allowed) in [(Context::EmptyLine, "/?"), (Context::Nav, "jkgGsS/?:>iADqyz12569 ")] {
+        for (context, allowed) in [(Context::EmptyLine, "/?"), (Context::Nav, "jkgGsS/?:>iADqyz123456789 ")] {
             for character in ' '..='~' {
                 let bound = action(context, press(KeyCode::Char(character), KeyModifiers::NONE)).is_some();
                 assert_eq!(bound, allowed.contains(character), "{context:?} {character:?}");

@@ -11,7 +11,7 @@ use tui_input::Input;
 use super::{
     dialog::Dialog,
     nodes::NodeTable,
-    pages::{Pages, transcript::Transcript},
+    pages::{Kind, Pages, transcript::Transcript},
     palette::Palette,
     settings::{Place, Queued, Settings},
     text,
@@ -451,6 +451,15 @@ impl Model {
                 Some(if failed || age >= stale_after { second } else { stale_after - age })
             })
             .min()
+    }
+
+    /// The node that is to be listened to now.
+    #[must_use]
+    pub fn monitored(&self) -> Option<&NodeId> {
+        match &self.pages.top()?.kind {
+            Kind::Monitor(page) if page.listens() && self.frozen_at.is_none() => Some(&page.node),
+            _ => None,
+        }
     }
 
     /// Milliseconds until the page on top has a question; `None`: it has none, or waits for an answer.

@@ -8,7 +8,7 @@ use std::{collections::HashMap, future, io, path::PathBuf, sync::Arc, time::Dura
 
 use futures::StreamExt;
 use ratatui::crossterm::event::{Event as Input, EventStream, MouseButton, MouseEventKind};
-use redis_cluster::time::Millis;
+use redis_cluster::{id::NodeId, time::Millis};
 use rustix::process::{Signal, kill_current_process_group};
 use tokio::{
     signal::unix::{Signal as SignalStream, SignalKind, signal},
@@ -24,6 +24,7 @@ use super::{
     history::History,
     keymap,
     model::Model,
+    pages::ask::Request,
     terminal::Screen,
     theme::Theme,
     update::update,
@@ -81,6 +82,7 @@ pub async fn run(session: Session, options: Options) -> io::Result<Status> {
         history,
         answers,
         runs: HashMap::new(),
+        monitor: None,
         input: Some(EventStream::new()),
     };
     let sources = Sources { view, incoming, hung_up };
@@ -153,13 +155,16 @@ struct Face {
     history: History,
     answers: mpsc::Sender<Event>,
     runs: HashMap<u64, AbortHandle>,
+    /// The node that is listened to.
+    monitor: Option<(NodeId, AbortHandle)>,
     /// Away while the process is suspended, so that nothing reads the shell's input.
     input: Option<EventStream>,
 }
 
 impl Drop for Face {
     fn drop(&mut self) {
-        for (_, run) in self.runs.drain() {
+        let monitor = self.monitor.take().map(|(_, task)| task);
+        for run in self.runs.drain().map(|(_, run)| run).chain(monitor) {
             run.abort();
         }
     }
@@ -210,11 +215,28 @@ impl Face {
             if let Some(status) = self.perform(effects)? {
                 return Ok(status);
             }
+            self.listen();
             if self.model.dirty && (paint_now || Instant::now() >= next_frame) {
                 self.screen.paint(&self.model)?;
                 self.model.dirty = false;
                 next_frame = Instant::now() + FRAME;
             }
+        }
+    }
+
+    /// Listens to the node that is to be listened to, and to no other.
+    fn listen(&mut self) {
+        let wanted = self.model.monitored();
+        if self.monitor.as_ref().map(|(node, _)| node) == wanted {
+            return;
+        }
+        if let Some((_, task)) = self.monitor.take() {
+            task.abort();
+        }
+        if let Some(node) = wanted.cloned() {
+            let (session, answers) = (self.session.clone(), self.answers.clone());
+            let task = tokio::spawn(answer::monitor(session, node.clone(), answers));
+            self.monitor = Some((node, task.abort_handle()));
         }
     }
 
@@ -275,7 +297,10 @@ impl Face {
                 Effect::Ask { serial, question } => {
                     let (session, answers) = (self.session.clone(), self.answers.clone());
                     tokio::spawn(async move {
-                        let result = session.ask(&question.target, &question.commands).await;
+                        let result = match &question.request {
+                            Request::Commands(commands) => session.ask(&question.target, commands).await,
+                            Request::CountKeys(ranges) => session.count_keys(&question.target, ranges).await,
+                        };
                         // Without a screen nobody waits for it.
                         let _ = answers.send(Event::Answered { serial, result }).await;
                     });

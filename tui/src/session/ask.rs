@@ -7,12 +7,16 @@ use std::{collections::BTreeMap, time::Duration};
 
 use redis_cluster::{
     client::{ClientError, Connection},
+    cluster::member::Kind,
     id::{NodeId, ProxyId},
     protocol::Value,
+    server::grpc::v1::{CountKeysRequest, control_client::ControlClient},
+    slot::SlotRange,
 };
 use tokio::{sync::Mutex, time::timeout};
+use tonic::transport::Endpoint;
 
-use super::{Session, data, guard};
+use super::{Session, data, figures::root_cause, guard};
 
 /// Whoever does not answer within this time is said not to answer.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -46,6 +50,37 @@ impl Session {
         }
         match timeout(DEADLINE, self.ask_without_limit(target, commands)).await {
             Ok(replies) => replies,
+            Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
+        }
+    }
+
+    /// Keys of a node in each of these ranges; [`Value::Null`] where it cannot say, as a stock server.
+    ///
+    /// # Errors
+    /// When there is no answer within two seconds; the text is for the operator.
+    pub async fn count_keys(&self, target: &Target, ranges: &[SlotRange]) -> Result<Vec<Value>, String> {
+        let Target::Node(id) = target else { return Err("only nodes count keys".to_owned()) };
+        let view = self.now();
+        let node = view.nodes.get(id).ok_or_else(|| format!("node {id} is no member any more"))?;
+        if node.record.address.kind() == Kind::Stock {
+            return Ok(vec![Value::Null; ranges.len()]);
+        }
+        let counting = async {
+            let endpoint = Endpoint::from_shared(format!("http://{}", node.record.address.connect_to()));
+            let endpoint = endpoint.map_err(|error| error.to_string())?;
+            let channel = endpoint.connect().await.map_err(|error| root_cause(&error))?;
+            let mut client = ControlClient::new(channel);
+            let mut counts = Vec::with_capacity(ranges.len());
+            for range in ranges {
+                let request = CountKeysRequest { slots: vec![String::from(*range)] };
+                let reply = client.count_keys(request).await.map_err(|status| status.message().to_owned())?;
+                let keys: u64 = reply.into_inner().databases.iter().map(|database| database.keys).sum();
+                counts.push(Value::Integer(keys.cast_signed()));
+            }
+            Ok(counts)
+        };
+        match timeout(DEADLINE, counting).await {
+            Ok(counts) => counts,
             Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
         }
     }

@@ -58,9 +58,10 @@ fn unknown(asked: &str) -> String {
     let ours = words::OPERATOR.iter().chain(words::DIRECTIVES).filter(|word| word.available);
     let names = ours
         .map(|word| word.name.to_owned())
-        .chain(TABLE.iter().filter(|spec| !spec.internal).map(|spec| spec.name.replace('|', " ")));
+        .chain(TABLE.iter().filter(|spec| !spec.internal).map(|spec| spec.name.replace('|', " ")))
+        .chain(TABLE.iter().map(|spec| format!("@{}", spec.group.name())));
     let mut near: Vec<(usize, String)> = names
-        .map(|name| (strsim::osa_distance(&lower, name.trim_start_matches(':')), name))
+        .map(|name| (strsim::osa_distance(&lower, name.trim_start_matches([':', '@'])), name))
         .filter(|(slips, name)| *slips <= SLIPS.min(lower.len() / 2) || name.starts_with(&lower))
         .collect();
     near.sort();
@@ -149,6 +150,7 @@ mod tests {
         for (asked, expected) in [
             ("gte", "did you mean get"),
             ("remvoe", "did you mean remove?"),
+            ("strnig", "@string"),
             ("client lsit", "did you mean client list"),
             ("qwertyuiop", "`help` lists"),
             ("@strings", "no group"),

@@ -17,6 +17,7 @@ mod guard;
 pub mod headway;
 mod help;
 pub mod holdings;
+mod monitor;
 mod operations;
 pub mod outcome;
 mod pipeline;
@@ -47,6 +48,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use ask::Target;
 pub(crate) use figures::INTERVAL as FIGURES_INTERVAL;
+pub(crate) use guard::keys_of;
 pub use outcome::{Body, Outcome, Status, Table};
 pub use pipeline::Pipeline;
 pub use update::Change;

@@ -32,14 +32,106 @@ fn a_node_is_opened_and_a_parameter_changed_by_the_command_in_the_dialog() {
             line.contains("slowlog-log-slower-than") && line.contains(" 0 ") && !line.contains("config")
         })
     });
+    // Slots have the keys of its commands, and a monitor hears them.
+    let set = cluster.run(&["set", "key1", "1"]);
+    assert_eq!(set.code, Some(0), "{set:?}");
+    pty.send("4");
+    pty.wait_text("1 keys, 128 of 128 counted");
+    pty.send("S");
+    pty.send("7");
+    pty.wait_text("listening");
+    pty.wait("what the monitor hears of the proxy", |screen| {
+        screen.contents().lines().any(|line| line.contains(" info") || line.contains(" ping"))
+    });
+    pty.send("8");
+    pty.wait_text("looked at 1 of 1, all");
+    pty.wait_text("key1");
     // Everything is slow now.
-    pty.send("\x1b6");
+    pty.send("6");
     pty.wait_text("1 of 1 nodes told theirs");
     pty.wait_text("config set slowlog-log-slower-than 0");
     pty.send("9");
     pty.wait_text("transcript");
     pty.wait_text("node 1 config set");
     leave(pty);
+}
+
+#[test]
+fn keys_are_browsed_and_a_value_changed_by_the_command_in_the_dialog() {
+    let Some(cluster) = Cluster::start() else { return };
+    let lines = "mset user:1:name ada user:2:name grace plain x\nhset user:1:profile age 36 town london\n\
+                 rpush list a b c\nsadd set m\nzadd zset 1.5 m\nxadd stream 1-1 f v\n";
+    let made = cluster.script(&["-f", "-"], lines.as_bytes());
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let mut pty = screen_of(&cluster.of.etcd, &cluster.home, 120, 36);
+    pty.wait_text("Nodes (1)");
+    pty.send("\x1b");
+    pty.wait_text("[NAV]");
+    pty.send("3");
+    pty.wait_text("8 found, all looked at");
+    pty.wait_text("+ user:");
+    pty.wait_text("listpack");
+    pty.send("/profile\r");
+    pty.wait_text("match *profile*");
+    pty.wait_text("1 found, all looked at");
+    pty.send("\r");
+    pty.wait_text("london");
+    pty.send("E");
+    pty.wait_text("hset user:1:profile age 36");
+    pty.send("\x7f\x7f37\r\r");
+    pty.wait("the new value", |screen| {
+        screen.contents().lines().any(|line| line.contains(" age ") && line.contains(" 37 "))
+    });
+    pty.send("T");
+    pty.wait_text("expire user:1:profile 3600");
+    pty.send("\r\r");
+    pty.wait_text("ttl 59m");
+    // Back to the keys, and this one away: the button that gives up comes first.
+    pty.send("\x1b");
+    pty.wait_text("match *profile*");
+    pty.send("D");
+    pty.wait_text("unlink user:1:profile");
+    pty.send("\t\r");
+    pty.wait_text("(integer) 1");
+    pty.wait_text("0 found");
+    assert_eq!(cluster.run(&["exists", "user:1:profile"]).text(), "0\n");
+    leave(pty);
+}
+
+#[test]
+fn a_value_of_ten_megabytes_is_opened_in_a_window() {
+    let Some(cluster) = Cluster::start() else { return };
+    let made = cluster.run(&["setrange", "big", "10485759", "x"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let made = cluster.script(
+        &["-f", "-"],
+        b"eval \"redis.call('hset', KEYS[1], 'f', string.rep('x', 10485760))\" 1 bighash\n",
+    );
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let mut pty = screen_of(&cluster.of.etcd, &cluster.home, 120, 36);
+    pty.wait_text("Nodes (1)");
+    pty.send("\x1b");
+    pty.wait_text("[NAV]");
+    pty.send("3");
+    pty.wait_text("hashtable");
+    let before = resident(pty.pid());
+    pty.send("\r");
+    pty.wait_text("bytes 0-4096 of 10,485,760");
+    pty.send("]");
+    pty.wait_text("bytes 4096-8192 of 10,485,760");
+    pty.send("\x1bj\r");
+    pty.wait_text("1 of 1 elements");
+    pty.wait_text("10.0M xxx");
+    let grown = resident(pty.pid()).saturating_sub(before);
+    assert!(grown < 30 << 20, "{grown} bytes more for a value of 10 MB");
+    leave(pty);
+}
+
+/// Bytes of memory of a process, at its highest.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
 }
 
 #[test]

@@ -54,6 +54,8 @@ fn bytes_line_ends_counts_and_variables() {
     let big = [&b"set big "[..], &vec![b'v'; 1 << 20], b"\nstrlen big\n"].concat();
     assert_eq!(stage.script(&[], &big).text(), "OK\n1048576\n");
     assert_eq!(stage.script(&[], b"set z a\0b\n").code, Some(2), "a zero byte is not cut off silently");
+    let json = stage.script(&["--json"], b"set a 1\n:echo a 'b'\n");
+    assert_eq!(json.text(), "\"OK\"\n\"a b\"\n");
     let json = stage.script(&["--json"], b"set a 1\nincr b c\n");
     assert!(json.text().ends_with("\"line\":2}\n"), "{json:?}");
 }

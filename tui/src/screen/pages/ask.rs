@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use redis_cluster::{id::NodeId, time::Millis};
+use redis_cluster::{id::NodeId, slot::SlotRange, time::Millis};
 
 use crate::session::Target;
 
 /// Commands a second that an open page sends to the cluster at most; a page that is not on top sends none.
-pub const RATE: i64 = 100;
+pub const RATE: i64 = 200;
 /// Figures whose answer takes long are asked for less often: an answer may be under way for this part of the time.
 const PAUSE_FACTOR: i64 = 20;
-/// The same while the terminal has lost the focus.
+/// Topics that are asked about so seldom are figures that replace one another.
+const REPEATED_MS: i64 = 1_000;
+/// So many times less often while the terminal has lost the focus.
 pub const UNFOCUSED_FACTOR: i64 = 5;
 
 /// What a question is about, within its page.
@@ -35,22 +37,69 @@ pub enum Topic {
     Value,
     /// How many there are.
     Count,
+    /// Keys of slots of a node.
+    Slots(NodeId),
 }
 
-/// Commands for somebody.
+/// What somebody is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Commands, sent together; each has a reply.
+    Commands(Vec<Vec<Vec<u8>>>),
+    /// How many keys a node has in each of these ranges; each has a number.
+    CountKeys(Vec<SlotRange>),
+}
+
+/// A request for somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// For whom.
     pub target: Target,
-    /// Sent together.
-    pub commands: Vec<Vec<Vec<u8>>>,
+    /// What.
+    pub request: Request,
 }
 
 impl Question {
+    /// Some commands.
+    #[must_use]
+    pub fn of(target: Target, commands: Vec<Vec<Vec<u8>>>) -> Self {
+        Self { target, request: Request::Commands(commands) }
+    }
+
     /// One command.
     #[must_use]
     pub fn one(target: Target, words: &[&str]) -> Self {
-        Self { target, commands: vec![command(words)] }
+        Self::of(target, vec![command(words)])
+    }
+
+    /// Keys of ranges.
+    #[must_use]
+    pub fn count_keys(target: Target, ranges: Vec<SlotRange>) -> Self {
+        Self { target, request: Request::CountKeys(ranges) }
+    }
+
+    /// Its commands.
+    #[must_use]
+    pub fn commands(&self) -> &[Vec<Vec<u8>>] {
+        match &self.request {
+            Request::Commands(commands) => commands,
+            Request::CountKeys(_) => &[],
+        }
+    }
+
+    /// Its ranges.
+    #[must_use]
+    pub fn ranges(&self) -> &[SlotRange] {
+        match &self.request {
+            Request::Commands(_) => &[],
+            Request::CountKeys(ranges) => ranges,
+        }
+    }
+
+    /// What it costs: each command, each range.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        self.commands().len() + self.ranges().len()
     }
 }
 
@@ -69,10 +118,18 @@ pub struct Trouble {
     pub error: String,
 }
 
+/// A question under way.
+#[derive(Clone, Debug)]
+struct Asked {
+    serial: u64,
+    at: Millis,
+    question: Question,
+}
+
 /// How far the asking about a topic is.
 #[derive(Clone, Debug, Default)]
 struct State {
-    asked: Option<(u64, Millis)>,
+    asked: Option<Asked>,
     due: Millis,
     heard_at: Option<Millis>,
     trouble: Option<Trouble>,
@@ -98,34 +155,34 @@ impl Asks {
         Some((due.0.max(self.open_at.0) - now.0).max(0))
     }
 
-    /// A question of so many commands goes out.
-    pub fn asked(&mut self, topic: Topic, serial: u64, commands: usize, now: Millis) {
-        let cost = i64::try_from(commands).unwrap_or(i64::MAX).saturating_mul(1_000) / RATE;
+    /// A question goes out.
+    pub fn asked(&mut self, topic: Topic, serial: u64, question: Question, now: Millis) {
+        let cost = i64::try_from(question.cost()).unwrap_or(i64::MAX).saturating_mul(1_000) / RATE;
         self.open_at = Millis(self.open_at.0.max(now.0).saturating_add(cost));
-        self.states.entry(topic).or_default().asked = Some((serial, now));
+        self.states.entry(topic).or_default().asked = Some(Asked { serial, at: now, question });
     }
 
     /// What a question that waits for its answer is about.
     #[must_use]
     pub fn topic_of(&self, serial: u64) -> Option<Topic> {
-        let waits = |state: &State| state.asked.is_some_and(|(asked, _)| asked == serial);
+        let waits = |state: &State| state.asked.as_ref().is_some_and(|asked| asked.serial == serial);
         self.states.iter().find(|(_, state)| waits(state)).map(|(topic, _)| topic.clone())
     }
 
-    /// An answer to a question came: its topic, unless nobody waits for it any more.
+    /// An answer about a topic came, to this question; `None`: nobody waits for it any more.
     pub fn answered(
         &mut self,
-        serial: u64,
+        topic: &Topic,
         error: Option<&str>,
         every_ms: i64,
         now: Millis,
-    ) -> Option<Topic> {
-        let (topic, state) = self
-            .states
-            .iter_mut()
-            .find(|(_, state)| state.asked.is_some_and(|(asked, _)| asked == serial))?;
-        let took = state.asked.take().map_or(0, |(_, at)| (now.0 - at.0).max(0));
-        state.due = Millis(now.0 + every_ms.max(took.saturating_mul(PAUSE_FACTOR)));
+    ) -> Option<Question> {
+        let state = self.states.get_mut(topic)?;
+        let Asked { at, question, .. } = state.asked.take()?;
+        let took = (now.0 - at.0).max(0);
+        // What is asked once, part by part, is over the sooner; the rate is its limit.
+        let factor = if every_ms >= REPEATED_MS { PAUSE_FACTOR } else { 1 };
+        state.due = Millis(now.0 + every_ms.max(took.saturating_mul(factor)));
         match error {
             None => (state.heard_at, state.trouble) = (Some(now), None),
             Some(error) => {
@@ -133,7 +190,7 @@ impl Asks {
                 state.trouble = Some(Trouble { since, error: error.to_owned() });
             }
         }
-        Some(topic.clone())
+        Some(question)
     }
 
     /// Everything is asked about again as soon as it may be.
@@ -170,6 +227,10 @@ impl Asks {
 mod tests {
     use super::*;
 
+    fn question(commands: usize) -> Question {
+        Question::of(Target::Cluster, vec![command(&["PING"]); commands])
+    }
+
     #[test]
     fn no_more_commands_go_out_in_a_second_than_the_rate_however_fast_answers_come() {
         let mut asks = Asks::default();
@@ -180,29 +241,30 @@ mod tests {
                 if asks.due_in(&topic, now) == Some(0) {
                     serial += 1;
                     let commands = if topic == Topic::Scan { 1 } else { 40 };
-                    asks.asked(topic, serial, commands, now);
+                    asks.asked(topic.clone(), serial, question(commands), now);
                     sent += commands;
-                    asks.answered(serial, None, 0, now);
+                    asks.answered(&topic, None, 0, now);
                 }
             }
         }
-        let most = usize::try_from(RATE).unwrap() * 10 + 40;
-        assert!((900..=most).contains(&sent), "{sent}");
+        let most = usize::try_from(RATE).unwrap() * 10;
+        assert!((most * 9 / 10..=most + 40).contains(&sent), "{sent}");
     }
 
     #[test]
     fn an_answer_that_takes_long_is_asked_for_seldom_and_an_outage_has_one_beginning() {
         let mut asks = Asks::default();
-        asks.asked(Topic::Main, 1, 1, Millis(1_000));
+        asks.asked(Topic::Main, 1, question(1), Millis(1_000));
         assert_eq!(asks.due_in(&Topic::Main, Millis(60_000)), None, "one at a time");
-        assert_eq!(asks.answered(1, None, 1_000, Millis(1_500)), Some(Topic::Main));
+        assert_eq!(asks.topic_of(1), Some(Topic::Main));
+        assert_eq!(asks.answered(&Topic::Main, None, 1_000, Millis(1_500)), Some(question(1)));
         assert_eq!(asks.due_in(&Topic::Main, Millis(1_500)), Some(10_000));
         for (serial, at) in [(2, 12_000), (3, 15_000)] {
-            asks.asked(Topic::Main, serial, 1, Millis(at));
-            asks.answered(serial, Some("no answer"), 1_000, Millis(at));
+            asks.asked(Topic::Main, serial, question(1), Millis(at));
+            asks.answered(&Topic::Main, Some("no answer"), 1_000, Millis(at));
         }
         assert_eq!(asks.trouble(&Topic::Main).unwrap().since, Millis(12_000));
         assert_eq!(asks.heard_at(&Topic::Main), Some(Millis(1_500)));
-        assert_eq!(asks.answered(2, None, 0, Millis(20_000)), None, "nobody waits for that one");
+        assert_eq!(asks.topic_of(2), None, "nobody waits for that one");
     }
 }

@@ -106,9 +106,9 @@ impl Grid {
         self
     }
 
-    /// Other rows; the selection stays with its row, or where it was.
+    /// Other rows; the selection stays with its row, or where it was. Whoever is at the top sees what comes there.
     pub fn set(&mut self, rows: Vec<Row>) {
-        let id = self.selected().map(|row| row.id.clone());
+        let id = self.selected().filter(|_| self.selected > 0).map(|row| row.id.clone());
         self.rows = rows;
         self.arrange(id.as_deref());
     }

@@ -4,23 +4,32 @@
 //! most [`ask::RATE`] commands a second; those below it wait. Not here: drawing (`view::pages`), keys (`update::pages`).
 
 pub mod ask;
+pub mod big;
 pub mod events;
 pub mod grid;
+pub mod keys;
+pub mod monitor;
 pub mod node;
 pub mod plan;
 pub mod proxy;
+pub mod slots;
 pub mod slowlog;
 pub mod transcript;
 
 use redis_cluster::{id::NodeId, protocol::Value, time::Millis};
+use tui_input::Input;
 
 use self::{
     ask::{Asks, Question, Topic},
+    big::BigPage,
     events::{EventPage, EventsPage},
     grid::Grid,
+    keys::{KeysPage, value::ValuePage},
+    monitor::MonitorPage,
     node::NodePage,
     plan::PlanPage,
     proxy::ProxyPage,
+    slots::SlotsPage,
     slowlog::SlowLogPage,
     transcript::{Transcript, TranscriptPage},
 };
@@ -49,6 +58,19 @@ pub enum Wish {
     Expire,
     /// Another name.
     Rename,
+}
+
+/// A switch of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// By what names are made a tree.
+    Separator,
+    /// Which type of keys is looked for.
+    Type,
+    /// Stop looking, or go on.
+    More,
+    /// How bytes are shown.
+    Look,
 }
 
 /// What all pages have.
@@ -96,7 +118,27 @@ pub trait Content {
         None
     }
     /// An answer.
-    fn take(&mut self, _topic: &Topic, _replies: Vec<Value>, _now: Millis) {}
+    fn take(&mut self, _topic: &Topic, _question: &Question, _replies: Vec<Value>, _now: Millis) {}
+    /// Something was changed, or the operator asked: what is known of what is shown may be out of date.
+    fn refreshed(&mut self) {}
+    /// What `/` types into, and the word before it: the filter of the table, unless the page looks for things itself.
+    fn typed(&mut self) -> Option<(&'static str, &mut Input)> {
+        self.grid_mut().map(|grid| ("filter> ", &mut grid.filter))
+    }
+    /// The same, to be drawn.
+    fn typing(&self) -> Option<(&'static str, &Input)> {
+        self.grid().map(|grid| ("filter> ", &grid.filter))
+    }
+    /// What is typed there was entered.
+    fn entered(&mut self) {}
+    /// Turns a switch of the page; true: what was asked before is of no use any more.
+    fn turn(&mut self, _what: Turn) -> bool {
+        false
+    }
+    /// Goes to the next window of what is shown, or back; true if there is one.
+    fn neighbour(&mut self, _forward: bool) -> bool {
+        false
+    }
     /// The cluster or the transcript have changed.
     fn know(&mut self, _known: Known<'_>) {}
     /// What opens when the selected row is opened; a page that unfolds rows does that itself.
@@ -142,6 +184,16 @@ pub enum Kind {
     Proxy(ProxyPage),
     /// A plan and its moves.
     Plan(PlanPage),
+    /// Keys.
+    Keys(Box<KeysPage>),
+    /// The value of a key.
+    Value(Box<ValuePage>),
+    /// Slots.
+    Slots(Box<SlotsPage>),
+    /// The biggest keys.
+    Big(BigPage),
+    /// What a node is asked.
+    Monitor(Box<MonitorPage>),
     /// All events.
     Events(EventsPage),
     /// One event.
@@ -160,6 +212,11 @@ impl Kind {
             Self::Node(page) => &**page,
             Self::Proxy(page) => page,
             Self::Plan(page) => page,
+            Self::Keys(page) => &**page,
+            Self::Value(page) => &**page,
+            Self::Slots(page) => &**page,
+            Self::Big(page) => page,
+            Self::Monitor(page) => &**page,
             Self::Events(page) => page,
             Self::Event(page) => page,
             Self::SlowLog(page) => page,
@@ -173,6 +230,11 @@ impl Kind {
             Self::Node(page) => &mut **page,
             Self::Proxy(page) => page,
             Self::Plan(page) => page,
+            Self::Keys(page) => &mut **page,
+            Self::Value(page) => &mut **page,
+            Self::Slots(page) => &mut **page,
+            Self::Big(page) => page,
+            Self::Monitor(page) => &mut **page,
             Self::Events(page) => page,
             Self::Event(page) => page,
             Self::SlowLog(page) => page,
@@ -256,12 +318,11 @@ impl Pages {
             if page.asks.due_in(&topic, known.now) != Some(0) {
                 continue;
             }
-            let Some(question) = content.question(&topic).filter(|question| !question.commands.is_empty())
-            else {
+            let Some(question) = content.question(&topic).filter(|question| question.cost() > 0) else {
                 continue;
             };
             let number = serial();
-            page.asks.asked(topic, number, question.commands.len(), known.now);
+            page.asks.asked(topic, number, question.clone(), known.now);
             questions.push((number, question));
         }
         questions
@@ -293,9 +354,9 @@ impl Pages {
             let error = result.as_ref().err().map(String::as_str);
             // Whoever does not answer is not asked at the speed of a scan.
             let every = if error.is_some() { every.max(1_000) } else { every };
-            page.asks.answered(serial, error, every, known.now);
-            if let Ok(replies) = result {
-                page.kind.content_mut().take(&topic, replies, known.now);
+            let question = page.asks.answered(&topic, error, every, known.now);
+            if let (Ok(replies), Some(question)) = (result, question) {
+                page.kind.content_mut().take(&topic, &question, replies, known.now);
             }
             return true;
         }
@@ -308,6 +369,10 @@ impl Pages {
 pub fn numbered(digit: u8, selected: Option<&NodeId>) -> Option<Kind> {
     Some(match digit {
         2 => Kind::Node(Box::new(NodePage::new(selected?.clone()))),
+        3 => Kind::Keys(Box::default()),
+        4 => Kind::Slots(Box::default()),
+        7 => Kind::Monitor(Box::new(MonitorPage::new(selected?.clone()))),
+        8 => Kind::Big(BigPage::default()),
         5 => Kind::Events(EventsPage::default()),
         6 => Kind::SlowLog(SlowLogPage::default()),
         9 => Kind::Transcript(TranscriptPage::default()),

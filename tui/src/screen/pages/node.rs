@@ -359,12 +359,12 @@ impl Content for NodePage {
             Topic::SlowLog(_) => &["SLOWLOG", "GET", LONGEST_SLOW_LOG],
             Topic::Config => &["CONFIG", "GET", "*"],
             Topic::Commands => &["INFO", "server", "commandstats", "latencystats"],
-            Topic::Scan | Topic::Details | Topic::Value | Topic::Count => return None,
+            Topic::Scan | Topic::Details | Topic::Value | Topic::Count | Topic::Slots(_) => return None,
         };
         Some(Question::one(Target::Node(self.id.clone()), words))
     }
 
-    fn take(&mut self, topic: &Topic, replies: Vec<Value>, _now: Millis) {
+    fn take(&mut self, topic: &Topic, _question: &Question, replies: Vec<Value>, _now: Millis) {
         let reply = replies.first();
         match topic {
             Topic::Main => self.read_info(text_of(reply)),
@@ -385,7 +385,7 @@ impl Content for NodePage {
                 self.config.set(rows);
             }
             Topic::Commands => self.read_commands(&text_of(reply)),
-            Topic::Scan | Topic::Details | Topic::Value | Topic::Count => {}
+            Topic::Scan | Topic::Details | Topic::Value | Topic::Count | Topic::Slots(_) => {}
         }
     }
 
@@ -445,7 +445,8 @@ mod tests {
     }
 
     fn told(page: &mut NodePage, topic: &Topic, text: &str) {
-        page.take(topic, vec![Value::Bulk(Bytes::copy_from_slice(text.as_bytes()))], Millis(0));
+        let question = page.question(topic).unwrap();
+        page.take(topic, &question, vec![Value::Bulk(Bytes::copy_from_slice(text.as_bytes()))], Millis(0));
     }
 
     #[test]
@@ -486,7 +487,8 @@ mod tests {
         page.show_tab(4);
         let words = ["maxmemory", "0", "save", "3600 1", "requirepass", "secret"];
         let words = words.map(|word| Value::Bulk(Bytes::from_static(word.as_bytes())));
-        page.take(&Topic::Config, vec![Value::Array(words.to_vec())], Millis(0));
+        let question = page.question(&Topic::Config).unwrap();
+        page.take(&Topic::Config, &question, vec![Value::Array(words.to_vec())], Millis(0));
         let grid = page.grid_mut().unwrap();
         assert!(!grid.shown(0, 9).any(|row| row.cells[1].text.contains("secret")));
         grid.select_id(b"save");

@@ -133,7 +133,7 @@ impl Content for ProxyPage {
         (*topic == Topic::Clients).then(|| Question::one(Target::Proxy(self.id.clone()), &["CLIENT", "LIST"]))
     }
 
-    fn take(&mut self, topic: &Topic, replies: Vec<Value>, _now: Millis) {
+    fn take(&mut self, topic: &Topic, _question: &Question, replies: Vec<Value>, _now: Millis) {
         if *topic == Topic::Clients {
             self.clients.set(rows_of_clients(&text_of(replies.first())));
         }

@@ -165,7 +165,7 @@ impl Content for SlowLogPage {
         Some(Question::one(Target::Node(node.clone()), &["SLOWLOG", "GET", ENTRIES]))
     }
 
-    fn take(&mut self, topic: &Topic, replies: Vec<Value>, _now: Millis) {
+    fn take(&mut self, topic: &Topic, _question: &Question, replies: Vec<Value>, _now: Millis) {
         if let (Topic::SlowLog(node), Some(reply)) = (topic, replies.first()) {
             self.of_nodes.insert(node.clone(), entries(node, reply));
             self.grid.set(self.of_nodes.values().flatten().map(Entry::row).collect());
@@ -204,7 +204,8 @@ mod tests {
         let mut page = SlowLogPage::default();
         let mut tell = |node: &str, entries: Vec<Value>| {
             let topic = Topic::SlowLog(node.parse().unwrap());
-            page.take(&topic, vec![Value::Array(entries)], Millis(0));
+            let question = page.question(&topic).unwrap();
+            page.take(&topic, &question, vec![Value::Array(entries)], Millis(0));
         };
         tell("1", vec![entry(3, 50, &["keys", "a b"]), entry(2, 10, &["sort", "x"])]);
         tell("2", vec![entry(9, 30, &["smembers", "y"])]);

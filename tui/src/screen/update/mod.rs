@@ -61,6 +61,7 @@ pub fn update(model: &mut Model, event: Event) -> Effects {
         Event::Probed { serial, result } => dialogs::probed(model, serial, result),
         Event::Previewed { serial, result } => dialogs::previewed(model, serial, result),
         Event::Keys { line, keys } => line::keys_found(model, &line, keys),
+        Event::Monitored { node, heard } => pages::monitored(model, &node, heard),
         Event::Answered { serial, result } => pages::answered(model, serial, result, &mut effects),
         Event::Interrupt => interrupt(model, &mut effects),
         Event::Trouble(text) => note(model, Tone::Bad, &text),
@@ -153,7 +154,9 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Effects) {
         Context::Help => help(model, action),
         Context::Dialog => dialogs::press(model, action, key, effects),
         Context::Palette => palette::press(model, action, key, effects),
-        Context::Filter if model.pages.top().is_some() => pages::filter(model, action, key),
+        Context::Filter if model.pages.top().is_some() => {
+            pages::filter(model, action, key, effects);
+        }
         Context::Filter => navigation::filter(model, action, key),
         Context::Search => search::press(model, action, key, effects),
         Context::Line | Context::EmptyLine => line::press(model, action, key, effects),
@@ -165,6 +168,10 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Effects) {
         | Context::Proxy
         | Context::ProxyClients
         | Context::Table
+        | Context::Keys
+        | Context::Value
+        | Context::Sample
+        | Context::Monitor
         | Context::Text => act(model, action, effects),
     }
 }

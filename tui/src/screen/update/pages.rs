@@ -1,7 +1,7 @@
 //! Keys on an open page, and its questions. What a page changes runs as a line of the language, after its dialog.
 
 use ratatui::crossterm::event::KeyEvent;
-use redis_cluster::protocol::Value;
+use redis_cluster::{id::NodeId, protocol::Value};
 
 use super::{navigation, note};
 use crate::screen::{
@@ -9,7 +9,13 @@ use crate::screen::{
     event::{Effect, Effects},
     keymap::Action,
     model::{Focus, Model, Tone},
-    pages::{Kind, Known, Pages, Wish, ask, node::NodePage, numbered},
+    pages::{
+        Kind, Known, Pages, Wish,
+        ask::{self, Topic},
+        grid::Grid,
+        node::NodePage,
+        numbered,
+    },
 };
 
 /// More than this is not given to a clipboard: terminals drop what is longer.
@@ -83,10 +89,22 @@ pub(super) fn answered(
     }
 }
 
+/// A node that is listened to was asked something.
+pub(super) fn monitored(model: &mut Model, node: &NodeId, heard: Result<(Vec<String>, u64), String>) {
+    let now = model.now;
+    if let Some(Kind::Monitor(page)) = model.pages.top_mut().map(|page| &mut page.kind)
+        && page.node == *node
+    {
+        page.heard(heard, now);
+        model.dirty = true;
+    }
+}
+
 /// What was run may have changed what a page shows.
 pub(super) fn refresh(model: &mut Model, effects: &mut Effects) {
     if let Some(page) = model.pages.top_mut() {
         page.asks.refresh();
+        page.kind.content_mut().refreshed();
     }
     know(model);
     ask(model, effects);
@@ -108,13 +126,23 @@ pub(super) fn act(model: &mut Model, action: Option<Action>, effects: &mut Effec
         Some(Action::Open) => open_selected(model, effects),
         Some(Action::Neighbour(forward)) => neighbour(model, forward, effects),
         Some(Action::Filter) => model.focus = Focus::Filter,
-        Some(Action::Sort) => with_grid(model, crate::screen::pages::grid::Grid::sort_by_next),
+        Some(Action::Sort) => with_grid(model, Grid::sort_by_next),
         Some(Action::SortReverse) => with_grid(model, |grid| {
             grid.reverse = !grid.reverse;
             grid.refresh();
         }),
         Some(Action::Delete) => change(model, Wish::Delete),
         Some(Action::Change) => change(model, Wish::Edit),
+        Some(Action::Expire) => change(model, Wish::Expire),
+        Some(Action::Rename) => change(model, Wish::Rename),
+        Some(Action::Turn(what)) => {
+            if let Some(page) = model.pages.top_mut()
+                && page.kind.content_mut().turn(what)
+            {
+                page.asks.forget(&Topic::Scan);
+            }
+            ask(model, effects);
+        }
         Some(Action::Copy) => copy(model, effects),
         Some(Action::Refresh) => refresh(model, effects),
         Some(Action::Back | Action::Quit) => back(model, effects),
@@ -135,7 +163,7 @@ fn back(model: &mut Model, effects: &mut Effects) {
     ask(model, effects);
 }
 
-fn with_grid(model: &mut Model, change: impl FnOnce(&mut crate::screen::pages::grid::Grid)) {
+fn with_grid(model: &mut Model, change: impl FnOnce(&mut Grid)) {
     if let Some(grid) = model.pages.top_mut().and_then(|page| page.kind.content_mut().grid_mut()) {
         change(grid);
     }
@@ -193,8 +221,15 @@ pub(super) fn click(model: &mut Model, at: usize, effects: &mut Effects) {
     }
 }
 
-/// The node next to the one that is shown, with the same tab.
+/// The next part of what is shown; of a node the next node, with the same tab.
 fn neighbour(model: &mut Model, forward: bool, effects: &mut Effects) {
+    if let Some(page) = model.pages.top_mut()
+        && page.kind.content_mut().neighbour(forward)
+    {
+        // An answer that is under way is about another part.
+        page.asks.forget(&Topic::Value);
+        return ask(model, effects);
+    }
     let Some(Kind::Node(page)) = model.pages.top().map(|page| &page.kind) else { return };
     let nodes: Vec<_> = model.shown.nodes.keys().collect();
     let Some(at) = nodes.iter().position(|id| **id == page.id) else { return };
@@ -235,17 +270,25 @@ pub(super) fn copy(model: &mut Model, effects: &mut Effects) {
     effects.push(Effect::Copy(text));
 }
 
-/// Keys that are typed into the filter of a page.
-pub(super) fn filter(model: &mut Model, action: Option<Action>, key: KeyEvent) {
-    match action {
-        Some(Action::Enter) => model.focus = Focus::Nav,
-        Some(Action::Back) => {
-            model.focus = Focus::Nav;
-            with_grid(model, |grid| grid.filter.reset());
+/// Keys that are typed into what a page looks for.
+pub(super) fn filter(model: &mut Model, action: Option<Action>, key: KeyEvent, effects: &mut Effects) {
+    if let Some(page) = model.pages.top_mut() {
+        let content = page.kind.content_mut();
+        if let Some((_, input)) = content.typed() {
+            match action {
+                Some(Action::Enter) => {}
+                Some(Action::Back) => input.reset(),
+                other => {
+                    navigation::type_into(input, other, key);
+                }
+            }
         }
-        other => with_grid(model, |grid| {
-            navigation::type_into(&mut grid.filter, other, key);
-        }),
+        if matches!(action, Some(Action::Enter | Action::Back)) {
+            content.entered();
+            page.asks.forget(&Topic::Scan);
+            model.focus = Focus::Nav;
+        }
     }
-    with_grid(model, crate::screen::pages::grid::Grid::refresh);
+    with_grid(model, Grid::refresh);
+    ask(model, effects);
 }

@@ -35,7 +35,7 @@ fn words(question: &Question) -> Vec<String> {
     let join = |command: &Vec<Vec<u8>>| {
         command.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>().join(" ")
     };
-    question.commands.iter().map(join).collect()
+    question.commands().iter().map(join).collect()
 }
 
 #[test]

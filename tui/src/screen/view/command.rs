@@ -22,8 +22,9 @@ pub(super) fn prompt(model: &Model, painter: &mut Painter<'_>, area: Rect) -> Op
     let (prompt, input) = match (model.focus, searched) {
         (_, Some(search)) => ("search> ".to_owned(), &search.query),
         (Focus::Filter, _) => {
-            let grid = model.pages.top().and_then(|page| page.kind.content().grid());
-            ("filter> ".to_owned(), grid.map_or(&model.nodes.filter, |grid| &grid.filter))
+            let typed = model.pages.top().and_then(|page| page.kind.content().typing());
+            let (prompt, input) = typed.unwrap_or(("filter> ", &model.nodes.filter));
+            (prompt.to_owned(), input)
         }
         (Focus::Line | Focus::Nav, None) => {
             let name = if view.cluster.is_empty() { "redis" } else { &view.cluster };

@@ -12,6 +12,7 @@ use crate::screen::{
     model::{Focus, Model},
     pages::{
         Content, Kind, Page, Text,
+        ask::Topic,
         grid::{Column, Grid},
         node::{NodePage, Sample, Tab},
     },
@@ -94,7 +95,9 @@ fn state(model: &Model, page: &Page) -> (Role, String) {
         return (Role::Bad, format!("{old}no answer for {since}: {}{more}", trouble.error));
     }
     let mut words = content.status();
-    if let Some(oldest) = wants.iter().filter_map(|(topic, _)| page.asks.heard_at(topic)).min() {
+    // How many there are in all is asked seldom, and nobody reads the hour from it.
+    let figures = wants.iter().filter(|(topic, _)| *topic != Topic::Count);
+    if let Some(oldest) = figures.filter_map(|(topic, _)| page.asks.heard_at(topic)).min() {
         let age = model.as_of().0 - oldest.0;
         // Within a second nobody needs to be told.
         if age >= crate::screen::model::STALE_AFTER_MS {

@@ -380,3 +380,81 @@ fn what_was_answered_never_looks_like_the_answer_of_what_runs() {
     let drawn = screen(&model);
     assert!(!drawn.contains("PONG") && drawn.contains("0s SET key1 value1"), "{drawn}");
 }
+
+/// Answers the questions of the page on top as a small cluster would, until it has none.
+fn served(model: &mut Model, mut effects: Vec<crate::screen::event::Effect>) {
+    use redis_cluster::protocol::Value;
+    let text = |text: &str| Value::Bulk(bytes::Bytes::copy_from_slice(text.as_bytes()));
+    let keys = ["user:877:avatar", "user:877:profile", "user:877:inbox", "user:882:name", "job:7", "counter"];
+    for _ in 0..60 {
+        let mut answered = Vec::new();
+        for effect in effects.drain(..) {
+            let crate::screen::event::Effect::Ask { serial, question } = effect else { continue };
+            let replies = question.commands().iter().map(|words| {
+                let words: Vec<_> =
+                    words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+                let key = words.last().map_or("", String::as_str);
+                match words[0].as_str() {
+                    "SCAN" => {
+                        let names = keys.iter().map(|key| text(key)).collect();
+                        Value::Array(vec![text("0"), Value::Array(names)])
+                    }
+                    "DBSIZE" => Value::Integer(6),
+                    "TYPE" if key.ends_with("profile") => Value::Simple("hash".into()),
+                    "TYPE" => Value::Simple("string".into()),
+                    "PTTL" => Value::Integer(if key == "job:7" { 90_000 } else { -1 }),
+                    "MEMORY" => Value::Integer(if key.ends_with("avatar") { 10_485_824 } else { 72 }),
+                    "OBJECT" => text(if key.ends_with("profile") { "listpack" } else { "raw" }),
+                    "STRLEN" => Value::Integer(10_485_760),
+                    "HLEN" => Value::Integer(2),
+                    "HSCAN" => {
+                        let fields = ["name", "Ada", "settings", "{\"theme\":\"dark\"}"].map(text).to_vec();
+                        Value::Array(vec![text("0"), Value::Array(fields)])
+                    }
+                    "GETRANGE" => {
+                        Value::Bulk(b"\x89PNG\r\n\x1a\n\x00\x01\x02".repeat(373)[..4096].to_vec().into())
+                    }
+                    other => panic!("{other}"),
+                }
+            });
+            let result = Ok(replies.collect());
+            answered.extend(update(model, Event::Answered { serial, result }));
+        }
+        let later = redis_cluster::time::Millis(model.now.0 + 200);
+        effects = answered;
+        effects.extend(update(model, Event::Clock(later)));
+    }
+}
+
+#[test]
+fn keys_and_values() {
+    let opened = |size| {
+        let mut model = sample::model(size, Charset::Unicode, &sample::cluster());
+        press(&mut model, KeyCode::Esc);
+        let effects = update(&mut model, Event::Key(KeyEvent::new(KeyCode::Char('3'), KeyModifiers::NONE)));
+        served(&mut model, effects);
+        for code in
+            [KeyCode::Char('j'), KeyCode::Char('j'), KeyCode::Enter, KeyCode::Char('j'), KeyCode::Enter]
+        {
+            let effects = update(&mut model, Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+            served(&mut model, effects);
+        }
+        model
+    };
+    for size in [(120, 36), (80, 24), (40, 12)] {
+        let mut model = opened(size);
+        assert_snapshot!(format!("keys_{}x{}", size.0, size.1), screen(&model));
+        press(&mut model, KeyCode::Char('j'));
+        let effects = update(&mut model, Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
+        served(&mut model, effects);
+        assert_snapshot!(format!("value_{}x{}", size.0, size.1), screen(&model));
+    }
+    let mut model = opened((80, 24));
+    for code in [KeyCode::Char('j'), KeyCode::Char('j'), KeyCode::Char('j')] {
+        press(&mut model, code);
+    }
+    let effects = update(&mut model, Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
+    served(&mut model, effects);
+    press(&mut model, KeyCode::Char('E'));
+    assert_snapshot!("change_80x24", screen(&model));
+}

@@ -60,8 +60,12 @@ impl Console {
     }
 
     fn wait(&self, text: &str) {
+        self.wait_for(text, |screen| screen.contains(text));
+    }
+
+    fn wait_for(&self, what: &str, is_so: impl Fn(&str) -> bool) {
         let contents = || self.screen.lock().expect("nobody panics with it").screen().contents();
-        assert!(within(PATIENCE, || contents().contains(text)), "no {text:?} on\n{}", contents());
+        assert!(within(PATIENCE, || is_so(&contents())), "no {what} on\n{}", contents());
     }
 
     fn picture(&self, directory: &Path, name: &str) {
@@ -153,7 +157,10 @@ fn main() {
     console.wait("CALLS/S");
     console.wait("SET");
     console.send("4");
-    console.wait("128 of 128 counted");
+    console.wait_for("all counts", |screen| {
+        let words: Vec<&str> = screen.split_whitespace().collect();
+        words.windows(4).any(|words| words[1] == "of" && words[3] == "counted" && words[0] == words[2])
+    });
     console.picture(&directory, "slots");
 
     console.send("3/user:1\r");

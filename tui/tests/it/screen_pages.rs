@@ -40,9 +40,8 @@ fn a_node_is_opened_and_a_parameter_changed_by_the_command_in_the_dialog() {
     pty.send("S");
     pty.send("7");
     pty.wait_text("listening");
-    pty.wait("what the monitor hears of the proxy", |screen| {
-        screen.contents().lines().any(|line| line.contains(" info") || line.contains(" ping"))
-    });
+    assert_eq!(cluster.run(&["get", "key1"]).text(), "1\n");
+    pty.wait_text("get key1");
     pty.send("8");
     pty.wait_text("looked at 1 of 1, all");
     pty.wait_text("key1");

@@ -193,7 +193,11 @@ impl Content for MonitorPage {
             0 => String::new(),
             skipped => format!(", {} more skipped", text::thousands(skipped)),
         };
-        let how = if self.is_stopped { "held after a minute: n goes on" } else { "listening" };
+        let how = match (self.is_stopped, self.began_at) {
+            (true, _) => "held: n goes on",
+            (false, None) => "connecting",
+            (false, Some(_)) => "listening, a minute at most",
+        };
         format!("{} heard{skipped}  {how}", text::thousands(self.seen))
     }
 
@@ -234,7 +238,7 @@ mod tests {
         let first =
             page.grid.selected().unwrap().cells.iter().map(|cell| cell.text.clone()).collect::<Vec<_>>();
         assert_eq!(first, ["22:13:20.000001", "0", "127.0.0.1:5000", "ping"]);
-        assert_eq!(page.status(), "3 heard, 7 more skipped  listening");
+        assert_eq!(page.status(), "3 heard, 7 more skipped  listening, a minute at most");
         page.show_tab(1);
         let hot: Vec<String> = page.counts.shown(0, 9).map(|row| row.cells[2].text.clone()).collect();
         assert_eq!(hot, ["a", "b c"]);

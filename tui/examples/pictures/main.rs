@@ -168,7 +168,7 @@ fn main() {
     console.wait("+ user:");
     console.send("\r");
     console.wait("- user:");
-    console.wait("listpack");
+    console.wait_for("what is known of the keys", |screen| screen.matches("listpack").count() > 20);
     console.picture(&directory, "keys");
 
     console.send("1i");

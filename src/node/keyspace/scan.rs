@@ -2,8 +2,9 @@
 
 use crate::slot::{CURSOR_HASH_BITS, SLOTS};
 
-/// A slot and the upper 39 bits of the hash from which on its keys were not visited yet: a number below 2^53 that
-/// means the same on every node and at any time. 0 is both the beginning and the end.
+/// A slot and the upper 39 bits of the hash from which on its keys were not visited yet: a number below 2^53 that means the
+/// same at any time in this process. In another one hashes differ, and what is left of the slot with them: whoever goes on there
+/// does so at the slot's beginning. 0 is both the beginning and the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor(u64);
 

@@ -345,6 +345,13 @@ impl Table {
         bytes
     }
 
+    /// How far the record that takes longest to find is from where it would rather be.
+    #[cfg(test)]
+    pub(super) fn farthest(&self) -> usize {
+        let full = (0..self.cells.len()).filter(|&at| !self.cells[at].is_empty());
+        full.map(|at| self.distance(at)).max().unwrap_or(0)
+    }
+
     #[cfg(test)]
     pub(super) fn check(&self) {
         let full: Vec<usize> = (0..self.cells.len()).filter(|&at| !self.cells[at].is_empty()).collect();
@@ -388,6 +395,13 @@ mod tests {
             key.is_multiple_of(3).then_some(Millis(i64::from(key))),
             0,
         )
+    }
+
+    #[test]
+    fn records_of_one_tag_are_far_from_where_they_belong() {
+        let mut table = Table::default();
+        (0..1000).for_each(|key| table.insert(7, record(key)));
+        assert_eq!(table.farthest(), 999);
     }
 
     /// Few distinct tags at both ends, so that runs collide and wrap round.

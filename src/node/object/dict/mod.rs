@@ -8,7 +8,8 @@
 //! found by looking for that byte. So nearly all memory is entries, and one by chance is one by index.
 //!
 //! The *place* of a member is its hash, turned so that the bits a segment looks at are none of the directory's. A scan goes by
-//! places, which never change: what is there from its beginning to its end is seen, however the table grows and shrinks.
+//! places, which never change: what is there from its beginning to its end is seen, however the table grows and shrinks. Another process
+//! has other places, so a cursor says whose it is.
 
 mod segment;
 #[cfg(test)]
@@ -16,7 +17,7 @@ mod tests;
 
 use segment::Segment;
 
-use crate::node::hashing::hash;
+use crate::node::hashing::{self, hash};
 
 /// What a table keeps.
 pub trait Entry {
@@ -55,6 +56,28 @@ impl<E> Default for Dict<E> {
 /// The place of a member with this hash.
 fn place(hash: u64) -> u64 {
     hash.rotate_left(32)
+}
+
+/// Bits of a place that a cursor carries. More segments than so many bits tell apart would be 2^34 entries.
+const CURSOR_BITS: u32 = 28;
+/// Bits of [`hashing::tag`] above those: all in all below 2^53, because clients of JavaScript, Lua and others keep a cursor as a double.
+const TAG_BITS: u32 = 24;
+
+/// A place as a cursor carries it.
+fn rounded(place: u64) -> u64 {
+    place >> (u64::BITS - CURSOR_BITS)
+}
+
+/// Where a scan goes on, as a client is told.
+fn cursor(rounded: u64) -> u64 {
+    let tag = hashing::tag() >> (u64::BITS - TAG_BITS);
+    tag << CURSOR_BITS | rounded
+}
+
+/// Where a client's cursor says to go on. One that another process gave means nothing here: all begins again, so that nothing is missed.
+fn read_cursor(number: u64) -> u64 {
+    let rounded = number & ((1 << CURSOR_BITS) - 1);
+    if cursor(rounded) == number { rounded } else { 0 }
 }
 
 /// The byte that a segment keeps of a hash.
@@ -181,33 +204,34 @@ impl<E: Entry> Dict<E> {
         self.segments.iter().flat_map(Segment::iter)
     }
 
-    /// Shows entries by place, from `cursor` on, at least `count` of them; returns the cursor for the rest, 0 at the end.
-    pub fn scan(&self, cursor: u64, count: usize, mut show: impl FnMut(&E)) -> u64 {
+    /// Shows entries by place, from the cursor on, at least `count` of them; returns the cursor for the rest, 0 at the end.
+    pub fn scan(&self, from: u64, count: usize, mut show: impl FnMut(&E)) -> u64 {
         let mut left = count.max(1);
-        let mut from = cursor;
+        let mut from = read_cursor(from);
         loop {
-            let segment = &self.segments[self.directory[self.cell(from)] as usize];
-            let places = segment.iter().map(|entry| place(hash(entry.key())));
+            let first = from << (u64::BITS - CURSOR_BITS);
+            let segment = &self.segments[self.directory[self.cell(first)] as usize];
+            let places = segment.iter().map(|entry| rounded(place(hash(entry.key()))));
             let mut found: Vec<(u64, usize)> = places.zip(0..).filter(|&(place, _)| place >= from).collect();
             found.sort_unstable();
             let mut last = None;
             for (place, index) in found {
                 // Those with the same place are shown together: a cursor could not tell them apart.
                 if left == 0 && last != Some(place) {
-                    return place;
+                    return cursor(place);
                 }
                 show(segment.entry(index));
                 left = left.saturating_sub(1);
                 last = Some(place);
             }
             // The first place behind the segment.
-            let size = 1_u64.checked_shl(u64::BITS - segment.bits()).unwrap_or(0);
-            from = match size {
-                0 => return 0,
-                size => (from & !(size - 1)).wrapping_add(size),
-            };
-            if from == 0 || left == 0 {
-                return from;
+            let size = 1_u64 << CURSOR_BITS.saturating_sub(segment.bits());
+            from = (from & !(size - 1)) + size;
+            if from >> CURSOR_BITS != 0 {
+                return 0;
+            }
+            if left == 0 {
+                return cursor(from);
             }
         }
     }
@@ -223,7 +247,7 @@ impl<E: Entry> Dict<E> {
         }
         let segment = &mut self.segments[at];
         let before = segment.bytes();
-        let upper = segment.split(|entry| place(crate::node::hashing::hash(entry.key())));
+        let upper = segment.split(|entry| place(hashing::hash(entry.key())));
         self.heap = self.heap + segment.bytes() + upper.bytes() - before;
         let bits = upper.bits();
         let index = u32::try_from(self.segments.len()).expect("memory ends before this");

@@ -3,7 +3,7 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::{Dict, Entry};
-use crate::node::object::Text;
+use crate::node::{hashing, object::Text};
 
 #[derive(Clone, Debug)]
 struct Pair(Text, u64);
@@ -91,6 +91,41 @@ fn members_of_one_place_make_a_large_segment_and_no_large_directory() {
         dict.insert(pair(&number.to_string(), number));
     }
     assert!(dict.directory.len() <= super::CELLS_PER_SEGMENT * dict.segments.len());
+}
+
+/// By counting, since time says little: to find a member is to look at one segment.
+#[test]
+fn members_made_to_collide_are_spread_like_others() {
+    let mut dict: Dict<Text> = Dict::default();
+    for key in hashing::flood::keys(100_000) {
+        dict.insert(Text::from(&key[..]));
+    }
+    let longest = dict.segments.iter().map(super::Segment::len).max();
+    assert!(longest <= Some(super::FULL), "{longest:?} entries in one segment");
+    assert!(hashing::flood::keys(100_000).all(|key| dict.get(&key).is_some()));
+}
+
+#[test]
+fn a_cursor_fits_a_double_and_that_of_another_process_begins_again() {
+    let mut dict = Dict::default();
+    (0..10_000).for_each(|number| dict.insert(pair(&number.to_string(), number)));
+    let (mut cursor, mut calls, mut seen) = (0, 0, HashSet::new());
+    loop {
+        cursor = dict.scan(cursor, 100, |entry| assert!(seen.insert(entry.1), "shown twice"));
+        calls += 1;
+        assert!(cursor < 1 << 53);
+        if cursor == 0 {
+            break;
+        }
+        // The same place, as another process would have told it.
+        let foreign = cursor ^ 1 << super::CURSOR_BITS;
+        let mut first = None;
+        dict.scan(foreign, 1, |entry| first = first.or(Some(entry.1)));
+        let mut expected = None;
+        dict.scan(0, 1, |entry| expected = expected.or(Some(entry.1)));
+        assert_eq!(first, expected);
+    }
+    assert!(seen.len() == 10_000 && calls > 50, "{} {calls}", seen.len());
 }
 
 proptest! {

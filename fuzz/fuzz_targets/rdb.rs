@@ -4,19 +4,13 @@
 use libfuzzer_sys::fuzz_target;
 use redis_cluster::node::{
     keyspace::{Content, Value},
-    object::Object,
     rdb::{self, Restored, crc64::crc64},
 };
 
 fn dump(value: &Restored<'_>) -> Vec<u8> {
     rdb::dump(match value {
         Restored::String(string) => Content::String(Value::of_string(string)),
-        Restored::Object(Object::String(bytes)) => Content::String(Value::Shared(bytes)),
-        Restored::Object(Object::List(list)) => Content::List(list),
-        Restored::Object(Object::Hash(hash)) => Content::Hash(hash),
-        Restored::Object(Object::Set(set)) => Content::Set(set),
-        Restored::Object(Object::SortedSet(set)) => Content::SortedSet(set),
-        Restored::Object(Object::Stream(stream)) => Content::Stream(stream),
+        Restored::Object(object) => Content::from(object),
     })
 }
 

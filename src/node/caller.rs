@@ -99,7 +99,7 @@ impl Served {
                 if let Ok(mut set) = db.get_or_create::<SortedSet>(key, access) {
                     for (name, score) in members {
                         // Whoever came meanwhile under this name has another score, which counts.
-                        if set.score(&name).is_none() {
+                        if set.view().score(&name).is_none() {
                             set.put(&name, score, config.zset_limits());
                         }
                     }

@@ -141,7 +141,7 @@ fn reload(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             })?;
             db.put(match value {
                 Restored::String(value) => Record::new(&key, Value::of_string(&value), expiry, age),
-                Restored::Object(object) => Record::of_object(&key, Box::new(object), expiry, age),
+                Restored::Object(object) => Record::of_object(&key, object, expiry, age),
             });
         }
         ctx.node.freer.free(garbage);

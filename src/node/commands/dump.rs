@@ -89,7 +89,7 @@ fn restore(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         let age = access.aging.restored(options.idle_seconds, options.frequency, access.now);
         db.put(match value {
             Restored::String(value) => Record::new(key.bytes, Value::of_string(&value), expiry, age),
-            Restored::Object(object) => Record::of_object(key.bytes, Box::new(object), expiry, age),
+            Restored::Object(object) => Record::of_object(key.bytes, object, expiry, age),
         });
         db.event(EventClass::Generic, "restore", key.bytes);
     }

@@ -11,7 +11,7 @@ use crate::{
         geo::{Point, Shape},
         keyspace::{EventClass, Key},
         object::{
-            Object, SortedSet,
+            Object, SortedSet, SortedSetRef,
             zset::{ScoreBound, ScoreRange},
         },
     },
@@ -101,14 +101,14 @@ fn rectangle(request: Request<'_>, at: usize) -> Result<(Shape, f64), CommandErr
 }
 
 /// Where the member in argument `at` is.
-fn member(set: &SortedSet, request: Request<'_>, at: usize) -> Result<Point, CommandError> {
+fn member(set: SortedSetRef<'_>, request: Request<'_>, at: usize) -> Result<Point, CommandError> {
     let score = set.score(request.arg(at));
     score.map(Point::of_score).ok_or(CommandError::other("ERR could not decode requested zset member"))
 }
 
 impl<'a> Query<'a> {
     /// Without a set, members are nowhere, which is no error.
-    fn parse(request: Request<'a>, form: Form, set: Option<&SortedSet>) -> Result<Self, CommandError> {
+    fn parse(request: Request<'a>, form: Form, set: Option<SortedSetRef<'_>>) -> Result<Self, CommandError> {
         let mut query = Self::default();
         let first = match form {
             Form::Radius { around_member: false, .. } => {
@@ -138,7 +138,7 @@ impl<'a> Query<'a> {
         &mut self,
         request: Request<'a>,
         form: Form,
-        set: Option<&SortedSet>,
+        set: Option<SortedSetRef<'_>>,
         first: usize,
     ) -> Result<(), CommandError> {
         let searches = matches!(form, Form::Search | Form::SearchStore);
@@ -244,7 +244,7 @@ impl<'a> Query<'a> {
     }
 
     /// The places that are asked for, in order.
-    fn run(&self, set: &SortedSet) -> Vec<Found> {
+    fn run(&self, set: SortedSetRef<'_>) -> Vec<Found> {
         let (Some(center), Some((shape, _))) = (self.center, self.shape) else { return Vec::new() };
         let most = if self.any { self.count } else { usize::MAX };
         let mut found = Vec::new();

@@ -8,7 +8,7 @@ use crate::{
     node::{
         context::{CommandError, Context, Handler},
         keyspace::EventClass,
-        object::{Element, Hash},
+        object::{Element, Hash, HashRef},
     },
     protocol::{Encoder, Request, Version, extended::Extended},
 };
@@ -66,7 +66,7 @@ fn hsetnx(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access, limits) = (ctx.key(request, 1), ctx.access(), ctx.node.config.hash_limits());
     let (db, reply) = ctx.db_and_reply();
     let mut hash = db.get_or_create::<Hash>(key, access)?;
-    let is_new = hash.get(request.arg(2)).is_none();
+    let is_new = hash.view().get(request.arg(2)).is_none();
     if is_new {
         hash.set(request.arg(2), request.arg(3), limits);
     }
@@ -146,7 +146,11 @@ fn hvals(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 /// Replies with a number, which is 0 where there is no hash.
-fn reply_count(ctx: &mut Context<'_>, request: Request<'_>, count: impl FnOnce(&Hash) -> usize) -> Outcome {
+fn reply_count(
+    ctx: &mut Context<'_>,
+    request: Request<'_>,
+    count: impl FnOnce(HashRef<'_>) -> usize,
+) -> Outcome {
     let (key, access) = (ctx.key(request, 1), ctx.access());
     let (db, reply) = ctx.db_and_reply();
     reply.integer(db.read_collection::<Hash>(key, access)?.map_or(0, count) as i64);
@@ -154,7 +158,10 @@ fn reply_count(ctx: &mut Context<'_>, request: Request<'_>, count: impl FnOnce(&
 }
 
 fn hlen(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    reply_count(ctx, request, Hash::len)
+    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (db, reply) = ctx.db_and_reply();
+    reply.integer(db.read_collection::<Hash>(key, access)?.map_or(0, |hash| hash.len() as i64));
+    Ok(())
 }
 
 fn hexists(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
@@ -187,7 +194,7 @@ fn hincrby(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access, limits) = (ctx.key(request, 1), ctx.access(), ctx.node.config.hash_limits());
     let (db, reply) = ctx.db_and_reply();
     let mut hash = db.get_or_create::<Hash>(key, access)?;
-    let value = match hash.get(request.arg(2)) {
+    let value = match hash.view().get(request.arg(2)) {
         None => 0,
         Some(value) => {
             value.with(integer).map_err(|_| CommandError::other("ERR hash value is not an integer"))?
@@ -210,7 +217,7 @@ fn hincrbyfloat(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (key, access, limits) = (ctx.key(request, 1), ctx.access(), ctx.node.config.hash_limits());
     let (db, reply) = ctx.db_and_reply();
     let mut hash = db.get_or_create::<Hash>(key, access)?;
-    let value = match hash.get(request.arg(2)) {
+    let value = match hash.view().get(request.arg(2)) {
         None => Extended::from(0),
         Some(value) => {
             value.with(Extended::parse).ok_or(CommandError::other("ERR hash value is not a float"))?

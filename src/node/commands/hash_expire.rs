@@ -158,9 +158,9 @@ fn set_deadlines(ctx: &mut Context<'_>, request: Request<'_>, unit: Unit, comman
     reply.array(fields.count);
     hash.count_changes(|hash| {
         for field in fields.of(request) {
-            let done = match hash.get(field).is_some() {
+            let done = match hash.view().get(field).is_some() {
                 false => NO_FIELD,
-                true if !condition.holds(hash.deadline(field), deadline) => NOT_MET,
+                true if !condition.holds(hash.view().deadline(field), deadline) => NOT_MET,
                 true => expire(hash, field, deadline, is_past),
             };
             match done {
@@ -232,7 +232,7 @@ fn hpersist(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     reply.array(fields.count);
     let persisted = hash.count_changes(|hash| {
         let of_field = |field: &[u8]| {
-            let done = match hash.get(field).is_some() {
+            let done = match hash.view().get(field).is_some() {
                 false => NO_FIELD,
                 true if hash.persist(field) => DONE,
                 true => NO_DEADLINE,
@@ -260,7 +260,7 @@ fn hgetdel(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     reply.array(fields.count);
     let removed = hash.count_changes(|hash| {
         let take = |field: &[u8]| {
-            reply_value(reply, hash.get(field));
+            reply_value(reply, hash.view().get(field));
             hash.remove(field)
         };
         fields.of(request).map(take).filter(|removed| *removed).count()
@@ -374,7 +374,7 @@ fn hgetex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (mut updated, mut deleted) = (Vec::new(), Vec::new());
     hash.count_changes(|hash| {
         for field in fields.of(request) {
-            let value = hash.get(field);
+            let value = hash.view().get(field);
             let is_there = value.is_some();
             reply_value(reply, value);
             match time {
@@ -417,7 +417,7 @@ fn hsetex(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let is_past = matches!(time, Time::At(deadline) if ctx.is_past(deadline));
     let (db, reply) = ctx.db_and_reply();
     let mut hash = db.get_or_create::<Hash>(key, access)?;
-    let is_there = |at: usize| hash.get(request.arg(at)).is_some();
+    let is_there = |at: usize| hash.view().get(request.arg(at)).is_some();
     let holds = match present {
         Present::Any => true,
         Present::All => pairs().all(is_there),

@@ -227,7 +227,7 @@ fn linsert(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         return Ok(());
     };
     let pivot = Element::of(request.arg(3));
-    let Some(at) = list.iter(0, End::Right).position(|element| element == pivot) else {
+    let Some(at) = list.view().iter(0, End::Right).position(|element| element == pivot) else {
         reply.integer(-1);
         return Ok(());
     };
@@ -254,7 +254,7 @@ fn lrem(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     };
     let value = Element::of(request.arg(3));
     // Looking is not changing: nobody is to be told of a list that stays as it is.
-    let removed = if list.iter(0, End::Right).any(|element| element == value) {
+    let removed = if list.view().iter(0, End::Right).any(|element| element == value) {
         list.remove_equal(request.arg(3), most, from)
     } else {
         0

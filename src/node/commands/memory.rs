@@ -31,9 +31,7 @@ fn usage(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             return Err(CommandError::Syntax);
         }
     }
-    object::reply_about(ctx, request, |record| {
-        Ok((allocator::size_class(record.size()) + object::CELL) as i64)
-    })
+    object::reply_about(ctx, request, |record| Ok((record.size() + object::CELL) as i64))
 }
 
 /// Memory of a node by purpose, bytes.

@@ -100,7 +100,7 @@ fn smove(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let (source, target, member) = (ctx.key(request, 1), Key::new(request.arg(2)), request.arg(3));
     let (access, limits) = (ctx.access(), ctx.node.config.set_limits());
     let (db, reply) = ctx.db_and_reply();
-    let Some(has) = db.write_collection::<Set>(source, access)?.map(|set| set.contains(member)) else {
+    let Some(has) = db.write_collection::<Set>(source, access)?.map(|set| set.view().contains(member)) else {
         reply.integer(0);
         return Ok(());
     };
@@ -159,7 +159,7 @@ fn spop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     };
     if is_all {
         // All of them: nothing has to be chosen.
-        set.iter().for_each(|member| {
+        set.view().iter().for_each(|member| {
             reply_element(reply, member);
             if count.is_none() {
                 keep(member);

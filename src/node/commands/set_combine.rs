@@ -5,7 +5,7 @@ use crate::{
     node::{
         context::{CommandError, Context, Handler},
         keyspace::{Access, Db, EventClass, Key, Record},
-        object::{Element, Object, Set, set::Limits},
+        object::{Element, Object, Set, SetRef, set::Limits},
     },
     protocol::{Request, number::parse_i64},
     values::scores::Combine,
@@ -38,11 +38,11 @@ fn each(
     limits: Limits,
     mut show: impl FnMut(Element<'_>) -> bool,
 ) {
-    let sets: Vec<Option<&Set>> =
+    let sets: Vec<Option<SetRef<'_>>> =
         keys.iter().map(|(key, there)| there.then(|| db.collection::<Set>(*key)).flatten()).collect();
     match how {
         Combine::Intersection => {
-            let Some(mut sets) = sets.into_iter().collect::<Option<Vec<&Set>>>() else { return };
+            let Some(mut sets) = sets.into_iter().collect::<Option<Vec<SetRef<'_>>>>() else { return };
             // Whoever has fewest members decides how many are looked for.
             sets.sort_by_key(|set| set.len());
             let Some((first, others)) = sets.split_first() else { return };
@@ -68,7 +68,7 @@ fn each(
             else {
                 return;
             };
-            let mut others: Vec<&Set> = others.iter().copied().flatten().collect();
+            let mut others: Vec<SetRef<'_>> = others.iter().copied().flatten().collect();
             let all: usize = others.iter().map(|set| set.len()).sum();
             // Asking for each member in each set, or taking each set's members out: Redis weighs them like this.
             if first.len() * (others.len() + 1) / 2 <= first.len() + all {
@@ -80,7 +80,7 @@ fn each(
                     }
                 }
             } else {
-                let mut left = first.clone();
+                let mut left = Set::from(first);
                 for set in others {
                     for member in set.iter() {
                         member.with(|name| left.remove(name));
@@ -89,7 +89,7 @@ fn each(
                         return;
                     }
                 }
-                for member in left.iter() {
+                for member in left.view().iter() {
                     if !show(member) {
                         return;
                     }
@@ -166,7 +166,7 @@ pub(super) fn put_result(
     match result {
         Some(object) => {
             let age = access.aging.initial(access.now);
-            db.put(Record::of_object(target.bytes, Box::new(object), None, age));
+            db.put(Record::of_object(target.bytes, object, None, age));
             db.event(class, event, target.bytes);
         }
         None => {

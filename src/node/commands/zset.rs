@@ -60,7 +60,7 @@ impl When {
         score: f64,
         limits: Limits,
     ) -> Result<Applied, CommandError> {
-        let Some(current) = set.score(member) else {
+        let Some(current) = set.view().score(member) else {
             if self.known {
                 return Ok(Applied::Nothing);
             }

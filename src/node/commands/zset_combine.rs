@@ -10,7 +10,7 @@ use crate::{
         context::{CommandError, Context, Handler},
         keyspace::{Access, Content, Db, EventClass, Key, RecordRef, WrongType},
         object::{
-            Element, Object, Set, SortedSet, Text,
+            Element, Object, Set, SetRef, SortedSet, SortedSetRef, Text,
             dict::{Dict, Entry},
             zset::{Limits, Member},
         },
@@ -86,8 +86,8 @@ impl<'a> Query<'a> {
 #[derive(Clone, Copy)]
 enum Input<'a> {
     Nothing,
-    Set(&'a Set),
-    SortedSet(&'a SortedSet),
+    Set(SetRef<'a>),
+    SortedSet(SortedSetRef<'a>),
 }
 
 impl<'a> Input<'a> {

@@ -10,7 +10,7 @@ use crate::{
         context::{CommandError, Context, Handler},
         keyspace::{EventClass, Key},
         object::{
-            Object, SortedSet,
+            Object, SortedSet, SortedSetRef,
             zset::{LexBound, LexRange, ScoreBound, ScoreRange},
         },
     },
@@ -90,7 +90,7 @@ impl Part {
     }
 
     /// The ranks of its members, counted from the first; `backwards`: those of the part itself are counted from the last.
-    fn ranks(&self, set: &SortedSet, backwards: bool) -> std::ops::Range<usize> {
+    fn ranks(&self, set: SortedSetRef<'_>, backwards: bool) -> std::ops::Range<usize> {
         match self {
             Self::Score(range) => set.ranks_by_score(range),
             Self::Name(range) => set.ranks_by_name(range),
@@ -166,7 +166,7 @@ impl Query {
     }
 
     /// The ranks that are shown, counted from the first member.
-    fn ranks(&self, set: &SortedSet) -> std::ops::Range<usize> {
+    fn ranks(&self, set: SortedSetRef<'_>) -> std::ops::Range<usize> {
         let ranks = self.part.ranks(set, self.backwards);
         if matches!(self.part, Part::Rank(..)) {
             return ranks;
@@ -279,7 +279,7 @@ fn remove(ctx: &mut Context<'_>, request: Request<'_>, by: By, event: &'static s
         reply.integer(0);
         return Ok(());
     };
-    let ranks = part.ranks(&set, false);
+    let ranks = part.ranks(set.view(), false);
     let removed = if ranks.is_empty() { 0 } else { set.remove_ranks(ranks) };
     drop(set);
     if removed > 0 {

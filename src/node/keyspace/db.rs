@@ -21,8 +21,6 @@ use crate::{
 
 /// Slots are counted in groups, so that empty stretches are skipped and the n-th key is found quickly.
 const GROUP: usize = 128;
-/// What malloc keeps for itself beside a block.
-const MALLOC: usize = 8;
 /// Keys whose expiry makes a mean.
 const TTL_SAMPLE: i128 = 256;
 
@@ -130,6 +128,8 @@ pub struct Db {
     pub(super) bin: Bin,
     pub(super) fields: Due,
     random: Random,
+    /// In which small collections are changed, one after the other.
+    pub(super) memory: Vec<u8>,
     /// What becomes of keys and fields whose time has come.
     pub(super) expired_ones: ExpiredOnes,
 }
@@ -209,7 +209,7 @@ impl Db {
     }
 
     /// A cell that [`Db::find`] found.
-    fn entry(&mut self, place: Place, at: usize) -> Entry<'_> {
+    pub(super) fn entry(&mut self, place: Place, at: usize) -> Entry<'_> {
         let (table, _) = self.slots[place.slot.index()].table_mut(place.hash);
         Entry::new(table, at, &mut self.totals, &mut self.changes, &mut self.bin)
     }
@@ -563,10 +563,10 @@ impl Db {
         size_of_val(&*self.slots) + self.totals.rings + self.fields.bytes()
     }
 
-    /// Bytes of the records, with what malloc keeps for itself beside each.
+    /// Bytes that the allocator gave for the records.
     #[must_use]
     pub fn record_bytes(&self) -> usize {
-        self.totals.records + self.len * MALLOC
+        self.totals.records
     }
 
     /// How long keys with an expiry have still to live, on average over some hundred of them; `None` without such keys.

@@ -8,7 +8,10 @@ use super::{
     record::{LARGE, Record, RecordRef, Value},
     table::{Table, Totals},
 };
-use crate::{node::object::Object, time::Millis};
+use crate::{
+    node::object::{Object, Small},
+    time::Millis,
+};
 
 /// An existing key: its value and expiry may change, its presence not.
 #[derive(Debug)]
@@ -100,6 +103,31 @@ impl<'a> Entry<'a> {
         self.counted(|table, at| old = Some(table.replace(at, record)));
         if let Some(old) = old {
             self.bin.discard(old);
+        }
+    }
+
+    /// Puts a small collection in place of the value.
+    pub(super) fn put_small(&mut self, small: Small<'_>) {
+        if !self.table.at_mut(self.at).overwrite_small(small) {
+            let old = self.record();
+            let record = Record::of_small(old.key(), small, old.expiry(), old.age());
+            self.replace(record);
+        }
+    }
+
+    /// Puts an object in place of the value.
+    pub(super) fn put_object(&mut self, object: Object) {
+        let old = self.record();
+        let record = Record::of_object(old.key(), object, old.expiry(), old.age());
+        self.replace(record);
+    }
+
+    /// Puts what an object is, if it is small, into the block.
+    pub(super) fn move_into_block(&mut self) {
+        let old = self.record();
+        if let Some(small) = old.object().and_then(Object::small) {
+            let record = Record::of_small(old.key(), small, old.expiry(), old.age());
+            self.replace(record);
         }
     }
 

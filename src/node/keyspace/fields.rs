@@ -15,10 +15,7 @@ use super::{
     key::{Key, Place},
     record::RecordRef,
 };
-use crate::{
-    node::object::{Hash, Object},
-    time::Millis,
-};
+use crate::{node::object::Object, time::Millis};
 
 /// Fields that are taken out of one hash before others have their turn.
 const FIELDS_PER_TURN: usize = 1024;
@@ -87,7 +84,7 @@ impl Due {
 /// When the next field of a record expires.
 fn next_deadline(record: RecordRef<'_>) -> Option<Millis> {
     match record.object()? {
-        Object::Hash(hash) => hash.next_deadline(),
+        Object::Hash(hash) => hash.view().next_deadline(),
         _ => None,
     }
 }
@@ -181,9 +178,4 @@ impl Keyspace {
             });
         finished.is_continue()
     }
-}
-
-/// Whether fields of a hash are to be taken out before somebody looks at it.
-pub(super) fn is_due(hash: &Hash, now: Millis) -> bool {
-    hash.next_deadline().is_some_and(|deadline| deadline < now)
 }

@@ -37,15 +37,21 @@ impl Db {
         }
     }
 
-    /// After [`Db::prefetch`], where a value is an object of its own: that, and then what it holds.
+    /// After [`Db::prefetch`], for values that are collections: the rest of the block, or the object and then what it holds.
     pub(super) fn prefetch_objects(&self, places: &[Place]) {
         if self.slots.is_empty() {
             return;
         }
-        let object = |place: &Place| {
+        let near = |place: &Place| {
             let (table, tag) = self.slots[place.slot.index()].table(place.hash);
-            table.near(tag).and_then(RecordRef::object)
+            table.near(tag)
         };
+        let small = |place: &Place| near(place).and_then(RecordRef::small);
+        for small in places.iter().filter_map(small) {
+            // Its beginning came with the record's.
+            small.as_bytes().chunks(64).skip(1).for_each(|line| prefetch(line.as_ptr()));
+        }
+        let object = |place: &Place| near(place).and_then(RecordRef::object);
         places.iter().filter_map(object).for_each(|object| prefetch(&raw const *object));
         places.iter().filter_map(object).for_each(|object| prefetch(object.address()));
     }

@@ -1,17 +1,20 @@
 //! One key with its value in one heap block, which begins as `shape` says.
 //!
-//! A key of 16 bytes with a value of 64 takes 88 bytes, which malloc serves from a chunk of 96. Blocks are rounded up to
-//! what malloc would hand out anyway; the difference is spare room for the value to grow or be overwritten in place.
+//! A key of 16 bytes with a value of 64 takes 88 bytes, which the allocator serves from a chunk of 96. Blocks are as large as what it hands
+//! out anyway; the difference is spare room for the value to grow or be overwritten in place.
 //!
-//! A value that is large, or that is no string, is an [`Object`] of its own; the block holds its pointer then.
+//! A small collection lies in the block too, as the bytes that Redis has of it ([`Small`]). A value that is large is an [`Object`] of its
+//! own; the block holds its pointer then.
 //!
 //! All reading and writing of raw memory is here and in `shape`; [`word`](super::word) keeps records in tables, and
 //! nothing outside these two modules sees a pointer. The invariant that every `SAFETY` comment leans on:
 //!
 //! > The pointer of a `Record` comes from one `alloc` of `Shape::read(ptr).layout()` bytes, all header fields and the
 //! > first `expiry + key + value length` bytes after them are initialised, and whoever holds the `Record` owns the block.
+//! > The value's bytes are a whole listpack or intset if one of the flags `SMALL` is set; no `unsafe` code relies on that.
 //! > With the flag `BOXED` the value is the eight bytes of a pointer from `Box::into_raw`, and the record owns that box too.
 
+mod content;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -23,11 +26,16 @@ use std::{
     ptr::{self, NonNull},
 };
 
-use bytes::Bytes;
-
-use self::shape::{BOXED, EDITED, EXPIRES, INT, LONG, LONG_HEADER, SHORT_HEADER, Shape};
+pub use self::content::{Content, Value};
+use self::{
+    content::{Stored, StoredBytes},
+    shape::{BOXED, EDITED, EXPIRES, INT, LONG, LONG_HEADER, SHORT_HEADER, SMALL, Shape},
+};
 use crate::{
-    node::object::{Hash, List, Object, Set, SortedSet, Stream},
+    node::{
+        allocator,
+        object::{Object, Small},
+    },
     time::Millis,
 };
 
@@ -37,85 +45,11 @@ pub const AGE_BITS: u32 = 24;
 /// Strings of so many bytes or more are objects of their own, which replies share.
 pub const LARGE: usize = 64 << 10;
 
-/// A string as commands see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// A string that is the canonical decimal of this number, kept as the number.
-    Int(i64),
-    /// Any other string.
-    Bytes(&'a [u8]),
-    /// A large one, in memory that others may keep too.
-    Shared(&'a Bytes),
-}
+/// Collections of so many bytes are in the block. They are copied to be changed, and larger ones gain little by being there.
+pub const SMALL_MAX: usize = 512;
 
-/// A value of any type.
-#[derive(Clone, Copy, Debug)]
-pub enum Content<'a> {
-    /// A string.
-    String(Value<'a>),
-    /// A list.
-    List(&'a List),
-    /// A hash.
-    Hash(&'a Hash),
-    /// A set.
-    Set(&'a Set),
-    /// A sorted set.
-    SortedSet(&'a SortedSet),
-    /// A stream.
-    Stream(&'a Stream),
-}
-
-impl<'a> Value<'a> {
-    /// A string in the form it is kept in: a number if Redis would keep it as one.
-    #[must_use]
-    pub fn of_string(bytes: &'a [u8]) -> Self {
-        // 20 digits and sign at most; most values are told from numbers by their length or first byte.
-        match bytes {
-            [b'-' | b'0'..=b'9', ..] if bytes.len() <= 20 => {
-                crate::protocol::number::parse_i64(bytes).map_or(Self::Bytes(bytes), Self::Int)
-            }
-            _ => Self::Bytes(bytes),
-        }
-    }
-
-    /// The object that a large string becomes.
-    fn large(self) -> Option<Object> {
-        match self {
-            Self::Bytes(bytes) if bytes.len() >= LARGE => Some(Object::String(Bytes::copy_from_slice(bytes))),
-            Self::Shared(bytes) if bytes.len() >= LARGE => Some(Object::String(bytes.clone())),
-            Self::Int(_) | Self::Bytes(_) | Self::Shared(_) => None,
-        }
-    }
-
-    /// What goes into the block of a record.
-    fn stored(&self) -> Stored<'_> {
-        match self {
-            Self::Int(number) => Stored { flags: INT, bytes: StoredBytes::Word(number.to_ne_bytes()) },
-            Self::Bytes(bytes) => Stored { flags: 0, bytes: StoredBytes::Slice(bytes) },
-            Self::Shared(bytes) => Stored { flags: 0, bytes: StoredBytes::Slice(bytes) },
-        }
-    }
-}
-
-/// The bytes of a value in a block, and the flags that say what they are.
-struct Stored<'a> {
-    flags: u8,
-    bytes: StoredBytes<'a>,
-}
-
-enum StoredBytes<'a> {
-    Word([u8; 8]),
-    Slice(&'a [u8]),
-}
-
-impl Stored<'_> {
-    fn bytes(&self) -> &[u8] {
-        match &self.bytes {
-            StoredBytes::Word(word) => word,
-            StoredBytes::Slice(slice) => slice,
-        }
-    }
-}
+/// What is not a string in the block.
+const OTHER: u8 = BOXED | SMALL;
 
 /// An owned record.
 pub struct Record(NonNull<u8>);
@@ -146,18 +80,34 @@ impl Record {
     #[must_use]
     pub fn new(key: &[u8], value: Value<'_>, expiry: Option<Millis>, age: u32) -> Self {
         match value.large() {
-            Some(object) => Self::of_object(key, Box::new(object), expiry, age),
+            Some(object) => Self::boxed(key, object, expiry, age),
             None => Self::build(key, &value.stored(), 0, expiry, age),
         }
     }
 
-    /// A record whose value is an object.
+    /// A record of an object, which goes into the block if it is small.
     ///
     /// # Panics
     /// As [`Record::new`].
     #[must_use]
-    pub fn of_object(key: &[u8], object: Box<Object>, expiry: Option<Millis>, age: u32) -> Self {
-        let pointer = Box::into_raw(object).expose_provenance();
+    pub fn of_object(key: &[u8], object: Object, expiry: Option<Millis>, age: u32) -> Self {
+        match object.small().filter(|small| small.as_bytes().len() <= SMALL_MAX) {
+            Some(small) => Self::of_small(key, small, expiry, age),
+            None => Self::boxed(key, object, expiry, age),
+        }
+    }
+
+    /// A record of a small collection.
+    ///
+    /// # Panics
+    /// As [`Record::new`].
+    #[must_use]
+    pub fn of_small(key: &[u8], small: Small<'_>, expiry: Option<Millis>, age: u32) -> Self {
+        Self::build(key, &Stored::small(small), 0, expiry, age)
+    }
+
+    fn boxed(key: &[u8], object: Object, expiry: Option<Millis>, age: u32) -> Self {
+        let pointer = Box::into_raw(Box::new(object)).expose_provenance();
         let stored = Stored { flags: BOXED, bytes: StoredBytes::Word(pointer.to_ne_bytes()) };
         Self::build(key, &stored, 0, expiry, age)
     }
@@ -223,7 +173,7 @@ impl Record {
         let old = self.as_ref();
         let shape = old.shape();
         let stored = Stored {
-            flags: shape.flags & (INT | EDITED | BOXED),
+            flags: shape.flags & (INT | EDITED | OTHER),
             bytes: StoredBytes::Slice(old.slice(shape.value_at(), shape.value_len)),
         };
         let new = Self::build(key.unwrap_or(old.key()), &stored, 0, expiry, old.age());
@@ -239,7 +189,7 @@ impl Record {
     pub fn grown(self, len: usize) -> Self {
         let old = self.as_ref();
         let shape = old.shape();
-        assert!(shape.flags & (INT | BOXED) == 0, "only bytes in the block have room to grow into");
+        assert!(shape.flags & (INT | OTHER) == 0, "only bytes in the block have room to grow into");
         // A half more makes appending cost O(1) per byte.
         let capacity = len + len / 2;
         debug_assert!(len >= shape.value_len, "growing does not cut");
@@ -324,17 +274,21 @@ impl<'a> RecordRef<'a> {
         self.slice(shape.key_at(), shape.key_len)
     }
 
+    fn flags(self) -> u8 {
+        // SAFETY: a record begins with its flags.
+        unsafe { *self.0.as_ptr() }
+    }
+
     /// The value.
     #[must_use]
     pub fn content(self) -> Content<'a> {
-        match self.object() {
-            None => Content::String(self.value_in_block()),
-            Some(Object::String(bytes)) => Content::String(Value::Shared(bytes)),
-            Some(Object::List(list)) => Content::List(list),
-            Some(Object::Hash(hash)) => Content::Hash(hash),
-            Some(Object::Set(set)) => Content::Set(set),
-            Some(Object::SortedSet(set)) => Content::SortedSet(set),
-            Some(Object::Stream(stream)) => Content::Stream(stream),
+        if self.flags() & OTHER == 0 {
+            return Content::String(self.value_in_block());
+        }
+        match (self.small(), self.object()) {
+            (Some(small), _) => small.into(),
+            (None, Some(object)) => object.into(),
+            (None, None) => unreachable!("one of the flags says where it is"),
         }
     }
 
@@ -342,11 +296,24 @@ impl<'a> RecordRef<'a> {
     #[must_use]
     #[inline]
     pub fn string(self) -> Option<Value<'a>> {
-        match self.object() {
-            None => Some(self.value_in_block()),
-            Some(Object::String(bytes)) => Some(Value::Shared(bytes)),
-            Some(_) => None,
+        if self.flags() & OTHER == 0 {
+            return Some(self.value_in_block());
         }
+        match self.object() {
+            Some(Object::String(bytes)) => Some(Value::Shared(bytes)),
+            Some(_) | None => None,
+        }
+    }
+
+    /// The value, if it is a small collection.
+    #[must_use]
+    #[inline]
+    pub fn small(self) -> Option<Small<'a>> {
+        if self.flags() & SMALL == 0 {
+            return None;
+        }
+        let shape = self.shape();
+        content::small(shape.flags, self.slice(shape.value_at(), shape.value_len))
     }
 
     fn value_in_block(self) -> Value<'a> {
@@ -369,8 +336,7 @@ impl<'a> RecordRef<'a> {
 
     #[inline]
     fn object_address(self) -> Option<*mut Object> {
-        // SAFETY: a record begins with its flags.
-        if unsafe { *self.0.as_ptr() } & BOXED == 0 {
+        if self.flags() & BOXED == 0 {
             return None;
         }
         self.boxed_address()
@@ -417,9 +383,10 @@ impl<'a> RecordRef<'a> {
     #[must_use]
     pub fn to_record_as(self, key: &[u8]) -> Record {
         let expiry = self.expiry();
-        let mut copy = match self.object() {
-            Some(object) => Record::of_object(key, Box::new(object.clone()), expiry, self.age()),
-            None => Record::build(key, &self.value_in_block().stored(), 0, expiry, self.age()),
+        let mut copy = match (self.object(), self.small()) {
+            (Some(object), _) => Record::boxed(key, object.clone(), expiry, self.age()),
+            (None, Some(small)) => Record::of_small(key, small, expiry, self.age()),
+            (None, None) => Record::build(key, &self.value_in_block().stored(), 0, expiry, self.age()),
         };
         if self.is_edited() {
             copy.as_mut().set_edited();
@@ -427,10 +394,10 @@ impl<'a> RecordRef<'a> {
         copy
     }
 
-    /// Bytes of the block, and of what it points to.
+    /// Bytes that the allocator gave for the block, and those of what it points to.
     #[must_use]
     pub fn size(self) -> usize {
-        self.shape().size() + self.object().map_or(0, Object::bytes)
+        allocator::size_class(self.shape().size()) + self.object().map_or(0, Object::bytes)
     }
 }
 
@@ -471,19 +438,28 @@ impl<'a> RecordMut<'a> {
         unsafe { *self.0.as_ptr() |= EDITED }
     }
 
-    /// Puts a string in place of one in the block, if that fits it: large enough, and not so large that memory would be wasted.
+    /// Puts a string in place of a value in the block, if that fits it: large enough, and not so large that memory would be wasted.
     #[must_use]
     pub fn overwrite(&mut self, value: Value<'_>) -> bool {
+        self.overwrite_stored(&value.stored())
+    }
+
+    /// Puts a small collection in place of a value in the block, if that fits it in the same way.
+    #[must_use]
+    pub fn overwrite_small(&mut self, small: Small<'_>) -> bool {
+        self.overwrite_stored(&Stored::small(small))
+    }
+
+    fn overwrite_stored(&mut self, stored: &Stored<'_>) -> bool {
         let shape = self.as_ref().shape();
-        let stored = value.stored();
         let len = stored.bytes().len();
         if shape.flags & BOXED != 0 || len >= LARGE {
             return false;
         }
-        let Some(new) = shape.with_value_len(len).filter(|shape| shape.capacity - len <= 16 + len / 8) else {
+        let Some(new) = shape.with_value_len(len).filter(|shape| shape.is_worth_keeping()) else {
             return false;
         };
-        let flags = new.flags & !(INT | EDITED) | stored.flags;
+        let flags = new.flags & !(INT | EDITED | SMALL) | stored.flags;
         // SAFETY: the value fits the capacity, which is within the block; `len` bytes are written before the header
         // says so. The value cannot be this record's own bytes: `self` is borrowed exclusively.
         unsafe {
@@ -523,7 +499,7 @@ impl<'a> RecordMut<'a> {
     #[must_use]
     pub fn resize(&mut self, len: usize) -> bool {
         let shape = self.as_ref().shape();
-        assert!(shape.flags & (INT | BOXED) == 0, "only bytes in the block are resized");
+        assert!(shape.flags & (INT | OTHER) == 0, "only bytes in the block are resized");
         let Some(new) = shape.with_value_len(len) else { return false };
         // SAFETY: `len` is within the capacity; new bytes are initialised before the header says so.
         unsafe {
@@ -543,7 +519,7 @@ impl<'a> RecordMut<'a> {
     #[must_use]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         let shape = self.as_ref().shape();
-        assert!(shape.flags & (INT | BOXED) == 0, "only bytes in the block are changed as such");
+        assert!(shape.flags & (INT | OTHER) == 0, "only bytes in the block are changed as such");
         // SAFETY: the value's range is initialised and only this borrow reaches it.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().add(shape.value_at()), shape.value_len) }
     }

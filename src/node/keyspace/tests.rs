@@ -181,7 +181,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         let db = keyspace.db(1);
         let (mut records, mut bytes) = (BTreeMap::new(), 0);
         db.for_each(&mut |record| {
-            bytes += record.size() + 8;
+            bytes += record.size();
             records.insert(
                 record.key().to_vec(),
                 (text(record.string().expect("all are strings")), record.expiry().map(|at| at.0)),

@@ -12,6 +12,8 @@ use crate::{node::allocator, protocol::number::parse_i64};
 
 const HEADER: usize = 6;
 const END: u8 = 0xFF;
+/// Memory of up to so many bytes is not given back while there are any elements: what small collections are changed in is used again.
+pub(super) const KEPT: usize = 1024;
 /// The most that is written around an element's bytes: five for kind and length, five for the length behind.
 const FRAME_MAX: usize = 10;
 
@@ -148,43 +150,26 @@ fn write_back_len(out: &mut Vec<u8>, len: usize) {
 #[error("not a listpack")]
 pub struct Malformed;
 
-/// See the module. A position is where an entry begins, or the end.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Listpack(Vec<u8>);
+/// A pack that is looked at, wherever its bytes are. A position is where an entry begins, or the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pack<'a>(&'a [u8]);
 
-impl Default for Listpack {
-    fn default() -> Self {
-        let mut bytes = Vec::with_capacity(16);
-        bytes.extend_from_slice(&[7, 0, 0, 0, 0, 0, END]);
+impl<'a> Pack<'a> {
+    /// Of the bytes of a [`Listpack`], which are not looked at again.
+    pub(crate) fn of_bytes(bytes: &'a [u8]) -> Self {
+        debug_assert_eq!(check(bytes), Ok(()));
         Self(bytes)
-    }
-}
-
-impl Listpack {
-    /// Takes over bytes that came from elsewhere.
-    ///
-    /// # Errors
-    /// When they are not a listpack, whole and in every entry.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Malformed> {
-        check(&bytes)?;
-        Ok(Self(bytes))
     }
 
     /// The pack itself.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Bytes of memory.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.0.capacity()
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
     }
 
     /// How many elements there are. Counts them when there are 65535 or more.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub fn count(self) -> usize {
         match u16::from_le_bytes([self.0[4], self.0[5]]) {
             u16::MAX => {
                 let (mut at, mut count) = (self.first(), 0);
@@ -200,44 +185,183 @@ impl Listpack {
 
     /// Where the first entry begins.
     #[must_use]
-    pub fn first(&self) -> usize {
+    pub fn first(self) -> usize {
         HEADER
     }
 
     /// Behind the last entry.
     #[must_use]
-    pub fn end(&self) -> usize {
+    pub fn end(self) -> usize {
         self.0.len() - 1
     }
 
     /// Where the entry behind the one at `at` begins.
     #[must_use]
-    pub fn next(&self, at: usize) -> usize {
+    pub fn next(self, at: usize) -> usize {
         let len = entry_len(&self.0[at..]).expect("a position is that of an entry");
         at + len + back_len(len)
     }
 
     /// Where the entry before `at` begins; there is one.
     #[must_use]
-    pub fn previous(&self, at: usize) -> usize {
+    pub fn previous(self, at: usize) -> usize {
         let (len, bytes) = read_back_len(&self.0[..at]).expect("an entry ends here");
         at - bytes - len
     }
 
     /// The element at `at`.
     #[must_use]
-    pub fn get(&self, at: usize) -> Element<'_> {
+    pub fn get(self, at: usize) -> Element<'a> {
         read(&self.0[at..]).expect("a position is that of an entry")
     }
 
     /// The position of element `index`, of `count`.
     #[must_use]
-    pub fn position(&self, index: usize, count: usize) -> usize {
+    pub fn position(self, index: usize, count: usize) -> usize {
         if index <= count / 2 {
             (0..index).fold(self.first(), |at, _| self.next(at))
         } else {
             (index..count).fold(self.end(), |at, _| self.previous(at))
         }
+    }
+
+    /// Its elements, in order.
+    pub(super) fn elements(self) -> Elements<'a> {
+        Elements { pack: self, at: self.first() }
+    }
+}
+
+/// Going through a pack.
+#[derive(Clone, Debug)]
+pub(super) struct Elements<'a> {
+    pack: Pack<'a>,
+    at: usize,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Element<'a>;
+
+    fn next(&mut self) -> Option<Element<'a>> {
+        (self.at < self.pack.end()).then(|| {
+            let element = self.pack.get(self.at);
+            self.at = self.pack.next(self.at);
+            element
+        })
+    }
+}
+
+impl std::fmt::Debug for Pack<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.elements()).finish()
+    }
+}
+
+/// A pack of one's own, to be changed. See the module.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Listpack(Vec<u8>);
+
+impl Default for Listpack {
+    fn default() -> Self {
+        Self::new_in(Vec::with_capacity(16))
+    }
+}
+
+impl From<Pack<'_>> for Listpack {
+    fn from(pack: Pack<'_>) -> Self {
+        Self(pack.0.to_vec())
+    }
+}
+
+impl Listpack {
+    /// An empty one in memory that was something else's.
+    #[must_use]
+    pub fn new_in(mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        memory.extend_from_slice(&[7, 0, 0, 0, 0, 0, END]);
+        Self(memory)
+    }
+
+    /// A copy in memory that was something else's.
+    #[must_use]
+    pub fn copy_in(pack: Pack<'_>, mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        memory.extend_from_slice(pack.0);
+        Self(memory)
+    }
+
+    /// Takes over bytes that came from elsewhere.
+    ///
+    /// # Errors
+    /// When they are not a listpack, whole and in every entry.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, Malformed> {
+        check(&bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// Its memory.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Looks at it.
+    #[must_use]
+    pub fn view(&self) -> Pack<'_> {
+        Pack(&self.0)
+    }
+
+    /// The pack itself.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Bytes of memory.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// See [`Pack::count`].
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.view().count()
+    }
+
+    /// See [`Pack::first`].
+    #[must_use]
+    pub fn first(&self) -> usize {
+        self.view().first()
+    }
+
+    /// See [`Pack::end`].
+    #[must_use]
+    pub fn end(&self) -> usize {
+        self.view().end()
+    }
+
+    /// See [`Pack::next`].
+    #[must_use]
+    pub fn next(&self, at: usize) -> usize {
+        self.view().next(at)
+    }
+
+    /// See [`Pack::previous`].
+    #[must_use]
+    pub fn previous(&self, at: usize) -> usize {
+        self.view().previous(at)
+    }
+
+    /// See [`Pack::get`].
+    #[must_use]
+    pub fn get(&self, at: usize) -> Element<'_> {
+        self.view().get(at)
+    }
+
+    /// See [`Pack::position`].
+    #[must_use]
+    pub fn position(&self, index: usize, count: usize) -> usize {
+        self.view().position(index, count)
     }
 
     /// Makes room for so many bytes more, and for no more than the allocator gives anyway: there may be millions of small packs.
@@ -278,7 +402,7 @@ impl Listpack {
     pub fn remove(&mut self, at: usize, count: usize) {
         let end = (0..count).fold(at, |at, _| self.next(at));
         self.0.drain(at..end);
-        if self.0.capacity() > 2 * self.0.len() + 64 {
+        if self.0.capacity() > (2 * self.0.len()).max(KEPT) {
             self.0.shrink_to(self.0.len() + self.0.len() / 2);
         }
         self.changed(0, count);
@@ -336,12 +460,7 @@ impl Listpack {
 
 impl std::fmt::Debug for Listpack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (mut list, mut at) = (f.debug_list(), self.first());
-        while at < self.end() {
-            list.entry(&self.get(at));
-            at = self.next(at);
-        }
-        list.finish()
+        self.view().fmt(f)
     }
 }
 

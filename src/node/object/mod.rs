@@ -1,7 +1,8 @@
-//! Values that do not fit into a key's own block: pure structures, no I/O, no clock, no keyspace.
+//! Values that are no short strings: pure structures, no I/O, no clock, no keyspace.
 //!
-//! [`listpack`] is Redis's packed sequence of small elements, byte for byte; [`list`] lists made of such packs. How many bytes a
-//! value takes is always known without counting.
+//! Each type is one that is owned and changed, as [`Hash`], and one that is looked at, as [`HashRef`]: a small collection lies in its key's
+//! block, where nothing owns it by itself ([`Small`]). [`listpack`] is Redis's packed sequence of small elements, byte for byte; [`list`] lists
+//! made of such packs. How many bytes a value takes is always known without counting.
 
 pub mod bits;
 pub mod dict;
@@ -10,17 +11,19 @@ pub mod list;
 pub mod listpack;
 mod pairs;
 pub mod set;
+mod small;
 pub mod stream;
 mod text;
 pub mod zset;
 
-pub use hash::Hash;
-pub use list::List;
+pub use hash::{Hash, HashRef};
+pub use list::{List, ListRef};
 pub use listpack::Element;
-pub use set::Set;
+pub use set::{Set, SetRef};
+pub use small::Small;
 pub use stream::Stream;
 pub use text::Text;
-pub use zset::SortedSet;
+pub use zset::{SortedSet, SortedSetRef};
 
 use bytes::Bytes;
 
@@ -52,6 +55,18 @@ impl Object {
             Self::Set(set) => set.address(),
             Self::SortedSet(set) => set.address(),
             Self::Stream(stream) => (&raw const **stream).cast(),
+        }
+    }
+
+    /// It, if it is of a form that may lie in a block.
+    #[must_use]
+    pub fn small(&self) -> Option<Small<'_>> {
+        match self {
+            Self::String(_) | Self::Stream(_) => None,
+            Self::List(list) => list.small(),
+            Self::Hash(hash) => hash.small(),
+            Self::Set(set) => set.small(),
+            Self::SortedSet(set) => set.small(),
         }
     }
 

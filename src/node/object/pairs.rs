@@ -1,9 +1,9 @@
 //! A listpack of pairs: field and value of a small hash, member and score of a small sorted set.
 
-use super::{Element, listpack::Listpack};
+use super::{Element, listpack::Pack};
 
 /// Where the pair begins whose first element this is.
-pub(super) fn find(pack: &Listpack, wanted: Element<'_>) -> Option<usize> {
+pub(super) fn find(pack: Pack<'_>, wanted: Element<'_>) -> Option<usize> {
     let mut at = pack.first();
     while at < pack.end() {
         if pack.get(at) == wanted {
@@ -15,19 +15,19 @@ pub(super) fn find(pack: &Listpack, wanted: Element<'_>) -> Option<usize> {
 }
 
 /// The second element of the pair that begins at `at`.
-pub(super) fn second(pack: &Listpack, at: usize) -> Element<'_> {
+pub(super) fn second(pack: Pack<'_>, at: usize) -> Element<'_> {
     pack.get(pack.next(at))
 }
 
 /// Pairs of a pack, in order.
 #[derive(Clone, Debug)]
 pub(super) struct Pairs<'a> {
-    pack: &'a Listpack,
+    pack: Pack<'a>,
     at: usize,
 }
 
 impl<'a> Pairs<'a> {
-    pub(super) fn of(pack: &'a Listpack) -> Self {
+    pub(super) fn of(pack: Pack<'a>) -> Self {
         Self { pack, at: pack.first() }
     }
 }
@@ -47,7 +47,7 @@ impl<'a> Iterator for Pairs<'a> {
 }
 
 /// Whether a pack that came from elsewhere is made of pairs whose first elements differ.
-pub(super) fn is_well_formed(pack: &Listpack) -> bool {
+pub(super) fn is_well_formed(pack: Pack<'_>) -> bool {
     let count = pack.count();
     let mut seen = std::collections::HashSet::new();
     count > 0 && count.is_multiple_of(2) && Pairs::of(pack).all(|(first, _)| seen.insert(first.to_vec()))

@@ -7,12 +7,12 @@ use super::{
     string,
 };
 use crate::{
-    node::object::{Element, Hash, hash::Limits, listpack::Listpack},
+    node::object::{Element, Hash, HashRef, hash::Limits, listpack::Listpack},
     time::Millis,
 };
 
 /// Appends a hash that is no pack.
-pub(super) fn write(out: &mut impl Sink, hash: &Hash) {
+pub(super) fn write(out: &mut impl Sink, hash: HashRef<'_>) {
     string::write_length(out, hash.len());
     for (field, value) in hash.iter() {
         field.with(|field| string::write_bytes(out, field));
@@ -48,7 +48,7 @@ fn not_empty(hash: Hash) -> Result<Hash, Fault> {
 /// ```text
 /// | first deadline, 8 bytes | fields | (length: 0 or deadline - first + 1 | field | value) …
 /// ```
-pub(super) fn write_expiring(out: &mut impl Sink, hash: &Hash, first: Millis) {
+pub(super) fn write_expiring(out: &mut impl Sink, hash: HashRef<'_>, first: Millis) {
     out.raw(&first.0.to_le_bytes());
     string::write_length(out, hash.len());
     for (field, value) in hash.iter() {
@@ -177,9 +177,9 @@ mod tests {
         for number in 0..600 {
             hash.set(format!("f{number}").as_bytes(), number.to_string().as_bytes(), Limits::default());
         }
-        assert_eq!(hash.encoding(), "hashtable");
+        assert_eq!(hash.view().encoding(), "hashtable");
         let mut out = Vec::new();
-        write(&mut out, &hash);
+        write(&mut out, hash.view());
         assert_eq!(read_all(&out, read_fields), Ok(hash));
         assert_eq!(read_all(b"\x02\x01a\x01b\x01a\x01c", read_fields), Err(TWICE));
         assert_eq!(read_all(b"\x00", read_fields), Err(Fault::Empty));
@@ -191,7 +191,7 @@ mod tests {
         string::write_bytes(&mut input, b"\x02\x03foo\x03\x00bar\x05hello\x05\x02world\0\0\xff");
         let hash = read_all(&input, read_zipmap).expect("a zipmap");
         assert_eq!(hash.len(), 2);
-        assert_eq!(hash.get(b"hello").map(|value| value.to_vec()), Some(b"world".to_vec()));
+        assert_eq!(hash.view().get(b"hello").map(|value| value.to_vec()), Some(b"world".to_vec()));
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
         hash.set_deadline(b"a0", Millis(1_900_000_000_000));
         hash.set_deadline(b"a2", Millis(1_900_000_005_000));
         let mut out = Vec::new();
-        write_expiring(&mut out, &hash, Millis(1_900_000_000_000));
+        write_expiring(&mut out, hash.view(), Millis(1_900_000_000_000));
         assert_eq!(read_all(&out, read_expiring), Ok(hash.clone()));
         for cut in 0..out.len() {
             assert_eq!(read_all(&out[..cut], read_expiring), Err(Fault::Ended), "{cut}");

@@ -6,7 +6,7 @@ use super::{
     string,
 };
 use crate::node::object::{
-    Element, List,
+    Element, List, ListRef,
     list::{End, Fill},
     listpack::Listpack,
 };
@@ -16,7 +16,7 @@ const PLAIN: usize = 1;
 const PACKED: usize = 2;
 
 /// Appends a list.
-pub(super) fn write(out: &mut impl Sink, list: &List) {
+pub(super) fn write(out: &mut impl Sink, list: ListRef<'_>) {
     string::write_length(out, list.packs().count());
     for pack in list.packs() {
         string::write_length(out, PACKED);
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn elements(list: &List) -> Vec<String> {
-        list.iter(0, End::Right).map(|element| element.to_vec().escape_ascii().to_string()).collect()
+        list.view().iter(0, End::Right).map(|element| element.to_vec().escape_ascii().to_string()).collect()
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
             list.push(End::Right, format!("element {number}").as_bytes(), Fill::default());
         }
         let mut out = Vec::new();
-        write(&mut out, &list);
+        write(&mut out, list.view());
         let mut rest = out.as_slice();
         let read = read_quicklist(&mut rest).expect("just written");
         assert!(rest.is_empty());

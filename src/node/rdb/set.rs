@@ -7,12 +7,12 @@ use super::{
     string,
 };
 use crate::node::object::{
-    Set,
+    Set, SetRef,
     set::{IntSet, Limits},
 };
 
 /// Appends a set that is no intset.
-pub(super) fn write(out: &mut impl Sink, set: &Set) {
+pub(super) fn write(out: &mut impl Sink, set: SetRef<'_>) {
     string::write_length(out, set.len());
     set.iter().for_each(|member| member.with(|member| string::write_bytes(out, member)));
 }
@@ -38,11 +38,12 @@ fn not_empty(set: Set) -> Result<Set, Fault> {
 /// An intset.
 pub(super) fn read_integers(source: &mut impl Source, limits: Limits) -> Result<Set, Fault> {
     let integers = IntSet::from_bytes(&source.string()?).ok_or(Fault::Bad("a damaged intset"))?;
-    if integers.len() <= limits.integers {
+    let members = integers.view();
+    if members.len() <= limits.integers {
         return not_empty(Set::from(integers));
     }
     let mut set = Set::default();
-    for number in integers.iter() {
+    for number in members.iter() {
         set.insert(itoa::Buffer::new().format(number).as_bytes(), limits);
     }
     not_empty(set)
@@ -72,7 +73,7 @@ mod tests {
             set.insert(format!("m{number}").as_bytes(), Limits::default());
         }
         let mut out = Vec::new();
-        write(&mut out, &set);
+        write(&mut out, set.view());
         let read = |mut input: &[u8]| {
             let set = read_members(&mut input, Limits::default())?;
             assert!(input.is_empty());

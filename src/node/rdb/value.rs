@@ -91,7 +91,7 @@ pub(super) fn write(out: &mut impl Sink, content: Content<'_>) {
             (None, None) => hash::write(out, hash),
         },
         Content::Set(set) => match set.integers() {
-            Some(integers) => string::write_bytes(out, &integers.to_bytes()),
+            Some(integers) => string::write_bytes(out, integers.as_bytes()),
             None => set::write(out, set),
         },
         Content::SortedSet(set) => match set.pack() {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     node::object::{
-        SortedSet,
+        SortedSet, SortedSetRef,
         listpack::Listpack,
         zset::{Limits, Put},
     },
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Appends a sorted set that is no pack.
-pub(super) fn write(out: &mut impl Sink, set: &SortedSet) {
+pub(super) fn write(out: &mut impl Sink, set: SortedSetRef<'_>) {
     string::write_length(out, set.len());
     // From the last one on: each is the first then, which costs a skip list least.
     for (member, score) in set.range(0..set.len(), true) {
@@ -91,7 +91,7 @@ mod tests {
             set.put(format!("m{number}").as_bytes(), f64::from(number) / 3.0, Limits::default());
         }
         let mut out = Vec::new();
-        write(&mut out, &set);
+        write(&mut out, set.view());
         let limits = Limits::default();
         let mut input = out.as_slice();
         assert_eq!((read_members(&mut input, limits), input.len()), (Ok(set), 0));
@@ -99,6 +99,6 @@ mod tests {
         let mut input = &b"\x02\x01a\x031.5\x01b\xfe"[..];
         let text = read_text_scores(&mut input, limits).expect("text scores");
         assert!(input.is_empty());
-        assert_eq!((text.score(b"a"), text.score(b"b")), (Some(1.5), Some(f64::INFINITY)));
+        assert_eq!((text.view().score(b"a"), text.view().score(b"b")), (Some(1.5), Some(f64::INFINITY)));
     }
 }

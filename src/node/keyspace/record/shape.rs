@@ -8,6 +8,8 @@
 
 use std::alloc::Layout;
 
+use crate::node::allocator;
+
 /// The header has the long form.
 pub(super) const LONG: u8 = 1;
 /// Eight bytes of expiry follow the header.
@@ -19,9 +21,19 @@ pub(super) const EDITED: u8 = 8;
 /// The value is the pointer of a boxed [`Object`](crate::node::object::Object) that the record owns.
 pub(super) const BOXED: u8 = 16;
 
+/// The value is a collection that is nothing but its bytes, a [`Small`](crate::node::object::Small); which one, or 0 for none.
+pub(super) const SMALL: u8 = 7 << 5;
+pub(super) const SMALL_LIST: u8 = 1 << 5;
+pub(super) const SMALL_HASH: u8 = 2 << 5;
+pub(super) const SMALL_SET: u8 = 3 << 5;
+pub(super) const SMALL_INTEGERS: u8 = 4 << 5;
+pub(super) const SMALL_SORTED_SET: u8 = 5 << 5;
+
 pub(super) const SHORT_HEADER: usize = 8;
 pub(super) const LONG_HEADER: usize = 24;
 const ALIGN: usize = 8;
+/// Readers of a header may look at so many bytes, whatever its form.
+const SMALLEST: usize = LONG_HEADER;
 
 /// What the header says, in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +46,8 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// The most compact form for these lengths; `capacity` is a wish that is rounded up to what malloc hands out.
+    /// The most compact form for these lengths; `capacity` is a wish that is rounded up to what the allocator hands out, as far as
+    /// the form can say.
     pub(super) fn plan(flags: u8, key_len: usize, value_len: usize, capacity: usize) -> Self {
         assert!(u32::try_from(key_len).is_ok(), "keys are arguments, and those are shorter");
         let fits_short = key_len <= usize::from(u8::MAX)
@@ -46,9 +59,9 @@ impl Shape {
             value_len,
             capacity,
         };
-        // glibc's chunks are multiples of 16 with 8 bytes of its own.
-        let rounded = ((shape.size() + 8).next_multiple_of(16) - 8).max(24);
-        shape.capacity += rounded - shape.size();
+        let spare = allocator::usable(shape.size().max(SMALLEST)) - shape.size();
+        let sayable = if fits_short { usize::from(u8::MAX) - (capacity - value_len) } else { usize::MAX };
+        shape.capacity += spare.min(sayable);
         shape
     }
 
@@ -79,6 +92,13 @@ impl Shape {
             self.flags & LONG != 0 || value_len <= usize::from(u16::MAX) && spare <= usize::from(u8::MAX);
         self.value_len = value_len;
         sayable.then_some(self)
+    }
+
+    /// A value of this length in a block of its own would save little or nothing.
+    pub(super) fn is_worth_keeping(self) -> bool {
+        let spare = self.capacity - self.value_len;
+        spare <= 16 + self.value_len / 8
+            || allocator::size_class(self.value_at() + self.value_len) == allocator::size_class(self.size())
     }
 
     /// # Safety

@@ -4,15 +4,18 @@
 mod deadlines;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use super::{
-    Element, Text,
+    Element, Small, Text,
     dict::{Dict, Entry},
     listpack::Listpack,
     pairs::{self, Pairs},
 };
 use crate::time::Millis;
 use deadlines::Deadlines;
+pub use view::HashRef;
+use view::View;
 
 /// Up to where a hash is one pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ impl Default for Limits {
     }
 }
 
-/// See the module.
+/// A hash of one's own, to be changed. See the module.
 #[derive(Clone, Debug)]
 pub struct Hash(Form);
 
@@ -76,29 +79,79 @@ impl Default for Hash {
     }
 }
 
+impl From<Listpack> for Hash {
+    fn from(pack: Listpack) -> Self {
+        Self(Form::Packed(pack))
+    }
+}
+
 impl PartialEq for Hash {
     /// The same fields with the same values, which expire at the same times, however they are kept.
     fn eq(&self, other: &Self) -> bool {
         if self.deadlines() != other.deadlines() {
             return false;
         }
+        let (hash, other) = (self.view(), other.view());
         let has = |(field, value): (Element<'_>, Element<'_>)| {
             field.with(|field| other.get(field).is_some_and(|other| other.to_vec() == value.to_vec()))
         };
-        self.len() == other.len() && self.iter().all(has)
+        hash.len() == other.len() && hash.iter().all(has)
     }
 }
 
 impl Hash {
+    /// Looks at it.
+    #[must_use]
+    pub fn view(&self) -> HashRef<'_> {
+        HashRef::from(match &self.0 {
+            Form::Packed(pack) => View::Packed(pack.view()),
+            Form::Large(dict) => View::Large(dict),
+            Form::Expiring(expiring) => View::Expiring(expiring),
+        })
+    }
+
+    /// An empty one in memory that was something else's.
+    #[must_use]
+    pub fn new_in(memory: Vec<u8>) -> Self {
+        Self::from(Listpack::new_in(memory))
+    }
+
+    /// A copy of a small one in memory that was something else's; `None` if that is no hash.
+    #[must_use]
+    pub fn copy_in(small: Small<'_>, memory: Vec<u8>) -> Option<Self> {
+        match small {
+            Small::Hash(pack) => Some(Self::from(Listpack::copy_in(pack, memory))),
+            Small::List(_) | Small::Set(_) | Small::Integers(_) | Small::SortedSet(_) => None,
+        }
+    }
+
+    /// It, if it is one pack and its fields never expired.
+    #[must_use]
+    pub fn small(&self) -> Option<Small<'_>> {
+        match &self.0 {
+            Form::Packed(pack) => Some(Small::Hash(pack.view())),
+            Form::Large(_) | Form::Expiring(_) => None,
+        }
+    }
+
+    /// The memory of such a one.
+    #[must_use]
+    pub fn into_memory(self) -> Option<Vec<u8>> {
+        match self.0 {
+            Form::Packed(pack) => Some(pack.into_bytes()),
+            Form::Large(_) | Form::Expiring(_) => None,
+        }
+    }
+
     /// Of a pack that came from elsewhere; `None` if it is no hash.
     #[must_use]
     pub fn of_pack(pack: Listpack, limits: Limits) -> Option<Self> {
-        if !pairs::is_well_formed(&pack) {
+        if !pairs::is_well_formed(pack.view()) {
             return None;
         }
         let fits = |element: Element<'_>| element.text_len() <= limits.length;
         let small = pack.count() / 2 <= limits.fields
-            && Pairs::of(&pack).all(|(field, value)| fits(field) && fits(value));
+            && Pairs::of(pack.view()).all(|(field, value)| fits(field) && fits(value));
         let mut hash = Self(Form::Packed(pack));
         if !small {
             hash.make_large();
@@ -109,11 +162,7 @@ impl Hash {
     /// Fields.
     #[must_use]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Form::Packed(pack) => pack.count() / 2,
-            Form::Large(dict) => dict.len(),
-            Form::Expiring(expiring) => expiring.hash.len(),
-        }
+        self.view().len()
     }
 
     /// No field: such a hash is not kept.
@@ -144,40 +193,6 @@ impl Hash {
         }
     }
 
-    /// What `OBJECT ENCODING` calls its form.
-    #[must_use]
-    pub fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Form::Packed(_) => "listpack",
-            Form::Large(_) => "hashtable",
-            Form::Expiring(expiring) => match expiring.hash.0 {
-                Form::Packed(_) => "listpackex",
-                _ => "hashtable",
-            },
-        }
-    }
-
-    /// All of it, if it is one pack and no field expires.
-    #[must_use]
-    pub fn pack(&self) -> Option<&Listpack> {
-        match &self.0 {
-            Form::Packed(pack) => Some(pack),
-            Form::Large(_) => None,
-            Form::Expiring(_) if self.deadlines().is_some() => None,
-            Form::Expiring(expiring) => expiring.hash.pack(),
-        }
-    }
-
-    /// The value of a field.
-    #[must_use]
-    pub fn get(&self, field: &[u8]) -> Option<Element<'_>> {
-        match &self.0 {
-            Form::Packed(pack) => pairs::find(pack, Element::of(field)).map(|at| pairs::second(pack, at)),
-            Form::Large(dict) => dict.get(field).map(|field| field.pair().1),
-            Form::Expiring(expiring) => expiring.hash.get(field),
-        }
-    }
-
     /// Gives a field a value, and lets it live as long as it did; `true` if it was not there.
     pub fn update(&mut self, field: &[u8], value: &[u8], limits: Limits) -> bool {
         match &mut self.0 {
@@ -194,7 +209,7 @@ impl Hash {
         }
         if let Form::Packed(pack) = &mut self.0 {
             if field.len() <= limits.length && value.len() <= limits.length {
-                if let Some(at) = pairs::find(pack, Element::of(field)) {
+                if let Some(at) = pairs::find(pack.view(), Element::of(field)) {
                     pack.replace(pack.next(at), Element::of(value));
                     // The limit may have been lowered since.
                     if pack.count() / 2 > limits.fields {
@@ -221,7 +236,7 @@ impl Hash {
     /// Takes a field out; `false` if it was not there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match &mut self.0 {
-            Form::Packed(pack) => match pairs::find(pack, Element::of(field)) {
+            Form::Packed(pack) => match pairs::find(pack.view(), Element::of(field)) {
                 Some(at) => {
                     pack.remove(at, 2);
                     true
@@ -246,12 +261,6 @@ impl Hash {
         }
     }
 
-    /// When a field expires.
-    #[must_use]
-    pub fn deadline(&self, field: &[u8]) -> Option<Millis> {
-        self.deadlines()?.of(field)
-    }
-
     /// When the next field expires.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Millis> {
@@ -265,7 +274,7 @@ impl Hash {
             self.0 = Form::Expiring(Box::new(Expiring { hash, deadlines: Deadlines::default() }));
         }
         if let Form::Expiring(expiring) = &mut self.0 {
-            debug_assert!(expiring.hash.get(field).is_some(), "only what is there expires");
+            debug_assert!(expiring.hash.view().get(field).is_some(), "only what is there expires");
             expiring.deadlines.set(field, deadline);
         }
     }
@@ -292,54 +301,10 @@ impl Hash {
 
     fn make_large(&mut self) {
         let mut dict = Dict::default();
-        for (field, value) in self.iter() {
+        for (field, value) in self.view().iter() {
             let [name, value] = [field, value].map(Text::of);
             dict.insert(Field { name, value });
         }
         self.0 = Form::Large(Box::new(dict));
-    }
-
-    /// A field and its value that chance chooses.
-    pub fn random<R>(&self, show: impl FnOnce(Element<'_>, Element<'_>) -> R) -> Option<R> {
-        match &self.0 {
-            Form::Packed(pack) => {
-                let count = pack.count();
-                if count == 0 {
-                    return None;
-                }
-                let at = pack.position(2 * fastrand::usize(..count / 2), count);
-                Some(show(pack.get(at), pairs::second(pack, at)))
-            }
-            Form::Large(dict) => dict.random().map(|field| {
-                let (name, value) = field.pair();
-                show(name, value)
-            }),
-            Form::Expiring(expiring) => expiring.hash.random(show),
-        }
-    }
-
-    /// Fields with their values, in no order that anybody may rely on.
-    #[must_use]
-    pub fn iter(&self) -> Box<dyn Iterator<Item = (Element<'_>, Element<'_>)> + '_> {
-        match &self.0 {
-            Form::Packed(pack) => Box::new(Pairs::of(pack)),
-            Form::Large(dict) => Box::new(dict.iter().map(Field::pair)),
-            Form::Expiring(expiring) => expiring.hash.iter(),
-        }
-    }
-
-    /// Shows fields from `cursor` on, about `count` of a large hash and all of a small one; returns the cursor for the rest.
-    pub fn scan(&self, cursor: u64, count: usize, mut show: impl FnMut(Element<'_>, Element<'_>)) -> u64 {
-        match &self.0 {
-            Form::Large(dict) => dict.scan(cursor, count, |field| {
-                let (name, value) = field.pair();
-                show(name, value);
-            }),
-            Form::Packed(pack) => {
-                Pairs::of(pack).for_each(|(name, value)| show(name, value));
-                0
-            }
-            Form::Expiring(expiring) => expiring.hash.scan(cursor, count, show),
-        }
     }
 }

@@ -18,9 +18,9 @@ fn forms_change_where_redis_changes_them_and_never_back() {
         fields
             .iter()
             .for_each(|(field, value)| assert!(hash.set(field.as_bytes(), value.as_bytes(), limits)));
-        assert_eq!(hash.encoding(), encoding, "{fields:?}");
+        assert_eq!(hash.view().encoding(), encoding, "{fields:?}");
         hash.remove(fields[0].0.as_bytes());
-        assert_eq!(hash.encoding(), encoding, "{fields:?}");
+        assert_eq!(hash.view().encoding(), encoding, "{fields:?}");
     }
 }
 
@@ -37,23 +37,23 @@ proptest! {
                 let created = hash.set(field.as_bytes(), value.as_bytes(), limits);
                 prop_assert_eq!(created, model.insert(field.into_bytes(), value.into_bytes()).is_none());
             } else {
-                let value = hash.get(field.as_bytes()).map(|value| value.to_vec());
+                let value = hash.view().get(field.as_bytes()).map(|value| value.to_vec());
                 prop_assert_eq!(value.as_ref(), model.get(field.as_bytes()));
                 prop_assert_eq!(hash.remove(field.as_bytes()), model.remove(field.as_bytes()).is_some());
             }
             prop_assert_eq!(hash.len(), model.len());
         }
-        let all: BTreeMap<_, _> = hash.iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect();
+        let all: BTreeMap<_, _> = hash.view().iter().map(|(field, value)| (field.to_vec(), value.to_vec())).collect();
         prop_assert_eq!(&all, &model);
         let (mut scanned, mut cursor) = (BTreeMap::new(), 0);
         loop {
-            cursor = hash.scan(cursor, 3, |field, value| { scanned.insert(field.to_vec(), value.to_vec()); });
+            cursor = hash.view().scan(cursor, 3, |field, value| { scanned.insert(field.to_vec(), value.to_vec()); });
             if cursor == 0 {
                 break;
             }
         }
         prop_assert_eq!(&scanned, &model);
-        if let Some(field) = hash.random(|field, _| field.to_vec()) {
+        if let Some(field) = hash.view().random(|field, _| field.to_vec()) {
             prop_assert!(model.contains_key(&field));
         }
     }
@@ -70,19 +70,23 @@ fn fields_expire_in_the_order_of_their_times() {
         for (field, at) in [(b"c", 30), (b"b", 20), (b"a", 20), (b"d", 40), (b"e", 50), (b"d", 10)] {
             hash.set_deadline(field, Millis(at));
         }
-        assert_eq!(hash.encoding(), if limits.fields == 0 { "hashtable" } else { "listpackex" });
-        assert_eq!((hash.next_deadline(), hash.deadline(b"d")), (Some(Millis(10)), Some(Millis(10))));
-        assert!(hash.pack().is_none(), "its times are not in the pack");
+        assert_eq!(hash.view().encoding(), if limits.fields == 0 { "hashtable" } else { "listpackex" });
+        assert_eq!((hash.next_deadline(), hash.view().deadline(b"d")), (Some(Millis(10)), Some(Millis(10))));
+        assert!(hash.view().pack().is_none(), "its times are not in the pack");
         // At its time a field is still there.
         assert_eq!(hash.expire(Millis(10), 9, &mut |_| ()), 0);
         assert_eq!((hash.expire(Millis(21), 2, &mut |_| ()), hash.len()), (2, 8));
         assert_eq!((hash.expire(Millis(21), 2, &mut |_| ()), hash.len()), (1, 7));
-        assert!(hash.get(b"a").is_none() && hash.get(b"b").is_none() && hash.get(b"d").is_none());
+        assert!(
+            hash.view().get(b"a").is_none()
+                && hash.view().get(b"b").is_none()
+                && hash.view().get(b"d").is_none()
+        );
         // A new value has no time, a changed one keeps it.
         hash.update(b"c", b"w", limits);
-        assert_eq!(hash.deadline(b"c"), Some(Millis(30)));
+        assert_eq!(hash.view().deadline(b"c"), Some(Millis(30)));
         hash.set(b"c", b"x", limits);
-        assert_eq!((hash.deadline(b"c"), hash.next_deadline()), (None, Some(Millis(50))));
+        assert_eq!((hash.view().deadline(b"c"), hash.next_deadline()), (None, Some(Millis(50))));
         assert!(hash.persist(b"e") && !hash.persist(b"e") && !hash.persist(b"none"));
         assert_eq!((hash.next_deadline(), hash.len()), (None, 7));
         hash.set_deadline(b"f", Millis(1));

@@ -3,7 +3,7 @@
 use super::{End, Fill};
 use crate::node::object::{
     Element,
-    listpack::{self, Listpack},
+    listpack::{self, Listpack, Pack},
 };
 
 /// Elements that lie together.
@@ -11,6 +11,19 @@ use crate::node::object::{
 pub(super) struct Chunk {
     pack: Listpack,
     len: usize,
+}
+
+/// The same, looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ChunkRef<'a> {
+    pub(super) pack: Pack<'a>,
+    pub(super) len: usize,
+}
+
+impl<'a> From<Pack<'a>> for ChunkRef<'a> {
+    fn from(pack: Pack<'a>) -> Self {
+        Self { pack, len: pack.count() }
+    }
 }
 
 impl From<Listpack> for Chunk {
@@ -39,6 +52,14 @@ impl Chunk {
             at = self.pack.next(at);
         }
         parts
+    }
+
+    pub(super) fn view(&self) -> ChunkRef<'_> {
+        ChunkRef { pack: self.pack.view(), len: self.len }
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.pack.into_bytes()
     }
 
     /// Of one element.

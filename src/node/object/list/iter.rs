@@ -1,14 +1,14 @@
 //! Walking a list, either way.
 
-use super::{Chunk, End, Form, groups::Place};
+use super::{Chunk, End, View, chunk::ChunkRef, groups::Place};
 use crate::node::object::Element;
 
 /// Elements one after the other.
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
-    form: &'a Form,
+    view: View<'a>,
     to: End,
-    chunk: Option<&'a Chunk>,
+    chunk: Option<ChunkRef<'a>>,
     /// Of the element that comes next.
     place: Place,
     /// The same, as a position in the chunk's pack.
@@ -16,12 +16,12 @@ pub struct Iter<'a> {
 }
 
 impl<'a> Iter<'a> {
-    pub(super) fn new(form: &'a Form, index: usize, to: End) -> Self {
-        let place = match form {
-            Form::Packed(chunk) => (index < chunk.len()).then_some(Place { group: 0, chunk: 0, index }),
-            Form::Large(groups) => groups.locate(index),
+    pub(super) fn new(view: View<'a>, index: usize, to: End) -> Self {
+        let place = match view {
+            View::Packed(chunk) => (index < chunk.len).then_some(Place { group: 0, chunk: 0, index }),
+            View::Large(groups) => groups.locate(index),
         };
-        let mut iter = Self { form, to, chunk: None, place: Place { group: 0, chunk: 0, index: 0 }, at: 0 };
+        let mut iter = Self { view, to, chunk: None, place: Place { group: 0, chunk: 0, index: 0 }, at: 0 };
         if let Some(place) = place {
             iter.enter(place);
         }
@@ -29,13 +29,13 @@ impl<'a> Iter<'a> {
     }
 
     fn enter(&mut self, place: Place) {
-        let chunk = match self.form {
-            Form::Packed(chunk) => Some(chunk),
-            Form::Large(groups) => groups.chunk(place),
+        let chunk = match self.view {
+            View::Packed(chunk) => Some(chunk),
+            View::Large(groups) => groups.chunk(place).map(Chunk::view),
         };
         (self.chunk, self.place) = (chunk, place);
         if let Some(chunk) = chunk {
-            self.at = chunk.pack().position(place.index, chunk.len());
+            self.at = chunk.pack.position(place.index, chunk.len);
         }
     }
 }
@@ -45,7 +45,7 @@ impl<'a> Iterator for Iter<'a> {
 
     fn next(&mut self) -> Option<Element<'a>> {
         let chunk = self.chunk?;
-        let (pack, at) = (chunk.pack(), self.at);
+        let (pack, at) = (chunk.pack, self.at);
         let element = pack.get(at);
         let leaves = match self.to {
             End::Right => {
@@ -62,7 +62,7 @@ impl<'a> Iterator for Iter<'a> {
         };
         if leaves {
             self.chunk = None;
-            if let Form::Large(groups) = self.form {
+            if let View::Large(groups) = self.view {
                 let next = match self.to {
                     End::Right => groups.next_chunk(self.place),
                     End::Left => groups.previous_chunk(self.place),

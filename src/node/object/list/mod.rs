@@ -9,12 +9,15 @@ mod groups;
 mod iter;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use chunk::Chunk;
 use groups::Groups;
 pub use iter::Iter;
+pub use view::ListRef;
+use view::View;
 
-use super::Element;
+use super::{Element, Small, listpack::Listpack};
 
 /// Which end of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ impl Fill {
     }
 }
 
-/// See the module.
+/// A list of one's own, to be changed. See the module.
 #[derive(Clone, Debug)]
 pub struct List(Form);
 
@@ -70,7 +73,8 @@ enum Form {
 impl PartialEq for List {
     /// The same elements, however they are kept.
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter(0, End::Right).eq(other.iter(0, End::Right))
+        let (list, other) = (self.view(), other.view());
+        list.len() == other.len() && list.iter(0, End::Right).eq(other.iter(0, End::Right))
     }
 }
 
@@ -80,10 +84,58 @@ impl Default for List {
     }
 }
 
+impl From<Listpack> for List {
+    fn from(pack: Listpack) -> Self {
+        Self(Form::Packed(Chunk::from(pack)))
+    }
+}
+
 impl List {
+    /// Looks at it.
+    #[must_use]
+    pub fn view(&self) -> ListRef<'_> {
+        ListRef::from(match &self.0 {
+            Form::Packed(chunk) => View::Packed(chunk.view()),
+            Form::Large(groups) => View::Large(groups),
+        })
+    }
+
+    /// An empty one in memory that was something else's.
+    #[must_use]
+    pub fn new_in(memory: Vec<u8>) -> Self {
+        Self::from(Listpack::new_in(memory))
+    }
+
+    /// A copy of a small one in memory that was something else's; `None` if that is no list.
+    #[must_use]
+    pub fn copy_in(small: Small<'_>, memory: Vec<u8>) -> Option<Self> {
+        match small {
+            Small::List(pack) => Some(Self::from(Listpack::copy_in(pack, memory))),
+            Small::Hash(_) | Small::Set(_) | Small::Integers(_) | Small::SortedSet(_) => None,
+        }
+    }
+
+    /// It, if it is one pack.
+    #[must_use]
+    pub fn small(&self) -> Option<Small<'_>> {
+        match &self.0 {
+            Form::Packed(chunk) => Some(Small::List(chunk.pack().view())),
+            Form::Large(_) => None,
+        }
+    }
+
+    /// Its memory, if it is one pack.
+    #[must_use]
+    pub fn into_memory(self) -> Option<Vec<u8>> {
+        match self.0 {
+            Form::Packed(chunk) => Some(chunk.into_bytes()),
+            Form::Large(_) => None,
+        }
+    }
+
     /// Of chunks that came from elsewhere, none of them empty.
     #[must_use]
-    pub fn of_packs(packs: Vec<super::listpack::Listpack>) -> Self {
+    pub fn of_packs(packs: Vec<Listpack>) -> Self {
         let mut chunks: Vec<Chunk> = packs
             .into_iter()
             .map(Chunk::from)
@@ -100,10 +152,7 @@ impl List {
     /// Elements.
     #[must_use]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Form::Packed(chunk) => chunk.len(),
-            Form::Large(groups) => groups.len(),
-        }
+        self.view().len()
     }
 
     /// No element: such a list is not kept.
@@ -128,21 +177,6 @@ impl List {
             Form::Packed(chunk) => chunk.capacity(),
             Form::Large(groups) => groups.bytes(),
         }
-    }
-
-    /// All in one chunk.
-    #[must_use]
-    pub fn is_packed(&self) -> bool {
-        matches!(self.0, Form::Packed(_))
-    }
-
-    /// The chunks, in order.
-    pub fn packs(&self) -> impl Iterator<Item = &super::listpack::Listpack> {
-        let (one, many) = match &self.0 {
-            Form::Packed(chunk) => (Some(chunk), None),
-            Form::Large(groups) => (None, Some(groups.chunks())),
-        };
-        one.into_iter().chain(many.into_iter().flatten()).filter(|chunk| chunk.len() > 0).map(Chunk::pack)
     }
 
     fn large(&mut self) -> &mut Groups {
@@ -173,18 +207,6 @@ impl List {
             Form::Packed(chunk) => chunk.pop(end, show),
             Form::Large(groups) => groups.pop(end, show),
         }
-    }
-
-    /// The element at `index`, counted from the head.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<Element<'_>> {
-        self.iter(index, End::Right).next()
-    }
-
-    /// The elements from `index` on, towards `to`.
-    #[must_use]
-    pub fn iter(&self, index: usize, to: End) -> Iter<'_> {
-        Iter::new(&self.0, index, to)
     }
 
     /// Puts another element at `index`; `false` if there is none.

@@ -13,14 +13,14 @@ fn check(list: &List, model: &Model) {
         groups.check();
     }
     assert_eq!(list.len(), model.len());
-    let forward: Vec<_> = list.iter(0, End::Right).map(|element| element.to_vec()).collect();
+    let forward: Vec<_> = list.view().iter(0, End::Right).map(|element| element.to_vec()).collect();
     assert!(forward.iter().eq(model), "{forward:?} is not {model:?}");
     if let Some(last) = model.len().checked_sub(1) {
-        let backward: Vec<_> = list.iter(last, End::Left).map(|element| element.to_vec()).collect();
+        let backward: Vec<_> = list.view().iter(last, End::Left).map(|element| element.to_vec()).collect();
         assert!(backward.iter().eq(model.iter().rev()));
     }
     for index in [0, model.len() / 3, model.len() / 2, model.len().saturating_sub(1), model.len()] {
-        assert_eq!(list.get(index).map(|element| element.to_vec()).as_ref(), model.get(index));
+        assert_eq!(list.view().get(index).map(|element| element.to_vec()).as_ref(), model.get(index));
     }
 }
 
@@ -103,7 +103,7 @@ proptest! {
             }
             check(&list, &model);
         }
-        let packs: Vec<_> = list.packs().cloned().collect();
+        let packs: Vec<_> = list.view().packs().map(Listpack::from).collect();
         check(&List::of_packs(packs), &model);
     }
 }
@@ -117,7 +117,7 @@ fn many_groups_and_back() {
         list.push(End::Right, &value, fill);
         model.push_back(value);
     }
-    assert!(!list.is_packed());
+    assert!(list.small().is_none());
     check(&list, &model);
     for number in 0..1000 {
         let (index, value) = (number * 7 % model.len(), format!("inserted {number}").into_bytes());
@@ -129,9 +129,9 @@ fn many_groups_and_back() {
     model.drain(100..2100);
     check(&list, &model);
     while list.pop(End::Left, |_| ()).is_some() {}
-    assert!(list.is_empty() && !list.is_packed());
+    assert!(list.is_empty() && list.small().is_none());
     check(&list, &Model::new());
-    assert_eq!(list.packs().count(), 0);
+    assert_eq!(list.view().packs().count(), 0);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn chunks_are_as_large_as_the_parameter_says() {
         for number in 0..10_000 {
             list.push(End::Right, format!("value{number:05}").as_bytes(), Fill::new(parameter));
         }
-        let held = list.packs().count();
+        let held = list.view().packs().count();
         assert!(held.abs_diff(chunks) <= chunks / 5 + 2, "{parameter}: {held} chunks");
     }
 }
@@ -152,6 +152,6 @@ fn a_huge_pack_from_elsewhere_is_taken_in_parts() {
     let model: Model = (0..100_000).map(|number: u32| number.to_string().into_bytes()).collect();
     model.iter().for_each(|value| pack.insert(pack.end(), Element::of(value)));
     let list = List::of_packs(vec![pack]);
-    assert!(list.packs().all(|pack| pack.as_bytes().len() <= SAFETY_LIMIT));
+    assert!(list.view().packs().all(|pack| pack.as_bytes().len() <= SAFETY_LIMIT));
     check(&list, &model);
 }

@@ -4,21 +4,9 @@
 //! | width in bytes u32 | members u32 | member … |      all little endian
 //! ```
 
+use crate::node::{allocator, object::listpack::KEPT};
+
 const HEADER: usize = 8;
-
-/// Integers in order, all as wide as the widest that was ever in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IntSet {
-    width: usize,
-    /// The members, without the header.
-    bytes: Vec<u8>,
-}
-
-impl Default for IntSet {
-    fn default() -> Self {
-        Self { width: 2, bytes: Vec::new() }
-    }
-}
 
 fn width_of(number: i64) -> usize {
     if i16::try_from(number).is_ok() {
@@ -30,48 +18,57 @@ fn width_of(number: i64) -> usize {
     }
 }
 
-impl IntSet {
+/// Integers in order that are looked at, wherever their bytes are; all as wide as the widest that was ever in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Integers<'a>(&'a [u8]);
+
+impl<'a> Integers<'a> {
+    /// Of the bytes of an [`IntSet`], which are not looked at again.
+    pub(crate) fn of_bytes(bytes: &'a [u8]) -> Self {
+        debug_assert!(IntSet::from_bytes(bytes).is_some());
+        Self(bytes)
+    }
+
+    fn width(self) -> usize {
+        usize::from(self.0[0])
+    }
+
+    /// The intset itself, as Redis has it in memory, DUMP and RDB.
+    #[must_use]
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
     /// Members.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.bytes.len() / self.width
+    pub fn len(self) -> usize {
+        (self.0.len() - HEADER) / self.width()
     }
 
     /// No member.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// Where its numbers begin, for prefetching.
-    #[must_use]
-    pub fn address(&self) -> *const u8 {
-        self.bytes.as_ptr()
-    }
-
-    /// Bytes of memory beside the struct itself.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+    pub fn is_empty(self) -> bool {
+        self.0.len() == HEADER
     }
 
     /// Member `index`, from the smallest.
     #[must_use]
-    pub fn get(&self, index: usize) -> Option<i64> {
-        let member = self.bytes.get(index * self.width..(index + 1) * self.width)?;
+    pub fn get(self, index: usize) -> Option<i64> {
+        let width = self.width();
+        let member = self.0[HEADER..].get(index * width..(index + 1) * width)?;
         let negative = member.last().is_some_and(|byte| byte & 0x80 != 0);
         let mut whole = if negative { [0xFF; 8] } else { [0; 8] };
-        whole[..self.width].copy_from_slice(member);
+        whole[..width].copy_from_slice(member);
         Some(i64::from_le_bytes(whole))
     }
 
     /// All members, from the smallest.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = i64> + '_ {
-        (0..self.len()).map(|index| self.get(index).unwrap_or_default())
+    pub fn iter(self) -> impl ExactSizeIterator<Item = i64> + use<'a> {
+        (0..self.len()).map(move |index| self.get(index).unwrap_or_default())
     }
 
     /// The index of a member, or where it would stand.
-    fn search(&self, number: i64) -> Result<usize, usize> {
+    fn search(self, number: i64) -> Result<usize, usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -86,50 +83,107 @@ impl IntSet {
 
     /// Whether it is a member.
     #[must_use]
-    pub fn contains(&self, number: i64) -> bool {
-        width_of(number) <= self.width && self.search(number).is_ok()
+    pub fn contains(self, number: i64) -> bool {
+        width_of(number) <= self.width() && self.search(number).is_ok()
+    }
+}
+
+impl std::fmt::Debug for Integers<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+/// A set of integers of one's own, to be changed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IntSet(Vec<u8>);
+
+impl Default for IntSet {
+    fn default() -> Self {
+        Self::new_in(Vec::new())
+    }
+}
+
+impl IntSet {
+    /// An empty one in memory that was something else's.
+    #[must_use]
+    pub fn new_in(mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        memory.extend_from_slice(&[2, 0, 0, 0, 0, 0, 0, 0]);
+        Self(memory)
+    }
+
+    /// A copy in memory that was something else's.
+    #[must_use]
+    pub fn copy_in(integers: Integers<'_>, mut memory: Vec<u8>) -> Self {
+        memory.clear();
+        memory.extend_from_slice(integers.0);
+        Self(memory)
+    }
+
+    /// Its memory.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    /// Looks at it.
+    #[must_use]
+    pub fn view(&self) -> Integers<'_> {
+        Integers(&self.0)
+    }
+
+    /// Bytes of memory.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.0.capacity()
     }
 
     /// Adds a member; `false` if it was one.
     pub fn insert(&mut self, number: i64) -> bool {
-        let width = width_of(number);
-        if width > self.width {
-            let members: Vec<i64> = self.iter().collect();
-            self.width = width;
-            self.bytes.clear();
-            for member in members {
-                self.bytes.extend_from_slice(&member.to_le_bytes()[..width]);
-            }
+        let (width, wanted) = (self.view().width(), width_of(number));
+        if wanted > width {
+            self.widen(wanted);
         }
-        let Err(index) = self.search(number) else { return false };
-        let at = index * self.width;
-        // Some room ahead: one by one each would be moved.
-        if self.bytes.capacity() < self.bytes.len() + self.width {
-            self.bytes.reserve_exact((self.bytes.len() / 4).max(2 * self.width));
+        let width = width.max(wanted);
+        let Err(index) = self.view().search(number) else { return false };
+        let needed = self.0.len() + width;
+        if self.0.capacity() < needed {
+            // Some room ahead: one by one each would be moved.
+            let room = needed + (self.0.len() - HEADER) / 4;
+            self.0.reserve_exact(allocator::usable(room) - self.0.len());
         }
-        self.bytes.splice(at..at, number.to_le_bytes()[..self.width].iter().copied());
+        let at = HEADER + index * width;
+        self.0.splice(at..at, number.to_le_bytes()[..width].iter().copied());
+        self.write_len();
         true
+    }
+
+    fn widen(&mut self, width: usize) {
+        let members: Vec<i64> = self.view().iter().collect();
+        self.0.truncate(HEADER);
+        self.0.reserve_exact(members.len() * width);
+        self.0[0] = width.to_le_bytes()[0];
+        for member in members {
+            self.0.extend_from_slice(&member.to_le_bytes()[..width]);
+        }
     }
 
     /// Takes a member out; `false` if it was none.
     pub fn remove(&mut self, number: i64) -> bool {
-        let Ok(index) = self.search(number) else { return false };
-        self.bytes.drain(index * self.width..(index + 1) * self.width);
-        if self.bytes.capacity() > 2 * self.bytes.len() + 64 {
-            self.bytes.shrink_to(self.bytes.len() + self.bytes.len() / 2);
+        let Ok(index) = self.view().search(number) else { return false };
+        let width = self.view().width();
+        self.0.drain(HEADER + index * width..HEADER + (index + 1) * width);
+        if self.0.capacity() > (2 * self.0.len()).max(KEPT) {
+            self.0.shrink_to(self.0.len() + self.0.len() / 2);
         }
+        self.write_len();
         true
     }
 
-    /// As Redis has it in memory, DUMP and RDB.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEADER + self.bytes.len());
-        for number in [self.width, self.len()] {
-            out.extend_from_slice(&u32::try_from(number).expect("sets of integers are small").to_le_bytes());
-        }
-        out.extend_from_slice(&self.bytes);
-        out
+    fn write_len(&mut self) {
+        let len = u32::try_from(self.view().len()).expect("sets of integers are small");
+        self.0[4..HEADER].copy_from_slice(&len.to_le_bytes());
     }
 
     /// From bytes that came from elsewhere; `None` if they are no intset, whole and in order.
@@ -142,8 +196,13 @@ impl IntSet {
         if !matches!(width, 2 | 4 | 8) || Some(members.len()) != len.checked_mul(width) {
             return None;
         }
-        let set = Self { width, bytes: members.to_vec() };
-        set.iter().is_sorted_by(|a, b| a < b).then_some(set)
+        Integers(bytes).iter().is_sorted_by(|a, b| a < b).then(|| Self(bytes.to_vec()))
+    }
+}
+
+impl std::fmt::Debug for IntSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.view().fmt(f)
     }
 }
 
@@ -159,9 +218,9 @@ mod tests {
         for number in [3, 1, 2] {
             set.insert(number);
         }
-        assert_eq!(set.to_bytes(), b"\x02\0\0\0\x03\0\0\0\x01\0\x02\0\x03\0");
+        assert_eq!(set.view().as_bytes(), b"\x02\0\0\0\x03\0\0\0\x01\0\x02\0\x03\0");
         set.insert(70_000);
-        assert_eq!(&set.to_bytes()[..12], b"\x04\0\0\0\x04\0\0\0\x01\0\0\0");
+        assert_eq!(&set.view().as_bytes()[..12], b"\x04\0\0\0\x04\0\0\0\x01\0\0\0");
         assert_eq!(IntSet::from_bytes(b"\x02\0\0\0\x02\0\0\0\x02\0\x01\0"), None, "not in order");
         assert_eq!(IntSet::from_bytes(b"\x03\0\0\0\0\0\0\0"), None, "no such width");
     }
@@ -174,12 +233,12 @@ mod tests {
                 if insert {
                     prop_assert_eq!(set.insert(number), model.insert(number));
                 } else {
-                    prop_assert_eq!(set.contains(number), model.contains(&number));
+                    prop_assert_eq!(set.view().contains(number), model.contains(&number));
                     prop_assert_eq!(set.remove(number), model.remove(&number));
                 }
             }
-            prop_assert!(set.iter().eq(model.iter().copied()));
-            prop_assert_eq!(IntSet::from_bytes(&set.to_bytes()), Some(set));
+            prop_assert!(set.view().iter().eq(model.iter().copied()));
+            prop_assert_eq!(IntSet::from_bytes(set.view().as_bytes()), Some(set));
         }
 
         #[test]

@@ -1,24 +1,28 @@
 //! Going through a set.
 
-use super::IntSet;
-use crate::node::object::{Element, Text, dict::Dict, listpack::Listpack};
+use super::Integers;
+use crate::node::object::{
+    Element, Text,
+    dict::Dict,
+    listpack::{Elements, Pack},
+};
 
 /// Members of a set, in no order that anybody may rely on.
 pub struct Iter<'a>(Form<'a>);
 
 enum Form<'a> {
-    Integers { integers: &'a IntSet, next: usize },
-    Packed { pack: &'a Listpack, at: usize },
+    Integers { integers: Integers<'a>, next: usize },
+    Packed(Elements<'a>),
     Large(Box<dyn Iterator<Item = &'a Text> + 'a>),
 }
 
 impl<'a> Iter<'a> {
-    pub(super) fn integers(integers: &'a IntSet) -> Self {
+    pub(super) fn integers(integers: Integers<'a>) -> Self {
         Self(Form::Integers { integers, next: 0 })
     }
 
-    pub(super) fn packed(pack: &'a Listpack) -> Self {
-        Self(Form::Packed { pack, at: pack.first() })
+    pub(super) fn packed(pack: Pack<'a>) -> Self {
+        Self(Form::Packed(pack.elements()))
     }
 
     pub(super) fn large(dict: &'a Dict<Text>) -> Self {
@@ -36,11 +40,7 @@ impl<'a> Iterator for Iter<'a> {
                 *next += 1;
                 Some(Element::Int(number))
             }
-            Form::Packed { pack, at } => (*at < pack.end()).then(|| {
-                let element = pack.get(*at);
-                *at = pack.next(*at);
-                element
-            }),
+            Form::Packed(elements) => elements.next(),
             Form::Large(members) => members.next().map(|member| Element::Bytes(member.as_bytes())),
         }
     }

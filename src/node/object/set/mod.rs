@@ -4,12 +4,15 @@ mod intset;
 mod iter;
 #[cfg(test)]
 mod tests;
+mod view;
 
-pub use intset::IntSet;
+pub use intset::{IntSet, Integers};
 pub use iter::Iter;
+pub use view::SetRef;
+use view::{View, find};
 
 use super::{
-    Element, Text,
+    Element, Small, Text,
     dict::{Dict, Entry},
     listpack::Listpack,
 };
@@ -31,7 +34,7 @@ impl Default for Limits {
     }
 }
 
-/// See the module.
+/// A set of one's own, to be changed. See the module.
 #[derive(Clone, Debug)]
 pub struct Set(Form);
 
@@ -64,34 +67,82 @@ impl From<IntSet> for Set {
     }
 }
 
+impl From<Listpack> for Set {
+    fn from(pack: Listpack) -> Self {
+        Self(Form::Packed(pack))
+    }
+}
+
+/// A copy.
+impl From<SetRef<'_>> for Set {
+    fn from(set: SetRef<'_>) -> Self {
+        Self(match set.0 {
+            View::Integers(integers) => Form::Integers(IntSet::copy_in(integers, Vec::new())),
+            View::Packed(pack) => Form::Packed(Listpack::from(pack)),
+            View::Large(dict) => Form::Large(Box::new(dict.clone())),
+        })
+    }
+}
+
 impl PartialEq for Set {
     /// The same members, however they are kept.
     fn eq(&self, other: &Self) -> bool {
-        self.len() == other.len() && self.iter().all(|member| member.with(|member| other.contains(member)))
+        let (set, other) = (self.view(), other.view());
+        set.len() == other.len() && set.iter().all(|member| member.with(|member| other.contains(member)))
     }
-}
-
-/// Where an element stands in a pack.
-fn find(pack: &Listpack, wanted: Element<'_>) -> Option<usize> {
-    let mut at = pack.first();
-    while at < pack.end() {
-        if pack.get(at) == wanted {
-            return Some(at);
-        }
-        at = pack.next(at);
-    }
-    None
 }
 
 impl Set {
+    /// Looks at it.
+    #[must_use]
+    pub fn view(&self) -> SetRef<'_> {
+        SetRef::from(match &self.0 {
+            Form::Integers(integers) => View::Integers(integers.view()),
+            Form::Packed(pack) => View::Packed(pack.view()),
+            Form::Large(dict) => View::Large(dict),
+        })
+    }
+
+    /// An empty one in memory that was something else's.
+    #[must_use]
+    pub fn new_in(memory: Vec<u8>) -> Self {
+        Self::from(IntSet::new_in(memory))
+    }
+
+    /// A copy of a small one in memory that was something else's; `None` if that is no set.
+    #[must_use]
+    pub fn copy_in(small: Small<'_>, memory: Vec<u8>) -> Option<Self> {
+        match small {
+            Small::Set(pack) => Some(Self::from(Listpack::copy_in(pack, memory))),
+            Small::Integers(integers) => Some(Self::from(IntSet::copy_in(integers, memory))),
+            Small::List(_) | Small::Hash(_) | Small::SortedSet(_) => None,
+        }
+    }
+
+    /// It, if it is an intset or one pack.
+    #[must_use]
+    pub fn small(&self) -> Option<Small<'_>> {
+        match &self.0 {
+            Form::Integers(integers) => Some(Small::Integers(integers.view())),
+            Form::Packed(pack) => Some(Small::Set(pack.view())),
+            Form::Large(_) => None,
+        }
+    }
+
+    /// The memory of such a one.
+    #[must_use]
+    pub fn into_memory(self) -> Option<Vec<u8>> {
+        match self.0 {
+            Form::Integers(integers) => Some(integers.into_bytes()),
+            Form::Packed(pack) => Some(pack.into_bytes()),
+            Form::Large(_) => None,
+        }
+    }
+
     /// Members.
     #[must_use]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Form::Integers(integers) => integers.len(),
-            Form::Packed(pack) => pack.count(),
-            Form::Large(dict) => dict.len(),
-        }
+        self.view().len()
     }
 
     /// No member: such a set is not kept.
@@ -104,7 +155,7 @@ impl Set {
     #[must_use]
     pub fn address(&self) -> *const u8 {
         match &self.0 {
-            Form::Integers(integers) => integers.address(),
+            Form::Integers(integers) => integers.view().as_bytes().as_ptr(),
             Form::Packed(pack) => pack.as_bytes().as_ptr(),
             Form::Large(large) => (&raw const **large).cast(),
         }
@@ -120,48 +171,19 @@ impl Set {
         }
     }
 
-    /// What `OBJECT ENCODING` calls its form.
-    #[must_use]
-    pub fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Form::Integers(_) => "intset",
-            Form::Packed(_) => "listpack",
-            Form::Large(_) => "hashtable",
-        }
-    }
-
-    /// All members as an intset, if that is how they are kept.
-    #[must_use]
-    pub fn integers(&self) -> Option<&IntSet> {
-        match &self.0 {
-            Form::Integers(integers) => Some(integers),
-            Form::Packed(_) | Form::Large(_) => None,
-        }
-    }
-
-    /// Whether it is a member.
-    #[must_use]
-    pub fn contains(&self, member: &[u8]) -> bool {
-        match (&self.0, Element::of(member)) {
-            (Form::Integers(integers), Element::Int(number)) => integers.contains(number),
-            (Form::Integers(_), Element::Bytes(_)) => false,
-            (Form::Packed(pack), element) => find(pack, element).is_some(),
-            (Form::Large(dict), _) => dict.get(member).is_some(),
-        }
-    }
-
     /// Adds a member; `false` if it was one.
     pub fn insert(&mut self, member: &[u8], limits: Limits) -> bool {
         let element = Element::of(member);
         match (&mut self.0, element) {
             (Form::Integers(integers), Element::Int(number)) => {
                 let added = integers.insert(number);
-                if added && integers.len() > limits.integers {
+                if added && integers.view().len() > limits.integers {
                     self.make_large();
                 }
                 return added;
             }
             (Form::Integers(integers), Element::Bytes(_)) => {
+                let integers = integers.view();
                 // The widest is at one of the ends.
                 let ends =
                     [integers.get(0), integers.len().checked_sub(1).and_then(|last| integers.get(last))];
@@ -179,7 +201,7 @@ impl Set {
                 self.make_large();
             }
             (Form::Packed(pack), element) => {
-                if find(pack, element).is_some() {
+                if find(pack.view(), element).is_some() {
                     return false;
                 }
                 if pack.count() < limits.members && member.len() <= limits.length {
@@ -203,7 +225,7 @@ impl Set {
         match (&mut self.0, Element::of(member)) {
             (Form::Integers(integers), Element::Int(number)) => integers.remove(number),
             (Form::Integers(_), Element::Bytes(_)) => false,
-            (Form::Packed(pack), element) => match find(pack, element) {
+            (Form::Packed(pack), element) => match find(pack.view(), element) {
                 Some(at) => {
                     pack.remove(at, 1);
                     true
@@ -216,26 +238,10 @@ impl Set {
 
     fn make_large(&mut self) {
         let mut dict = Dict::default();
-        for member in self.iter() {
+        for member in self.view().iter() {
             member.with(|member| dict.insert(Text::from(member)));
         }
         self.0 = Form::Large(Box::new(dict));
-    }
-
-    /// A member that chance chooses, shown to `show`.
-    pub fn random<R>(&self, show: impl FnOnce(Element<'_>) -> R) -> Option<R> {
-        match &self.0 {
-            Form::Integers(integers) if integers.is_empty() => None,
-            Form::Integers(integers) => {
-                integers.get(fastrand::usize(..integers.len())).map(|number| show(Element::Int(number)))
-            }
-            Form::Packed(pack) if pack.count() == 0 => None,
-            Form::Packed(pack) => {
-                let count = pack.count();
-                Some(show(pack.get(pack.position(fastrand::usize(..count), count))))
-            }
-            Form::Large(dict) => dict.random().map(|member| show(Element::Bytes(member.as_bytes()))),
-        }
     }
 
     /// Takes a member out that chance chooses, and shows it.
@@ -243,30 +249,9 @@ impl Set {
         match &mut self.0 {
             Form::Large(dict) => dict.remove_random().map(|member| show(Element::Bytes(member.as_bytes()))),
             Form::Integers(_) | Form::Packed(_) => {
-                let member = self.random(|member| member.to_vec())?;
+                let member = self.view().random(|member| member.to_vec())?;
                 self.remove(&member);
                 Some(show(Element::of(&member)))
-            }
-        }
-    }
-
-    /// All members, in no order that anybody may rely on.
-    #[must_use]
-    pub fn iter(&self) -> Iter<'_> {
-        match &self.0 {
-            Form::Integers(integers) => Iter::integers(integers),
-            Form::Packed(pack) => Iter::packed(pack),
-            Form::Large(dict) => Iter::large(dict),
-        }
-    }
-
-    /// Shows members from `cursor` on, about `count` of a large set and all of a small one; returns the cursor for the rest.
-    pub fn scan(&self, cursor: u64, count: usize, mut show: impl FnMut(Element<'_>)) -> u64 {
-        match &self.0 {
-            Form::Large(dict) => dict.scan(cursor, count, |member| show(Element::Bytes(member.as_bytes()))),
-            Form::Integers(_) | Form::Packed(_) => {
-                self.iter().for_each(show);
-                0
             }
         }
     }

@@ -7,15 +7,18 @@ mod order;
 mod range;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::ops::Range;
 
 pub use order::Member;
 use order::Order;
 pub use range::{LexBound, LexRange, ScoreBound, ScoreRange};
+pub use view::SortedSetRef;
+use view::{View, score_of};
 
 use super::{
-    Element, Text,
+    Element, Small, Text,
     dict::{Dict, Entry},
     listpack::Listpack,
     pairs::{self, Pairs},
@@ -37,7 +40,7 @@ impl Default for Limits {
     }
 }
 
-/// See the module.
+/// A sorted set of one's own, to be changed. See the module.
 #[derive(Clone, Debug)]
 pub struct SortedSet(Form);
 
@@ -83,16 +86,9 @@ impl Default for SortedSet {
 impl PartialEq for SortedSet {
     /// The same members with the same scores, however they are kept.
     fn eq(&self, other: &Self) -> bool {
-        let pairs = |set: &Self| set.iter().map(|(name, score)| (name.to_vec(), score)).collect::<Vec<_>>();
+        let pairs =
+            |set: &Self| set.view().iter().map(|(name, score)| (name.to_vec(), score)).collect::<Vec<_>>();
         self.len() == other.len() && pairs(self) == pairs(other)
-    }
-}
-
-/// The score that an element of a pack is.
-fn score_of(element: Element<'_>) -> f64 {
-    match element {
-        Element::Int(number) => number as f64,
-        Element::Bytes(text) => number::parse_f64(text).unwrap_or(f64::NAN),
     }
 }
 
@@ -107,23 +103,71 @@ fn with_score<R>(score: f64, with: impl FnOnce(Element<'_>) -> R) -> R {
     with(Element::Bytes(number::format_double(score).as_bytes()))
 }
 
+impl From<Listpack> for SortedSet {
+    fn from(pack: Listpack) -> Self {
+        Self(Form::Packed(pack))
+    }
+}
+
 impl SortedSet {
+    /// Looks at it.
+    #[must_use]
+    pub fn view(&self) -> SortedSetRef<'_> {
+        SortedSetRef::from(match &self.0 {
+            Form::Packed(pack) => View::Packed(pack.view()),
+            Form::Large(large) => View::Large(large),
+        })
+    }
+
+    /// An empty one in memory that was something else's.
+    #[must_use]
+    pub fn new_in(memory: Vec<u8>) -> Self {
+        Self::from(Listpack::new_in(memory))
+    }
+
+    /// A copy of a small one in memory that was something else's; `None` if that is no sorted set.
+    #[must_use]
+    pub fn copy_in(small: Small<'_>, memory: Vec<u8>) -> Option<Self> {
+        match small {
+            Small::SortedSet(pack) => Some(Self::from(Listpack::copy_in(pack, memory))),
+            Small::List(_) | Small::Hash(_) | Small::Set(_) | Small::Integers(_) => None,
+        }
+    }
+
+    /// It, if it is one pack.
+    #[must_use]
+    pub fn small(&self) -> Option<Small<'_>> {
+        match &self.0 {
+            Form::Packed(pack) => Some(Small::SortedSet(pack.view())),
+            Form::Large(_) => None,
+        }
+    }
+
+    /// Its memory, if it is one pack.
+    #[must_use]
+    pub fn into_memory(self) -> Option<Vec<u8>> {
+        match self.0 {
+            Form::Packed(pack) => Some(pack.into_bytes()),
+            Form::Large(_) => None,
+        }
+    }
+
     /// Of a pack that came from elsewhere; `None` if it is no sorted set.
     #[must_use]
     pub fn of_pack(pack: Listpack, limits: Limits) -> Option<Self> {
         let mut last: Option<(f64, Vec<u8>)> = None;
-        let in_order = Pairs::of(&pack).all(|(name, score)| {
+        let in_order = Pairs::of(pack.view()).all(|(name, score)| {
             let this = (score_of(score), name.to_vec());
             let fits = !this.0.is_nan()
                 && last.as_ref().is_none_or(|last| last.0 < this.0 || last.0 == this.0 && last.1 < this.1);
             last = Some(this);
             fits
         });
-        if !pairs::is_well_formed(&pack) || !in_order {
+        if !pairs::is_well_formed(pack.view()) || !in_order {
             return None;
         }
         let small = pack.count() / 2 <= limits.members
-            && Pairs::of(&pack).all(|(name, _)| name.text_len() <= limits.length);
+            && Pairs::of(pack.view()).all(|(name, _)| name.text_len() <= limits.length);
         let mut set = Self(Form::Packed(pack));
         if !small {
             set.make_large();
@@ -134,10 +178,7 @@ impl SortedSet {
     /// Members.
     #[must_use]
     pub fn len(&self) -> usize {
-        match &self.0 {
-            Form::Packed(pack) => pack.count() / 2,
-            Form::Large(large) => large.scores.len(),
-        }
+        self.view().len()
     }
 
     /// No member: such a set is not kept.
@@ -164,41 +205,12 @@ impl SortedSet {
         }
     }
 
-    /// What `OBJECT ENCODING` calls its form.
-    #[must_use]
-    pub fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Form::Packed(_) => "listpack",
-            Form::Large(_) => "skiplist",
-        }
-    }
-
-    /// All of it, if it is one pack.
-    #[must_use]
-    pub fn pack(&self) -> Option<&Listpack> {
-        match &self.0 {
-            Form::Packed(pack) => Some(pack),
-            Form::Large(_) => None,
-        }
-    }
-
-    /// The score of a member.
-    #[must_use]
-    pub fn score(&self, member: &[u8]) -> Option<f64> {
-        match &self.0 {
-            Form::Packed(pack) => {
-                pairs::find(pack, Element::of(member)).map(|at| score_of(pairs::second(pack, at)))
-            }
-            Form::Large(large) => large.scores.get(member).map(|member| member.score),
-        }
-    }
-
     /// Gives a member a score, which is not NaN.
     pub fn put(&mut self, member: &[u8], score: f64, limits: Limits) -> Put {
         debug_assert!(!score.is_nan());
         if let Form::Packed(pack) = &mut self.0 {
-            if let Some(at) = pairs::find(pack, Element::of(member)) {
-                if score_of(pairs::second(pack, at)) == score {
+            if let Some(at) = pairs::find(pack.view(), Element::of(member)) {
+                if score_of(pairs::second(pack.view(), at)) == score {
                     return Put::Same;
                 }
                 pack.remove(at, 2);
@@ -232,8 +244,8 @@ impl SortedSet {
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
         match &mut self.0 {
             Form::Packed(pack) => {
-                let at = pairs::find(pack, Element::of(member))?;
-                let score = score_of(pairs::second(pack, at));
+                let at = pairs::find(pack.view(), Element::of(member))?;
+                let score = score_of(pairs::second(pack.view(), at));
                 pack.remove(at, 2);
                 Some(score)
             }
@@ -247,94 +259,12 @@ impl SortedSet {
 
     fn make_large(&mut self) {
         let mut large = Large::default();
-        for (name, score) in self.iter() {
+        for (name, score) in self.view().iter() {
             let name = Text::of(name);
             large.scores.insert(Member { score, name: name.clone() });
             large.order.insert(Member { score, name });
         }
         self.0 = Form::Large(Box::new(large));
-    }
-
-    /// How many members stand before this one, and its score.
-    #[must_use]
-    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
-        match &self.0 {
-            Form::Packed(pack) => {
-                let wanted = Element::of(member);
-                let found = Pairs::of(pack).enumerate().find(|(_, (name, _))| *name == wanted);
-                found.map(|(rank, (_, score))| (rank, score_of(score)))
-            }
-            Form::Large(large) => {
-                let score = large.scores.get(member)?.score;
-                Some((large.order.rank(score, member), score))
-            }
-        }
-    }
-
-    /// How many members a test holds for; it holds for a beginning of the order.
-    fn count_before(&self, is_before: impl Fn(f64, &[u8]) -> bool) -> usize {
-        match &self.0 {
-            Form::Packed(pack) => Pairs::of(pack)
-                .take_while(|(name, score)| name.with(|name| is_before(score_of(*score), name)))
-                .count(),
-            Form::Large(large) => {
-                large.order.count_before(|member| is_before(member.score, member.name.as_bytes()))
-            }
-        }
-    }
-
-    /// The ranks of the members whose scores are in a range.
-    #[must_use]
-    pub fn ranks_by_score(&self, range: &ScoreRange) -> Range<usize> {
-        let start = self.count_before(|score, _| range.is_before(score));
-        start..self.count_before(|score, _| !range.is_behind(score)).max(start)
-    }
-
-    /// The ranks of the members whose names are in a range; all scores are the same, else nobody knows which they are.
-    #[must_use]
-    pub fn ranks_by_name(&self, range: &LexRange) -> Range<usize> {
-        let start = self.count_before(|_, name| range.is_before(name));
-        start..self.count_before(|_, name| !range.is_behind(name)).max(start)
-    }
-
-    /// Members with these ranks, in order or from the last to the first.
-    #[must_use]
-    pub fn range(
-        &self,
-        ranks: Range<usize>,
-        backwards: bool,
-    ) -> Box<dyn Iterator<Item = (Element<'_>, f64)> + '_> {
-        let count = ranks.len();
-        match &self.0 {
-            Form::Packed(pack) => {
-                let pairs = Pairs::of(pack).map(|(name, score)| (name, score_of(score)));
-                let part = pairs.skip(ranks.start).take(count);
-                if backwards {
-                    let part: Vec<_> = part.collect();
-                    Box::new(part.into_iter().rev())
-                } else {
-                    Box::new(part)
-                }
-            }
-            Form::Large(large) => {
-                if backwards {
-                    match ranks.end.checked_sub(1) {
-                        Some(last) if count > 0 => {
-                            Box::new(large.order.back_from(last).take(count).map(Member::pair))
-                        }
-                        _ => Box::new(std::iter::empty()),
-                    }
-                } else {
-                    Box::new(large.order.forth_from(ranks.start).take(count).map(Member::pair))
-                }
-            }
-        }
-    }
-
-    /// All members in order.
-    #[must_use]
-    pub fn iter(&self) -> Box<dyn Iterator<Item = (Element<'_>, f64)> + '_> {
-        self.range(0..self.len(), false)
     }
 
     /// Takes out the members with these ranks; says how many those were.
@@ -347,7 +277,7 @@ impl SortedSet {
             }
             return count;
         }
-        let gone: Vec<Vec<u8>> = self.range(ranks, false).map(|(name, _)| name.to_vec()).collect();
+        let gone: Vec<Vec<u8>> = self.view().range(ranks, false).map(|(name, _)| name.to_vec()).collect();
         for member in &gone {
             self.remove(member);
         }
@@ -358,41 +288,9 @@ impl SortedSet {
     pub fn pop(&mut self, last: bool) -> Option<(Vec<u8>, f64)> {
         let rank = if last { self.len().checked_sub(1)? } else { 0 };
         let (name, score) =
-            self.range(rank..rank + 1, false).next().map(|(name, score)| (name.to_vec(), score))?;
+            self.view().range(rank..rank + 1, false).next().map(|(name, score)| (name.to_vec(), score))?;
         self.remove_ranks(rank..rank + 1);
         Some((name, score))
-    }
-
-    /// A member and its score that chance chooses.
-    pub fn random<R>(&self, show: impl FnOnce(Element<'_>, f64) -> R) -> Option<R> {
-        match &self.0 {
-            Form::Packed(pack) => {
-                let count = pack.count();
-                if count == 0 {
-                    return None;
-                }
-                let at = pack.position(2 * fastrand::usize(..count / 2), count);
-                Some(show(pack.get(at), score_of(pairs::second(pack, at))))
-            }
-            Form::Large(large) => large.scores.random().map(|member| {
-                let (name, score) = member.pair();
-                show(name, score)
-            }),
-        }
-    }
-
-    /// Shows members from `cursor` on, about `count` of a large set and all of a small one; returns the cursor for the rest.
-    pub fn scan(&self, cursor: u64, count: usize, mut show: impl FnMut(Element<'_>, f64)) -> u64 {
-        match &self.0 {
-            Form::Large(large) => large.scores.scan(cursor, count, |member| {
-                let (name, score) = member.pair();
-                show(name, score);
-            }),
-            Form::Packed(_) => {
-                self.iter().for_each(|(name, score)| show(name, score));
-                0
-            }
-        }
     }
 }
 
@@ -406,7 +304,7 @@ impl Member {
 fn insert_packed(pack: &mut Listpack, member: &[u8], score: f64) {
     let mut at = pack.first();
     while at < pack.end() {
-        let other = score_of(pairs::second(pack, at));
+        let other = score_of(pairs::second(pack.view(), at));
         if other > score || other == score && pack.get(at).with(|name| name > member) {
             break;
         }

@@ -12,9 +12,9 @@ fn forms_change_where_redis_changes_them_and_never_back() {
     {
         let mut set = SortedSet::default();
         members.iter().for_each(|member| assert_eq!(set.put(member.as_bytes(), 1.5, limits), Put::Added));
-        assert_eq!(set.encoding(), encoding, "{members:?}");
+        assert_eq!(set.view().encoding(), encoding, "{members:?}");
         set.remove(members[0].as_bytes());
-        assert_eq!(set.encoding(), encoding, "{members:?}");
+        assert_eq!(set.view().encoding(), encoding, "{members:?}");
     }
 }
 
@@ -42,26 +42,26 @@ proptest! {
         }
         let mut ordered: Vec<(f64, Vec<u8>)> = model.iter().map(|(name, score)| (*score, name.clone())).collect();
         ordered.sort_by(|a, b| a.partial_cmp(b).unwrap());
-        let all: Vec<_> = set.iter().map(|(name, score)| (score, name.to_vec())).collect();
+        let all: Vec<_> = set.view().iter().map(|(name, score)| (score, name.to_vec())).collect();
         prop_assert_eq!(&all, &ordered);
         for (rank, (score, name)) in ordered.iter().enumerate() {
-            prop_assert_eq!(set.rank(name), Some((rank, *score)));
-            prop_assert_eq!(set.score(name), Some(*score));
+            prop_assert_eq!(set.view().rank(name), Some((rank, *score)));
+            prop_assert_eq!(set.view().score(name), Some(*score));
         }
         let (min, max, exclude_min, exclude_max) = bounds;
         let bound = |score: i32, exclusive| ScoreBound { score: f64::from(score) / 2.0, exclusive };
         let range = ScoreRange { min: bound(min, exclude_min), max: bound(max, exclude_max) };
         let is_in = |score: f64| !range.is_before(score) && !range.is_behind(score);
         let within: Vec<_> = ordered.iter().filter(|(score, _)| is_in(*score)).cloned().collect();
-        let ranks = set.ranks_by_score(&range);
-        let found: Vec<_> = set.range(ranks.clone(), false).map(|(name, score)| (score, name.to_vec())).collect();
+        let ranks = set.view().ranks_by_score(&range);
+        let found: Vec<_> = set.view().range(ranks.clone(), false).map(|(name, score)| (score, name.to_vec())).collect();
         prop_assert_eq!(&found, &within);
-        let mut back: Vec<_> = set.range(ranks.clone(), true).map(|(name, score)| (score, name.to_vec())).collect();
+        let mut back: Vec<_> = set.view().range(ranks.clone(), true).map(|(name, score)| (score, name.to_vec())).collect();
         back.reverse();
         prop_assert_eq!(&back, &within);
         prop_assert_eq!(set.remove_ranks(ranks), within.len());
         prop_assert_eq!(set.len(), ordered.len() - within.len());
-        let first = set.iter().next().map(|(name, score)| (name.to_vec(), score));
+        let first = set.view().iter().next().map(|(name, score)| (name.to_vec(), score));
         prop_assert_eq!(set.pop(false), first);
     }
 
@@ -72,7 +72,7 @@ proptest! {
             set.put(name.as_bytes(), 0.0, Limits { members, length: 8 });
         }
         let range = LexRange { min: LexBound::Inclusive(min.clone().into()), max: LexBound::Exclusive(max.clone().into()) };
-        let found: Vec<Vec<u8>> = set.range(set.ranks_by_name(&range), false).map(|(name, _)| name.to_vec()).collect();
+        let found: Vec<Vec<u8>> = set.view().range(set.view().ranks_by_name(&range), false).map(|(name, _)| name.to_vec()).collect();
         let expected: Vec<Vec<u8>> = names.iter().filter(|name| **name >= min && **name < max).map(|name| name.clone().into_bytes()).collect();
         prop_assert_eq!(found, expected);
     }

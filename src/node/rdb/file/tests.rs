@@ -41,9 +41,10 @@ fn records() -> Vec<Record> {
     let strings = strings.into_iter().enumerate().map(|(number, value)| {
         Record::new(format!("string {number}").as_bytes(), value, Some(Millis(1_900_000_000_123)), 77)
     });
-    let objects = objects.into_iter().enumerate().map(|(number, object)| {
-        Record::of_object(format!("object {number}").as_bytes(), Box::new(object), None, 99)
-    });
+    let objects = objects
+        .into_iter()
+        .enumerate()
+        .map(|(number, object)| Record::of_object(format!("object {number}").as_bytes(), object, None, 99));
     strings.chain(objects).collect()
 }
 
@@ -77,9 +78,9 @@ fn describe(input: impl Read) -> Result<Vec<String>, ReadError> {
             Item::Entry(Entry { database, key, value, expiry, idle, frequency }) => {
                 let value = match &value {
                     Restored::String(string) => rdb::dump(Content::String(Value::of_string(string))),
-                    Restored::Object(object) => rdb::dump(
-                        Record::of_object(b"", Box::new(object.clone()), None, 0).as_ref().content(),
-                    ),
+                    Restored::Object(object) => {
+                        rdb::dump(Record::of_object(b"", object.clone(), None, 0).as_ref().content())
+                    }
                 };
                 let key = key.escape_ascii();
                 format!("{database} {key} {expiry:?} {idle:?} {frequency:?} {:x}", rdb::crc64::crc64(&value))

@@ -29,7 +29,7 @@ const HASH_DROPPED: u32 = CURSOR_HASH_BITS - HASH_BITS;
 enum Position {
     /// In the stock server of this place among those that own slots, at its own cursor.
     Stock { ordinal: usize, cursor: u64 },
-    /// On our nodes, before the keys of this slot whose hash is at least this, by the owner's hash in the epoch of the tag.
+    /// On our nodes, before the keys of this slot whose hash is at least this, by the hash of its owner in the epoch of the tag.
     Walk { slot: usize, hash: u64 },
 }
 

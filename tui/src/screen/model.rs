@@ -23,8 +23,10 @@ use crate::session::view::{ClusterView, Health, PlanView};
 pub const STALE_AFTER_MS: i64 = 2_000;
 /// A second interrupt within this time leaves.
 pub const INTERRUPT_WINDOW_MS: i64 = 2_000;
-/// Samples of a trend: one a second.
-pub const TREND_SAMPLES: usize = 30;
+/// Samples of a trend: one a second. A narrow screen shows the last [`TREND_SHORT`].
+pub const TREND_SAMPLES: usize = 120;
+/// Samples where there is little room.
+pub const TREND_SHORT: usize = 30;
 /// Readings that follow sooner are no sample of their own.
 const SAMPLE_EVERY_MS: i64 = 700;
 /// The same while nobody looks, and figures come seldom; also just after, until they have come again.

@@ -87,6 +87,9 @@ fn is_choice(action: Action) -> bool {
             | Action::HalfUp
             | Action::PageDown
             | Action::PageUp
+            | Action::Top
+            | Action::Bottom
+            | Action::Previous
             | Action::Palette
             | Action::Interrupt
     )

@@ -250,7 +250,7 @@ pub(super) fn broken() -> ClusterView {
 
 /// A screen on which a view has arrived, with a few samples of every trend.
 pub(super) fn model(size: (u16, u16), charset: Charset, view: &ClusterView) -> Model {
-    let mut model = Model::new(size, Theme { charset, color: true }, NOW);
+    let mut model = Model::new(size, Theme { charset, color: true, greys: true }, NOW);
     for second in 0..9i64 {
         let mut view = view.clone();
         for node in view.nodes.values_mut().filter(|node| node.error.is_none()) {

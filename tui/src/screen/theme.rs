@@ -1,7 +1,7 @@
 //! How things look: the character set and the styles. Colour and symbol only repeat what a word already says.
 //!
-//! Only the sixteen colours every terminal has, and never a background of ours except by reversing, so that light and
-//! dark terminals both stay readable.
+//! Only the sixteen colours every terminal has, one grey where there are more, and never a background of ours except by
+//! reversing, so that light and dark terminals both stay readable.
 
 use ratatui::{
     style::{Color, Modifier, Style},
@@ -136,6 +136,9 @@ impl Charset {
     }
 }
 
+/// In the middle: four to one against white, five to one against black.
+const GREY: Color = Color::Indexed(244);
+
 /// What a piece of text is, as far as its look goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -172,6 +175,8 @@ pub struct Theme {
     pub charset: Charset,
     /// False with `NO_COLOR`, `--no-color` and `TERM` without colours.
     pub color: bool,
+    /// The terminal has 256 colours, and with them a grey that can be read on black and on white.
+    pub greys: bool,
 }
 
 impl Theme {
@@ -189,6 +194,7 @@ impl Theme {
         Self {
             charset: if ascii || !utf8 { Charset::Ascii } else { Charset::Unicode },
             color: !no_color && set("NO_COLOR").is_none() && !plain_terminal,
+            greys: set("COLORTERM").is_some() || set("TERM").is_some_and(|term| term.contains("256color")),
         }
     }
 
@@ -202,9 +208,11 @@ impl Theme {
         let hue = |color: Color| if self.color { plain.fg(color) } else { plain };
         match role {
             Role::Text => plain,
-            Role::Frame | Role::Quiet => hue(Color::DarkGray),
+            Role::Frame | Role::Quiet | Role::Stale if self.greys => hue(GREY),
+            // Of sixteen colours the dark grey is a background in some themes: lines may vanish, words may not.
+            Role::Frame => hue(Color::DarkGray),
+            Role::Quiet | Role::Stale => plain,
             Role::Title | Role::Prompt => plain.add_modifier(Modifier::BOLD),
-            Role::Stale => hue(Color::DarkGray).add_modifier(Modifier::DIM),
             Role::Good => hue(Color::Green),
             Role::Warning => hue(Color::Yellow).add_modifier(Modifier::BOLD),
             Role::Bad => hue(Color::Red).add_modifier(Modifier::BOLD),
@@ -225,7 +233,7 @@ mod tests {
 
     #[test]
     fn without_colour_only_modifiers_are_left() {
-        let theme = Theme { charset: Charset::Ascii, color: false };
+        let theme = Theme { charset: Charset::Ascii, color: false, greys: true };
         for role in [Role::Bad, Role::Selected, Role::Owner(3), Role::Frame, Role::Stale] {
             let style = theme.style(role);
             assert_eq!((style.fg, style.bg), (Some(Color::Reset), Some(Color::Reset)), "{role:?}");
@@ -239,10 +247,22 @@ mod tests {
             move |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
         };
         let xterm = Theme::detect(false, false, with(&[("TERM", "xterm"), ("NO_COLOR", "")]));
-        assert_eq!(xterm, Theme { charset: Charset::Unicode, color: true });
+        assert_eq!(xterm, Theme { charset: Charset::Unicode, color: true, greys: false });
+        assert!(Theme::detect(false, false, with(&[("TERM", "xterm-256color")])).greys);
         let c = Theme::detect(false, false, with(&[("TERM", "xterm"), ("LANG", "C"), ("NO_COLOR", "1")]));
-        assert_eq!(c, Theme { charset: Charset::Ascii, color: false });
+        assert_eq!(c, Theme { charset: Charset::Ascii, color: false, greys: false });
         assert_eq!(Theme::detect(true, true, with(&[("TERM", "xterm")])).charset, Charset::Ascii);
+    }
+
+    #[test]
+    fn words_that_matter_less_can_still_be_read() {
+        let foreground = |color, greys| {
+            let theme = Theme { charset: Charset::Unicode, color, greys };
+            [Role::Quiet, Role::Stale].map(|role| (theme.style(role).fg, theme.style(role).add_modifier))
+        };
+        let plain = (Some(Color::Reset), Modifier::empty());
+        assert_eq!(foreground(true, true), [(Some(GREY), Modifier::empty()); 2]);
+        assert_eq!((foreground(true, false), foreground(false, true)), ([plain; 2], [plain; 2]));
     }
 
     #[test]

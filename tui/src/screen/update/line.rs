@@ -217,7 +217,10 @@ fn begin(model: &mut Model, queued: Queued, line: Line, effects: &mut Effects) {
         model.settings.typed.push(b'\n');
     }
     match line.command {
-        Command::Operator(operator @ (Operator::Add { .. } | Operator::Remove { .. })) => {
+        // Where nothing may be changed nothing is asked either: the session says no.
+        Command::Operator(operator @ (Operator::Add { .. } | Operator::Remove { .. }))
+            if !model.read_only =>
+        {
             dialogs::open_for(model, &operator, effects);
         }
         Command::Directive(directive) => language::begin(model, queued, directive, line.repeat, effects),

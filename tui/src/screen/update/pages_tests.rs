@@ -117,6 +117,9 @@ fn tabs_ask_for_themselves_and_a_change_is_a_command_in_a_dialog() {
     model.read_only = true;
     send(&mut model, [key(KeyCode::Char('D'))]);
     assert!(model.dialog.is_none() && model.result.lines[0].contains("read-only"));
+    send(&mut model, [key(KeyCode::Char('i'))]);
+    assert_eq!(runs(&enter(&mut model, "remove 1")).len(), 1, "the session refuses it");
+    assert!(model.dialog.is_none());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use redis_cluster::{id::NodeId, slot::SLOTS};
 use super::{Painter, Style, Zone, painter::Piece, title_role};
 use crate::{
     screen::{
-        model::{Model, Panel},
+        model::{Model, Panel, TREND_SAMPLES, TREND_SHORT},
         text,
         theme::Role,
     },
@@ -34,6 +34,8 @@ enum Cell {
     Gauge,
     Ping,
     Clients,
+    Version,
+    Uptime,
 }
 
 /// A column: what, heading, columns, numbers to the right, and what is dropped first when there is no room.
@@ -77,7 +79,7 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
         if old {
             column(Cell::Age, "AGE", 6, false, 95)
         } else {
-            column(Cell::Trend, "TREND 30s", width, false, 45)
+            column(Cell::Trend, if width > TREND_SHORT { "TREND 2m" } else { "TREND 30s" }, width, false, 45)
         }
     };
     let mut columns = match style {
@@ -90,12 +92,14 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
             column(Cell::Share, "%", 6, true, 55),
             column(Cell::Keys, "KEYS", 13, true, 90),
             column(Cell::Ops, "OPS/S", 6, true, 80),
-            trend(10),
+            trend(if room >= WIDE { TREND_SAMPLES / 2 } else { 10 }),
             column(Cell::Memory, "MEM", 6, true, 65),
             column(Cell::MemoryShare, "", 5, true, 40),
             column(Cell::Gauge, "", 10, false, 35),
             column(Cell::Ping, "PING", 6, true, 62),
             column(Cell::Clients, "CONN", 5, true, 58),
+            column(Cell::Uptime, "UP", 6, true, 31),
+            column(Cell::Version, "VERSION", 14, false, 30),
         ],
         Style::Rules => vec![
             column(Cell::Id, "ID", id, false, 100),
@@ -295,18 +299,29 @@ fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: us
                 }
                 Cell::Ping if figures.latency_us > 0 => (Role::Text, text::duration_us(figures.latency_us)),
                 Cell::Clients => (Role::Text, figures.clients.to_string()),
-                Cell::Trend => (Role::Quiet, trend(model, id, column.width)),
+                Cell::Trend => (Role::Owner(place), trend(model, id, column.width)),
+                Cell::Uptime => {
+                    let seconds = i64::try_from(figures.uptime_seconds).unwrap_or(i64::MAX / 1_000);
+                    (Role::Text, text::age(seconds * 1_000))
+                }
+                Cell::Version => (Role::Text, figures.version.clone()),
                 _ => none(),
             }
         }
     }
 }
 
-/// Thirty seconds in a few bars: each the mean of its samples, against the busiest node.
+/// Columns of the screen that leave room for a trend of two minutes, for versions and for how long nodes are up.
+const WIDE: usize = 150;
+
+/// Thirty seconds (two minutes where there is room) in a few bars: each the mean of its samples, against the busiest node.
 fn trend(model: &Model, id: &NodeId, width: usize) -> String {
-    let samples: Vec<u64> =
-        model.trends.get(id).map(|trend| trend.samples.iter().copied().collect()).unwrap_or_default();
-    let per_bar = super::super::model::TREND_SAMPLES.div_ceil(width.max(1));
+    let shown = if width > TREND_SHORT { TREND_SAMPLES } else { TREND_SHORT };
+    let samples = model.trends.get(id).map(|trend| &trend.samples);
+    let samples: Vec<u64> = samples
+        .map(|samples| samples.iter().skip(samples.len().saturating_sub(shown)).copied().collect())
+        .unwrap_or_default();
+    let per_bar = shown.div_ceil(width.max(1));
     let means: Vec<u64> = samples
         .rchunks(per_bar)
         .map(|samples| samples.iter().sum::<u64>() / samples.len() as u64)
@@ -350,6 +365,8 @@ fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column]
             | Cell::Age
             | Cell::MemoryShare
             | Cell::Gauge
+            | Cell::Version
+            | Cell::Uptime
             | Cell::Ping => String::new(),
         };
         line.push((Role::Quiet, cell(column, &text)));

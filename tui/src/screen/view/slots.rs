@@ -87,7 +87,8 @@ fn legend(model: &Model, painter: &Painter<'_>, width: usize) -> Vec<Piece> {
     let mut line: Vec<Piece> = vec![(Role::Quiet, " owner".to_owned())];
     let mut used = 6;
     let mut push = |line: &mut Vec<Piece>, role: Role, text: String| {
-        let fits = used + text::width(&text) <= width;
+        // Two for the sign that there is more.
+        let fits = used + text::width(&text) + 2 <= width;
         if fits {
             used += text::width(&text);
             line.push((role, text));
@@ -116,6 +117,7 @@ fn legend(model: &Model, painter: &Painter<'_>, width: usize) -> Vec<Piece> {
     for (place, id) in model.shown.nodes.keys().enumerate() {
         let text = painter.escape(&format!("  {}={id}", letter(place)));
         if !push(&mut line, Role::Owner(place), text) {
+            line.push((Role::Quiet, format!(" {}", model.theme.charset.glyphs().more)));
             break;
         }
     }

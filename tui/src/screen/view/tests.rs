@@ -77,6 +77,19 @@ fn overview_at_every_size() {
 }
 
 #[test]
+fn width_is_used() {
+    let drawn = screen(&sample::model((200, 50), Charset::Unicode, &sample::cluster()));
+    assert!(
+        drawn.contains("TREND 2m") && drawn.contains("redis 7.0.15") && drawn.contains("1h00m"),
+        "{drawn}"
+    );
+    assert_snapshot!("overview_200x50", drawn);
+    // A legend that does not fit says so.
+    let many = screen(&sample::model((120, 36), Charset::Unicode, &sample::large(40)));
+    assert!(many.lines().any(|line| line.contains("A=1") && line.contains('…')), "{many}");
+}
+
+#[test]
 fn what_is_away_is_said_with_its_age() {
     for size in [(120, 36), (80, 24), (40, 12)] {
         let drawn = screen(&sample::model(size, Charset::Unicode, &sample::broken()));

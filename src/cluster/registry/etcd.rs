@@ -76,6 +76,16 @@ pub(super) async fn list_at(
     }
 }
 
+/// See [`Registry::answers`](super::Registry::answers).
+pub(super) async fn answers(inner: &Inner, limit: Duration) -> Result<(), RegistryError> {
+    let key = inner.absolute(ONCE);
+    let request = |client| {
+        let (key, options) = (key.clone(), GetOptions::new().with_count_only());
+        async move { kv(&client).get(key, Some(options)).await }
+    };
+    inner.pool.any_answers(limit, request).await.map_err(|detail| RegistryError::Unavailable { detail })
+}
+
 async fn range(
     inner: &Inner,
     limit: Duration,

@@ -136,6 +136,14 @@ impl Registry {
         etcd::get(&self.inner, key).await
     }
 
+    /// Whether it answers now: every endpoint is asked at once for what only a leader can vouch for. A refusal is an answer.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unavailable`], when none does within `limit`.
+    pub async fn answers(&self, limit: Duration) -> Result<(), RegistryError> {
+        etcd::answers(&self.inner, limit).await
+    }
+
     /// All keys that begin with `prefix`, linearizable and at one revision. `""` lists the whole cluster.
     ///
     /// # Errors

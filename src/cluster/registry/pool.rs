@@ -11,6 +11,7 @@ use std::{
 };
 
 use etcd_client::{Client, ConnectOptions};
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::{
     runtime::{Handle, Id},
     time::{Instant, sleep, timeout, timeout_at},
@@ -233,6 +234,36 @@ impl Pool {
             sleep(pause).await;
         }
         unreachable!("the loop above ends at its deadline")
+    }
+
+    /// Asks all endpoints at once whether they answer, and stops at the first that does. What each said, if none does.
+    pub(super) async fn any_answers<T, F, Fut>(&self, limit: Duration, request: F) -> Result<(), String>
+    where
+        F: Fn(Client) -> Fut,
+        Fut: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let started = Instant::now();
+        let ask = async |index| {
+            let asked = async { request(self.client(index).await?).await.map_err(Fault::from) };
+            match timeout(limit, asked).await {
+                // Who refuses lives.
+                Ok(Ok(_) | Err(Fault::Refused(..))) => Ok(()),
+                Ok(Err(fault)) => Err((index, fault.reason().to_owned())),
+                Err(_) => {
+                    self.discard(index);
+                    Err((index, format!("no answer within {limit:?}")))
+                }
+            }
+        };
+        let mut asked: FuturesUnordered<_> = (0..self.endpoints.len()).map(ask).collect();
+        let mut said: Vec<Option<String>> = vec![None; self.endpoints.len()];
+        while let Some(answer) = asked.next().await {
+            match answer {
+                Ok(()) => return Ok(()),
+                Err((index, reason)) => said[index] = Some(reason),
+            }
+        }
+        Err(self.explain(&said, started.elapsed()))
     }
 
     async fn attempt<T, F, Fut>(&self, index: usize, deadline: Instant, request: &mut F) -> Result<T, Fault>

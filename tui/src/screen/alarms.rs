@@ -9,6 +9,8 @@ use crate::session::view::{ClusterView, Health, NodeView, PlanState, ProxyView};
 
 /// A proxy may be this late with an epoch before that is a trouble, milliseconds: it looks again every few hundred.
 const EPOCH_LATE_MS: i64 = 3_000;
+/// A registry that has not answered for so long since it was first asked is a trouble, milliseconds.
+const UNANSWERED_AFTER_MS: i64 = 2_000;
 /// A plan that failed is told for so long, milliseconds; afterwards only events and `show moves` do.
 const FAILED_TOLD_MS: i64 = 600_000;
 
@@ -62,6 +64,15 @@ pub fn alarms(view: &ClusterView, now: Millis) -> Vec<Alarm> {
             format!("etcd {what}{since}: nothing can be added, moved or removed until it does"),
             error.clone(),
         ));
+    }
+    let asked_at = view.registry.asked_at;
+    if view.registry.health == Health::Unknown
+        && asked_at != Millis(0)
+        && now.0 - asked_at.0 >= UNANSWERED_AFTER_MS
+    {
+        let text =
+            format!("etcd has not answered for{}: nothing is known of the cluster yet", since(asked_at, now));
+        alarms.push(Alarm::new(text, view.registry.endpoints.join(", ")));
     }
     let unowned = view.slots_without_owner();
     if view.topology.is_some() && unowned > 0 && !view.nodes.is_empty() && plans_unfinished(view) == 0 {

@@ -388,7 +388,7 @@ impl Model {
         if let Some(at) = self.frozen_at {
             return Liveness::Frozen(at);
         }
-        if registry.heard_at == Millis(0) {
+        if !self.shown.is_known() {
             return Liveness::Connecting;
         }
         match &registry.health {
@@ -438,7 +438,8 @@ impl Model {
         // Ages are written in whole seconds.
         let second = 1_000;
         let stale_after = self.stale_after_ms();
-        if self.running.is_some() || matches!(self.liveness(), Liveness::Stale(_)) {
+        let says_how_long = matches!(self.liveness(), Liveness::Stale(_) | Liveness::Connecting);
+        if self.running.is_some() || says_how_long {
             return Some(second);
         }
         if self.frozen_at.is_some() {

@@ -159,6 +159,7 @@ pub(crate) fn cluster() -> ClusterView {
         registry: RegistryView {
             endpoints: vec!["http://localhost:2379".to_owned()],
             health: Health::Up,
+            asked_at: Millis(NOW.0 - 3_000_000),
             revision: 18_342,
             heard_at: Millis(NOW.0 - 200),
         },

@@ -53,7 +53,9 @@ pub enum Change {
         /// Keys and values.
         changes: Vec<(String, Option<Vec<u8>>)>,
     },
-    /// The registry answers again.
+    /// The registry is asked for the first time.
+    RegistryAsked,
+    /// The registry answers.
     RegistryUp,
     /// The registry does not answer, or refuses.
     RegistryDown {
@@ -79,7 +81,7 @@ impl ClusterView {
             Change::Reset { revision, entries } => {
                 let first = self.registry.heard_at == Millis(0);
                 self.registry_up(now);
-                self.registry.revision = revision;
+                (self.registry.revision, self.registry.heard_at) = (revision, now);
                 let quiet = first.then(|| self.events.clone());
                 self.forget_absent(&entries, revision, now);
                 self.put_all(entries.into_iter().map(|(key, value)| (key, Some(value))), revision, now);
@@ -98,13 +100,18 @@ impl ClusterView {
                 self.registry.revision = revision;
                 self.put_all(changes, revision, now);
             }
+            Change::RegistryAsked => self.registry.asked_at = now,
+            Change::RegistryUp if self.registry.health == Health::Unknown => {}
             Change::RegistryUp => self.registry_up(now),
             Change::RegistryDown { error, refused } => match &mut self.registry.health {
                 Health::Down { error: last, refused: was, .. } => (*last, *was) = (error, refused),
                 _ => {
                     let what = if refused { "does not let us in" } else { "does not answer" };
                     self.event(now, None, EventKind::Registry, format!("registry {what}: {error}"));
-                    self.registry.health = Health::Down { since: now, error, refused };
+                    // For as long as nothing was heard; it is asked all the time.
+                    let heard_at = Some(self.registry.heard_at).filter(|&at| at != Millis(0));
+                    let since = heard_at.unwrap_or(self.registry.asked_at);
+                    self.registry.health = Health::Down { since, error, refused };
                 }
             },
             Change::Driving(drives) => {
@@ -160,7 +167,10 @@ impl ClusterView {
     }
 
     fn registry_up(&mut self, now: Millis) {
-        self.registry.heard_at = now;
+        // What answers and was not read yet has told nothing.
+        if self.registry.heard_at != Millis(0) {
+            self.registry.heard_at = now;
+        }
         if let Health::Down { since, .. } = std::mem::replace(&mut self.registry.health, Health::Up) {
             let seconds = (now.0 - since.0).max(0) as f64 / 1000.0;
             self.event(
@@ -513,10 +523,10 @@ mod tests {
         view.apply(Change::RegistryDown { error: "refused".to_owned(), refused: false }, Millis(1000));
         view.apply(Change::RegistryDown { error: "timed out".to_owned(), refused: true }, Millis(2000));
         assert!(
-            matches!(&view.registry.health, Health::Down { since: Millis(1000), error, refused: true } if error == "timed out")
+            matches!(&view.registry.health, Health::Down { since: Millis(1), error, refused: true } if error == "timed out")
         );
         view.apply(Change::RegistryUp, Millis(3500));
-        assert_eq!(texts(&view), ["registry does not answer: refused", "registry answers again after 2.5 s"]);
+        assert_eq!(texts(&view), ["registry does not answer: refused", "registry answers again after 3.5 s"]);
     }
 
     #[test]

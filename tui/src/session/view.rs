@@ -59,6 +59,8 @@ pub struct RegistryView {
     pub endpoints: Vec<String>,
     /// Whether it answers.
     pub health: Health,
+    /// When it was asked for the first time.
+    pub asked_at: Millis,
     /// Of the last change that was seen.
     pub revision: u64,
     /// When anything was last heard from it.
@@ -294,6 +296,12 @@ impl ClusterView {
             events: EventLog::new(events_kept),
             ..Self::default()
         }
+    }
+
+    /// The registry has been read. Before that nothing is known, which is not the same as that there is nothing.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.registry.heard_at != Millis(0)
     }
 
     /// Moves that are not finished.

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use cluster_fixture::node;
+use cluster_fixture::{Server, node};
 use redis_cluster::{id::NodeId, time::Millis};
 use redis_console::{
     language::{Command, parse_line},
-    session::{ClusterView, Options, Session, headway::headway, holdings::Count},
+    screen::alarms::alarms,
+    session::{ClusterView, Options, Session, headway::headway, holdings::Count, view::Health},
 };
 
 /// Within this an operator hears that a member stopped, and that it answers again.
@@ -15,8 +16,6 @@ const TOLD_WITHIN: Duration = Duration::from_secs(3);
 const TRUE_TO_MS: i64 = 2_000;
 /// What this machine, with a whole cluster and other tests on it, may need on top.
 const SLACK: Duration = Duration::from_secs(1);
-/// Each fault is made so often.
-const TIMES: usize = 3;
 
 /// Three nodes with keys, two proxies, and a console that watches.
 struct Watched {
@@ -36,7 +35,6 @@ impl Watched {
         Some(watched)
     }
 
-    /// Waits until the view is so, and looks at what is true meanwhile ten times a second, as a screen does.
     async fn until(
         &self,
         what: &str,
@@ -44,18 +42,29 @@ impl Watched {
         meanwhile: impl Fn(&ClusterView),
         done: impl Fn(&ClusterView) -> bool,
     ) -> Duration {
-        let began = Instant::now();
-        let mut looks = tokio::time::interval(Duration::from_millis(100));
-        loop {
-            looks.tick().await;
-            let view = self.session.now();
-            if done(&view) {
-                return began.elapsed();
-            }
-            meanwhile(&view);
-            let events: Vec<_> = view.events.iter().map(|event| &event.text).collect();
-            assert!(began.elapsed() < patience, "not within {patience:?}: {what}; {events:?}");
+        until(&self.session, what, patience, meanwhile, done).await
+    }
+}
+
+/// Waits until the view is so, and looks at what is true meanwhile ten times a second, as a screen does.
+async fn until(
+    session: &Session,
+    what: &str,
+    patience: Duration,
+    meanwhile: impl Fn(&ClusterView),
+    done: impl Fn(&ClusterView) -> bool,
+) -> Duration {
+    let began = Instant::now();
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        looks.tick().await;
+        let view = session.now();
+        if done(&view) {
+            return began.elapsed();
         }
+        meanwhile(&view);
+        let events: Vec<_> = view.events.iter().map(|event| &event.text).collect();
+        assert!(began.elapsed() < patience, "not within {patience:?}: {what}; {events:?}");
     }
 }
 
@@ -90,55 +99,139 @@ fn others_are_true(view: &ClusterView, node: Option<&str>, proxy: Option<&str>) 
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_node_is_told_ages_only_itself_and_makes_up_no_rate() {
-    let Some(watched) = Watched::start().await else { return };
-    let id: NodeId = "2".parse().unwrap();
-    let server = &watched.of.nodes[1];
-    for _ in 0..TIMES {
-        server.signal("STOP");
-        let down = |view: &ClusterView| view.nodes[&id].error.is_some();
-        let others = |view: &ClusterView| others_are_true(view, Some("2"), None);
-        watched.until("node 2 is told to be down", TOLD_WITHIN + SLACK, others, down).await;
-        let kept = watched.session.now().nodes[&id].clone();
-        assert!(
-            kept.figures.is_some() && age(kept.read_at) >= 1_000,
-            "the last true figures, with their age: {kept:?}"
-        );
-        server.signal("CONT");
-        let up = |view: &ClusterView| {
-            others_are_true(view, Some("2"), None);
-            let node = &view.nodes[&id];
+/// What goes wrong.
+#[derive(Clone, Copy, Debug)]
+enum Who {
+    Node,
+    Proxy(usize),
+    Etcd,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    /// It sleeps, and wakes up.
+    Stopped,
+    /// It dies, and is started again.
+    Killed,
+}
+
+impl Watched {
+    fn server(&mut self, who: Who) -> &mut Server {
+        match who {
+            Who::Node => &mut self.of.nodes[1],
+            Who::Proxy(at) => &mut self.of.proxies[at],
+            Who::Etcd => &mut self.of.etcd,
+        }
+    }
+
+    /// Makes it happen, and gives the times until it is told and until it is told to be over. Meanwhile all others are true.
+    async fn suffer(&mut self, who: Who, how: How) -> [Duration; 2] {
+        let what = format!("{who:?} {how:?}");
+        let server = self.server(who);
+        let address = server.address();
+        tokio::task::block_in_place(|| match how {
+            How::Stopped => server.signal("STOP"),
+            How::Killed => server.kill(),
+        });
+        let of_address = |view: &ClusterView| {
+            let found = view.proxies.iter().find(|(_, proxy)| proxy.record.address == address);
+            found.map(|(id, proxy)| (id.as_str().to_owned(), proxy.error.is_some()))
+        };
+        let proxy = match who {
+            Who::Proxy(_) => Some(of_address(&self.session.now()).expect("it is registered").0),
+            Who::Node | Who::Etcd => None,
+        };
+        let node = matches!(who, Who::Node).then_some("2");
+        let others = |view: &ClusterView| others_are_true(view, node, proxy.as_deref());
+        let told = |view: &ClusterView| match who {
+            Who::Node => view.nodes[&id("2")].error.is_some(),
+            // It may also lose its lease meanwhile: then it is gone, which says as much.
+            Who::Proxy(_) => of_address(view).is_none_or(|(_, failed)| failed),
+            Who::Etcd => matches!(view.registry.health, Health::Down { .. }),
+        };
+        let limit = TOLD_WITHIN + SLACK;
+        let until_told = self.until(&format!("{what} is told"), limit, others, told).await;
+        if matches!(who, Who::Node) {
+            let kept = &self.session.now().nodes[&id("2")];
+            assert!(
+                kept.figures.is_some() && age(kept.read_at) >= 1_000,
+                "the last figures, with their age: {kept:?}"
+            );
+        }
+        let server = self.server(who);
+        tokio::task::block_in_place(|| match how {
+            How::Stopped => server.signal("CONT"),
+            How::Killed => server.restart(),
+        });
+        let over = |view: &ClusterView| {
+            let node = &view.nodes[&id("2")];
             let ops = node.figures.as_ref().map_or(0.0, |figures| figures.ops_per_second);
             assert!(ops < 200.0, "nobody asks it but proxies: {ops}");
-            node.error.is_none()
+            all_well(view) && view.registry.health.is_up()
         };
-        watched.until("node 2 is told to be up", TOLD_WITHIN + SLACK, |_| {}, up).await;
+        let until_over = self.until(&format!("{what} is told to be over"), limit, others, over).await;
+        [until_told, until_over]
+    }
+}
+
+fn id(text: &str) -> NodeId {
+    text.parse().unwrap()
+}
+
+/// `TRUTH_TIMES=20` for the figures of doc/console.md, with `--nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_stops_is_told_in_time_ages_only_itself_and_so_is_its_return() {
+    let Some(mut watched) = Watched::start().await else { return };
+    let times = std::env::var("TRUTH_TIMES").map_or(1, |times| times.parse().expect("a number"));
+    for who in [Who::Node, Who::Proxy(0), Who::Proxy(1), Who::Etcd] {
+        for how in [How::Stopped, How::Killed] {
+            let mut took = Vec::new();
+            for _ in 0..times {
+                took.push(watched.suffer(who, how).await);
+            }
+            let range = |at: usize| {
+                let seconds = || took.iter().map(|of: &[Duration; 2]| of[at].as_secs_f64());
+                (seconds().fold(f64::INFINITY, f64::min), seconds().fold(0.0, f64::max))
+            };
+            let ((first, last), (soonest, latest)) = (range(0), range(1));
+            println!(
+                "{who:?} {how:?}: told after {first:.1} to {last:.1} s, its return after {soonest:.1} to {latest:.1} s"
+            );
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_proxy_ages_no_node_whichever_it_is() {
-    let Some(watched) = Watched::start().await else { return };
-    for at in 0..watched.of.proxies.len() {
-        let server = &watched.of.proxies[at];
-        let address = server.address();
-        let find = |view: &ClusterView| {
-            let found = view.proxies.iter().find(|(_, proxy)| proxy.record.address == address);
-            found.map(|(id, proxy)| (id.as_str().to_owned(), proxy.error.is_some()))
-        };
-        let (id, _) = find(&watched.session.now()).expect("it is registered");
-        for _ in 0..TIMES {
-            server.signal("STOP");
-            let others = |view: &ClusterView| others_are_true(view, None, Some(&id));
-            // It may also lose its lease meanwhile: then it is gone, which says as much.
-            let told = |view: &ClusterView| find(view).is_none_or(|(_, failed)| failed);
-            watched.until("the proxy is told to be down", TOLD_WITHIN + SLACK, others, told).await;
-            server.signal("CONT");
-            let patience = TOLD_WITHIN + SLACK;
-            watched.until("the proxy is told to be up", patience, others, all_well).await;
-        }
+async fn an_etcd_without_a_leader_is_told_and_so_is_one_that_was_never_there() {
+    let Some(program) = cluster_fixture::etcd_binary("3.5").or_else(|| cluster_fixture::etcd_binary("3.4"))
+    else {
+        return;
+    };
+    let members = tokio::task::block_in_place(|| cluster_fixture::etcd_cluster(&program, 3));
+    let endpoints: Vec<String> = members.iter().map(Server::url).collect();
+    let session = Session::open(Options { endpoints, ..Options::default() }).unwrap();
+    let is_up = |view: &ClusterView| view.is_known() && view.registry.health.is_up();
+    let is_down = |view: &ClusterView| matches!(view.registry.health, Health::Down { .. });
+    let limit = TOLD_WITHIN + SLACK;
+    until(&session, "it is known", Duration::from_secs(20), |_| {}, is_up).await;
+    for member in &members[..2] {
+        member.signal("STOP");
     }
+    until(&session, "there is no leader", limit, |_| {}, is_down).await;
+    // Who comes now knows nothing, and says so.
+    let late = Session::open(Options { endpoints: vec![members[2].url()], ..Options::default() }).unwrap();
+    let in_time = Duration::from_millis(3_500);
+    let unknown = |view: &ClusterView| {
+        let told = alarms(view, Millis::now());
+        told.iter().any(|alarm| alarm.text.starts_with("etcd ")) && !view.is_known()
+    };
+    until(&late, "a console that comes late says so", in_time, |_| {}, unknown).await;
+    for member in &members[..2] {
+        member.signal("CONT");
+    }
+    let elected = Duration::from_secs(10);
+    until(&session, "there is one again", elected, |_| {}, is_up).await;
+    until(&late, "and the other hears of it", elected, |_| {}, is_up).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,7 +108,7 @@ fn parts(model: &Model, painter: &Painter<'_>, style: Style) -> Vec<Vec<Piece>> 
         first.push((Role::Warning, " READ-ONLY".to_owned()));
     }
     let mut parts = vec![first, registry];
-    if view.registry.heard_at.0 != 0 {
+    if view.is_known() {
         parts.extend([
             count("nodes", "nodes", up, view.nodes.len()),
             count("proxies", "prx", proxies_up, view.proxies.len()),

@@ -109,7 +109,8 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
         ]
     }));
     if lines.is_empty() {
-        lines.push(vec![(Role::Quiet, " no slots are moving".to_owned())]);
+        let text = if model.shown.is_known() { " no slots are moving" } else { " not known yet" };
+        lines.push(vec![(Role::Quiet, text.to_owned())]);
     }
     for (row, line) in lines.iter().take(inner.height.into()).enumerate() {
         painter.line(inner, text::cells(row), line);

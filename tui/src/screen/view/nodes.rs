@@ -186,7 +186,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
 
 /// Why there are no rows, and what to do about it.
 fn empty(model: &Model) -> &'static str {
-    if model.shown.registry.heard_at.0 == 0 {
+    if !model.shown.is_known() {
         "waiting for the registry"
     } else if model.shown.nodes.is_empty() {
         "no nodes yet; type: add 1 http://HOST:PORT"

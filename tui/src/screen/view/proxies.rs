@@ -22,6 +22,9 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
     let proxies = &model.shown.proxies;
     let title = format!(" Proxies ({}) ", proxies.len());
     let inner = painter.panel(area, boxed, &[(title_role(model, Panel::Proxies), title)], &[]);
+    if !model.shown.is_known() {
+        return painter.line(inner, 0, &[(Role::Quiet, " not known yet".to_owned())]);
+    }
     if proxies.is_empty() {
         let text = " none is registered; start one: proxy_node ID ADDRESS ETCD".to_owned();
         return painter.line(inner, 0, &[(Role::Warning, text)]);

@@ -19,6 +19,8 @@ struct Stretch {
 
 /// Its owner is down.
 const DEAD: Stretch = Stretch { character: '!', role: Role::Bad };
+/// The registry has not told yet.
+const UNKNOWN: Stretch = Stretch { character: '?', role: Role::Quiet };
 const NOBODY: Stretch = Stretch { character: '.', role: Role::Quiet };
 
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: bool) {
@@ -46,7 +48,9 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
 }
 
 fn strip(model: &Model, width: usize) -> Vec<Stretch> {
-    let Some(known) = &model.shown.topology else { return vec![NOBODY; width] };
+    let Some(known) = &model.shown.topology else {
+        return vec![if model.shown.is_known() { NOBODY } else { UNKNOWN }; width];
+    };
     let places = places(model);
     let place_of = |id: &NodeId| places.get(id).copied();
     let mut owners: Vec<Option<usize>> = vec![None; SLOTS];

@@ -194,7 +194,7 @@ async fn whatever_stops_is_told_in_time_ages_only_itself_and_so_is_its_return() 
                 (seconds().fold(f64::INFINITY, f64::min), seconds().fold(0.0, f64::max))
             };
             let ((first, last), (soonest, latest)) = (range(0), range(1));
-            println!(
+            eprintln!(
                 "{who:?} {how:?}: told after {first:.1} to {last:.1} s, its return after {soonest:.1} to {latest:.1} s"
             );
         }

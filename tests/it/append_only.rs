@@ -116,7 +116,8 @@ fn a_new_base_takes_the_place_of_what_led_there() {
             .replace('\u{a0}', "\t")
             .as_str(),
     );
-    let _: String = ask(&mut connection, "BGREWRITEAOF");
+    let said = redis::pipe().atomic().cmd("BGREWRITEAOF").query::<Vec<String>>(&mut connection).unwrap();
+    assert_eq!(said, ["Background append only file rewriting scheduled"]);
     let _: () = ask(&mut connection, "APPEND key !");
     assert!(within(PATIENCE, || info(&mut connection, "aof_rewrites") == "1"));
     let mut names: Vec<String> = fs::read_dir(directory.path().join("appendonlydir"))

@@ -301,6 +301,8 @@ impl Shared {
         let reason = errno_text(error);
         if !self.is_failed.swap(true, AcqRel) {
             tracing::error!(%error, "cannot {what} the append-only file: writing commands are refused until it can be again");
+            // Whoever is to end does not wait for that.
+            self.wake_all();
         }
         *self.failure.lock() = reason;
     }

@@ -62,6 +62,8 @@ pub struct Figures {
     /// What was loaded at the start.
     pub loaded: Loaded,
     failed: Option<Instant>,
+    /// One is to be begun when nothing else runs.
+    pub is_scheduled: bool,
 }
 
 /// Why a node does not start with its log.
@@ -204,16 +206,21 @@ impl Aof {
         }
     }
 
+    /// A new base is to be begun soon.
+    pub fn schedule(&self) {
+        self.figures.lock().is_scheduled = true;
+    }
+
     /// Now and then: begins a new base where the log has grown too much, or has a hole.
     pub(super) fn look(&self, store: &mut Store, node: &NodeState, now: Millis) {
-        if !self.shared.is_on() || self.shared.is_failed() {
-            return;
-        }
         let figures = self.figures();
-        if figures.begun.is_some() || figures.failed.is_some_and(|failed| failed.elapsed() < AFTER_FAILURE) {
+        if figures.begun.is_some() {
             return;
         }
-        if (self.shared.take_hole() || self.has_grown(&figures, node))
+        let is_asked_for = std::mem::take(&mut self.figures.lock().is_scheduled);
+        let has_failed = figures.failed.is_some_and(|failed| failed.elapsed() < AFTER_FAILURE);
+        let may_begin = self.shared.is_on() && !self.shared.is_failed() && !has_failed;
+        if (is_asked_for || may_begin && (self.shared.take_hole() || self.has_grown(&figures, node)))
             && let Err(error) = rewrite::begin(store, node, now)
         {
             self.note_rewritten(Err(error));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::support::{Outcome, integer, positive};
 use crate::{
     node::{
-        aof::{journal::Journal, log::Wrap, rewrite},
+        aof::{journal::Journal, rewrite},
         caller::Origin,
         context::{CommandError, Context, Flow, Handler},
     },
@@ -15,9 +15,11 @@ use crate::{
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("bgrewriteaof", bgrewriteaof), ("waitaof", waitaof)];
 
 fn bgrewriteaof(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    // What this transaction or script did until now is in the base, and not to be done again behind it.
-    if ctx.is_heard() {
-        ctx.store.end_unit(Wrap::Together, ctx.node, ctx.now);
+    // A transaction is logged whole, so a base cannot begin in the middle of one.
+    if ctx.caller.origin == Origin::Transaction {
+        ctx.node.aof.schedule();
+        ctx.reply.simple("Background append only file rewriting scheduled");
+        return Ok(());
     }
     rewrite::begin(ctx.store, ctx.node, ctx.now).map_err(|error| CommandError::other(error.to_string()))?;
     ctx.reply.simple("Background append only file rewriting started");

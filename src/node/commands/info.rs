@@ -233,7 +233,7 @@ fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
     let status = |is_ok| if is_ok { "ok" } else { "err" };
     lines.field("aof_enabled", u8::from(shared.is_on()));
     lines.field("aof_rewrite_in_progress", u8::from(aof.begun.is_some()));
-    lines.zeros(&["aof_rewrite_scheduled"]);
+    lines.field("aof_rewrite_scheduled", u8::from(aof.is_scheduled));
     lines.field("aof_last_rewrite_time_sec", seconds(aof.took));
     lines.field("aof_current_rewrite_time_sec", seconds(aof.begun.map(|begun| begun.elapsed())));
     lines.field("aof_last_bgrewrite_status", status(aof.failures == 0));

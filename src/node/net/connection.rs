@@ -234,7 +234,12 @@ impl Connection {
                 Step::End => return Poll::Ready(Ok(End::Close)),
                 Step::Sync => {
                     if let Some(position) = self.held {
-                        ready!(self.worker.node.state.aof.shared.poll_synced(position, cx));
+                        let aof = &self.worker.node.state.aof.shared;
+                        if situation.signal == Signal::Drain && aof.is_failed() {
+                            // Nobody knows what becomes of it: better no answer than a wrong one.
+                            return Poll::Ready(Ok(End::Close));
+                        }
+                        ready!(aof.poll_synced(position, cx));
                     }
                     self.held = None;
                 }

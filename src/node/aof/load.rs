@@ -170,7 +170,7 @@ impl Filler<'_> {
         let key = Key::new(key);
         self.store.keyspace.db_mut(database).put(match value {
             Restored::String(value) => Record::new(key.bytes, Value::of_string(&value), expiry, age),
-            Restored::Object(object) => Record::of_object(key.bytes, Box::new(object), expiry, age),
+            Restored::Object(object) => Record::of_object(key.bytes, object, expiry, age),
         });
         Ok(())
     }

@@ -3,7 +3,7 @@ use crate::{
     node::{
         aof::log::{Log, Wrap},
         effects::Effects,
-        object::{Hash, List},
+        object::{Hash, HashRef, List, ListRef},
     },
     time::Millis,
 };
@@ -57,9 +57,9 @@ impl Loading {
             _ => 0,
         };
         let list = db.read_collection::<List>(Key::new(b"list"), access).unwrap();
-        let list = list.map_or(0, List::len);
+        let list = list.map_or(0, ListRef::len);
         let hash = db.read_collection::<Hash>(Key::new(b"hash"), access).unwrap();
-        (number, list, hash.map_or(0, Hash::len))
+        (number, list, hash.map_or(0, HashRef::len))
     }
 }
 

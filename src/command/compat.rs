@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Group, Merge, Route, Spec, TABLE, introspect::Supported};
+use super::{Group, Merge, Route, Scripted, Spec, TABLE, introspect::Supported};
 
 /// Which daemon has what.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ Every command and subcommand of Redis 7.2 (and those of later versions that we h
   `CROSSSLOT`, which names two keys and their nodes, and nothing is done: keys with a common `{tag}` are always together.
   *combined*: as *one node*; of several nodes the values are fetched, each at its own instant, and the proxy computes the reply.
   *split*: shared out by key, replies put together; `MSET` is atomic at each node, not over all of them. *all*: sent to all
-  nodes. *itself*: the proxy answers. *transaction*: kept by the proxy until `EXEC`, when all keys must be on one node.
+  nodes. *any*: to one of them, because all say the same. *itself*: the proxy answers. *transaction*: kept by the proxy until `EXEC`, when all keys must be on one node.
   *channels*: published at one node, heard at all.
 - **console**: typed into `redis_console`, which sends it to a proxy.
 
@@ -145,7 +145,9 @@ fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'st
         Route::Combined(_) => Ok("combined"),
         Route::Split(_) => Ok("split"),
         Route::AllNodes(Merge::Sum | Merge::KeyCount) => Ok("all, added up"),
-        Route::AllNodes(_) => Ok("all"),
+        Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) => Ok("one node"),
+        Route::Scripted(Scripted::Show) => Ok("any"),
+        Route::AllNodes(_) | Route::Scripted(_) => Ok("all"),
         Route::Transaction => Ok("transaction"),
         Route::Channels => Ok("channels"),
         Route::Local if (daemons.proxy)(spec) => Ok("itself"),

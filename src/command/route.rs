@@ -18,6 +18,8 @@ pub enum Route {
     Local,
     /// Begins or ends a transaction, which the proxy keeps for its client and sends to one node.
     Transaction,
+    /// Scripts and functions: called at one node, known to all.
+    Scripted(Scripted),
     /// About channels: published at one node, heard at all.
     Channels,
     /// Not possible through a proxy, and why (a clause that begins in lower case).
@@ -41,6 +43,31 @@ pub enum Combine {
     Subsequence,
     /// Entries of streams, stream by stream.
     Streams,
+}
+
+/// What a command has to do with scripts and functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scripted {
+    /// Runs its own text, at the node of its keys.
+    Source,
+    /// Runs a script by its digest, at the node of its keys.
+    Digest,
+    /// Runs a function, at the node of its keys.
+    Function,
+    /// Stores a script at all nodes.
+    Load,
+    /// Which scripts are known.
+    Exists,
+    /// Forgets all scripts at all nodes.
+    Flush,
+    /// Stops what runs, wherever that is.
+    Kill,
+    /// Changes the functions of all nodes.
+    Libraries,
+    /// What runs, wherever that is.
+    Stats,
+    /// Shows functions, which are the same at all nodes.
+    Show,
 }
 
 /// How replies of several nodes become one. Names follow Redis's response policies.
@@ -80,10 +107,8 @@ pub mod reason {
     /// `WAIT`.
     pub const REPLICAS: &str =
         "replicas belong to one node, and the proxy does not know which node wrote last";
-    /// `SCRIPT`.
-    pub const SCRIPTS: &str = "scripts are stored by each node: send EVAL with its keys instead";
-    /// `FUNCTION`.
-    pub const FUNCTIONS: &str = "functions are stored by each node: connect to all of them";
+    /// `SCRIPT DEBUG`.
+    pub const STEPS: &str = "a script is followed step by step at one node: connect to it";
     /// `MONITOR` and self tests.
     pub const ONE_NODE: &str = "it is about what one node does: connect to that node";
     /// `MIGRATE` and its like.

@@ -185,7 +185,9 @@ impl Gather {
         };
         // What is combined is only read.
         let writes = self.spec.writes() && !matches!(self.spec.route, command::Route::Combined(_));
-        if let Some(text) = failures::error_of(self.spec.name, writes, &self.replies(), label) {
+        if !self.rule.get().takes_errors()
+            && let Some(text) = failures::error_of(self.spec.name, writes, &self.replies(), label)
+        {
             Encoder::new(out, self.version).error(self.rule.get().error(self, text));
             return Merged::Done;
         }

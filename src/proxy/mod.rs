@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`routing`] (the table of routes, one per topology), [`placement`] (where a request's keys are), [`worker`] (one thread of the data path: clients and
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
-//! [`info`], [`scan`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
+//! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`] and [`audience`] (what is heard of nodes without asking, and by how many), [`remains`] (large memory that is done with),
 //! [`put_back`] (what nobody waits for any more), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
 //! [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
@@ -37,6 +37,7 @@ mod remains;
 mod replies;
 mod routing;
 mod scan;
+mod scripts;
 mod shared;
 mod slab;
 mod tenure;
@@ -254,6 +255,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         connections: server::ConnectionCounters::default(),
         counts,
         large_slots: large::LargeSlots::default(),
+        scripts: scripts::Scripts::default(),
         audience: audience::Audience::default(),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{audience::Audience, clients::Clients, large::LargeSlots, worker::Waiting};
+use super::{audience::Audience, clients::Clients, large::LargeSlots, scripts::Scripts, worker::Waiting};
 use crate::{id::ProxyId, server::ConnectionCounters, time::Millis};
 
 /// Settings of the data path.
@@ -88,6 +88,8 @@ pub(super) struct Shared {
     /// Clients that wait for all keys to be counted while slots move.
     pub(super) counts: mpsc::UnboundedSender<Waiting>,
     pub(super) large_slots: LargeSlots,
+    /// Sources of scripts.
+    pub(super) scripts: Scripts,
     /// Clients that nodes do not count.
     pub(super) audience: Audience,
 }
@@ -135,6 +137,7 @@ pub(super) mod tests {
             connections: ConnectionCounters::default(),
             counts,
             large_slots: LargeSlots::default(),
+            scripts: Scripts::default(),
             audience: Audience::default(),
         }
     }

@@ -13,6 +13,9 @@ pub(super) struct Transaction {
     /// The commands, as they will be sent.
     commands: Vec<u8>,
     queued: u32,
+    /// Requests before all others that give the node the scripts it will be asked for.
+    gifts: Vec<u8>,
+    given: u32,
     /// Slots of their keys.
     slots: Vec<Touched>,
     aborted: bool,
@@ -35,6 +38,21 @@ impl Transaction {
         }
     }
 
+    /// The node is to know this script, whether it does or not.
+    pub(super) fn bring(&mut self, source: &[u8]) {
+        let mut gift = Vec::new();
+        encode_command(&mut gift, &[&b"SCRIPT"[..], b"LOAD", source]);
+        if memchr::memmem::find(&self.gifts, &gift).is_none() {
+            self.gifts.append(&mut gift);
+            self.given += 1;
+        }
+    }
+
+    /// Replies that come before that of `EXEC`.
+    pub(super) fn replies_before(&self) -> u32 {
+        self.given + 1 + self.queued
+    }
+
     /// `EXEC` will fail: a command was refused.
     pub(super) fn abort(&mut self) {
         *self = Self { aborted: true, queued: self.queued, ..Self::default() };
@@ -52,7 +70,7 @@ impl Transaction {
 
     /// Bytes of them.
     pub(super) fn memory(&self) -> usize {
-        self.commands.len()
+        self.commands.len() + self.gifts.len()
     }
 
     /// Slots of all keys, each once.
@@ -62,7 +80,8 @@ impl Transaction {
 
     /// What is sent to the node, in one piece so that nothing comes between.
     pub(super) fn into_block(self) -> Vec<u8> {
-        let mut block = Vec::with_capacity(self.commands.len() + 32);
+        let mut block = self.gifts;
+        block.reserve(self.commands.len() + 32);
         encode_command(&mut block, &["MULTI"]);
         block.extend_from_slice(&self.commands);
         encode_command(&mut block, &["EXEC"]);
@@ -128,6 +147,20 @@ mod tests {
             [&["MULTI"], &["GET", "a"], &["INCR", "{a}b"], &["DEL", "c", "a"], &["PING"], &["EXEC"]];
         all.iter().for_each(|words| encode_command(&mut block, words));
         assert_eq!(transaction.into_block(), block);
+    }
+
+    #[test]
+    fn a_script_is_brought_once_and_before_the_transaction() {
+        let mut transaction = Transaction::default();
+        transaction.bring(b"return 1");
+        transaction.bring(b"return 1");
+        queue(&mut transaction, &["GET", "a"], false);
+        assert_eq!(transaction.replies_before(), 3);
+        let block = transaction.into_block();
+        let mut expected = Vec::new();
+        let all: [&[&str]; 4] = [&["SCRIPT", "LOAD", "return 1"], &["MULTI"], &["GET", "a"], &["EXEC"]];
+        all.iter().for_each(|words| encode_command(&mut expected, words));
+        assert_eq!(block, expected);
     }
 
     #[test]

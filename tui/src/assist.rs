@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use redis_cluster::{
-    command::{self, Arg, ArgKind, Route, Spec, TABLE, keys},
+    command::{self, Arg, ArgKind, Route, Scripted, Spec, TABLE, keys},
     id::NodeId,
     protocol::{Args, quote},
     slot::SlotId,
@@ -108,10 +108,11 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
     match spec.route {
         Route::AllNodes(_) => return Ok("→ all nodes".to_owned()),
         Route::Transaction => return Ok("→ one node, at EXEC".to_owned()),
+        Route::Scripted(Scripted::Show) => return Ok("→ any node".to_owned()),
         Route::Channels => return Ok("→ channels, heard at all nodes".to_owned()),
         Route::Local => return Ok("→ the proxy answers".to_owned()),
         Route::Refused(reason) => return Err(format!("not through a proxy: {reason}")),
-        Route::OneNode | Route::Combined(_) | Route::Split(_) => {}
+        Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Scripted(_) => {}
     }
     let Ok(args) = Args::of(words) else { return Ok(String::new()) };
     let Some(request) = args.request() else { return Ok(String::new()) };
@@ -124,7 +125,7 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
         ([], _) | (_, None) => String::new(),
         ([slot], Some(Some(owner))) => format!("→ slot {slot} → node {owner}"),
         ([slot], Some(None)) => format!("→ slot {slot}, which no node owns"),
-        (_, Some(_)) if spec.route == Route::OneNode && owners.len() > 1 => {
+        (_, Some(_)) if matches!(spec.route, Route::OneNode | Route::Scripted(_)) && owners.len() > 1 => {
             return Err(format!("keys on {} nodes; give them one {{tag}}", owners.len()));
         }
         (several, Some(_)) => {

@@ -12,6 +12,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("that of the script")
         .flags(&[NOSCRIPT, STALE, SKIP_MONITOR, NO_MANDATORY_KEYS])
         .keys(&[counted(2, &[RW, ACCESS, UPDATE]).notes("scripts may do anything to their keys")])
+        .route(Route::Scripted(Scripted::Source))
         .args(&[
             string("script"),
             integer("numkeys"),
@@ -23,6 +24,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("that of the script")
         .flags(&[READONLY, NOSCRIPT, STALE, SKIP_MONITOR, NO_MANDATORY_KEYS])
         .keys(&[counted(2, &[RO, ACCESS]).notes("scripts may read their keys in any way")])
+        .route(Route::Scripted(Scripted::Source))
         .args(&[
             string("script"),
             integer("numkeys"),
@@ -34,6 +36,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("that of the script")
         .flags(&[NOSCRIPT, STALE, SKIP_MONITOR, NO_MANDATORY_KEYS])
         .keys(&[counted(2, &[RW, ACCESS, UPDATE])])
+        .route(Route::Scripted(Scripted::Digest))
         .args(&[
             string("sha1"),
             integer("numkeys"),
@@ -45,6 +48,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("that of the script")
         .flags(&[READONLY, NOSCRIPT, STALE, SKIP_MONITOR, NO_MANDATORY_KEYS])
         .keys(&[counted(2, &[RO, ACCESS])])
+        .route(Route::Scripted(Scripted::Digest))
         .args(&[
             string("sha1"),
             integer("numkeys"),
@@ -56,6 +60,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("that of the function")
         .flags(&[NOSCRIPT, STALE, SKIP_MONITOR, NO_MANDATORY_KEYS])
         .keys(&[counted(2, &[RW, ACCESS, UPDATE]).notes("functions may do anything to their keys")])
+        .route(Route::Scripted(Scripted::Function))
         .args(&[
             string("function"),
             integer("numkeys"),
@@ -67,6 +72,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("that of the function")
         .flags(&[READONLY, NOSCRIPT, STALE, SKIP_MONITOR, NO_MANDATORY_KEYS])
         .keys(&[counted(2, &[RO, ACCESS]).notes("functions may read their keys in any way")])
+        .route(Route::Scripted(Scripted::Function))
         .args(&[
             string("function"),
             integer("numkeys"),
@@ -77,13 +83,13 @@ pub(super) const COMMANDS: &[Row] = &[
         .since("7.0.0")
         .complexity("that of the subcommand")
         .acl(&[])
-        .refused(reason::FUNCTIONS)
+        .route(Route::Local)
         .subcommands(FUNCTION_SUBCOMMANDS),
     row("script", -2, "Manage stored Lua scripts.")
         .since("2.6.0")
         .complexity("that of the subcommand")
         .acl(&[])
-        .refused(reason::SCRIPTS)
+        .route(Route::Local)
         .subcommands(SCRIPT_SUBCOMMANDS),
 ];
 
@@ -92,35 +98,35 @@ const FUNCTION_SUBCOMMANDS: &[Row] = &[
         .since("7.0.0")
         .flags(&[WRITE, NOSCRIPT])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .refused(reason::FUNCTIONS)
+        .route(Route::Scripted(Scripted::Libraries))
         .args(&[string("library-name")]),
     row("function|dump", 2, "Serialise all libraries.")
         .since("7.0.0")
         .complexity("O(N), N the functions")
         .flags(&[NOSCRIPT])
-        .refused(reason::FUNCTIONS),
+        .route(Route::Scripted(Scripted::Show)),
     row("function|flush", -2, "Delete all libraries.")
         .since("7.0.0")
         .complexity("O(N), N the functions")
         .flags(&[WRITE, NOSCRIPT])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .refused(reason::FUNCTIONS)
+        .route(Route::Scripted(Scripted::Libraries))
         .args(&[one_of("async", &[token("ASYNC"), token("SYNC")]).optional()]),
     row("function|help", 2, "List the subcommands of FUNCTION.")
         .since("7.0.0")
         .flags(&[LOADING, STALE])
-        .refused(reason::FUNCTIONS),
+        .route(Route::Local),
     row("function|kill", 2, "Stop the function that is running.")
         .since("7.0.0")
         .flags(&[NOSCRIPT, ALLOW_BUSY])
         .tips(&["request_policy:all_shards", "response_policy:one_succeeded"])
-        .refused(reason::FUNCTIONS),
+        .route(Route::Scripted(Scripted::Kill)),
     row("function|list", -2, "The libraries and their functions.")
         .since("7.0.0")
         .complexity("O(N), N the functions")
         .flags(&[NOSCRIPT])
         .tips(&["nondeterministic_output_order"])
-        .refused(reason::FUNCTIONS)
+        .route(Route::Scripted(Scripted::Show))
         .args(&[
             string("library-name-pattern").after("LIBRARYNAME").optional(),
             token("WITHCODE").optional(),
@@ -130,14 +136,14 @@ const FUNCTION_SUBCOMMANDS: &[Row] = &[
         .complexity("O(N), N the bytes of code")
         .flags(&[WRITE, DENYOOM, NOSCRIPT])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .refused(reason::FUNCTIONS)
+        .route(Route::Scripted(Scripted::Libraries))
         .args(&[token("REPLACE").optional(), string("function-code")]),
     row("function|restore", -3, "Load libraries from what FUNCTION DUMP gave.")
         .since("7.0.0")
         .complexity("O(N), N the functions")
         .flags(&[WRITE, DENYOOM, NOSCRIPT])
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
-        .refused(reason::FUNCTIONS)
+        .route(Route::Scripted(Scripted::Libraries))
         .args(&[
             string("serialized-value"),
             one_of("policy", &[token("FLUSH"), token("APPEND"), token("REPLACE")]).optional(),
@@ -146,43 +152,43 @@ const FUNCTION_SUBCOMMANDS: &[Row] = &[
         .since("7.0.0")
         .flags(&[NOSCRIPT, ALLOW_BUSY])
         .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"])
-        .refused(reason::FUNCTIONS),
+        .route(Route::Scripted(Scripted::Stats)),
 ];
 
 const SCRIPT_SUBCOMMANDS: &[Row] = &[
     row("script|debug", 3, "Choose how EVAL is debugged on this connection.")
         .since("3.2.0")
         .flags(&[NOSCRIPT])
-        .refused(reason::SCRIPTS)
+        .refused(reason::STEPS)
         .args(&[one_of("mode", &[token("YES"), token("SYNC"), token("NO")])]),
     row("script|exists", -3, "Which digests are of stored scripts.")
         .since("2.6.0")
         .complexity("O(N), N the digests")
         .flags(&[NOSCRIPT])
         .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
-        .refused(reason::SCRIPTS)
+        .route(Route::Scripted(Scripted::Exists))
         .args(&[string("sha1").multiple()]),
     row("script|flush", -2, "Forget all stored scripts.")
         .since("2.6.0")
         .complexity("O(N), N the scripts")
         .flags(&[NOSCRIPT])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .refused(reason::SCRIPTS)
+        .route(Route::Scripted(Scripted::Flush))
         .args(&[one_of("async", &[token("ASYNC"), token("SYNC")]).optional().since("6.2.0")]),
     row("script|help", 2, "List the subcommands of SCRIPT.")
         .since("5.0.0")
         .flags(&[LOADING, STALE])
-        .refused(reason::SCRIPTS),
+        .route(Route::Local),
     row("script|kill", 2, "Stop the script that is running.")
         .since("2.6.0")
         .flags(&[NOSCRIPT, ALLOW_BUSY])
         .tips(&["request_policy:all_shards", "response_policy:one_succeeded"])
-        .refused(reason::SCRIPTS),
+        .route(Route::Scripted(Scripted::Kill)),
     row("script|load", 3, "Store a script and answer with its digest.")
         .since("2.6.0")
         .complexity("O(N), N the bytes of the script")
         .flags(&[NOSCRIPT, STALE])
         .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
-        .refused(reason::SCRIPTS)
+        .route(Route::Scripted(Scripted::Load))
         .args(&[string("script")]),
 ];

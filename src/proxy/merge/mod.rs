@@ -1,8 +1,10 @@
 //! How the replies of several nodes become one: a file for each way, behind [`Merge`]. Bytes in, bytes out; whom to ask and when all
 //! have answered is in [`super::gather`].
 
+mod agreement;
 mod all_succeeded;
 mod by_key;
+mod called;
 pub(super) mod elements;
 pub(super) mod failures;
 pub(super) mod in_turns;
@@ -21,8 +23,10 @@ pub(super) mod sum;
 use std::{fmt::Debug, sync::Arc};
 
 pub(super) use self::{
+    agreement::{AnySucceeded, Exists, Running, Same},
     all_succeeded::AllSucceeded,
     by_key::ByKey,
+    called::{Called, Help},
     info::Info,
     key_count::KeyCount,
     keys::Keys,
@@ -45,7 +49,12 @@ use crate::time::Millis;
 
 /// A way to merge. A value of it belongs to one request.
 pub(super) trait Merge: Debug + Send + Sync {
-    /// Makes one reply of all, none of which is an error, in the empty `out`.
+    /// Whether replies may be errors. Otherwise, if some are, one error is made of them without asking this.
+    fn takes_errors(&self) -> bool {
+        false
+    }
+
+    /// Makes one reply of all in the empty `out`.
     fn merge(&self, gather: &Gather, around: &mut Around<'_>, out: &mut Vec<u8>) -> Merged;
 
     /// What the client is told if parts failed. `first` is what the first of them says.

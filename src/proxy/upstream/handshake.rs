@@ -34,6 +34,7 @@ pub(super) struct Handshake {
     words: Vec<u8>,
     said: Vec<Greeting>,
     answered: usize,
+    enters_busy: bool,
 }
 
 impl Handshake {
@@ -54,7 +55,12 @@ impl Handshake {
         }
         encode_command(&mut words, &["CLIENT", "ID"]);
         said.push(Greeting::Id);
-        Self { words, said, answered: 0 }
+        Self { words, said, answered: 0, enters_busy: false }
+    }
+
+    /// It is for ending what keeps a node busy, so that its number may stay unknown.
+    pub(super) fn entering_busy(self, enters_busy: bool) -> Self {
+        Self { enters_busy, ..self }
     }
 
     /// What to say.
@@ -80,6 +86,8 @@ impl Handshake {
                 // A user that was deleted took its connections along.
                 Greeting::Kill if text.contains("No such user") => Ok(Greeted::Settled),
                 Greeting::Kill => Ok(Greeted::Nothing),
+                // A script keeps it busy, and who ends that must get in. Its number stays unknown.
+                Greeting::Id if self.enters_busy && text.starts_with("BUSY") => Ok(Greeted::Nothing),
                 Greeting::Auth => Err(Failure::Login(text.into_owned())),
                 Greeting::Hello | Greeting::Select | Greeting::Id => {
                     Err(Failure::Other(Trouble::Refused(reply.to_vec())))

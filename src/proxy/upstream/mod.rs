@@ -166,6 +166,8 @@ pub(super) struct Upstream {
     waiting_since: Option<Instant>,
     /// The request under way may take as long as it likes.
     is_patient: bool,
+    /// For what may be asked of a busy node, and for nothing else while its number is unknown.
+    pub(super) enters_busy: bool,
     backoff: link::Backoff,
     /// This connection at the node, and one that broke with requests under way.
     known: Option<Known>,
@@ -190,6 +192,7 @@ impl Upstream {
             scanner: FrameScanner::default(),
             waiting_since: None,
             is_patient: false,
+            enters_busy: false,
             backoff: link::Backoff::default(),
             known: None,
             stale: None,
@@ -273,7 +276,8 @@ impl Upstream {
     pub(super) fn connect(&mut self, login: &Login, timeout: Duration, now: Instant) {
         let known_bad = self.trouble().cloned();
         self.user.clone_from(&login.user);
-        let handshake = Handshake::new(login, self.purpose, self.stale.as_ref());
+        let handshake =
+            Handshake::new(login, self.purpose, self.stale.as_ref()).entering_busy(self.enters_busy);
         self.link = Link::Connecting { deadline: now + timeout, handshake, known_bad };
     }
 

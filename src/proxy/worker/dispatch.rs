@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     command::{
-        Flags, KeyPositions, ResolveError, Route, Spec, by_pattern,
+        Flags, KeyPositions, ResolveError, Route, Scripted, Spec, by_pattern,
         keys::{self, InvalidArguments},
         resolve,
     },
@@ -88,7 +88,12 @@ impl Worker {
             return Ok(());
         }
         match spec.route {
-            Route::OneNode | Route::Combined(_) => self.one_node(client, routing, spec, request)?,
+            Route::OneNode
+            | Route::Combined(_)
+            | Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) => {
+                self.one_node(client, routing, spec, request)?;
+            }
+            Route::Scripted(scripted) => self.about_scripts(client, routing, spec, scripted, request)?,
             Route::Split(merge) => self.split(client, routing, spec, merge, request)?,
             Route::AllNodes(merge) => self.all_nodes(client, routing, spec, merge, request)?,
             Route::Transaction => self.about_transactions(client, routing, spec, request)?,
@@ -144,7 +149,11 @@ impl Worker {
         }
         let (node, slot) = match place {
             Ok(Place::At(node, slot)) => (node, slot),
-            Ok(Place::Nowhere) => return self.any_node(client, routing, request),
+            Ok(Place::Nowhere) => match (spec.route, routing.owning().first()) {
+                // A script without keys runs anywhere.
+                (Route::Scripted(_), Some(&node)) => (node, SlotId::of_key(b"")),
+                _ => return self.any_node(client, routing, request),
+            },
             Ok(Place::Apart(apart)) => {
                 if let Route::Combined(combine) = spec.route {
                     return self.combine(client, routing, spec, combine, (request, &keys));
@@ -163,6 +172,11 @@ impl Worker {
         {
             self.refuse(client, text);
             return Ok(());
+        }
+        if let Route::Scripted(scripted) = spec.route
+            && let Some(question) = self.call_question(routing, scripted, node, request)
+        {
+            return self.ask(client, routing, spec, question);
         }
         self.upstreams.choose_by_slot(client, slot, request);
         let upstream = self.upstreams.of(node, client);

@@ -209,6 +209,18 @@ impl Worker {
         Ok(Ok(()))
     }
 
+    /// Waits for replies of these nodes, one part each.
+    pub(super) fn open_gather(
+        &mut self,
+        client: &mut Client,
+        spec: &'static Spec,
+        rule: Rule,
+        routing: &Arc<Routing>,
+        nodes: impl Iterator<Item = NodeIndex>,
+    ) -> Key {
+        self.gathers.open(client.ask(), spec, rule, routing, nodes).0
+    }
+
     /// Asks some nodes the same. The connections to all of them are checked first.
     pub(super) fn scatter(
         &mut self,

@@ -81,6 +81,7 @@ fn is_available(spec: &Spec) -> bool {
         | Route::Split(_)
         | Route::AllNodes(_)
         | Route::Transaction
+        | Route::Scripted(_)
         | Route::Channels => true,
     }
 }

@@ -10,7 +10,7 @@
 //! of their own, and are merged a few elements at a time.
 //!
 //! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`waits`], [`listeners`] and [`epochs`] own what is theirs; what a
-//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`channels`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod channels;
 mod client;
@@ -25,6 +25,7 @@ mod gathers;
 mod listeners;
 pub(super) mod local;
 mod mailbox;
+mod scripts;
 pub(super) mod stream;
 mod transactions;
 mod upstreams;
@@ -98,6 +99,7 @@ pub(super) struct Worker {
     counters: Counters,
     next_tick: Instant,
     random: fastrand::Rng,
+    seen_scripts: scripts::Seen,
     stopping: bool,
 }
 
@@ -135,6 +137,7 @@ impl Worker {
             counters: Counters::default(),
             next_tick: now,
             random: fastrand::Rng::new(),
+            seen_scripts: scripts::Seen::default(),
             stopping: false,
         };
         Ok((worker, mailbox))

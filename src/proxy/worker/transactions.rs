@@ -11,7 +11,7 @@ use super::{
     upstreams::{UpstreamId, label},
 };
 use crate::{
-    command::{Route, Spec, keys},
+    command::{Route, Scripted, Spec, keys},
     protocol::{Limits, Request, encode_command},
     proxy::{
         outbox::LARGE,
@@ -74,7 +74,10 @@ impl Worker {
     ) {
         let keys: Vec<&[u8]> = match spec.route {
             // What would wait does not wait inside MULTI.
-            Route::OneNode | Route::Combined(_) | Route::Split(_) => {
+            Route::OneNode
+            | Route::Combined(_)
+            | Route::Split(_)
+            | Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) => {
                 let keys = keys::positions(spec, request);
                 keys.map_or(Vec::new(), |keys| keys.indices().map(|index| request.arg(index)).collect())
             }
@@ -83,7 +86,7 @@ impl Worker {
             Route::Channels if spec.name == "spublish" => vec![request.arg(1)],
             Route::Transaction => Vec::new(),
             Route::Local if matches!(spec.name, "echo" | "ping" | "time") => Vec::new(),
-            Route::Local | Route::AllNodes(_) | Route::Channels => {
+            Route::Local | Route::AllNodes(_) | Route::Channels | Route::Scripted(_) => {
                 let name = spec.name.replace('|', " ");
                 let text = format!(
                     "ERR '{name}' is not available inside MULTI through a proxy: EXEC runs on one node"
@@ -105,7 +108,15 @@ impl Worker {
         {
             return self.refuse(client, text);
         }
+        if spec.route == Route::Scripted(Scripted::Source) {
+            self.keep_source(request.arg(1));
+        }
         let Some(transaction) = &mut client.transaction else { return };
+        if spec.route == Route::Scripted(Scripted::Digest)
+            && let Some(source) = self.shared.scripts.source(request.arg(1))
+        {
+            transaction.bring(&source);
+        }
         transaction.queue(request, &keys, spec.writes());
         if transaction.memory() > Limits::default().query_buffer {
             tracing::warn!(client = client.info.address(), "closing a client that queues without an end");
@@ -134,7 +145,7 @@ impl Worker {
                 client.note_queue();
                 self.counters.forwarded += 1;
                 let receiver = client.expect();
-                let skipped = transaction.queued() + 1;
+                let skipped = transaction.replies_before();
                 let out = self.upstreams.push_block(upstream, receiver, skipped, self.turn.now);
                 let block = transaction.into_block();
                 if block.len() >= LARGE {

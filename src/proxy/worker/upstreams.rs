@@ -194,11 +194,22 @@ impl Upstreams {
         let usage = Use::Dedicated { to: Some(client.key) };
         Some(match self.free.get_mut(&(node, purpose)).and_then(Vec::pop) {
             Some(id) => {
+                let upstream = &mut self.all[id.0 as usize].upstream;
+                upstream.enters_busy = false;
+                if upstream.is_ready() && upstream.is_quiet() && upstream.id().is_none() {
+                    // Made while its node was busy: nobody could end it there.
+                    self.close(id);
+                }
                 self.all[id.0 as usize].upstream.usage = usage;
                 id
             }
             None => self.add(Upstream::new(node, purpose, usage)),
         })
+    }
+
+    /// A connection just dedicated is for what may be asked of a busy node.
+    pub(super) fn enter_busy(&mut self, id: UpstreamId) {
+        self.all[id.0 as usize].upstream.enters_busy = true;
     }
 
     /// Nobody's any more; it may be used again at once, because all that is sent on it is done in order.

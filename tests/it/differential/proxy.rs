@@ -3,7 +3,7 @@
 
 use cluster_fixture::{Server, node, redis_server};
 use redis_cluster::{
-    command::{Group, KeyPositions, Route, Spec, by_pattern::patterns, keys, resolve},
+    command::{Group, KeyPositions, Route, Scripted, Spec, by_pattern::patterns, keys, resolve},
     node::commands::table::is_implemented,
     protocol::{Batch, Limits, Value, Version, encode_command},
     proxy::answers,
@@ -106,8 +106,14 @@ fn of_one_slot(request: &[Vec<u8>]) -> bool {
     batch.parse(&bytes, &Limits::default()).expect("a request");
     let request = batch.get(0, &bytes);
     let Ok(spec) = resolve(&request) else { return true };
-    let goes_to_one =
-        matches!(spec.route, Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Transaction);
+    let goes_to_one = matches!(
+        spec.route,
+        Route::OneNode
+            | Route::Combined(_)
+            | Route::Split(_)
+            | Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function)
+            | Route::Transaction
+    );
     let one = SlotId::of_key(b"k1");
     let keys = keys::positions(spec, &request);
     let fits = |keys: KeyPositions| keys.indices().all(|at| SlotId::of_key(request.arg(at)) == one);
@@ -126,7 +132,7 @@ fn refusal(request: &[Vec<u8>]) -> Option<&'static str> {
     match spec.route {
         Route::Refused(reason) => Some(reason),
         Route::Local if !answers(spec) => Some("not available through a proxy yet"),
-        Route::OneNode => {
+        Route::OneNode | Route::Scripted(_) => {
             let keys = keys::positions(spec, &request).ok()?;
             let slots = keys.indices().map(|at| Some(SlotId::of_key(request.arg(at))));
             let by_pattern = spec.reads_by_pattern().then(|| patterns(&request).map(|(_, slot)| slot));

@@ -37,7 +37,7 @@ fn bulk(text: &str) -> Value {
     Value::Bulk(text.to_owned().into())
 }
 
-fn array(words: &[&str]) -> Value {
+pub(super) fn array(words: &[&str]) -> Value {
     Value::Array(words.iter().map(|word| bulk(word)).collect())
 }
 

@@ -34,6 +34,7 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
         Route::Split(_) => "one request per node, replies merged in the order of the keys",
         Route::AllNodes(_) => "one request to every node, replies merged",
         Route::Transaction => "kept by the proxy until EXEC, which runs on one node",
+        Route::Scripted(_) => "called at the node of its keys; all nodes know the same scripts and functions",
         Route::Channels => "published at one node, heard at all",
         Route::Local => "answered by the proxy itself",
         Route::Refused(why) => {

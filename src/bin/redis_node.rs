@@ -1,13 +1,17 @@
 //! redis_node: one Redis server that knows nothing of the others.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser};
 use redis_cluster::{
     id::NodeId,
-    node::{self, NodeOptions, config},
-    server::{ListenAddress, abort_on_panic, log, shutdown_signal},
+    node::{self, NodeHandle, NodeOptions, config, persist},
+    server::{ListenAddress, Signals, abort_on_panic, log, supervisor},
 };
 
 /// See doc/decisions/0006-allocator.md.
@@ -20,14 +24,21 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[command(
     version,
     after_help = "Every parameter of CONFIG is an option too, such as --maxmemory 1gb --maxmemory-policy allkeys-lru.\n\n\
-                  Example: redis_node 1 0.0.0.0:8001"
+                  Examples: redis_node 1 0.0.0.0:8001\n          redis_node 1 0.0.0.0:8001 --dir /var/lib/redis"
 )]
 struct Arguments {
     /// Name of this node: letters, digits, '.', '_', '-'
-    id: NodeId,
+    #[arg(required_unless_present = "check")]
+    id: Option<NodeId>,
     /// Where to listen: HOST:PORT, or :PORT for all interfaces
-    #[arg(value_name = "ADDR")]
-    address: ListenAddress,
+    #[arg(value_name = "ADDR", required_unless_present = "check")]
+    address: Option<ListenAddress>,
+    /// Keep the data in this directory: read at the start, saved as `save` says [default: keep it in memory only]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<String>,
+    /// Say what a file holds and where it breaks (exit code 1), instead of serving
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    check: Option<PathBuf>,
     /// Threads that serve connections [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
@@ -51,6 +62,9 @@ struct Arguments {
 fn main() -> ExitCode {
     let matches = command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let Some(file) = &arguments.check {
+        return check(file);
+    }
     log::start(arguments.log_level);
     abort_on_panic();
     match run(arguments, &matches) {
@@ -63,7 +77,7 @@ fn main() -> ExitCode {
 }
 
 /// Parameters that have an option of their own above.
-const OWN: &[&str] = &["maxclients", "requirepass", "aclfile"];
+const OWN: &[&str] = &["dir", "maxclients", "requirepass", "aclfile"];
 
 /// The options above, and one for each parameter.
 fn command() -> clap::Command {
@@ -82,36 +96,84 @@ fn given(matches: &ArgMatches) -> impl Iterator<Item = (String, String)> {
     })
 }
 
+fn check(file: &Path) -> ExitCode {
+    let (text, is_whole) = match persist::check::check(file) {
+        Ok(summary) => (summary.to_string(), summary.broken.is_none()),
+        Err(error) => (format!("cannot open {}: {error}\n", file.display()), false),
+    };
+    // Where nobody reads, the exit code says it.
+    let written = std::io::stdout().write_all(text.as_bytes());
+    if written.is_ok() && is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 fn run(arguments: Arguments, matches: &ArgMatches) -> anyhow::Result<()> {
     let workers = arguments
         .workers
         .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let parameters = [
+        ("dir", arguments.dir),
         ("maxclients", arguments.maxclients.map(|clients| clients.to_string())),
         ("requirepass", arguments.requirepass),
         ("aclfile", arguments.aclfile),
     ];
     let parameters = parameters.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let parameters = parameters.chain(given(matches)).collect();
-    let (id, listen, config) = (arguments.id, arguments.address, arguments.config);
+    let (Some(id), Some(listen)) = (arguments.id, arguments.address) else {
+        anyhow::bail!("a node needs an ID and an ADDR");
+    };
+    let config = arguments.config;
     let options = NodeOptions { id, listen, workers, owns_process: true, config, parameters };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let signal = shutdown_signal().context("cannot listen for signals")?;
+        let mut signals = Signals::listen().context("cannot listen for signals")?;
         let node = node::run(&options)?;
-        for address in node.addresses() {
-            tracing::info!(id = %options.id, %address, workers, "ready");
-        }
-        tokio::select! {
-            () = node.stopped() => match node.failure() {
-                Some(reason) => anyhow::bail!("ended, because {reason}"),
-                None => tracing::info!("stopped by a client's SHUTDOWN"),
-            },
-            name = signal => {
-                tracing::info!(signal = name, "stopping");
+        match until_the_end(&node, &options, &mut signals).await? {
+            Some(signal) => {
+                tracing::info!(signal, "stopping");
+                told(supervisor::notify_stopping());
                 node.stop().await;
             }
+            None => tracing::info!("stopped by a client's SHUTDOWN"),
         }
         Ok(())
     })
+}
+
+/// Serves until a signal ends it, which is returned, or a client's SHUTDOWN.
+async fn until_the_end(
+    node: &NodeHandle,
+    options: &NodeOptions,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<&'static str>> {
+    let loaded = async {
+        node.node().state.persist.loaded().await;
+        for address in node.addresses() {
+            tracing::info!(id = %options.id, %address, workers = options.workers, "ready");
+        }
+        told(supervisor::notify_ready());
+        std::future::pending::<()>().await;
+    };
+    tokio::pin!(loaded);
+    loop {
+        let signal = tokio::select! {
+            () = &mut loaded => continue,
+            () = node.stopped() => match node.failure() {
+                Some(reason) => anyhow::bail!("ended, because {reason}"),
+                None => return Ok(None),
+            },
+            name = signals.next() => name,
+        };
+        match node.save_for_the_end() {
+            Ok(()) => return Ok(Some(signal)),
+            Err(error) => tracing::error!(
+                signal, %error, "the data cannot be saved, so this node goes on: SHUTDOWN NOSAVE ends it without"
+            ),
+        }
+    }
+}
+
+fn told(result: std::io::Result<()>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "cannot tell NOTIFY_SOCKET");
+    }
 }

@@ -62,7 +62,7 @@ A node is compared with redis-server 7.0 byte for byte, with chosen requests and
 - `RESTORE` with a TTL beyond what 64 bits of milliseconds hold keeps the key for ever; Redis drops it.
 - `WAIT` and `WAITAOF` answer at once: no replica can come meanwhile.
 - Rights are asked for at the target of `PFMERGE` and at a second `STORE` of `GEORADIUS`, which Redis 7.0 forgets; `%~pattern` is refused.
-- Parameters about what is not there (persistence, replicas, TLS) take only the value that says so.
+- Parameters about what is not there (replicas, TLS) take only the value that says so.
 - Fields of hashes expire during `CLIENT PAUSE` too.
 ";
 

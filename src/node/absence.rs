@@ -8,7 +8,6 @@ pub fn absence(spec: &Spec) -> &'static str {
     match spec.name.split('|').next().unwrap_or_default() {
         _ if spec.internal => "it is for Redis's own use",
         "migrate" => "moving keys is the cluster's work: `add` and `remove` in the console",
-        "save" | "bgsave" | "lastsave" => "it has no persistence yet",
         "sync" | "psync" | "replicaof" | "slaveof" | "failover" | "replconf" => "it has no replicas yet",
         "module" => "it loads no modules",
         _ => "not yet",

@@ -11,6 +11,7 @@ use super::{
     Node,
     aof::log::Wrap,
     clients::{BLOCKED, PUBSUB, RUNNING, Signal},
+    persist,
 };
 use crate::time::Millis;
 
@@ -78,6 +79,7 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
                 return;
             }
             store.make_room(&node.state, now);
+            persist::save::begin_if_due(&mut store, &node.state, now);
             let begun = Instant::now();
             let cycle = store.keyspace.expire_cycle(now, budget);
             let no_more_fields = store.keyspace.expire_fields_cycle(now, budget);

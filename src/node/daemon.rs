@@ -128,7 +128,14 @@ impl Daemon for Node {
     }
 
     fn ready(&self) -> Result<(), String> {
-        if self.state.stop.is_cancelled() { Err("shutting down".into()) } else { Ok(()) }
+        if self.state.stop.is_cancelled() {
+            return Err("shutting down".into());
+        }
+        if self.state.persist.is_loading() {
+            let (_, total, done, eta) = self.state.persist.progress.figures();
+            return Err(format!("loading: {done} of {total} bytes, about {eta} s to go"));
+        }
+        Ok(())
     }
 
     fn max_clients(&self) -> u64 {

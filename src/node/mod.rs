@@ -29,6 +29,7 @@ mod metrics;
 mod net;
 pub mod object;
 pub mod pause;
+pub mod persist;
 pub(crate) mod process;
 pub mod rdb;
 pub mod script;
@@ -48,6 +49,7 @@ use self::{
     clients::Client,
     config::Config,
     exclusive::{Exclusive, Held},
+    persist::Directory,
     state::{DATABASES, NodeState},
     store::Store,
 };
@@ -98,6 +100,15 @@ pub enum RunError {
     /// The append-only file cannot be gone on with.
     #[error(transparent)]
     Aof(#[from] aof::StartError),
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] persist::DirectoryError),
+    /// What a process left in it that ended while it wrote cannot be removed.
+    #[error("cannot remove temporary files: {0}")]
+    Temporary(std::io::Error),
+    /// The system refused the threads that read and write files.
+    #[error("cannot start the threads that read and write files: {0}")]
+    Files(std::io::Error),
     /// The system refused the thread that runs scripts.
     #[error("cannot start the thread that runs scripts: {0}")]
     Aside(std::io::Error),
@@ -177,6 +188,7 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
             tracing::warn!("--{name} {value} is without effect: {reason}");
         }
     }
+    let directory = open_directory(&config)?;
     if options.owns_process {
         let room = files::room_for_or_warn(config.max_clients());
         config.describe("maxclients", &room.to_string()).map_err(RunError::Parameter)?;
@@ -194,6 +206,9 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     let life = Life::default();
     let mut state =
         NodeState::new(options.id.clone(), config, life.stop_token().clone()).map_err(RunError::Thread)?;
+    if let Some(directory) = directory {
+        state.persist.set_directory(directory);
+    }
     let mut store = Store::new(DATABASES);
     store.keyspace.set_aging(commands::aging(&state.config));
     store.set_events(state.config.events());
@@ -205,11 +220,40 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     let node = Arc::new(Node { state, store: Exclusive::new(store) });
     let name = format!("node-{}", options.id);
     node.state.aside.start(&name, &node).map_err(RunError::Aside)?;
+    persist::save::start(&name, &node).map_err(RunError::Files)?;
+    persist::load::start(&name, &node, life.clone()).map_err(RunError::Files)?;
     let running = server::start(&name, &node, listeners, options.workers, life)?;
     Ok(NodeHandle { running, node })
 }
 
+/// The directory of a node that is to keep its data, locked; it has the save points of Redis then if nobody named others.
+fn open_directory(config: &Config) -> Result<Option<Directory>, RunError> {
+    let wanted = config.get("dir").unwrap_or_default();
+    if wanted.is_empty() {
+        if !config.save_points().is_empty() {
+            return Err(RunError::Parameter(format!("save: {}", config::NO_DIRECTORY)));
+        }
+        return Ok(None);
+    }
+    let directory = Directory::open(std::path::Path::new(&wanted))?;
+    directory.remove_temporary().map_err(RunError::Temporary)?;
+    config.describe("dir", &directory.path().to_string_lossy()).map_err(RunError::Parameter)?;
+    if !config.is_given("save") {
+        config.describe("save", config::SAVE_POINTS).map_err(RunError::Parameter)?;
+    }
+    Ok(Some(directory))
+}
+
 impl NodeHandle {
+    /// Saves what is to be saved before the node is stopped by a signal; from there on nothing changes.
+    ///
+    /// # Errors
+    /// It cannot be saved: the node goes on as before.
+    pub fn save_for_the_end(&self) -> Result<(), persist::SaveError> {
+        let mut store = self.node.store();
+        commands::save_for_the_end(&mut store, &self.node.state, commands::Ending::Default)
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {

@@ -16,9 +16,11 @@ use super::{
     aof::Aof,
     clients::{Client, Clients},
     config::{Config, Users},
+    exec::memory::NO_REPLICAS,
     free::Freer,
     keyspace::{self, Keyspace},
     latency::Monitor,
+    persist::{MISCONF, Persist},
     script::{Running, aside::Aside},
     slowlog::SlowLog,
     stats::Stats,
@@ -61,6 +63,8 @@ pub struct NodeState {
     pub clients: Clients,
     /// Users.
     pub acl: Acl,
+    /// What is kept on disk.
+    pub persist: Persist,
     /// What was done.
     pub stats: Stats,
     /// The script that runs.
@@ -123,6 +127,7 @@ impl NodeState {
             config,
             clients: Clients::default(),
             acl,
+            persist: Persist::default(),
             stats: Stats::default(),
             script: Arc::default(),
             expires_lazily: AtomicBool::new(false),
@@ -144,6 +149,21 @@ impl NodeState {
             connections: ConnectionCounters::default(),
             stop,
         })
+    }
+
+    /// Whether the data is saved when the node ends, if nobody says otherwise.
+    #[must_use]
+    pub fn saves_at_end(&self) -> bool {
+        self.persist.directory().is_some() && !self.config.save_points().is_empty()
+    }
+
+    /// Why nothing may be written now: snapshots fail that somebody relies on, or replicas are wanted.
+    #[must_use]
+    pub fn refuses_writes(&self) -> Option<&'static str> {
+        if self.persist.is_failing() && self.config.stops_writes() {
+            return Some(MISCONF);
+        }
+        self.config.needs_replicas().then_some(NO_REPLICAS)
     }
 
     /// Clients that are gone, and that the store has yet to forget.

@@ -52,6 +52,8 @@ pub struct Store {
     monitors: Vec<Arc<Client>>,
     /// Somebody has to hear of what commands do, or they have to wait: what is neither is let through with one look.
     pub attention: bool,
+    /// The data is being read, snapshots fail, or the node ends: commands are asked whether they may run.
+    restricted: bool,
     /// Scripts that are kept.
     pub scripts: Scripts,
     /// Functions.
@@ -80,6 +82,7 @@ impl Store {
             pause: Pause::default(),
             monitors: Vec::new(),
             attention: false,
+            restricted: false,
             scripts: Scripts::default(),
             functions: Functions::default(),
             out_of_memory: false,
@@ -108,7 +111,14 @@ impl Store {
     fn listen(&mut self) {
         let heard = self.is_heard();
         self.keyspace.listen(heard);
-        self.attention = heard || !self.monitors.is_empty() || self.pause.is_begun();
+        self.attention = heard || !self.monitors.is_empty() || self.pause.is_begun() || self.restricted;
+    }
+
+    /// After something about files began or ceased to keep commands from running.
+    pub fn note_restrictions(&mut self, node: &NodeState) {
+        let persist = &node.persist;
+        self.restricted = persist.is_loading() || persist.is_failing() || persist.is_ending();
+        self.listen();
     }
 
     /// A client is shown all commands from here on.

@@ -17,10 +17,11 @@ pub mod metrics;
 pub mod prefixed;
 mod signals;
 pub mod sniff;
+pub mod supervisor;
 mod workers;
 
 pub use daemon::{Addresses, ConnectionCounters, Daemon, Served, WorkerHandle};
 pub use life::{Guard, Life, abort_on_panic, run_id};
 pub use listener::{BindError, ListenAddress, bind};
-pub use signals::shutdown_signal;
+pub use signals::{Signals, shutdown_signal};
 pub use workers::{Running, StartError, start};

@@ -27,4 +27,5 @@ mod peers;
 mod proxy;
 mod registry;
 mod scripts;
+mod snapshots;
 mod tracking;

@@ -30,7 +30,7 @@ use self::{
     rewrite::RewriteError,
     syncer::Syncer,
 };
-use super::{state::NodeState, store::Store};
+use super::{persist, state::NodeState, store::Store};
 use crate::time::Millis;
 
 /// After a base that could not be written, none is tried for so long, unless somebody asks for it.
@@ -75,6 +75,9 @@ pub enum StartError {
     /// It cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The snapshot that it is to begin with cannot be loaded.
+    #[error(transparent)]
+    Snapshot(Box<persist::load::LoadError>),
     /// The first base cannot be written.
     #[error("appendonly: {0}")]
     Rewrite(String),
@@ -123,6 +126,7 @@ impl Aof {
         };
         if directory.manifest.is_empty() {
             drop(files);
+            persist::load::at_once(store, node).map_err(|error| StartError::Snapshot(Box::new(error)))?;
             rewrite::begin_log(store, node, Millis::now()).map_err(failed)?;
             return Ok(Some(Loaded::default()));
         }

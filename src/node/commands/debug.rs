@@ -1,6 +1,6 @@
 //! DEBUG: what tests need, and only where the daemon was started for it.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{path::Path, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use super::{
     debug_digest::Digest,
@@ -11,8 +11,10 @@ use super::{
 use crate::{
     node::{
         context::{CommandError, Context, Handler},
-        keyspace::{Access, Aging, Content, Key, Record, Ttl, Value},
-        rdb::{self, Restored},
+        keyspace::{Access, Aging, Content, Key, Ttl, Value},
+        persist::{load, save},
+        rdb,
+        store::Store,
     },
     protocol::{
         Request,
@@ -119,33 +121,40 @@ fn reload(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         // What is there would be there twice.
         return Err(CommandError::other("ERR Error trying to load the RDB dump, check server logs."));
     }
-    let (forms, now) = (ctx.node.config.forms(), ctx.now);
-    for number in databases {
-        ctx.store.touch_watched(number, None, ctx.node, now);
-        let db = ctx.store.keyspace.db_mut(number);
-        let mut saved = Vec::with_capacity(db.len());
-        db.for_each(&mut |record| {
-            if record.expiry().is_none_or(|expiry| expiry > now) {
-                saved.push((
-                    record.key().to_vec(),
-                    rdb::dump(record.content()),
-                    record.expiry(),
-                    record.age(),
-                ));
-            }
-        });
-        let garbage = db.clear();
-        for (key, payload, expiry, age) in saved {
-            let value = rdb::restore(&payload, forms).map_err(|error| {
-                CommandError::other(format!("ERR Error trying to load the RDB dump: {error}"))
-            })?;
-            db.put(match value {
-                Restored::String(value) => Record::new(&key, Value::of_string(&value), expiry, age),
-                Restored::Object(object) => Record::of_object(&key, object, expiry, age),
-            });
+    let (node, now) = (ctx.node, ctx.now);
+    // Without a directory there is no file, only its bytes.
+    let file = node
+        .persist
+        .directory()
+        .map(|directory| directory.path().join(node.config.get("dbfilename").unwrap_or_default()));
+    let refused = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "DEBUG RELOAD");
+        CommandError::other(format!("ERR Error trying to load the RDB dump: {error}"))
+    };
+    let bytes = match &file {
+        Some(_) if given("NOSAVE") => Vec::new(),
+        Some(_) => {
+            save::save(ctx.store, node).map_err(|error| CommandError::other(format!("ERR {error}")))?;
+            Vec::new()
         }
-        ctx.node.freer.free(garbage);
+        None => save::to_memory(ctx.store, node).map_err(|error| refused(&error))?,
+    };
+    let merges = given("MERGE");
+    if !(given("NOFLUSH") && file.is_some()) {
+        for number in databases {
+            ctx.store.touch_watched(number, None, node, now);
+        }
+        node.freer.free(ctx.store.keyspace.clear());
+        ctx.store.functions.flush();
     }
+    let options = load::Options { replaces: merges, ..load::Options::of(node, ctx.store, now) };
+    let put = |insert: &mut dyn FnMut(&mut Store)| insert(ctx.store);
+    let loaded = match &file {
+        Some(path) => load::load(path, options, None, node, put),
+        None => load::load_from(bytes.as_slice(), Path::new("memory"), options, None, node, put),
+    };
+    loaded.map_err(|error| refused(&error))?;
+    node.persist.note_unchanged(&ctx.store.keyspace);
     ctx.reply.ok();
     Ok(())
 }

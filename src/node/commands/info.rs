@@ -1,6 +1,6 @@
 //! INFO: the state of the node in lines that people and exporters read.
 //!
-//! Fields that clients and exporters expect are there also when they can only be zero (replication, persistence).
+//! Fields that clients and exporters expect are there also when they can only be zero (replication).
 //! Quick commands of a pipeline are timed together, so in `Latencystats` each of them took as long as the others.
 
 use std::fmt::Write as _;
@@ -207,29 +207,35 @@ fn memory(context: &Context<'_>, lines: &mut Lines<'_>) {
 }
 
 fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
-    lines.zeros(&[
-        "loading",
-        "async_loading",
-        "current_cow_peak",
-        "current_cow_size",
-        "current_cow_size_age",
-    ]);
-    lines.field("current_fork_perc", "0.00");
-    lines.zeros(&["current_save_keys_processed", "current_save_keys_total"]);
-    lines.field("rdb_changes_since_last_save", context.store.keyspace.changes());
-    lines.zeros(&["rdb_bgsave_in_progress"]);
-    lines.field("rdb_last_save_time", context.node.started.seconds());
-    lines.field("rdb_last_bgsave_status", "ok");
-    lines.field("rdb_last_bgsave_time_sec", -1);
-    lines.field("rdb_current_bgsave_time_sec", -1);
-    lines.zeros(&["rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"]);
+    let (persist, keyspace) = (&context.node.persist, &context.store.keyspace);
+    let figures = persist.figures();
+    let running = figures.running;
+    let seconds = |time: Option<std::time::Duration>| time.map_or(-1, |time| time.as_secs().cast_signed());
+    lines.field("loading", u8::from(persist.is_loading()));
+    lines.zeros(&["async_loading"]);
+    let held = running.map_or(0, |_| keyspace.snapshot_bytes());
+    lines.field("current_cow_peak", running.map_or(0, |running| running.held.max(held)));
+    lines.field("current_cow_size", held);
+    lines.zeros(&["current_cow_size_age"]);
+    let (written, keys) = running.map_or((0, 0), |running| (running.written, running.keys));
+    lines.field("current_fork_perc", format_args!("{:.2}", percent(written, keys)));
+    lines.field("current_save_keys_processed", written);
+    lines.field("current_save_keys_total", keys);
+    lines.field("rdb_changes_since_last_save", keyspace.changes().saturating_sub(figures.changes_then));
+    lines.field("rdb_bgsave_in_progress", u8::from(running.is_some()));
+    lines.field("rdb_last_save_time", figures.last_save.seconds());
+    lines.field("rdb_last_bgsave_status", if figures.last_ok { "ok" } else { "err" });
+    lines.field("rdb_last_bgsave_time_sec", seconds(figures.last_took));
+    lines.field("rdb_current_bgsave_time_sec", seconds(running.map(|running| running.since.elapsed())));
+    lines.field("rdb_last_cow_size", figures.last_held);
+    lines.field("rdb_last_load_keys_expired", figures.expired);
+    lines.field("rdb_last_load_keys_loaded", figures.loaded);
     let (aof, shared) = (context.node.aof.figures(), &context.node.aof.shared);
     lines.field("aof_rewrites", aof.rewrites);
     lines.field("aof_rewrites_consecutive_failures", aof.failures);
     lines.zeros(&["aof_last_cow_size"]);
     lines.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
-    lines.zeros(&["rdb_saves"]);
-    let seconds = |time: Option<std::time::Duration>| time.map_or(-1, |time| time.as_secs().cast_signed());
+    lines.field("rdb_saves", figures.saves);
     let status = |is_ok| if is_ok { "ok" } else { "err" };
     lines.field("aof_enabled", u8::from(shared.is_on()));
     lines.field("aof_rewrite_in_progress", u8::from(aof.begun.is_some()));
@@ -248,6 +254,15 @@ fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
         // Not of Redis: what a crash had left behind the last whole request, and requests that were refused.
         lines.field("aof_load_cut_bytes", aof.loaded.cut);
         lines.field("aof_load_refused", aof.loaded.refused);
+    }
+    if persist.is_loading() {
+        let (begun, total, done, eta) = persist.progress.figures();
+        lines.field("loading_start_time", begun.seconds());
+        lines.field("loading_total_bytes", total);
+        lines.zeros(&["loading_rdb_used_mem"]);
+        lines.field("loading_loaded_bytes", done);
+        lines.field("loading_loaded_perc", format_args!("{:.2}", percent(done, total)));
+        lines.field("loading_eta_seconds", eta);
     }
 }
 

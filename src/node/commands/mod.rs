@@ -35,6 +35,7 @@ mod lolwut;
 mod memory;
 mod object;
 mod observe;
+mod persist;
 mod pubsub;
 mod replicas;
 mod scan;
@@ -60,5 +61,6 @@ mod zset_combine;
 mod zset_pop;
 mod zset_range;
 
+pub(in crate::node) use persist::{Ending, save_for_the_end};
 pub(in crate::node) use script::not_killed;
 pub(crate) use server::aging;

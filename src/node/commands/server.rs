@@ -1,9 +1,9 @@
-//! The server as a whole: TIME, CONFIG, SHUTDOWN.
+//! The server as a whole: TIME, CONFIG, ROLE.
 
 use super::{help::help as help_lines, support::Outcome};
 use crate::{
     node::{
-        context::{CommandError, Context, Flow, Handler},
+        context::{CommandError, Context, Handler},
         keyspace::Aging,
         tracking::Sending,
     },
@@ -21,7 +21,6 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("config|set", config_set),
     ("module|list", module_list),
     ("role", role),
-    ("shutdown", shutdown),
     ("time", time),
 ];
 
@@ -46,25 +45,6 @@ fn role(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
     context.reply.bulk("master");
     context.reply.integer(0);
     context.reply.array(0);
-    Ok(())
-}
-
-fn shutdown(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    for word in request.args_from(1) {
-        match word.to_ascii_lowercase().as_slice() {
-            b"nosave" | b"now" | b"force" => {}
-            b"save" => {
-                return Err(CommandError::other("ERR this node has no persistence: use SHUTDOWN NOSAVE"));
-            }
-            b"abort" if request.len() == 2 => {
-                return Err(CommandError::other("ERR No shutdown in progress."));
-            }
-            _ => return Err(CommandError::Syntax),
-        }
-    }
-    tracing::info!(client = %context.caller.client.addresses.remote, "SHUTDOWN");
-    context.node.stop.cancel();
-    context.flow = Flow::Close;
     Ok(())
 }
 
@@ -117,6 +97,7 @@ fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
             "notify-keyspace-events" => context.store.set_events(config.events()),
             "appendfsync" => context.node.aof.configure(context.node),
             "appendonly" => turn_log(context)?,
+            "save" | "stop-writes-on-bgsave-error" => context.store.note_restrictions(context.node),
             _ => {}
         }
     }

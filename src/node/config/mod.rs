@@ -58,6 +58,13 @@ fn has_room_for(clients: String) -> Result<String, String> {
     }
 }
 
+/// Why a node without a directory does not take what is about files.
+pub(crate) const NO_DIRECTORY: &str =
+    "this server was started without --dir and writes no files: only '' is possible";
+
+/// The save points of a node that has a directory and was told of no others, as in Redis.
+pub(crate) const SAVE_POINTS: &str = "3600 1 300 100 60 10000";
+
 /// Sets a parameter, under its other name too.
 fn put(values: &mut [String], index: usize, value: String) {
     if let Some(other) = other_name(PARAMETERS[index].name).and_then(|other| find(other.as_bytes())) {
@@ -70,6 +77,8 @@ fn put(values: &mut [String], index: usize, value: String) {
 #[derive(Debug)]
 pub struct Config {
     values: Mutex<Vec<String>>,
+    /// Parameters that somebody has set.
+    given: Mutex<Vec<usize>>,
     /// The configuration file, if there is one.
     file: Mutex<Option<PathBuf>>,
     /// What it says of users.
@@ -81,6 +90,7 @@ impl Default for Config {
     fn default() -> Self {
         let config = Self {
             values: Mutex::new(PARAMETERS.iter().map(|parameter| parameter.default.to_owned()).collect()),
+            given: Mutex::default(),
             file: Mutex::default(),
             users: Mutex::default(),
             hot: Hot::default(),
@@ -93,6 +103,16 @@ impl Default for Config {
 impl Config {
     fn values(&self) -> MutexGuard<'_, Vec<String>> {
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn given(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether somebody has set a parameter.
+    #[must_use]
+    pub fn is_given(&self, name: &str) -> bool {
+        find(name.as_bytes()).is_some_and(|index| self.given().contains(&index))
     }
 
     /// A value as `CONFIG GET` shows it.
@@ -172,6 +192,16 @@ impl Config {
                 return Err(format!("{reason}: only '{}' is possible", values[index]));
             }
         };
+        // Each line of a file adds save points.
+        let value = match (source, parameter.name) {
+            (Source::File { .. }, "save") if !value.is_empty() && self.given().contains(&index) => {
+                format!("{} {value}", values[index]).trim_start().to_owned()
+            }
+            _ => value,
+        };
+        if !matches!(source, Source::Program) {
+            self.given().push(index);
+        }
         put(&mut values, index, value);
         self.refresh(&values);
         Ok(None)
@@ -187,7 +217,8 @@ impl Config {
             name: parameter.name,
             alias: other_name(parameter.name),
             lines: parameter.lines(value),
-            is_default: *value == parameter.default,
+            // What it is without a line depends on whether there is a directory.
+            is_default: *value == parameter.default && !(parameter.name == "save" && self.is_given("save")),
         };
         PARAMETERS
             .iter()
@@ -229,6 +260,9 @@ impl Config {
             };
             let checked = checked.and_then(|value| match parameter.name {
                 "maxclients" => has_room_for(value),
+                "save" if !value.is_empty() && find(b"dir").is_none_or(|dir| values[dir].is_empty()) => {
+                    Err(NO_DIRECTORY.to_owned())
+                }
                 _ => Ok(value),
             });
             match checked {
@@ -245,6 +279,7 @@ impl Config {
         }
         let names = changes.iter().map(|(index, _)| PARAMETERS[*index].name).collect();
         for (index, value) in changes {
+            self.given().push(index);
             put(&mut values, index, value);
         }
         self.refresh(&values);
@@ -299,7 +334,10 @@ mod tests {
             (&[("timeout", "-1")], "argument must be between 0 and 2147483647 inclusive"),
             (&[("proto-max-bulk-len", "1.5gb")], "argument must be a memory value"),
             (&[("maxclients", "0"), ("foo", "bar")], "CONFIG SET - 'foo'"),
-            (&[("timeout", "9"), ("save", "60 1")], "'save') - this server has no persistence yet: only ''"),
+            (
+                &[("timeout", "9"), ("save", "60 1")],
+                "'save') - this server was started without --dir and writes no files: only ''",
+            ),
             (&[("client-output-buffer-limit", "normal 1 2")], "Wrong number of arguments in buffer limit"),
             (&[("maxmemory-clients", "-1")], "argument must be a memory or percent value"),
             (&[("maxmemory-clients", "200%")], "percentage argument must be less or equal to 100"),

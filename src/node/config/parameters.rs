@@ -34,6 +34,8 @@ pub(super) enum Kind {
     OutputLimits,
     /// Numbers from 0 to 100.
     Percentiles,
+    /// Pairs of seconds and changes.
+    SavePoints,
     Text,
 }
 
@@ -70,8 +72,8 @@ const fn fixed(name: &'static str, default: &'static str) -> Parameter {
     Parameter { name, kind: Kind::Text, access: Access::Fixed, default, hidden: false }
 }
 
-const fn hidden(name: &'static str, default: &'static str) -> Parameter {
-    Parameter { name, kind: Kind::Text, access: Access::Fixed, default, hidden: true }
+const fn hidden(name: &'static str, kind: Kind, default: &'static str) -> Parameter {
+    Parameter { name, kind, access: Access::AtStart, default, hidden: true }
 }
 
 const fn at_start(name: &'static str, kind: Kind, default: &'static str) -> Parameter {
@@ -92,7 +94,6 @@ const AT_START: &str = "this server takes it at its start";
 const NO_TLS: &str = "this server has no TLS yet";
 const CRASH: &str = "this server ends with its last words in the log, and no more";
 const DEFRAG: &str = "this server does not move what it holds";
-const NO_PERSISTENCE: &str = "this server has no persistence yet";
 const INT: i64 = i32::MAX as i64;
 const LIST_FILL: Kind = Kind::Integer { min: i32::MIN as i64, max: INT };
 /// Parameters with two names.
@@ -198,7 +199,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     only("crash-memcheck-enabled", Kind::Bool, "no", CRASH),
     fixed("daemonize", "no"),
     fixed("databases", "16"),
-    fixed("dbfilename", ""),
+    at_start("dbfilename", Kind::Text, "dump.rdb"),
     at_start("dir", Kind::Text, ""),
     fixed("disable-thp", "yes"),
     only("dynamic-hz", Kind::Bool, "no", "this server has one frequency"),
@@ -215,7 +216,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     fixed("io-threads", "1"),
     only("io-threads-do-reads", Kind::Bool, "yes", AT_START),
     moot("jemalloc-bg-thread", Kind::Bool, "yes"),
-    hidden("key-load-delay", "0"),
+    hidden("key-load-delay", Kind::Integer { min: 0, max: INT }, "0"),
     settable("latency-monitor-threshold", Kind::Integer { min: 0, max: i64::MAX }, "0"),
     settable("latency-tracking", Kind::Bool, "yes"),
     settable("latency-tracking-info-percentiles", Kind::Percentiles, "50 99 99.9"),
@@ -261,9 +262,9 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     only("protected-mode", Kind::Bool, "no", "this server has no protected mode"),
     settable("proto-max-bulk-len", Kind::Buffer, "536870912"),
     fixed("rdb-del-sync-files", "no"),
-    moot("rdb-save-incremental-fsync", Kind::Bool, "yes"),
-    fixed("rdbchecksum", "yes"),
-    moot("rdbcompression", Kind::Bool, "yes"),
+    settable("rdb-save-incremental-fsync", Kind::Bool, "yes"),
+    at_start("rdbchecksum", Kind::Bool, "yes"),
+    settable("rdbcompression", Kind::Bool, "yes"),
     moot("repl-backlog-size", Kind::Memory { min: 1, max: i64::MAX }, "1048576"),
     moot("repl-backlog-ttl", Kind::Integer { min: 0, max: INT }, "3600"),
     moot("repl-disable-tcp-nodelay", Kind::Bool, "no"),
@@ -286,7 +287,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     only("replicaof", Kind::Text, "", NO_REPLICAS),
     settable("requirepass", Kind::Text, ""),
     moot("sanitize-dump-payload", Kind::Text, "no"),
-    only("save", Kind::Text, "", NO_PERSISTENCE),
+    settable("save", Kind::SavePoints, ""),
     fixed("server_cpulist", ""),
     settable("set-max-intset-entries", SIZE, "512"),
     settable("set-max-listpack-entries", SIZE, "128"),
@@ -306,7 +307,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     settable("slowlog-log-slower-than", Kind::Integer { min: -1, max: i64::MAX }, "10000"),
     settable("slowlog-max-len", Kind::Integer { min: 0, max: i64::MAX }, "128"),
     fixed("socket-mark-id", "0"),
-    moot("stop-writes-on-bgsave-error", Kind::Bool, "yes"),
+    settable("stop-writes-on-bgsave-error", Kind::Bool, "yes"),
     settable("stream-node-max-bytes", SIZE, "4096"),
     settable("stream-node-max-entries", SIZE, "100"),
     fixed("supervised", "no"),
@@ -358,7 +359,6 @@ const OF_SURROUNDINGS: &[&str] = &[
     "crash-log-enabled",
     "crash-memcheck-enabled",
     "daemonize",
-    "dbfilename",
     "disable-thp",
     "dynamic-hz",
     "io-threads",
@@ -372,7 +372,6 @@ const OF_SURROUNDINGS: &[&str] = &[
     "proc-title-template",
     "protected-mode",
     "rdb-del-sync-files",
-    "rdbchecksum",
     "server_cpulist",
     "set-proc-title",
     "shutdown-on-sigint",
@@ -402,8 +401,8 @@ impl Parameter {
 
     /// Whether a line of a file may have several values of it.
     pub(super) fn takes_many(&self) -> bool {
-        matches!(self.kind, Kind::OutputLimits | Kind::Percentiles)
-            || ["bind", "oom-score-adj-values", "replicaof", "save", "slaveof"].contains(&self.name)
+        matches!(self.kind, Kind::OutputLimits | Kind::Percentiles | Kind::SavePoints)
+            || ["bind", "oom-score-adj-values", "replicaof", "slaveof"].contains(&self.name)
     }
 
     /// A value as lines of a file.
@@ -498,6 +497,10 @@ impl Parameter {
                 Ok(current.updated(value)?.to_string())
             }
             Kind::Percentiles => percentiles(&text()),
+            Kind::SavePoints => save_points(&text()),
+            Kind::Text if self.name == "dbfilename" && (value.is_empty() || value.contains(&b'/')) => {
+                Err("dbfilename can't be a path, just a filename".to_owned())
+            }
             Kind::Text => Ok(text()),
         }
     }
@@ -512,6 +515,18 @@ fn with_unit(bytes: &str) -> String {
         .into_iter()
         .find(|(unit, _)| number % unit == 0)
         .map_or_else(|| bytes.to_owned(), |(unit, name)| format!("{}{name}", number / unit))
+}
+
+/// Pairs of numbers: seconds, of which there is one at least, and changes.
+fn save_points(text: &str) -> Result<String, String> {
+    const WRONG: &str = "Invalid save parameters";
+    let numbers: Option<Vec<i64>> =
+        text.split_ascii_whitespace().map(|word| parse_i64(word.as_bytes())).collect();
+    let numbers = numbers.filter(|numbers| numbers.len().is_multiple_of(2)).ok_or(WRONG)?;
+    if numbers.chunks(2).any(|pair| pair[0] < 1 || pair[1] < 0) {
+        return Err(WRONG.to_owned());
+    }
+    Ok(numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
 }
 
 /// Numbers from 0 to 100, written as Redis writes them.

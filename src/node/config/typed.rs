@@ -15,6 +15,7 @@ use crate::{
         events::Wanted,
         keyspace::eviction::Policy,
         object::{hash, list::Fill, set, stream, zset},
+        persist::SavePoint,
         rdb::Forms,
     },
     protocol::Limits,
@@ -166,6 +167,28 @@ impl Config {
     #[inline]
     pub fn needs_replicas(&self) -> bool {
         self.hot.needs_replicas.load(Relaxed)
+    }
+
+    /// `save`.
+    #[must_use]
+    pub fn save_points(&self) -> Vec<SavePoint> {
+        let text = self.get("save").unwrap_or_default();
+        let numbers: Vec<u64> = text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+        numbers.chunks_exact(2).map(|pair| SavePoint { seconds: pair[0], changes: pair[1] }).collect()
+    }
+
+    /// `key-load-delay`.
+    #[must_use]
+    pub fn load_delay(&self) -> Duration {
+        let micros = self.get("key-load-delay").and_then(|value| value.parse().ok());
+        Duration::from_micros(micros.unwrap_or(0))
+    }
+
+    /// Whether nothing may be written while snapshots fail: `stop-writes-on-bgsave-error`, if there are to be any.
+    #[must_use]
+    pub fn stops_writes(&self) -> bool {
+        self.get("stop-writes-on-bgsave-error").is_some_and(|value| value == "yes")
+            && !self.save_points().is_empty()
     }
 
     /// `maxmemory-policy`, `maxmemory-samples`, and how long one command may evict, by `maxmemory-eviction-tenacity`.

@@ -10,6 +10,7 @@ use crate::{
         },
         caller::{Caller, Origin},
         pause,
+        persist::{ENDING, LOADING},
         state::NodeState,
     },
     protocol::{Request, Version},
@@ -37,7 +38,8 @@ pub(super) fn admit(
     node: &NodeState,
 ) -> Result<Admission, String> {
     let is_plain = caller.transaction.is_none() && !caller.subscribed && !caller.monitoring;
-    if caller.authenticated && is_plain && caller.user.check(spec, request).is_ok() {
+    let is_free = !node.persist.is_loading() && !node.persist.is_ending();
+    if caller.authenticated && is_plain && is_free && caller.user.check(spec, request).is_ok() {
         return Ok(Admission::Run);
     }
     admit_with_care(spec, request, caller, node)
@@ -81,6 +83,12 @@ fn admit_with_care(
     let touches = spec.flags.has_any(Flags::of(&[Flags::WRITE, Flags::READONLY])) || pause::may_change(spec);
     if caller.monitoring && touches {
         return Err("ERR Replica can't interact with the keyspace".into());
+    }
+    if node.persist.is_loading() && !spec.flags.has(Flags::LOADING) {
+        return Err(LOADING.into());
+    }
+    if node.persist.is_ending() && spec.flags.has_any(Flags::of(&[Flags::WRITE, Flags::ADMIN])) {
+        return Err(ENDING.into());
     }
     let queued = in_transaction && !spec.is_never_queued();
     Ok(if queued { Admission::Queue } else { Admission::Run })

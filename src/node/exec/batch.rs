@@ -7,7 +7,7 @@ use super::{
     FEW, Stage,
     admit::{Admission, admit},
     call,
-    memory::{NO_REPLICAS, OUT_OF_MEMORY, cannot_keep, needs_memory, writes},
+    memory::{OUT_OF_MEMORY, cannot_keep, needs_memory, writes},
     timer::Timer,
 };
 use std::{borrow::Cow, time::Duration};
@@ -23,6 +23,7 @@ use crate::{
         context::Flow,
         keyspace::Place,
         pause,
+        persist::MISCONF,
         script::{self, Digest, aside::Return},
     },
     protocol::{Args, Encoder, Mark, Output, Request},
@@ -274,7 +275,8 @@ impl Stage<'_> {
     fn has_no_room(&mut self, row: &Row, request: &Request<'_>) -> Option<Cow<'static, str>> {
         let config = &self.node.config;
         // What held under another limit holds no longer.
-        let looks = config.guards() || self.store.out_of_memory || self.node.aof.shared.is_failed();
+        let is_failing = self.node.aof.shared.is_failed() || self.node.persist.is_failing();
+        let looks = config.guards() || self.store.out_of_memory || is_failing;
         looks.then(|| self.look_for_room(row, request)).flatten()
     }
 
@@ -289,7 +291,8 @@ impl Stage<'_> {
         if self.node.aof.shared.is_failed() && (writes(row, self.caller) || row.spec.name == "ping") {
             return Some(cannot_keep(self.node).into());
         }
-        (self.node.config.needs_replicas() && writes(row, self.caller)).then_some(NO_REPLICAS.into())
+        let reason = self.node.refuses_writes()?;
+        (writes(row, self.caller) || reason == MISCONF && row.spec.name == "ping").then_some(reason.into())
     }
 
     /// What only some clients need after a command.

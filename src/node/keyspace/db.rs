@@ -11,6 +11,7 @@ use super::{
     record::{Record, RecordRef, Value},
     scan::Cursor,
     slot::Slot,
+    snapshot::Ahead,
     table::Totals,
 };
 use crate::{
@@ -90,6 +91,12 @@ impl Garbage {
         self.keys + self.records.len()
     }
 
+    /// Tables of a database.
+    pub(super) fn of_slots(slots: Vec<Slot>) -> Self {
+        let keys = slots.iter().map(Slot::len).sum();
+        Self { slots: vec![slots], keys, ..Self::default() }
+    }
+
     /// Adds other garbage.
     pub fn add(&mut self, mut other: Self) {
         self.slots.append(&mut other.slots);
@@ -127,6 +134,8 @@ pub struct Db {
     pub(super) changes: Changes,
     pub(super) bin: Bin,
     pub(super) fields: Due,
+    /// What a snapshot has yet to write of it.
+    pub(super) ahead: Option<Box<Ahead>>,
     random: Random,
     /// In which small collections are changed, one after the other.
     pub(super) memory: Vec<u8>,
@@ -279,6 +288,7 @@ impl Db {
     /// The cell of a key that is to be changed: counted as use.
     pub(super) fn find_to_write(&mut self, key: Key<'_>, access: Access) -> Option<usize> {
         let at = self.find(key, access.now)?;
+        self.keep(key);
         self.touch(key.place, at, access);
         Some(at)
     }
@@ -296,6 +306,7 @@ impl Db {
         };
         match self.find(key, access.now) {
             Some(at) => {
+                self.keep(key);
                 // A new value is a new object: it is as young as one, unless how often its key is used counts.
                 self.touch(
                     key.place,
@@ -336,6 +347,24 @@ impl Db {
         self.add(place, record);
     }
 
+    /// Takes a record from a file, of which nobody is told; `false` if its key is there and is not to be replaced.
+    pub fn load(&mut self, record: Record, replaces: bool) -> bool {
+        let key = Key::new(record.as_ref().key());
+        let place = key.place;
+        let is_there = self.slots.get(place.slot.index()).is_some_and(|slot| {
+            let (table, tag) = slot.table(place.hash);
+            table.find(tag, key.bytes).is_some()
+        });
+        if is_there && !replaces {
+            return false;
+        }
+        if is_there {
+            self.discard(key);
+        }
+        self.add(place, record);
+        true
+    }
+
     /// Adds a record whose key is not there.
     pub(super) fn add(&mut self, place: Place, record: Record) {
         if self.slots.is_empty() {
@@ -346,6 +375,7 @@ impl Db {
             // It may be there, and its time have come.
             self.discard(Key::new(record.as_ref().key()));
         }
+        self.keep(Key::with_place(record.as_ref().key(), place));
         let slot = place.slot.index();
         self.totals.records += record.as_ref().size();
         Self::note_fields_of(&mut self.fields, record.as_ref());
@@ -375,6 +405,7 @@ impl Db {
     }
 
     pub(super) fn take(&mut self, key: Key<'_>) -> Option<Record> {
+        self.keep(key);
         let slot = key.place.slot.index();
         let record = self.slots.get_mut(slot)?.remove(key.place.hash, key.bytes, &mut self.totals)?;
         self.count_removed(slot, 1, record.as_ref().size());
@@ -550,11 +581,11 @@ impl Db {
         self.totals = Totals::default();
         self.fields = Due::default();
         self.changes.count += self.len as u64;
-        Garbage {
-            slots: vec![std::mem::take(&mut self.slots)],
-            records: std::mem::take(&mut self.bin.0),
-            keys: std::mem::take(&mut self.len),
+        let (mut keys, records) = (std::mem::take(&mut self.len), std::mem::take(&mut self.bin.0));
+        if self.keep_emptied() {
+            keys = 0;
         }
+        Garbage { slots: vec![std::mem::take(&mut self.slots)], records, keys }
     }
 
     /// Bytes of tables, without the records.

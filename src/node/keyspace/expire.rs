@@ -42,7 +42,7 @@ impl Keyspace {
         let position = &mut self.expire;
         while let Some(db) = self.databases.get_mut(position.database) {
             while position.slot < db.slots.len() && !db.is_empty() {
-                let Db { slots, changes, bin, totals, .. } = db;
+                let Db { slots, changes, bin, totals, ahead, .. } = db;
                 let slot = &mut slots[position.slot];
                 let (before, mut bytes) = (slot.len(), 0);
                 let stopped = slot.sweep(position.hash, totals, &mut |table| {
@@ -53,6 +53,7 @@ impl Keyspace {
                     if table.next_expiry() < now {
                         left = left.saturating_sub(table.len() * SLOTS_PER_UNIT);
                         bytes += table.remove_expired(now, &mut |record| {
+                            Db::keep_removed(ahead, record.as_ref());
                             changes.report_expired(record.as_ref().key());
                             bin.discard(record);
                         });

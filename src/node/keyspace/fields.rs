@@ -90,6 +90,16 @@ fn next_deadline(record: RecordRef<'_>) -> Option<Millis> {
 }
 
 impl Db {
+    /// Whether there is a hash with a field that expires.
+    pub(super) fn has_expiring_fields(&self) -> bool {
+        self.fields.of.keys().any(|name| {
+            let key = Key::new(name);
+            let Some(slot) = self.slots.get(key.place.slot.index()) else { return false };
+            let (table, tag) = slot.table(key.place.hash);
+            table.find(tag, key.bytes).is_some_and(|at| next_deadline(table.at(at)).is_some())
+        })
+    }
+
     /// A hash came, or its fields expire at other times.
     pub(super) fn note_fields(&mut self, place: Place, at: usize) {
         let record = self.record_at(place, at);
@@ -115,6 +125,7 @@ impl Db {
 
     /// Takes fields out of a hash whose time has come; `false` if the key has gone with the last of them.
     pub(super) fn expire_fields(&mut self, key: Key<'_>, at: usize, now: Millis, most: usize) -> bool {
+        self.keep(key);
         let before = self.record_at(key.place, at).size();
         if self.expired_ones == ExpiredOnes::StaySeen {
             return true;

@@ -3,7 +3,7 @@
 //! In reading order: [`record`] is a key with its value in one heap block; `word` a tagged pointer to one; `table` a small
 //! hash table of words in the order of their hash; `slot` a table, or a tree of them once a slot is large; [`db`] sixteen
 //! thousand slots and what commands do with them; [`scan`] cursors; [`expire`] the cycle that removes what
-//! nobody asks for any more; [`eviction`] which key goes when there is no more room; [`aging`] last use and frequency; [`types`] values asked for by type; [`changes`] what happened to keys, for those who listen; [`key`] where a key belongs.
+//! nobody asks for any more; [`eviction`] which key goes when there is no more room; [`aging`] last use and frequency; [`types`] values asked for by type; [`changes`] what happened to keys, for those who listen; [`snapshot`] all keys of a moment, in the form that a file has them; [`key`] where a key belongs.
 //!
 //! Invariants: no table holds more than some thousand records, so no operation on one key takes longer than a
 //! rebuild of that many; what costs time in proportion to something is said where it is declared. `unsafe` is in `record`,
@@ -21,6 +21,7 @@ mod prefetch;
 pub mod record;
 pub mod scan;
 mod slot;
+pub mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,11 @@ const TAG_BITS: u32 = 16;
 /// Bits of the hash that a cursor does not carry.
 const DROPPED: u32 = 64 - CURSOR_HASH_BITS;
 
+/// The bits of a hash that a cursor carries.
+pub(super) fn threshold(hash: u64) -> u64 {
+    hash >> DROPPED
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) enum Slot {

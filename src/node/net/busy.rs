@@ -16,12 +16,13 @@ pub(super) fn text(node: &NodeState) -> &'static str {
     if node.script.is_function() { BUSY_FUNCTION } else { BUSY_SCRIPT }
 }
 
-/// Answers the requests of a plan; those that end the script do.
+/// Answers the requests of a plan; those that end the script do. `is_nosave`: whether a request has `NOSAVE`.
 pub(super) fn answer(
     plan: &Plan,
     node: &NodeState,
     caller: &mut Caller,
     output: &mut Output,
+    is_nosave: impl Fn(usize) -> bool,
 ) -> (usize, Stop) {
     let mut done = 0;
     for name in plan.names() {
@@ -33,8 +34,8 @@ pub(super) fn answer(
                 Ok(()) => reply.ok(),
                 Err(reason) => reply.error(not_killed(reason).to_string()),
             },
-            // Nothing is saved in any case.
-            Some("shutdown") => {
+            // To save it, the data would be needed.
+            Some("shutdown") if !node.saves_at_end() || is_nosave(done - 1) => {
                 node.script.abort();
                 node.stop.cancel();
                 return (done, Stop::Close);

@@ -476,7 +476,9 @@ impl Connection {
             plan.make((0..requests.len()).map(|index| requests.get(index)));
             let now = Millis::now();
             let Some(mut store) = node.store_unless_busy() else {
-                return busy::answer(&plan, &node.state, &mut self.caller, output);
+                let is_nosave =
+                    |index| requests.get(index).args_from(1).any(|word| word.eq_ignore_ascii_case(b"nosave"));
+                return busy::answer(&plan, &node.state, &mut self.caller, output, is_nosave);
             };
             let stats = &node.state.stats;
             stats.reads.add(std::mem::take(&mut self.reads));

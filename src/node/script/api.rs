@@ -13,7 +13,7 @@ use crate::{
         commands::table,
         exec::{
             self, Stage,
-            memory::{NO_REPLICAS, OUT_OF_MEMORY, cannot_keep},
+            memory::{OUT_OF_MEMORY, cannot_keep},
         },
         pause,
     },
@@ -347,10 +347,10 @@ impl<'a> Session<'a> {
                 return Err("ERR Write commands are not allowed from read-only scripts.".to_owned());
             }
             if spec.flags.has(Flags::WRITE)
-                && stage.node.config.needs_replicas()
                 && !self.running.has_written()
+                && let Some(reason) = stage.node.refuses_writes()
             {
-                return Err(NO_REPLICAS.to_owned());
+                return Err(reason.to_owned());
             }
             if spec.flags.has(Flags::WRITE) && stage.node.aof.shared.is_failed() {
                 return Err(cannot_keep(stage.node));

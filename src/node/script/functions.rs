@@ -13,10 +13,7 @@ use super::{
     random::Random,
 };
 use crate::{
-    node::{
-        exec::{Stage, memory::NO_REPLICAS},
-        rdb,
-    },
+    node::{exec::Stage, rdb},
     protocol::Encoder,
 };
 
@@ -303,8 +300,8 @@ impl Functions {
         if call.read_only && !no_writes {
             return Err(Failure::new(WRITES.to_vec()));
         }
-        if !no_writes && stage.node.config.needs_replicas() {
-            return Err(Failure::new(NO_REPLICAS));
+        if !no_writes && let Some(reason) = stage.node.refuses_writes() {
+            return Err(Failure::new(reason));
         }
         let allow_oom = function.has("allow-oom");
         if stage.store.out_of_memory && !(allow_oom || no_writes) {

@@ -35,7 +35,7 @@ pub use running::{Called, NotKilled, Running, What};
 pub use shebang::Declared;
 
 use self::{engine::Engine, random::Random};
-use super::exec::{Stage, memory::NO_REPLICAS};
+use super::exec::Stage;
 use crate::protocol::Encoder;
 
 /// A script that took no longer the last time runs where it is called, as every command does.
@@ -239,8 +239,11 @@ impl Scripts {
         if call.read_only && known.declared.is_declared && !known.declared.no_writes {
             return Err(Failure::new(WRITES.to_vec()));
         }
-        if known.declared.is_declared && !known.declared.no_writes && stage.node.config.needs_replicas() {
-            return Err(Failure::new(NO_REPLICAS));
+        if known.declared.is_declared
+            && !known.declared.no_writes
+            && let Some(reason) = stage.node.refuses_writes()
+        {
+            return Err(Failure::new(reason));
         }
         if stage.store.out_of_memory && known.declared.needs_memory() {
             return Err(Failure::new(NO_ROOM.to_vec()));

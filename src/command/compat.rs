@@ -73,6 +73,8 @@ const PROXY_DIFFERENCES: &str = "
 - `PUBLISH`, `SPUBLISH` and `PUBSUB NUMSUB` count clients of this proxy, and of nodes where the message is published, one by one; of other proxies, each thread
   with subscribers counts as one. In a transaction or script the number is that of the node. `PUBSUB NUMPAT` leaves out what clients of other nodes than the one with most are
   subscribed to.
+- `CONFIG SET notify-keyspace-events` goes to all nodes; a node that joins later, or starts again, needs it in its own configuration. `CLIENT TRACKING` with `BCAST` and
+  `NOLOOP` tells a client of its own changes too.
 - Messages of two channels, published one behind the other without waiting for the reply, may come in another order.
 ";
 

@@ -133,3 +133,13 @@ impl Spec {
         matches!(self.name, "discard" | "exec" | "multi" | "quit" | "reset" | "watch")
     }
 }
+
+/// The one setting that is of the cluster and not of a daemon: which events of keys become messages, which come from all nodes.
+pub const EVENTS: &str = "notify-keyspace-events";
+
+/// Whether `CONFIG` is about [`EVENTS`] and nothing else.
+#[must_use]
+pub fn is_about_events(request: &Request<'_>) -> bool {
+    let asks = request.len() <= 4;
+    asks && request.get(2).is_some_and(|parameter| parameter.eq_ignore_ascii_case(EVENTS.as_bytes()))
+}

@@ -9,7 +9,17 @@ use std::{
     },
 };
 
+use super::slab::Key;
 use crate::{command::TABLE, time::Millis};
+
+/// A client is shown all requests.
+pub(super) const MONITORS: u8 = 1 << 0;
+/// A client is told of changed keys.
+pub(super) const TRACKS: u8 = 1 << 1;
+/// Whom it has named to be told in its place is gone.
+pub(super) const BROKEN_REDIRECT: u8 = 1 << 2;
+/// It is told of all keys with a prefix.
+pub(super) const BROADCAST: u8 = 1 << 3;
 
 /// What is shown of one connection. Its worker writes it, anyone reads it.
 #[derive(Debug)]
@@ -20,6 +30,12 @@ pub(super) struct ClientInfo {
     pub(super) peer: Option<(SocketAddr, SocketAddr)>,
     /// Which worker serves it.
     pub(super) worker: usize,
+    /// Its number there.
+    pub(super) key: Key,
+    /// [`MONITORS`] and its like.
+    marks: AtomicU8,
+    /// Who is told of changed keys in its place; 0: nobody; -1: it is not told.
+    pub(super) redirect: AtomicI64,
     created: Millis,
     /// When its last requests came, milliseconds since 1970.
     pub(super) last_seen: AtomicI64,
@@ -64,6 +80,15 @@ impl ClientInfo {
         self.queued.store(queued.map_or(-1, i64::from), Relaxed);
     }
 
+    /// Notes, or notes no more, what it is.
+    pub(super) fn mark(&self, marks: u8, on: bool) {
+        if on {
+            self.marks.fetch_or(marks, Relaxed);
+        } else {
+            self.marks.fetch_and(!marks, Relaxed);
+        }
+    }
+
     /// Of each kind.
     pub(super) fn set_subscriptions(&self, counts: [usize; 3]) {
         for (shown, count) in self.subscriptions.iter().zip(counts) {
@@ -98,11 +123,15 @@ impl ClientInfo {
         let command =
             TABLE.get(usize::from(self.last_command.load(Relaxed))).map_or("NULL", |spec| spec.name);
         let queued = self.queued.load(Relaxed);
-        let waits = self.waits.load(Relaxed);
+        let (marks, waits) = (self.marks.load(Relaxed), self.waits.load(Relaxed));
         let wishes = [
+            (marks & MONITORS > 0, 'O'),
             (self.is_subscribed(), 'P'),
             (queued >= 0, 'x'),
             (waits, 'b'),
+            (marks & TRACKS > 0, 't'),
+            (marks & BROKEN_REDIRECT > 0, 'R'),
+            (marks & BROADCAST > 0, 'B'),
             (names.no_evict, 'e'),
             (names.no_touch, 'T'),
         ];
@@ -112,7 +141,7 @@ impl ClientInfo {
         format!(
             "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub={shards} multi={queued} \
              qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem={} tot-mem={} events=r cmd={command} \
-             user=default redir=-1 resp={} lib-name={} lib-ver={}",
+             user=default redir={} resp={} lib-name={} lib-ver={}",
             self.id,
             self.address(),
             self.local_address(),
@@ -123,6 +152,7 @@ impl ClientInfo {
             self.buffers.0.load(Relaxed),
             self.buffers.1.load(Relaxed),
             self.buffers.0.load(Relaxed) + self.buffers.1.load(Relaxed),
+            self.redirect.load(Relaxed),
             self.protocol.load(Relaxed),
             names.library,
             names.library_version,
@@ -146,13 +176,16 @@ impl Clients {
     pub(super) fn add(
         &self,
         peer: Option<(SocketAddr, SocketAddr)>,
-        worker: usize,
+        (worker, key): (usize, Key),
         now: Millis,
     ) -> Arc<ClientInfo> {
         let info = Arc::new(ClientInfo {
             id: self.last_id.fetch_add(1, Relaxed) + 1,
             peer,
             worker,
+            key,
+            marks: AtomicU8::new(0),
+            redirect: AtomicI64::new(-1),
             created: now,
             last_seen: AtomicI64::new(now.0),
             last_command: AtomicU16::new(u16::MAX),

@@ -3,7 +3,7 @@
 //! In reading order: [`routing`] (the table of routes, one per topology), [`placement`] (where a request's keys are), [`worker`] (one thread of the data path: clients and
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
-//! [`wanted`], [`pushed`] and [`audience`] (what is heard of nodes without asking, and by how many), [`remains`] (large memory that is done with),
+//! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
 //! [`put_back`] (what nobody waits for any more), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
 //! [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
@@ -33,6 +33,7 @@ mod placement;
 mod polls;
 mod pushed;
 mod put_back;
+mod readers;
 mod remains;
 mod replies;
 mod routing;
@@ -257,6 +258,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         large_slots: large::LargeSlots::default(),
         scripts: scripts::Scripts::default(),
         audience: audience::Audience::default(),
+        monitors: shared::Monitors::new(options.workers.get()),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();
     let mut threads = Vec::new();

@@ -8,6 +8,8 @@ use crate::{connection::channels::Kind, slot::SlotId};
 pub(super) enum Pushed<'a> {
     /// For those who are subscribed to `name`.
     Message { kind: Kind, name: &'a [u8], channel: &'a [u8], payload: &'a [u8] },
+    /// These keys have changed; none: all.
+    Changed(Option<Vec<&'a [u8]>>),
     /// Confirmations, and what nobody here asked for.
     Other,
 }
@@ -23,6 +25,13 @@ impl<'a> Pushed<'a> {
             b"message" => Kind::Channel,
             b"pmessage" => Kind::Pattern,
             b"smessage" => Kind::Shard,
+            b"invalidate" => {
+                let keys = elements.next()?;
+                if keys.starts_with(b"_") {
+                    return Some(Self::Changed(None));
+                }
+                return Some(Self::Changed(Some(Elements::of(keys)?.map(string).collect::<Option<_>>()?)));
+            }
             _ => return None,
         };
         let name = string(elements.next()?)?;
@@ -67,6 +76,12 @@ mod tests {
                 message(Kind::Pattern, b"*", b"news"),
             ),
             (b">3\r\n$8\r\nsmessage\r\n$1\r\ns\r\n$2\r\nhi\r\n", message(Kind::Shard, b"s", b"s")),
+            (
+                b">2\r\n$10\r\ninvalidate\r\n*2\r\n$1\r\na\r\n$0\r\n\r\n",
+                Pushed::Changed(Some(vec![b"a", b""])),
+            ),
+            (b">2\r\n$10\r\ninvalidate\r\n_\r\n", Pushed::Changed(None)),
+            (b">2\r\n$10\r\ninvalidate\r\n:1\r\n", Pushed::Other),
             (b">3\r\n$9\r\nsubscribe\r\n$1\r\ns\r\n:1\r\n", Pushed::Other),
             (b">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n:1\r\n", Pushed::Other),
             (b">1\r\n$7\r\nmessage\r\n", Pushed::Other),

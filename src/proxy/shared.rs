@@ -2,7 +2,7 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -65,6 +65,40 @@ impl WorkerFigures {
     }
 }
 
+/// How many clients of each worker are shown all requests.
+#[derive(Debug)]
+pub(super) struct Monitors {
+    all: AtomicUsize,
+    by_worker: Vec<AtomicUsize>,
+}
+
+impl Monitors {
+    pub(super) fn new(workers: usize) -> Self {
+        Self { all: AtomicUsize::new(0), by_worker: (0..workers).map(|_| AtomicUsize::new(0)).collect() }
+    }
+
+    pub(super) fn add(&self, worker: usize) {
+        self.by_worker[worker].fetch_add(1, Relaxed);
+        self.all.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn remove(&self, worker: usize) {
+        self.all.fetch_sub(1, Relaxed);
+        self.by_worker[worker].fetch_sub(1, Relaxed);
+    }
+
+    /// Whether there are any.
+    #[inline]
+    pub(super) fn are_any(&self) -> bool {
+        self.all.load(Relaxed) > 0
+    }
+
+    /// Whether a worker has some.
+    pub(super) fn has(&self, worker: usize) -> bool {
+        self.by_worker[worker].load(Relaxed) > 0
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -92,6 +126,7 @@ pub(super) struct Shared {
     pub(super) scripts: Scripts,
     /// Clients that nodes do not count.
     pub(super) audience: Audience,
+    pub(super) monitors: Monitors,
 }
 
 impl Shared {
@@ -139,6 +174,7 @@ pub(super) mod tests {
             large_slots: LargeSlots::default(),
             scripts: Scripts::default(),
             audience: Audience::default(),
+            monitors: Monitors::new(0),
         }
     }
 }

@@ -68,6 +68,11 @@ impl Transaction {
         self.queued
     }
 
+    /// As they will be sent.
+    pub(super) fn commands(&self) -> &[u8] {
+        &self.commands
+    }
+
     /// Bytes of them.
     pub(super) fn memory(&self) -> usize {
         self.commands.len() + self.gifts.len()

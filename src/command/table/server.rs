@@ -69,7 +69,7 @@ pub(super) const COMMANDS: &[Row] = &[
     row("monitor", 1, "Show every command that the server executes.")
         .complexity("")
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
-        .refused(reason::ONE_NODE),
+        .route(Route::Local),
     row("psync", -3, "Begin or continue replication (sent by replicas).")
         .since("2.8.0")
         .complexity("")

@@ -33,7 +33,7 @@ use super::{
     slab::Key,
     transaction::Use,
 };
-use crate::protocol::{Version, frame::FrameScanner};
+use crate::protocol::{Version, encode_command, frame::FrameScanner};
 
 /// Requests that wait for a node to read them, bytes; beyond it clients of this connection are not read.
 pub(super) const BACKLOG_MAX: usize = 16 << 20;
@@ -173,6 +173,8 @@ pub(super) struct Upstream {
     known: Option<Known>,
     stale: Option<Known>,
     user: String,
+    /// The connection that the node tells of what was read on this one.
+    remembers_for: Option<i64>,
     /// Requests taken and requests answered, ever.
     taken: u64,
     answered: u64,
@@ -197,6 +199,7 @@ impl Upstream {
             known: None,
             stale: None,
             user: String::new(),
+            remembers_for: None,
             taken: 0,
             answered: 0,
         }
@@ -300,6 +303,7 @@ impl Upstream {
     pub(super) fn close(&mut self) {
         debug_assert!(self.tags.is_empty());
         self.known = None;
+        self.remembers_for = None;
         self.link = Link::Idle;
     }
 
@@ -315,6 +319,7 @@ impl Upstream {
             self.stale = self.known.take();
         }
         self.known = None;
+        self.remembers_for = None;
         self.link = Link::Down { until: now + self.backoff.next(), trouble: trouble.clone() };
         self.base += self.out.len() as u64;
         self.out = Outbox::default();
@@ -396,6 +401,30 @@ impl Upstream {
     /// The number of this connection at the node, once it is ready.
     pub(super) fn id(&self) -> Option<i64> {
         self.known.as_ref().filter(|_| self.is_ready()).map(|known| known.id)
+    }
+
+    /// The same for a request that reads what the node is to remember for `listener`. If the node does not know that connection any more, it
+    /// remembers nothing; but then the loss of that connection is noticed too.
+    pub(super) fn push_tracked(
+        &mut self,
+        receiver: Receiver,
+        skip: u32,
+        listener: i64,
+        now: Instant,
+    ) -> &mut Outbox {
+        let is_new = self.remembers_for.replace(listener) != Some(listener);
+        let out = self.push(receiver, skip + 1 + u32::from(is_new), now);
+        if is_new {
+            let listener = listener.to_string();
+            encode_command(out.tail(), &["CLIENT", "TRACKING", "ON", "OPTIN", "REDIRECT", &listener]);
+        }
+        encode_command(out.tail(), &["CLIENT", "CACHING", "YES"]);
+        out
+    }
+
+    /// Whether the node remembers what was read on it.
+    pub(super) fn is_remembered(&self) -> bool {
+        self.remembers_for.is_some()
     }
 
     /// Writes once.

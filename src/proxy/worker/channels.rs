@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     Worker,
     client::{Client, Stall},
+    tracking::Tracks,
 };
 use crate::{
     command::Spec,
@@ -34,6 +35,12 @@ pub(super) struct Hearing {
     pub(super) subscribed: bool,
     /// How far it is behind.
     pub(super) lag: Lag,
+    /// It is shown all requests.
+    pub(super) monitoring: bool,
+    /// Changed keys that it is told of.
+    pub(super) tracks: Option<Box<Tracks>>,
+    /// Its latest request may wait for others.
+    pub(super) waits: bool,
     /// What it is about to be subscribed to.
     pending: Option<Pending>,
 }
@@ -219,6 +226,10 @@ impl Worker {
 
     /// A client hears nothing any more: it is gone, or wants to begin anew. The number under which nodes are told, or 0.
     pub(super) fn end_all_hearing(&mut self, client: &mut Client) -> u64 {
+        if client.hearing.is_some() {
+            self.untrack(client);
+            self.end_monitoring(client);
+        }
         let Some(hearing) = client.hearing.take() else { return 0 };
         if let Some(Pending::Names(names)) = &hearing.pending {
             self.give_up(names);

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{channels::Hearing, stream::Stream, upstreams::UpstreamId, waits::Patience};
+use super::{channels::Hearing, stream::Stream, tracking::Tracks, upstreams::UpstreamId, waits::Patience};
 use crate::{
-    connection::Replies as ReplyMode,
+    command::{Flags, Spec},
+    connection::{Replies as ReplyMode, channels},
     protocol::{Batch, Encoder, ProtocolError, Version},
     proxy::{
         clients::ClientInfo,
@@ -231,6 +232,40 @@ impl Client {
     /// What it hears without asking.
     pub(super) fn hearing(&mut self) -> &mut Hearing {
         self.hearing.get_or_insert_default()
+    }
+
+    /// What it is told of, if it tracks keys.
+    pub(super) fn tracks(&self) -> Option<&Tracks> {
+        self.hearing.as_ref()?.tracks.as_deref()
+    }
+
+    /// The same, to change it.
+    pub(super) fn tracks_mut(&mut self) -> Option<&mut Tracks> {
+        self.hearing.as_mut()?.tracks.as_deref_mut()
+    }
+
+    /// Tells it something behind the replies to what it has asked, unless that waits for others.
+    pub(super) fn tell_behind(&mut self, message: &[u8]) {
+        let waits = self.hearing.as_ref().is_some_and(|hearing| hearing.waits);
+        if self.replies.in_flight() == 0 || waits {
+            self.replies.beside().tail().extend_from_slice(message);
+        } else {
+            self.replies.answer(false, |out| out.extend_from_slice(message));
+        }
+    }
+
+    /// Why it may not run a command while it hears what it does, if it may not.
+    pub(super) fn refusal(&self, spec: &Spec) -> Option<String> {
+        if self.is_subscribed()
+            && self.version == Version::Resp2
+            && let Some(refusal) = channels::refusal(spec)
+        {
+            return Some(refusal);
+        }
+        let touches = spec.flags.has_any(Flags::of(&[Flags::WRITE, Flags::READONLY]))
+            || matches!(spec.name, "publish" | "spublish");
+        let monitoring = self.hearing.as_ref().is_some_and(|hearing| hearing.monitoring);
+        (monitoring && touches).then(|| "ERR Replica can't interact with the keyspace".to_owned())
     }
 
     /// Whether it has subscriptions.

@@ -156,13 +156,31 @@ impl Clients {
                 out.push(bytes.slice(1..));
             }
         }
+        self.check_lag(key, now);
+    }
+
+    /// Requests of others, to who is shown them.
+    pub(super) fn show(&mut self, key: Key, lines: &Bytes, now: Millis) {
+        if let Some(client) = self.all.get_mut(key).filter(|client| !client.closing) {
+            if lines.len() >= LARGE {
+                client.replies.beside().push(lines.clone());
+            } else {
+                client.replies.beside().tail().extend_from_slice(lines);
+            }
+            self.check_lag(key, now);
+        }
+    }
+
+    /// Who lets too much wait of what it hears is closed.
+    fn check_lag(&mut self, key: Key, now: Millis) {
+        let Some(client) = self.all.get_mut(key) else { return };
         let waiting = client.replies.buffered();
         let limit = OutputLimits::default().of(Class::PubSub);
         if client.hearing().lag.is_too_much(waiting, limit, now) {
             tracing::warn!(
                 client = client.info.address(),
                 bytes = waiting,
-                "closing a client that does not read what it is subscribed to"
+                "closing a client that does not read what it wants to hear"
             );
             client.aborted = true;
         }
@@ -189,7 +207,7 @@ impl Worker {
         // Requests of the proxy itself.
         let is_own = matches!(stream, Stream::Closed);
         let key = self.clients.all.insert_with(|key| {
-            let info = self.shared.clients.add(peer, self.index, self.turn.wall);
+            let info = self.shared.clients.add(peer, (self.index, key), self.turn.wall);
             Box::new(Client {
                 key,
                 stream: Stream::Closed,

@@ -9,12 +9,12 @@ use super::{
 };
 use crate::{
     command::{
-        Flags, KeyPositions, ResolveError, Route, Scripted, Spec, by_pattern,
+        Flags, KeyPositions, Merge, ResolveError, Route, Scripted, Spec, by_pattern,
         keys::{self, InvalidArguments},
         resolve,
+        route::is_about_events,
     },
-    connection::channels,
-    protocol::{Request, Version, encode_command, quote},
+    protocol::{Request, encode_command, quote},
     proxy::{
         outbox::LARGE,
         placement::{self, Apart, Place},
@@ -63,9 +63,8 @@ impl Worker {
             self.spoil(client, false);
             return Ok(());
         }
-        if client.is_subscribed()
-            && client.version == Version::Resp2
-            && let Some(refusal) = channels::refusal(spec)
+        if client.hearing.is_some()
+            && let Some(refusal) = client.refusal(spec)
         {
             self.refuse(client, refusal);
             self.spoil(client, false);
@@ -76,18 +75,42 @@ impl Worker {
             self.queue(client, routing, spec, request);
             if self.counters.errors > errors {
                 self.spoil(client, false);
+            } else if client.hearing.is_some() {
+                self.remember_queued(client, routing, spec, request);
             }
             return Ok(());
         }
+        if client.hearing.is_some() {
+            self.run_for_listener(client, routing, spec, request)?;
+        } else {
+            self.serve_by_table(client, routing, spec, request)?;
+        }
+        self.counters.commands += 1;
+        client.info.last_command.store(spec.index, Relaxed);
+        if self.shared.monitors.are_any() {
+            self.show(client, spec, request);
+        }
+        Ok(())
+    }
+
+    /// Does what the command table says.
+    #[inline]
+    pub(super) fn serve_by_table(
+        &mut self,
+        client: &mut Client,
+        routing: &Arc<Routing>,
+        spec: &'static Spec,
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
         if spec.flags.has(Flags::BLOCKING)
             && let Some(timeout) = spec.timeout_at(request)
         {
-            self.wait(client, routing, (spec, timeout), request)?;
-            self.counters.commands += 1;
-            client.info.last_command.store(spec.index, Relaxed);
-            return Ok(());
+            return self.wait(client, routing, (spec, timeout), request);
         }
         match spec.route {
+            Route::Refused(_) if spec.name == "config|set" && is_about_events(request) => {
+                self.all_nodes(client, routing, spec, Merge::AllSucceeded, request)?;
+            }
             Route::OneNode
             | Route::Combined(_)
             | Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) => {
@@ -101,8 +124,6 @@ impl Worker {
             Route::Local => self.local(client, spec, request)?,
             Route::Refused(reason) => self.unavailable(client, spec, reason),
         }
-        self.counters.commands += 1;
-        client.info.last_command.store(spec.index, Relaxed);
         Ok(())
     }
 

@@ -104,6 +104,11 @@ impl Endpoint for Here<'_> {
         name == DEFAULT
     }
 
+    fn tracking(&self) -> Option<connection::Tracking> {
+        let tracks = self.client.tracks()?;
+        Some(tracks.options.shown(tracks.caching, tracks.broken_redirect))
+    }
+
     fn is_subscribed(&self) -> bool {
         self.client.is_subscribed()
     }

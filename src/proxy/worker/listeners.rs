@@ -1,5 +1,6 @@
 //! The connections on which a worker hears what nodes send without being asked: one to every member, for all clients of the worker
-//! together, as long as one of them wants to hear something. What is said on them is said to all at once, and said again to whoever was
+//! together, as long as one of them wants to hear something; and one more while clients are told of all keys with a prefix, because
+//! messages do not say which of the two they are of. What is said on them is said to all at once, and said again to whoever was
 //! away; a client that waits for its subscription goes on when all nodes that can be reached have confirmed it.
 //!
 //! Not here: what clients ask for ([`super::channels`]), and what is wanted by how many ([`crate::proxy::wanted`]).
@@ -13,6 +14,7 @@ use std::{
 use super::{
     Worker,
     clients::Clients,
+    tracking::Changed,
     upstreams::{UpstreamId, Upstreams, label},
 };
 use crate::{
@@ -20,6 +22,7 @@ use crate::{
     protocol::encode_command,
     proxy::{
         pushed::{Pushed, key_of_event},
+        readers::Readers,
         routing::{Access, NodeIndex, Routing},
         slab::Key,
         upstream::{Receiver, Reply},
@@ -46,6 +49,20 @@ impl Subscriber for Key {
     }
 }
 
+/// What is heard on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ear {
+    /// Messages of channels, and that a key has changed which somebody has read.
+    Messages,
+    /// That a key has changed which begins with a prefix.
+    Prefixes,
+}
+
+const EARS: [Ear; 2] = [Ear::Messages, Ear::Prefixes];
+
+/// Which connection.
+type Place = (NodeIndex, Ear);
+
 /// The connection to one node.
 #[derive(Debug)]
 struct Listener {
@@ -63,11 +80,17 @@ pub(super) struct Listeners {
     /// Which clients are subscribed to what.
     pub(super) channels: Channels<Key>,
     pub(super) wanted: Wanted,
-    all: BTreeMap<NodeIndex, Listener>,
+    /// Which clients may have copies of which keys.
+    pub(super) readers: Readers,
+    /// What nodes have told, and clients not yet.
+    pub(super) changes: Vec<(Ear, Changed)>,
+    /// The prefixes that nodes were told, and the number under which they were.
+    prefixes: (Vec<Box<[u8]>>, u64),
+    all: BTreeMap<Place, Listener>,
     /// Clients that go on when what has this number is confirmed.
     waiting: Vec<(u64, Key)>,
-    /// Since when nobody needs them.
-    unneeded: Option<Instant>,
+    /// Since when nobody needs them, by what is heard on them.
+    unneeded: [Option<Instant>; 2],
 }
 
 impl Listeners {
@@ -76,8 +99,16 @@ impl Listeners {
         !self.all.is_empty()
     }
 
-    fn are_needed(&self) -> bool {
-        !self.wanted.is_empty()
+    fn are_needed(&self, ear: Ear) -> bool {
+        match ear {
+            Ear::Messages => !self.wanted.is_empty() || self.readers.are_any(),
+            Ear::Prefixes => self.readers.have_prefixes(),
+        }
+    }
+
+    /// The number under which nodes were told of prefixes.
+    pub(super) fn said_of_prefixes(&self) -> u64 {
+        self.prefixes.1
     }
 
     /// Whether all nodes that can be reached have confirmed what has this number.
@@ -106,34 +137,52 @@ impl Listeners {
 
     /// The connection to a node, if it is in use.
     pub(super) fn ready(&self, node: NodeIndex, upstreams: &Upstreams) -> Option<UpstreamId> {
-        let upstream = self.all.get(&node)?.upstream;
+        let upstream = self.all.get(&(node, Ear::Messages))?.upstream;
         upstreams.upstream(upstream).is_ready().then_some(upstream)
     }
 
-    fn by_upstream(&mut self, id: UpstreamId, upstreams: &Upstreams) -> Option<&mut Listener> {
-        self.all.get_mut(&upstreams.upstream(id).node).filter(|listener| listener.upstream == id)
+    /// What is heard on a connection to a node.
+    fn place(&self, id: UpstreamId, node: NodeIndex) -> Option<Place> {
+        let is_it = |place: &Place| self.all.get(place).is_some_and(|listener| listener.upstream == id);
+        EARS.map(|ear| (node, ear)).into_iter().find(is_it)
     }
 
     /// What a node sent without being asked, for those whom it is for.
     pub(super) fn hear(
         &mut self,
         message: &Reply<'_>,
-        (node, routing): (NodeIndex, &Routing),
+        (id, node, routing): (UpstreamId, NodeIndex, &Routing),
         clients: &mut Clients,
         now: Millis,
     ) {
-        let Pushed::Message { kind, name, channel, payload } = Pushed::of(message.bytes()) else { return };
-        if is_of_a_copy(channel, payload, node, routing) {
-            return;
-        }
-        for &client in self.channels.subscribers(kind, name) {
-            clients.tell(client, message, now);
+        match Pushed::of(message.bytes()) {
+            Pushed::Message { kind, name, channel, payload } => {
+                if is_of_a_copy(channel, payload, node, routing) {
+                    return;
+                }
+                for &client in self.channels.subscribers(kind, name) {
+                    clients.tell(client, message, now);
+                }
+            }
+            Pushed::Changed(keys) => {
+                if let Some((_, ear)) = self.place(id, node) {
+                    let keys = keys.map(|keys| keys.into_iter().map(Box::from).collect());
+                    self.changes.push((ear, keys));
+                }
+            }
+            Pushed::Other => {}
         }
     }
 
     /// The answer to what was said.
-    pub(super) fn answered(&mut self, node: NodeIndex, reply: &Reply<'_>, routing: &Routing) {
-        let Some(listener) = self.all.get_mut(&node) else { return };
+    pub(super) fn answered(
+        &mut self,
+        (id, node): (UpstreamId, NodeIndex),
+        reply: &Reply<'_>,
+        routing: &Routing,
+    ) {
+        let place = self.place(id, node);
+        let Some(listener) = place.and_then(|place| self.all.get_mut(&place)) else { return };
         if let Some(error) = reply.bytes().strip_prefix(b"-") {
             let error = error.trim_ascii_end();
             tracing::warn!(
@@ -162,22 +211,26 @@ fn is_of_a_copy(channel: &[u8], payload: &[u8], node: NodeIndex, routing: &Routi
 impl Worker {
     /// Begins to listen to all members, if somebody wants to hear something.
     pub(super) fn listen(&mut self, routing: &Routing) {
-        if !self.listeners.are_needed() {
+        EARS.into_iter().for_each(|ear| self.listen_for(ear, routing));
+    }
+
+    fn listen_for(&mut self, ear: Ear, routing: &Routing) {
+        if !self.listeners.are_needed(ear) {
             return;
         }
-        self.listeners.unneeded = None;
         for (node, member) in routing.members() {
             if !matches!(member.access, Access::Ready(_)) {
                 continue;
             }
-            let id = match self.listeners.all.get(&node) {
+            let place = (node, ear);
+            let id = match self.listeners.all.get(&place) {
                 Some(listener) => listener.upstream,
                 None => {
                     let upstream = self.upstreams.listen(node);
                     let said = self.turn.now;
                     let (outstanding, shards) = (Outstanding::default(), HashSet::new());
                     let listener = Listener { upstream, outstanding, shards, said };
-                    self.listeners.all.insert(node, listener);
+                    self.listeners.all.insert(place, listener);
                     upstream
                 }
             };
@@ -189,27 +242,29 @@ impl Worker {
 
     /// Another table of routes: other members, and other owners of shard channels.
     pub(super) fn listen_by(&mut self, routing: &Routing) {
-        let gone: Vec<NodeIndex> =
-            self.listeners.all.keys().copied().filter(|&node| routing.member(node).is_none()).collect();
-        for node in gone {
-            if let Some(listener) = self.listeners.all.remove(&node)
-                && self.upstreams.upstream(listener.upstream).is_quiet()
-            {
-                self.upstreams.close(listener.upstream);
+        let gone: Vec<Place> =
+            self.listeners.all.keys().copied().filter(|&(node, _)| routing.member(node).is_none()).collect();
+        for place in gone {
+            let id = self.listeners.all.get(&place).map(|listener| listener.upstream);
+            if let Some(id) = id.filter(|&id| self.upstreams.upstream(id).is_quiet()) {
+                self.close_upstream(id);
             }
+            self.listeners.all.remove(&place);
         }
         self.listen(routing);
-        let nodes: Vec<NodeIndex> = self.listeners.all.keys().copied().collect();
-        for node in nodes {
+        let places: Vec<Place> = self.listeners.all.keys().copied().collect();
+        for (node, _) in places.into_iter().filter(|&(_, ear)| ear == Ear::Messages) {
             self.follow_shards(node, routing);
         }
+        self.tell_moved(routing);
         self.resume_listening();
     }
 
     /// A node is subscribed to the shard channels of its slots, and of those that come to it or leave it.
     fn follow_shards(&mut self, node: NodeIndex, routing: &Routing) {
         let Self { listeners, upstreams, .. } = self;
-        let Some(listener) = listeners.all.get_mut(&node) else { return };
+        let place = (node, Ear::Messages);
+        let Some(listener) = listeners.all.get_mut(&place) else { return };
         if !upstreams.upstream(listener.upstream).is_ready() {
             return;
         }
@@ -222,7 +277,7 @@ impl Worker {
             return;
         }
         let number = listeners.wanted.next();
-        self.say(node, number, |out| {
+        self.say(place, number, |out| {
             encode_names(out, Kind::Shard.subscribed(), more.iter().map(|name| &**name));
             encode_names(out, Kind::Shard.unsubscribed(), less.iter().map(|name| &**name));
         });
@@ -231,12 +286,12 @@ impl Worker {
     /// Somebody wants to hear what nobody wanted before.
     pub(super) fn begin_hearing(&mut self, routing: &Routing, kind: Kind, name: &[u8], number: u64) {
         self.listen(routing);
-        for node in self.whom_to_tell(routing, kind, name) {
-            self.say(node, number, |out| encode_names(out, kind.subscribed(), [name].into_iter()));
+        for place in self.whom_to_tell(routing, kind, name) {
+            self.say(place, number, |out| encode_names(out, kind.subscribed(), [name].into_iter()));
         }
         if kind == Kind::Shard {
             for node in routing.hearing(SlotId::of_key(name)) {
-                if let Some(listener) = self.listeners.all.get_mut(&node) {
+                if let Some(listener) = self.listeners.all.get_mut(&(node, Ear::Messages)) {
                     listener.shards.insert(name.into());
                 }
             }
@@ -247,34 +302,63 @@ impl Worker {
     pub(super) fn end_hearing(&mut self, kind: Kind, name: &[u8]) -> u64 {
         let routing = Arc::clone(&self.epochs.routing);
         let number = self.listeners.wanted.next();
-        for node in self.whom_to_tell(&routing, kind, name) {
-            self.say(node, number, |out| encode_names(out, kind.unsubscribed(), [name].into_iter()));
+        for place in self.whom_to_tell(&routing, kind, name) {
+            self.say(place, number, |out| encode_names(out, kind.unsubscribed(), [name].into_iter()));
         }
         if kind == Kind::Shard {
             self.listeners.all.values_mut().for_each(|listener| {
                 listener.shards.remove(name);
             });
         }
-        if !self.listeners.are_needed() {
-            self.listeners.unneeded = Some(self.turn.now);
-        }
         number
     }
 
-    fn whom_to_tell(&self, routing: &Routing, kind: Kind, name: &[u8]) -> Vec<NodeIndex> {
-        let nodes = self.listeners.all.keys().copied();
+    fn whom_to_tell(&self, routing: &Routing, kind: Kind, name: &[u8]) -> Vec<Place> {
+        let places = self.listeners.all.keys().copied().filter(|&(_, ear)| ear == Ear::Messages);
         match kind {
-            Kind::Channel | Kind::Pattern => nodes.collect(),
+            Kind::Channel | Kind::Pattern => places.collect(),
             Kind::Shard => {
                 let hearing = routing.hearing(SlotId::of_key(name));
-                nodes.filter(|node| hearing.contains(node)).collect()
+                places.filter(|(node, _)| hearing.contains(node)).collect()
             }
         }
     }
 
+    /// Nodes are listened to for changes of keys, and told of the prefixes that are wanted now.
+    pub(super) fn listen_for_changes(&mut self) {
+        let routing = Arc::clone(&self.epochs.routing);
+        self.listen(&routing);
+        let prefixes = self.listeners.readers.cover();
+        if prefixes == self.listeners.prefixes.0 || prefixes.is_empty() {
+            return;
+        }
+        let number = self.listeners.wanted.next();
+        self.listeners.prefixes = (prefixes, number);
+        let places: Vec<Place> = self.listeners.all.keys().copied().collect();
+        for place in places.into_iter().filter(|&(_, ear)| ear == Ear::Prefixes) {
+            self.say_prefixes(place, number);
+        }
+    }
+
+    /// All prefixes at once: a node takes none away, and no change may be missed in between.
+    fn say_prefixes(&mut self, place: Place, number: u64) {
+        let Some(listener) = self.listeners.all.get_mut(&place) else { return };
+        if !self.upstreams.upstream(listener.upstream).is_ready() {
+            return;
+        }
+        let mut on = vec![&b"CLIENT"[..], b"TRACKING", b"ON", b"BCAST"];
+        on.extend(self.listeners.prefixes.0.iter().flat_map(|prefix| [&b"PREFIX"[..], prefix]));
+        for words in [&[&b"MULTI"[..]][..], &[b"CLIENT", b"TRACKING", b"OFF"], &on, &[b"EXEC"]] {
+            listener.outstanding.said(number);
+            let out = self.upstreams.push(listener.upstream, Receiver::Listener, self.turn.now);
+            encode_command(out.tail(), words);
+        }
+        self.say(place, number, |_| ());
+    }
+
     /// Says something to a node, if it can be said now; with a question behind it whose answer confirms it.
-    fn say(&mut self, node: NodeIndex, number: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        let Some(listener) = self.listeners.all.get_mut(&node) else { return };
+    fn say(&mut self, place: Place, number: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        let Some(listener) = self.listeners.all.get_mut(&place) else { return };
         if !self.upstreams.upstream(listener.upstream).is_ready() {
             return;
         }
@@ -287,10 +371,24 @@ impl Worker {
 
     /// A connection is in use: it is told everything.
     pub(super) fn listener_ready(&mut self, id: UpstreamId) {
-        let Self { listeners, upstreams, epochs, .. } = self;
-        let node = upstreams.upstream(id).node;
-        let Some(listener) = listeners.by_upstream(id, upstreams) else { return };
-        listener.outstanding.forget();
+        let node = self.upstreams.upstream(id).node;
+        let Some(place) = self.listeners.place(id, node) else { return };
+        if let Some(listener) = self.listeners.all.get_mut(&place) {
+            listener.outstanding.forget();
+        }
+        match place.1 {
+            Ear::Messages => self.say_all(node),
+            Ear::Prefixes => {
+                self.say_prefixes(place, Outstanding::ALL);
+                self.tell_all_by_prefix();
+            }
+        }
+        self.upstreams.remember_for(node, self.listeners.ready(node, &self.upstreams));
+    }
+
+    fn say_all(&mut self, node: NodeIndex) {
+        let Self { listeners, epochs, .. } = self;
+        let place = (node, Ear::Messages);
         let belongs = |name: &&[u8]| epochs.routing.hearing(SlotId::of_key(name)).contains(&node);
         let mut said = Vec::new();
         let mut shards = HashSet::new();
@@ -305,19 +403,28 @@ impl Worker {
                 shards.extend(names.into_iter().map(Box::from));
             }
         }
-        if let Some(listener) = listeners.all.get_mut(&node) {
+        if let Some(listener) = listeners.all.get_mut(&place) {
             listener.shards = shards;
         }
-        self.say(node, Outstanding::ALL, |out| out.extend_from_slice(&said));
+        self.say(place, Outstanding::ALL, |out| out.extend_from_slice(&said));
     }
 
     /// A connection is of no more use, for now.
     pub(super) fn listener_gone(&mut self, id: UpstreamId) {
-        if let Some(listener) = self.listeners.by_upstream(id, &self.upstreams) {
+        let node = self.upstreams.upstream(id).node;
+        let Some(place) = self.listeners.place(id, node) else { return };
+        if let Some(listener) = self.listeners.all.get_mut(&place) {
             listener.outstanding.forget();
             listener.shards.clear();
-            self.resume_listening();
         }
+        match place.1 {
+            Ear::Messages => {
+                self.upstreams.remember_for(node, None);
+                self.forget_reads(node);
+            }
+            Ear::Prefixes => self.tell_all_by_prefix(),
+        }
+        self.resume_listening();
     }
 
     /// Goes on with clients whose subscriptions are confirmed.
@@ -340,23 +447,25 @@ impl Worker {
     pub(super) fn tick_listeners(&mut self) {
         let now = self.turn.now;
         let late = |since: Instant, most| now.saturating_duration_since(since) >= most;
-        if self.listeners.unneeded.is_some_and(|since| late(since, KEEP)) && !self.listeners.are_needed() {
-            self.listeners.unneeded = None;
-            for listener in std::mem::take(&mut self.listeners.all).into_values() {
-                self.close_upstream(listener.upstream);
+        for ear in EARS {
+            let is_idle = !self.listeners.are_needed(ear);
+            let since = &mut self.listeners.unneeded[ear as usize];
+            *since = is_idle.then(|| since.unwrap_or(now));
+            if since.is_some_and(|since| late(since, KEEP)) {
+                let places = self.listeners.all.keys().copied().filter(|place| place.1 == ear);
+                for place in places.collect::<Vec<_>>() {
+                    if let Some(listener) = self.listeners.all.remove(&place) {
+                        self.close_upstream(listener.upstream);
+                    }
+                }
             }
         }
         let number = self.listeners.wanted.last();
         let silent = |listener: &Listener| listener.outstanding.is_empty() && late(listener.said, HEARTBEAT);
-        let nodes: Vec<NodeIndex> = self
-            .listeners
-            .all
-            .iter()
-            .filter(|(_, listener)| silent(listener))
-            .map(|(&node, _)| node)
-            .collect();
-        for node in nodes {
-            self.say(node, number, |_| ());
+        let places = self.listeners.all.iter().filter(|(_, listener)| silent(listener));
+        let places: Vec<Place> = places.map(|(&place, _)| place).collect();
+        for place in places {
+            self.say(place, number, |_| ());
         }
     }
 }

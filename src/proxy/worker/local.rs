@@ -1,11 +1,13 @@
 //! Commands that a proxy answers itself: about the connection, the clock, and the command table.
 
+use std::sync::Arc;
+
 use super::{
     Worker,
     client::{Client, Stall},
 };
 use crate::{
-    command::{Route, Spec, introspect},
+    command::{Route, Spec, introspect, route::is_about_events},
     connection,
     protocol::Request,
     proxy::outbox::LARGE,
@@ -39,6 +41,13 @@ impl Worker {
                 });
             }
             "client|unblock" => self.unblock(client, request),
+            "client|tracking" => return self.track(client, request),
+            "client|caching" => self.set_caching(client, request),
+            "monitor" => self.monitor(client),
+            "config|get" if is_about_events(request) => {
+                let routing = Arc::clone(&self.epochs.routing);
+                return self.any_node(client, &routing, request);
+            }
             "config|get" => self.config_get(client, request),
             name if name == "command" || name.starts_with("command|") => self.command(client, spec, request),
             name if name.ends_with("|help") => {
@@ -66,8 +75,9 @@ impl Worker {
 #[must_use]
 pub fn answers(spec: &Spec) -> bool {
     match spec.name.split_once('|') {
-        Some(("command", _) | (_, "help") | ("config", "get") | ("client", "unblock")) => true,
-        _ => connection::find(spec.name).is_some() || matches!(spec.name, "time" | "command"),
+        Some(("client", "caching" | "tracking" | "unblock")) => true,
+        Some(("command", _) | (_, "help") | ("config", "get")) => true,
+        _ => connection::find(spec.name).is_some() || matches!(spec.name, "time" | "command" | "monitor"),
     }
 }
 

@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::Bytes;
 use mio::Waker;
 use tokio::sync::oneshot;
 
-use super::stream::Stream;
+use super::{stream::Stream, tracking::Changed};
 use crate::{
     id::Epoch,
     proxy::{
@@ -36,6 +37,10 @@ pub(in crate::proxy) enum Message {
     Counted { client: Key, counted: Arc<Counted> },
     /// A client need not wait any longer.
     Unblock { id: u64, error: bool },
+    /// Requests that other workers' clients have sent, for those who are shown them.
+    Shown(Bytes),
+    /// Keys that have changed, for a client in the place of another worker's.
+    Changed { client: Key, changed: Changed },
     /// Look who was killed.
     Killed,
     /// Answer what was read, then end.

@@ -10,7 +10,7 @@
 //! of their own, and are merged a few elements at a time.
 //!
 //! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`waits`], [`listeners`] and [`epochs`] own what is theirs; what a
-//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod channels;
 mod client;
@@ -25,8 +25,10 @@ mod gathers;
 mod listeners;
 pub(super) mod local;
 mod mailbox;
+mod monitors;
 mod scripts;
 pub(super) mod stream;
+mod tracking;
 mod transactions;
 mod upstreams;
 mod waits;
@@ -55,6 +57,7 @@ use super::{
     remains::Remains,
     routing::Routing,
     shared::{Counters, Shared},
+    slab::Key,
 };
 use crate::time::Millis;
 
@@ -95,6 +98,9 @@ pub(super) struct Worker {
     gathers: Gathers,
     listeners: Listeners,
     waits: Waits,
+    /// Clients that are shown all requests, and what is to be shown.
+    monitors: Vec<Key>,
+    shown: Vec<u8>,
     remains: Remains,
     counters: Counters,
     next_tick: Instant,
@@ -133,6 +139,8 @@ impl Worker {
             gathers: Gathers::default(),
             listeners: Listeners::default(),
             waits: Waits::default(),
+            monitors: Vec::new(),
+            shown: Vec::new(),
             remains: Remains::default(),
             counters: Counters::default(),
             next_tick: now,
@@ -231,6 +239,8 @@ impl Worker {
                         self.clients.resume_one(client);
                     }
                 }
+                Message::Shown(lines) => self.take_shown(&lines),
+                Message::Changed { client, changed } => self.tell_redirected(client, &changed),
                 Message::Killed => {
                     for key in self.clients.keys() {
                         let killed = self.clients.get_mut(key).is_some_and(|c| c.info.killed.load(Relaxed));
@@ -266,6 +276,7 @@ impl Worker {
     /// Writes everything there is to write, and goes on with who waited for that.
     fn settle(&mut self) {
         loop {
+            self.send_shown();
             for upstream in self.upstreams.take_dirty() {
                 self.flush_upstream(upstream);
             }

@@ -143,6 +143,9 @@ impl Worker {
             Destination::At(upstream) => {
                 let Some(transaction) = client.transaction.take() else { return Ok(()) };
                 client.note_queue();
+                if self.shared.monitors.are_any() {
+                    self.show_queued(client, &transaction);
+                }
                 self.counters.forwarded += 1;
                 let receiver = client.expect();
                 let skipped = transaction.replies_before();

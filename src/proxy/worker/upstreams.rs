@@ -100,6 +100,12 @@ pub(super) struct Upstreams {
     clogged: Vec<u32>,
     /// When it is forgotten where there are large values.
     forget_large: Instant,
+    /// Nodes are to remember what the request reads that is sent now.
+    pub(super) tracked: bool,
+    /// One could not be told to.
+    pub(super) untracked: bool,
+    /// Connections at nodes that are told of what is remembered.
+    remembered_for: HashMap<NodeIndex, i64>,
     shared: Arc<Shared>,
     registry: Registry,
 }
@@ -122,6 +128,9 @@ impl Upstreams {
             dirty: Vec::new(),
             clogged: vec![0; ordinary + SPARE],
             forget_large: now + FORGET_LARGE,
+            tracked: false,
+            untracked: false,
+            remembered_for: HashMap::new(),
             shared,
             registry,
         }
@@ -330,7 +339,22 @@ impl Upstreams {
         now: Instant,
     ) -> &mut Outbox {
         self.mark_dirty(id);
-        self.all[id.0 as usize].upstream.push(receiver, skip, now)
+        let upstream = &mut self.all[id.0 as usize].upstream;
+        if self.tracked {
+            match self.remembered_for.get(&upstream.node) {
+                Some(&listener) => return upstream.push_tracked(receiver, skip, listener, now),
+                None => self.untracked = true,
+            }
+        }
+        upstream.push(receiver, skip, now)
+    }
+
+    /// What a node remembers is told to this connection, or to none.
+    pub(super) fn remember_for(&mut self, node: NodeIndex, listener: Option<UpstreamId>) {
+        match listener.and_then(|id| self.upstream(id).id()) {
+            Some(number) => self.remembered_for.insert(node, number),
+            None => self.remembered_for.remove(&node),
+        };
     }
 
     /// The same for a request that may wait.

@@ -125,6 +125,20 @@ say("xinfo", client.xinfo_groups(key("x")))
 say("xrange", client.xrange(key("x")))
 say("xread", client.xread({key("x"): "1-1"}))
 
+# Messages, by name and by pattern.
+pubsub = client.pubsub()
+pubsub.subscribe("news")
+pubsub.psubscribe("n?ws")
+for _ in range(2):
+    say("subscribed", pubsub.get_message(timeout=20))
+say("published", client.publish("news", "hello"))
+for _ in range(2):
+    say("message", pubsub.get_message(timeout=20))
+say("numsub", client.pubsub_numsub("news"))
+pubsub.unsubscribe("news")
+say("unsubscribed", pubsub.get_message(timeout=20))
+pubsub.close()
+
 # A lock is a script; scripts are loaded when they are missing.
 if whole:
     script = client.register_script("return {KEYS[1], redis.call('INCRBY', KEYS[1], ARGV[1])}")
@@ -150,17 +164,6 @@ if whole:
     waiter.join()
     say("blpop", waiting)
     say("timeout", client.blpop(key("queue"), timeout=0.01))
-
-    pubsub = client.pubsub()
-    pubsub.subscribe("news")
-    pubsub.psubscribe("n?ws")
-    for _ in range(2):
-        say("subscribed", pubsub.get_message(timeout=20))
-    say("published", client.publish("news", "hello"))
-    for _ in range(2):
-        say("message", pubsub.get_message(timeout=20))
-    say("numsub", client.pubsub_numsub("news"))
-    pubsub.close()
 
     say("no user", client.acl_setuser("reader", enabled=True, passwords=["+pw"], keys=[key("*")], commands=["+@connection", "+get"]))
     reader = connect(username="reader", password="pw")

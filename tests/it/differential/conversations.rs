@@ -20,12 +20,14 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("pubsub-transactions", include_str!("conversations/pubsub-transactions.txt")),
     ("events", include_str!("conversations/events.txt")),
     ("tracking", include_str!("conversations/tracking.txt")),
+    ("tracking-through-proxies", include_str!("conversations/tracking-through-proxies.txt")),
+    ("monitor", include_str!("conversations/monitor.txt")),
     ("observe", include_str!("conversations/observe.txt")),
     ("acl", include_str!("conversations/acl.txt")),
 ];
 
 /// Those that a proxy has with its clients too.
-const THROUGH_A_PROXY: &[&str] = &["pubsub"];
+const THROUGH_A_PROXY: &[&str] = &["pubsub", "tracking-through-proxies", "monitor"];
 
 /// The connections of a script to one server, by their letters.
 struct Party<'a> {

@@ -271,10 +271,15 @@ async fn a_node_that_dies_is_listened_to_again_and_others_publish_in_its_place()
         node.is_some()
     }));
     let mut node = connect(&cluster.nodes[1]).await;
+    // All threads of the proxy, which the other node knows, are back.
     let deadline = Instant::now() + TIMEOUT;
-    while integer(&mut node, &format!("PUBLISH {two} back")).await == 0 {
+    let mut other = connect(&cluster.nodes[0]).await;
+    let count = format!("PUBSUB NUMSUB {two}");
+    let everybody = call(&mut other, &count).await;
+    while call(&mut node, &count).await != everybody {
         assert!(Instant::now() < deadline, "{}", cluster.proxy.log());
     }
+    assert!(integer(&mut node, &format!("PUBLISH {two} back")).await > 0);
     assert_eq!(subscriber.next().await, "back");
     assert_eq!(late.next().await, "back");
     while integer(&mut node, &format!("SPUBLISH {two} again")).await == 0 {
@@ -305,11 +310,13 @@ async fn who_does_not_read_is_cut_and_others_are_not() {
 #[tokio::test]
 async fn events_of_keys_come_from_all_nodes_but_not_of_copies() {
     let Some(cluster) = Cluster::of(Members::Ours).await else { return };
-    for node in &cluster.nodes {
-        call(&mut connect(node).await, "CONFIG SET notify-keyspace-events KEA").await;
-    }
-    let mut subscriber = Subscriber::of(&cluster.proxy, "PSUBSCRIBE __keyevent@0__:*").await;
     let mut ours = cluster.connect().await;
+    let set = "CONFIG SET notify-keyspace-events KEA";
+    assert_eq!(call(&mut ours, set).await, Value::Simple("OK".into()));
+    let shown = call(&mut ours, "CONFIG GET notify-keyspace-events").await;
+    let expected = ["notify-keyspace-events", "AKE"].map(|word| Value::Bulk(word.into()));
+    assert_eq!(shown, Value::Array(expected.into()));
+    let mut subscriber = Subscriber::of(&cluster.proxy, "PSUBSCRIBE __keyevent@0__:*").await;
     let (one, two) = (key_of(1, 1), key_of(2, 1));
     for key in [&one, &two] {
         call(&mut ours, &format!("SET {key} x")).await;

@@ -10,6 +10,7 @@ mod outage;
 mod registration;
 mod scanning;
 mod scripts;
+mod tracking;
 mod transactions;
 mod waiting;
 

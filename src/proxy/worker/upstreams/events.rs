@@ -92,6 +92,7 @@ impl Worker {
         self.scratch = scratch;
         self.answer_gathers();
         self.answer_waits();
+        self.tell_changes();
         match failure {
             None if !was_ready && self.upstreams.upstream(id).is_ready() => {
                 self.upstreams.mark_dirty(id);
@@ -126,8 +127,10 @@ impl Worker {
                     let reply = Reply::Small(&received(reply.bytes(), more));
                     clients.complete(client, sequence, reply, &shared.large_slots);
                 }
-                Receiver::Pushed => listeners.hear(&reply, (node, &epochs.routing), clients, wall),
-                Receiver::Listener => listeners.answered(node, &reply, &epochs.routing),
+                Receiver::Pushed => {
+                    listeners.hear(&reply, (id, node, &epochs.routing), clients, wall);
+                }
+                Receiver::Listener => listeners.answered((id, node), &reply, &epochs.routing),
                 Receiver::Wait { wait, argument } => waits.arrived(wait, argument, reply, Outcome::Answered),
                 Receiver::Nobody => {}
             });
@@ -138,8 +141,13 @@ impl Worker {
     /// The connection is of no more use: everyone waiting on it is told what is known.
     fn lose_upstream(&mut self, id: UpstreamId, trouble: Trouble) {
         let routing = Arc::clone(&self.epochs.routing);
+        let upstream = self.upstreams.upstream(id);
+        let forgets = upstream.is_remembered().then_some(upstream.node);
         let lost = self.upstreams.lose(id, trouble, &routing, self.turn.now);
         self.tell_lost(id, &lost, &routing);
+        if let Some(node) = forgets {
+            self.forget_reads(node);
+        }
     }
 
     fn tell_lost(&mut self, id: UpstreamId, lost: &Lost, routing: &Routing) {
@@ -185,7 +193,12 @@ impl Worker {
 
     pub(in crate::proxy::worker) fn close_upstream(&mut self, id: UpstreamId) {
         self.forget_watched(id);
+        let upstream = self.upstreams.upstream(id);
+        let forgets = upstream.is_remembered().then_some(upstream.node);
         self.upstreams.close(id);
+        if let Some(node) = forgets {
+            self.forget_reads(node);
+        }
         self.listener_gone(id);
     }
 

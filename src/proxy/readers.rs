@@ -104,11 +104,6 @@ impl Readers {
         moved.map(|(key, read)| (key, read.clients)).collect()
     }
 
-    /// Clients for whom reads are remembered.
-    pub(super) fn clients(&self) -> Vec<Key> {
-        self.clients.iter().copied().collect()
-    }
-
     /// Clients that are told by prefixes.
     pub(super) fn with_prefixes(&self) -> Vec<Key> {
         let clients: HashSet<Key> = self.prefixes.values().flatten().copied().collect();

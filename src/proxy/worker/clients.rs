@@ -1,5 +1,7 @@
 //! Clients of a worker: reading them, serving what was read, writing, closing. Not here: what a request means.
 
+mod telling;
+
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -15,10 +17,7 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    connection::{
-        Replies as ReplyMode,
-        output::{Class, Limits as OutputLimits},
-    },
+    connection::Replies as ReplyMode,
     protocol::{Batch, Limits, Version},
     proxy::{
         large::LargeSlots,
@@ -28,7 +27,6 @@ use crate::{
         slab::{Key, Slab},
         upstream::Reply,
     },
-    time::Millis,
 };
 
 /// The clients of a worker, and who of them has something to do.
@@ -133,58 +131,6 @@ impl Clients {
             client.dirty = true;
             self.dirty.push(key);
         }
-    }
-
-    /// What a client hears without having asked, as RESP3 has it. Who lets too much of it wait is closed.
-    pub(super) fn tell(&mut self, key: Key, message: &Reply<'_>, now: Millis) {
-        let Some(client) = self.all.get_mut(key) else { return };
-        if client.closing {
-            return;
-        }
-        let out = client.replies.beside();
-        // In RESP2 it is an array.
-        let is_push = client.version == Version::Resp3;
-        match message {
-            Reply::Small(bytes) if is_push => out.tail().extend_from_slice(bytes),
-            Reply::Large(bytes) if is_push => out.push(bytes.clone()),
-            Reply::Small(bytes) => {
-                out.tail().push(b'*');
-                out.tail().extend_from_slice(&bytes[1..]);
-            }
-            Reply::Large(bytes) => {
-                out.tail().push(b'*');
-                out.push(bytes.slice(1..));
-            }
-        }
-        self.check_lag(key, now);
-    }
-
-    /// Requests of others, to who is shown them.
-    pub(super) fn show(&mut self, key: Key, lines: &Bytes, now: Millis) {
-        if let Some(client) = self.all.get_mut(key).filter(|client| !client.closing) {
-            if lines.len() >= LARGE {
-                client.replies.beside().push(lines.clone());
-            } else {
-                client.replies.beside().tail().extend_from_slice(lines);
-            }
-            self.check_lag(key, now);
-        }
-    }
-
-    /// Who lets too much wait of what it hears is closed.
-    fn check_lag(&mut self, key: Key, now: Millis) {
-        let Some(client) = self.all.get_mut(key) else { return };
-        let waiting = client.replies.buffered();
-        let limit = OutputLimits::default().of(Class::PubSub);
-        if client.hearing().lag.is_too_much(waiting, limit, now) {
-            tracing::warn!(
-                client = client.info.address(),
-                bytes = waiting,
-                "closing a client that does not read what it wants to hear"
-            );
-            client.aborted = true;
-        }
-        self.touch(key);
     }
 
     /// The same for one that was merged of large ones.

@@ -61,7 +61,7 @@ pub(super) enum Ear {
 const EARS: [Ear; 2] = [Ear::Messages, Ear::Prefixes];
 
 /// Which connection.
-type Place = (NodeIndex, Ear);
+pub(super) type Place = (NodeIndex, Ear);
 
 /// The connection to one node.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ pub(super) struct Listeners {
     /// Which clients may have copies of which keys.
     pub(super) readers: Readers,
     /// What nodes have told, and clients not yet.
-    pub(super) changes: Vec<(Ear, Changed)>,
+    pub(super) changes: Vec<(Place, Changed)>,
     /// The prefixes that nodes were told, and the number under which they were.
     prefixes: (Vec<Box<[u8]>>, u64),
     all: BTreeMap<Place, Listener>,
@@ -165,9 +165,9 @@ impl Listeners {
                 }
             }
             Pushed::Changed(keys) => {
-                if let Some((_, ear)) = self.place(id, node) {
+                if let Some(place) = self.place(id, node) {
                     let keys = keys.map(|keys| keys.into_iter().map(Box::from).collect());
-                    self.changes.push((ear, keys));
+                    self.changes.push((place, keys));
                 }
             }
             Pushed::Other => {}

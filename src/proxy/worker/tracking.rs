@@ -223,7 +223,7 @@ impl Worker {
 
     /// What nodes have told since the last time.
     pub(super) fn tell_changes(&mut self) {
-        for (ear, changed) in std::mem::take(&mut self.listeners.changes) {
+        for ((node, ear), changed) in std::mem::take(&mut self.listeners.changes) {
             match (ear, changed) {
                 (Ear::Messages, Some(keys)) => {
                     for key in keys {
@@ -232,11 +232,7 @@ impl Worker {
                         }
                     }
                 }
-                (Ear::Messages, None) => {
-                    for client in self.listeners.readers.clients() {
-                        self.tell_changed(client, None);
-                    }
-                }
+                (Ear::Messages, None) => self.forget_reads(node),
                 (Ear::Prefixes, Some(keys)) => {
                     let keys: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
                     for (client, keys) in self.listeners.readers.by_prefix(&keys) {
@@ -248,7 +244,7 @@ impl Worker {
         }
     }
 
-    /// A node does not remember any more what was read there.
+    /// A node does not remember any more what was read there, or has nothing any more.
     pub(super) fn forget_reads(&mut self, node: NodeIndex) {
         for client in self.listeners.readers.lost(node) {
             self.tell_changed(client, None);

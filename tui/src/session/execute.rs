@@ -166,3 +166,22 @@ async fn delete_if(session: &Session, key: Vec<u8>, value: Vec<u8>) -> Outcome {
         Err(error) => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_sends_more_than_replies_is_known() {
+        let listens = |line: &str| {
+            let words: Vec<Vec<u8>> = line.split(' ').map(|word| word.as_bytes().to_vec()).collect();
+            super::listens(&words)
+        };
+        for line in ["subscribe a", "PSUBSCRIBE a*", "ssubscribe a", "monitor", "client tracking on"] {
+            assert!(listens(line), "{line}");
+        }
+        for line in
+            ["publish a b", "pubsub channels", "client tracking off", "client trackinginfo", "get monitor"]
+        {
+            assert!(!listens(line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What clients receive that is no reply, and what happens to those who do not read it.
+
+use bytes::Bytes;
+
+use super::Clients;
+use crate::{
+    connection::output::{Class, Limits},
+    protocol::Version,
+    proxy::{outbox::LARGE, slab::Key, upstream::Reply},
+    time::Millis,
+};
+
+impl Clients {
+    /// What a client hears without having asked, as RESP3 has it. Who lets too much of it wait is closed.
+    pub(in crate::proxy::worker) fn tell(&mut self, key: Key, message: &Reply<'_>, now: Millis) {
+        let Some(client) = self.all.get_mut(key) else { return };
+        if client.closing {
+            return;
+        }
+        let out = client.replies.beside();
+        // In RESP2 it is an array.
+        let is_push = client.version == Version::Resp3;
+        match message {
+            Reply::Small(bytes) if is_push => out.tail().extend_from_slice(bytes),
+            Reply::Large(bytes) if is_push => out.push(bytes.clone()),
+            Reply::Small(bytes) => {
+                out.tail().push(b'*');
+                out.tail().extend_from_slice(&bytes[1..]);
+            }
+            Reply::Large(bytes) => {
+                out.tail().push(b'*');
+                out.push(bytes.slice(1..));
+            }
+        }
+        self.check_lag(key, now);
+    }
+
+    /// Requests of others, to who is shown them.
+    pub(in crate::proxy::worker) fn show(&mut self, key: Key, lines: &Bytes, now: Millis) {
+        if let Some(client) = self.all.get_mut(key).filter(|client| !client.closing) {
+            if lines.len() >= LARGE {
+                client.replies.beside().push(lines.clone());
+            } else {
+                client.replies.beside().tail().extend_from_slice(lines);
+            }
+            self.check_lag(key, now);
+        }
+    }
+
+    /// Who lets too much wait of what it hears is closed.
+    fn check_lag(&mut self, key: Key, now: Millis) {
+        let Some(client) = self.all.get_mut(key) else { return };
+        let waiting = client.replies.buffered();
+        let limit = Limits::default().of(Class::PubSub);
+        if client.hearing().lag.is_too_much(waiting, limit, now) {
+            tracing::warn!(
+                client = client.info.address(),
+                bytes = waiting,
+                "closing a client that does not read what it wants to hear"
+            );
+            client.aborted = true;
+        }
+        self.touch(key);
+    }
+}

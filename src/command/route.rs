@@ -1,6 +1,7 @@
 //! What a proxy does with a command.
 
 use super::Spec;
+use crate::protocol::Request;
 pub use crate::values::scores::Combine as Algebra;
 
 /// What a proxy does with a command.

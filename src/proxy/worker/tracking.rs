@@ -12,7 +12,7 @@ use super::{
     listeners::Ear,
 };
 use crate::{
-    command::{Flags, Route, Spec, keys},
+    command::{Acl, Flags, Route, Spec, keys},
     connection::tracking::{self, Change, Options, Payload, Receiver},
     protocol::Request,
     proxy::{
@@ -178,7 +178,9 @@ impl Worker {
         if remembers && reads(spec) && !spec.waits(request) {
             let slots = || read_keys(spec, request).map(SlotId::of_key);
             let together = matches!(placement::of(routing, slots()), Ok(Place::At(..)));
-            if together || matches!(spec.route, Route::Split(_)) {
+            // A script that a node lacks is called once more, after it was sent.
+            let is_script = spec.acl.has(Acl::SCRIPTING);
+            if !is_script && (together || matches!(spec.route, Route::Split(_))) {
                 self.remember(client.key, routing, spec, request);
                 reading.tracked = true;
             } else {
@@ -323,7 +325,7 @@ fn tell(client: &mut Client, changed: &Changed, redirected: bool) {
 
 /// Whether nodes remember the keys of a command as read.
 fn reads(spec: &Spec) -> bool {
-    spec.flags.has(Flags::READONLY) || spec.acl.has(crate::command::Acl::SCRIPTING)
+    spec.flags.has(Flags::READONLY) || spec.acl.has(Acl::SCRIPTING)
 }
 
 /// The keys that a request names.

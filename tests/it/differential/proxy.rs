@@ -3,7 +3,10 @@
 
 use cluster_fixture::{Server, node, redis_server};
 use redis_cluster::{
-    command::{Group, KeyPositions, Route, Scripted, Spec, by_pattern::patterns, keys, resolve},
+    command::{
+        Group, KeyPositions, Route, Scripted, Spec, by_pattern::patterns, keys, resolve,
+        route::is_about_events,
+    },
     node::commands::table::is_implemented,
     protocol::{Batch, Limits, Value, Version, encode_command},
     proxy::answers,

@@ -305,7 +305,13 @@ impl ClusterView {
                 let verb = if known.is_some() { "registered anew" } else { "registered" };
                 let text = format!("proxy {id} {verb} at {}", record.address);
                 self.event(now, Some(revision), EventKind::Proxy, text);
-                self.proxies.insert(id, ProxyView { record, figures: None, read_at: Millis(0), error: None });
+                // One that lost its lease and is back at its place was heard of a moment ago; it is no stranger.
+                let before = self.proxies.remove(&id).filter(|known| known.record.address == record.address);
+                let proxy = match before {
+                    Some(known) => ProxyView { record, ..known },
+                    None => ProxyView { record, figures: None, read_at: Millis(0), error: None },
+                };
+                self.proxies.insert(id, proxy);
             }
         }
     }
@@ -588,6 +594,26 @@ mod tests {
         // Read again after an outage it is no news.
         put(&mut view, &[plan(r#""state":"done","ended_at_ms":60"#, 8192, 50)], 70);
         assert_eq!(view.events.total(), 4);
+    }
+
+    #[test]
+    fn a_proxy_that_registers_anew_at_its_place_keeps_what_was_heard_of_it() {
+        let mut view = ClusterView::new("default", &[], 10);
+        let register = |view: &mut ClusterView, instance: &str, port: u16| {
+            let json = format!(
+                r#"{{"id":"1","instance":"{instance}","address":"h:{port}","version":"1","epoch":1}}"#
+            );
+            let changes = vec![("proxies/1".to_owned(), Some(json.into_bytes()))];
+            view.apply(Change::Keys { revision: 1, changes }, Millis(50));
+        };
+        let id: ProxyId = "1".parse().unwrap();
+        register(&mut view, "a", 1);
+        view.apply(Change::Proxy(id.clone(), Ok(ProxyFigures::default())), Millis(100));
+        register(&mut view, "b", 1);
+        assert_eq!((view.proxies[&id].read_at, view.proxies[&id].figures.is_some()), (Millis(100), true));
+        register(&mut view, "c", 2);
+        assert_eq!((view.proxies[&id].read_at, view.proxies[&id].figures.is_some()), (Millis(0), false));
+        assert_eq!(texts(&view)[1..], ["proxy 1 registered anew at h:1", "proxy 1 registered anew at h:2"]);
     }
 
     #[test]

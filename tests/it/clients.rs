@@ -49,3 +49,17 @@ fn ioredis() {
     let Some(program) = peer("node", "nodejs") else { return };
     Client { program, script: "ioredis.js", arguments: &[] }.sees_the_same();
 }
+
+/// Its queues wait with BRPOP, results come by pub/sub, chords are counted in transactions, control is broadcast.
+#[test]
+fn celery() {
+    let Some(program) = peer("python3", "python3") else { return };
+    Client { program, script: "celery_worker.py", arguments: &[] }.sees_the_same();
+}
+
+/// Its queues are scripts, streams, and workers that wait with BZPOPMIN.
+#[test]
+fn bullmq() {
+    let Some(program) = peer("node", "nodejs") else { return };
+    Client { program, script: "bullmq.js", arguments: &[] }.sees_the_same();
+}

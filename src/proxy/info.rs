@@ -82,7 +82,16 @@ pub(super) fn merge(
         );
     }
     if wanted("clients") {
-        section("Clients", &[("connected_clients", shared.connections.connected().to_string())]);
+        let (blocked, tracking) = shared.clients.blocked_and_tracking();
+        section(
+            "Clients",
+            &[
+                ("connected_clients", shared.connections.connected().to_string()),
+                ("maxclients", shared.max_clients.to_string()),
+                ("blocked_clients", blocked.to_string()),
+                ("tracking_clients", tracking.to_string()),
+            ],
+        );
     }
     if wanted("replication") {
         section("Replication", &[("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]);

@@ -51,7 +51,7 @@ async function main() {
   await events.close();
   await queue.obliterate({ force: true });
   await queue.close();
-  console.log('\ndone all');
+  say('done', true);
 }
 
 main().catch((error) => { console.error(error); process.exit(1); });

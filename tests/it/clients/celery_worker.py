@@ -47,7 +47,7 @@ def say(what, value):
 
 
 WAIT = 30
-with start_worker(app, pool="solo", perform_ping_check=False, loglevel="ERROR"):
+with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL"):
     say("add", add.delay(2, 3).get(timeout=WAIT))
     say("chain", (add.s(1, 2) | add.s(10)).apply_async().get(timeout=WAIT))
     say("group", celery.group(add.s(n, n) for n in range(20)).apply_async().get(timeout=WAIT))
@@ -64,4 +64,4 @@ with start_worker(app, pool="solo", perform_ping_check=False, loglevel="ERROR"):
     say("state", result.state)
     say("forget", result.forget())
     say("control", [list(answer.values()) for answer in app.control.ping(timeout=2, limit=1)])
-print("\ndone")
+say("done", True)

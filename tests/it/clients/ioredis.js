@@ -1,9 +1,8 @@
 // What applications do with ioredis. Everything that is printed has to be the same with any server.
 //
-// Arguments: port, "node" or "proxy". Through a proxy what it refuses is left out, and keys share a slot.
+// Arguments: port. Keys of one command share a slot.
 const Redis = require("ioredis");
-const [port, face] = [Number(process.argv[2]), process.argv[3]];
-const whole = face === "node";
+const port = Number(process.argv[2]);
 const key = (name) => `{app}${name}`;
 const say = (what, value) => console.log(what, JSON.stringify(value));
 const connect = (options = {}) => new Redis({ port, connectionName: "app", ...options });
@@ -51,27 +50,25 @@ async function main() {
   say("xpending", await redis.xpending(key("x"), "group", "-", "+", 10).then((all) => all.map((one) => one.slice(0, 2))));
   const large = "x".repeat(4 << 20);
   say("large", [await redis.set(key("large"), large), (await redis.get(key("large"))) === large]);
-  if (whole) {
-    redis.defineCommand("add", { numberOfKeys: 1, lua: "return redis.call('INCRBY', KEYS[1], ARGV[1])" });
-    say("defined", await redis.add(key("scripted"), 5));
-    await redis.script("FLUSH");
-    say("defined again", await redis.add(key("scripted"), 6));
-    const subscriber = connect();
-    const messages = new Promise((resolve) => {
-      const got = [];
-      const note = (message) => got.push(message) === 2 && resolve(got);
-      subscriber.on("message", (channel, text) => note([channel, text]));
-      subscriber.on("pmessage", (pattern, channel, text) => note([pattern, channel, text]));
-    });
-    say("subscribed", [await subscriber.subscribe("news"), await subscriber.psubscribe("n?ws")]);
-    say("published", await redis.publish("news", "hello"));
-    say("messages", await messages);
-    const waiter = connect();
-    const waiting = waiter.xread("BLOCK", 20000, "STREAMS", key("x"), "$");
-    while (!(await redis.info("clients")).includes("blocked_clients:1")) await new Promise(setImmediate);
-    await redis.xadd(key("x"), "2-1", "n", 2);
-    say("xread", await waiting);
-  }
+  redis.defineCommand("add", { numberOfKeys: 1, lua: "return redis.call('INCRBY', KEYS[1], ARGV[1])" });
+  say("defined", await redis.add(key("scripted"), 5));
+  await redis.script("FLUSH");
+  say("defined again", await redis.add(key("scripted"), 6));
+  const subscriber = connect();
+  const messages = new Promise((resolve) => {
+    const got = [];
+    const note = (message) => got.push(message) === 2 && resolve(got);
+    subscriber.on("message", (channel, text) => note([channel, text]));
+    subscriber.on("pmessage", (pattern, channel, text) => note([pattern, channel, text]));
+  });
+  say("subscribed", [await subscriber.subscribe("news"), await subscriber.psubscribe("n?ws")]);
+  say("published", await redis.publish("news", "hello"));
+  say("messages", await messages);
+  const waiter = connect();
+  const waiting = waiter.xread("BLOCK", 20000, "STREAMS", key("x"), "$");
+  while (!(await redis.info("clients")).includes("blocked_clients:1")) await new Promise(setImmediate);
+  await redis.xadd(key("x"), "2-1", "n", 2);
+  say("xread", await waiting);
   say("done", await redis.ping());
 }
 

@@ -140,31 +140,35 @@ say("unsubscribed", pubsub.get_message(timeout=20))
 pubsub.close()
 
 # A lock is a script; scripts are loaded when they are missing.
+script = client.register_script("return {KEYS[1], redis.call('INCRBY', KEYS[1], ARGV[1])}")
+say("script", script(keys=[key("scripted")], args=[5]))
+client.script_flush()
+say("script again", script(keys=[key("scripted")], args=[6]))
+say("exists", client.script_exists(script.sha))
+with client.lock(key("lock"), timeout=5) as lock:
+    say("locked", lock.locked())
+    say("second", Lock(client, key("lock"), blocking=False).acquire())
+    say("extended", lock.extend(5))
+say("released", client.exists(key("lock")))
+say("function", client.function_load("#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)", replace=True))
+say("fcall", client.fcall("twice", 0, 21))
+
+# Whoever waits is served, and told.
+waiting = []
+waiter = threading.Thread(target=lambda: waiting.append(connect().blpop(key("queue"), timeout=20)))
+waiter.start()
+while client.info("clients")["blocked_clients"] == 0:
+    time.sleep(0.001)
+client.rpush(key("queue"), "job")
+waiter.join()
+say("blpop", waiting)
+say("timeout", client.blpop(key("queue"), timeout=0.01))
+
+say("object", client.object("encoding", key("a")))
+say("keyspace", client.info("keyspace")["db0"]["keys"])
+
+# What concerns one server.
 if whole:
-    script = client.register_script("return {KEYS[1], redis.call('INCRBY', KEYS[1], ARGV[1])}")
-    say("script", script(keys=[key("scripted")], args=[5]))
-    client.script_flush()
-    say("script again", script(keys=[key("scripted")], args=[6]))
-    say("exists", client.script_exists(script.sha))
-    with client.lock(key("lock"), timeout=5) as lock:
-        say("locked", lock.locked())
-        say("second", Lock(client, key("lock"), blocking=False).acquire())
-        say("extended", lock.extend(5))
-    say("released", client.exists(key("lock")))
-    say("function", client.function_load("#!lua name=lib\nredis.register_function('twice', function(k, a) return a[1] * 2 end)", replace=True))
-    say("fcall", client.fcall("twice", 0, 21))
-
-    # Whoever waits is served, and told.
-    waiting = []
-    waiter = threading.Thread(target=lambda: waiting.append(connect().blpop(key("queue"), timeout=20)))
-    waiter.start()
-    while client.info("clients")["blocked_clients"] == 0:
-        time.sleep(0.001)
-    client.rpush(key("queue"), "job")
-    waiter.join()
-    say("blpop", waiting)
-    say("timeout", client.blpop(key("queue"), timeout=0.01))
-
     say("no user", client.acl_setuser("reader", enabled=True, passwords=["+pw"], keys=[key("*")], commands=["+@connection", "+get"]))
     reader = connect(username="reader", password="pw")
     say("reads", reader.get(key("a")))
@@ -174,8 +178,6 @@ if whole:
     say("slowlog", client.slowlog_len() >= 0)
     say("config", client.config_set("hz", 20))
     say("config", client.config_get("hz*"))
-    say("object", client.object("encoding", key("a")))
-    say("keyspace", client.info("keyspace")["db0"]["keys"])
     say("memory", client.memory_usage(key("a")) > 0)
     say("wait", client.wait(0, 10))
     say("swapdb", client.swapdb(0, 1))

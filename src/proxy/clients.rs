@@ -217,10 +217,8 @@ impl Clients {
         self.open().values().filter(|client| client.peer.is_some()).cloned().collect()
     }
 
-    /// How many wait for others to act, and how many are told of changed keys. Looks at each of them.
-    pub(super) fn blocked_and_tracking(&self) -> (usize, usize) {
-        let open = self.open();
-        let blocked = open.values().filter(|client| client.waits.load(Relaxed)).count();
-        (blocked, open.values().filter(|client| client.marks.load(Relaxed) & TRACKS > 0).count())
+    /// How many are told of changed keys. Looks at each of them.
+    pub(super) fn tracking(&self) -> usize {
+        self.open().values().filter(|client| client.marks.load(Relaxed) & TRACKS > 0).count()
     }
 }

@@ -1,7 +1,7 @@
 //! `INFO` of a whole cluster: what the proxy is, and what its nodes report, added up.
 //!
 //! Figures that can be added are (keys, memory, commands, clients of nodes); of the rest a field is shown when all nodes agree on
-//! it. `# Server`, `# Clients` and `# Cluster` are the proxy's own.
+//! it. `# Server`, `# Clients` and `# Cluster` are the proxy's own, but for `blocked_clients`, which is all nodes'.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -82,14 +82,16 @@ pub(super) fn merge(
         );
     }
     if wanted("clients") {
-        let (blocked, tracking) = shared.clients.blocked_and_tracking();
+        // Who waits does so at a node, and only there it is known from when on.
+        let texts = parts.iter().map(|(_, text)| String::from_utf8_lossy(text));
+        let blocked: u64 = texts.filter_map(|text| info::number(&text, "blocked_clients")).sum();
         section(
             "Clients",
             &[
                 ("connected_clients", shared.connections.connected().to_string()),
                 ("maxclients", shared.max_clients.to_string()),
                 ("blocked_clients", blocked.to_string()),
-                ("tracking_clients", tracking.to_string()),
+                ("tracking_clients", shared.clients.tracking().to_string()),
             ],
         );
     }

@@ -312,7 +312,7 @@ async fn full_screen(place: &Place, arguments: &Arguments) -> Status {
         }),
         embedded: place.embedded.is_some(),
         mouse: !arguments.typed.no_mouse,
-        asks_to_leave: !arguments.typed.yes,
+        asks_to_leave: place.session.is_fleeting() && !arguments.typed.yes,
         history: paths::history_file(),
     };
     match screen::run(place.session.clone(), options).await {

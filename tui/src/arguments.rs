@@ -154,7 +154,7 @@ pub struct Typed {
     /// A cluster in this process that ends with it, also for a command or a script, which else want ETCD
     #[arg(long)]
     embedded: bool,
-    /// Embedded cluster: keep the registry in DIR
+    /// Embedded cluster: keep it in DIR, members, slots and keys
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Print a completion script for this shell

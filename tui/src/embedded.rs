@@ -86,6 +86,14 @@ pub enum StartError {
     /// Something in the registry that this program did not write.
     #[error(transparent)]
     Record(#[from] Unreadable),
+    /// What a node kept that is no member any more is in the way of a new one.
+    #[error("cannot set aside {}, which a node kept that is no member any more: {source}", path.display())]
+    Aside {
+        /// Its directory.
+        path: PathBuf,
+        /// What happened.
+        source: io::Error,
+    },
     /// Another process was faster.
     #[error("somebody else founded a cluster here at the same time")]
     Founded,
@@ -101,14 +109,16 @@ pub struct Embedded {
 }
 
 /// The nodes of this process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Nodes {
     running: Mutex<Vec<NodeHandle>>,
+    /// Where they keep their keys, if they do: `nodes/ID-PORT` of the cluster's directory for each.
+    directory: Option<PathBuf>,
 }
 
 impl Embedded {
-    /// Starts it. With a directory the registry is kept there; members that it knows from the last time start again,
-    /// empty.
+    /// Starts it. With a directory the registry is kept there, and what the nodes hold in append-only files; members that it
+    /// knows from the last time start again with their keys.
     ///
     /// # Errors
     /// When the directory is in use, or something cannot start.
@@ -116,7 +126,8 @@ impl Embedded {
         let storage = directory.map_or(Storage::Memory, |path| Storage::Directory(path.to_owned()));
         let served = embedded::serve(listen().await?, storage).await?;
         let registry = Registry::open(&[served.url().to_owned()], cluster)?;
-        let nodes = Arc::new(Nodes::default());
+        let directory_of_nodes = directory.map(|path| path.join("nodes"));
+        let nodes = Arc::new(Nodes { running: Mutex::default(), directory: directory_of_nodes });
         let known = registry.list(keys::NODES).await?;
         if known.entries.is_empty() {
             found(&registry, &nodes).await?;
@@ -181,11 +192,8 @@ impl Embedded {
         let first =
             self.proxies.first().and_then(|proxy| proxy.addresses().first()).map_or(0, SocketAddr::port);
         let kept = match &self.directory {
-            None => "nothing is kept when it ends (--dir DIR keeps its registry)".to_owned(),
-            Some(path) => format!(
-                "{} keeps members and slots; the data of the nodes is not kept yet and ends with this process",
-                path.display()
-            ),
+            None => "nothing is kept when it ends (--dir DIR keeps it)".to_owned(),
+            Some(path) => format!("{} keeps members, slots and keys", path.display()),
         };
         vec![
             format!(
@@ -276,24 +284,47 @@ impl Nodes {
     fn start(&self, id: &NodeId, port: u16) -> Result<Address, node::RunError> {
         let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(2);
         let listen = ListenAddress::loopback(port);
-        let options = NodeOptions {
-            id: id.clone(),
-            listen,
-            workers,
-            owns_process: false,
-            config: None,
-            parameters: Vec::new(),
-        };
+        // Every write is with the system before it is answered, and on the disk within a second.
+        let parameters = self.kept_in(id, port).map_or_else(Vec::new, |directory| {
+            let directory = directory.to_string_lossy().into_owned();
+            let set = [("dir", directory), ("appendonly", "yes".to_owned()), ("save", String::new())];
+            set.map(|(name, value)| (name.to_owned(), value)).into()
+        });
+        let options =
+            NodeOptions { id: id.clone(), listen, workers, owns_process: false, config: None, parameters };
         let handle = node::run(&options)?;
         let port = handle.addresses().first().map_or(port, SocketAddr::port);
         self.running.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
         Ok(format!("http://127.0.0.1:{port}").parse().expect("a port of the loopback address is an address"))
     }
 
+    /// The directory of a node. Ports are part of its name: after `remove 3` and `add 3` there may be two of that id.
+    fn kept_in(&self, id: &NodeId, port: u16) -> Option<PathBuf> {
+        Some(self.directory.as_ref()?.join(format!("{id}-{port}")))
+    }
+
+    /// A new member begins with nothing. What a former one of the same name kept is given another name, and stays.
+    fn set_aside(&self, id: &NodeId, port: u16) -> Result<(), StartError> {
+        let Some(path) = self.kept_in(id, port) else { return Ok(()) };
+        let old = path.with_file_name(format!("{id}-{port}.until-{}", Millis::now().0));
+        match std::fs::rename(&path, old) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StartError::Aside { path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn start_on_free_port(&self, id: &NodeId) -> Result<Address, StartError> {
         let last = NODE_PORT + PORTS_TRIED;
         let mut port = NODE_PORT;
         loop {
+            // A node opens its directory before it listens: no directories for ports that others have.
+            if port < last && std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
+                port += 1;
+                continue;
+            }
+            self.set_aside(id, port)?;
             match self.start(id, port) {
                 Ok(address) => return Ok(address),
                 Err(node::RunError::Bind(_)) if port < last => port += 1,
@@ -319,6 +350,10 @@ impl Nodes {
 }
 
 impl StartsNodes for Nodes {
+    fn keeps_keys(&self) -> bool {
+        self.directory.is_some()
+    }
+
     fn start_node(&self, id: &str) -> Result<Address, String> {
         let id: NodeId = id.parse().map_err(|error: redis_cluster::id::InvalidId| error.to_string())?;
         self.start_on_free_port(&id).map_err(|error| error.to_string())

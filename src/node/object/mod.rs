@@ -1,6 +1,6 @@
 //! Values that are no short strings: pure structures, no I/O, no clock, no keyspace.
 //!
-//! Each type is one that is owned and changed, as [`Hash`], and one that is looked at, as [`HashRef`]: a small collection lies in its key's
+//! Each type is one that is owned and changed, as [`struct@Hash`], and one that is looked at, as [`HashRef`]: a small collection lies in its key's
 //! block, where nothing owns it by itself ([`Small`]). [`listpack`] is Redis's packed sequence of small elements, byte for byte; [`list`] lists
 //! made of such packs. How many bytes a value takes is always known without counting.
 

@@ -3,7 +3,7 @@
 //! A payload is a type byte, the value in the form of an RDB file, two bytes of version and eight of CRC64, both little
 //! endian. Written as Redis 7.0 does, byte for byte; read in every form that versions from 2.8 to 7.4 write.
 //!
-//! [`value`] knows the forms of values, one module for each type, over a [`source`] and a [`sink`]; [`file`] is what whole files
+//! [`value`] knows the forms of values, one module for each type, over a [`source`] and a [`sink`]; [`mod@file`] is what whole files
 //! consist of. No I/O here but that of the readers and writers that a file is given, and no clock.
 
 pub mod crc64;

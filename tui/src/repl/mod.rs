@@ -247,7 +247,7 @@ async fn go_on(runner: &mut Runner, reader: &mut Reader, waiting: &VecDeque<Vec<
 
 /// Keys in the memory of this process end with it: that is asked about, unless `--yes`.
 async fn may_leave(runner: &mut Runner, arguments: &Arguments, reader: &mut Reader) -> bool {
-    if arguments.typed.yes || !runner.session.is_embedded() {
+    if arguments.typed.yes || !runner.session.is_fleeting() {
         return true;
     }
     let what = match runner.session.now().keys_held() {

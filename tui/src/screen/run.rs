@@ -49,7 +49,7 @@ pub struct Options {
     pub embedded: bool,
     /// The mouse selects, opens and scrolls; else it is the terminal's.
     pub mouse: bool,
-    /// Leaving an embedded cluster that holds keys is asked about.
+    /// The keys end with this process: leaving is asked about while there are some.
     pub asks_to_leave: bool,
     /// Lines of earlier sessions, shared with the line editor; `None`: they are not kept.
     pub history: Option<PathBuf>,
@@ -68,7 +68,7 @@ pub async fn run(session: Session, options: Options) -> io::Result<Status> {
     let history = History::open(options.history);
     let mut model = Model::new(screen.size()?, options.theme, Millis::now());
     model.embedded = options.embedded;
-    model.asks_to_leave = options.embedded && options.asks_to_leave;
+    model.asks_to_leave = options.asks_to_leave;
     model.read_only = session.options().read_only;
     model.database = session.database();
     model.line.history = history.lines();

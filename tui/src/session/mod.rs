@@ -120,6 +120,9 @@ pub trait StartsNodes: Send + Sync + std::fmt::Debug {
     /// When it cannot be started; the text is for the operator.
     fn start_node(&self, id: &str) -> Result<redis_cluster::cluster::member::Address, String>;
 
+    /// Whether what they hold is there again when this process is started again.
+    fn keeps_keys(&self) -> bool;
+
     /// Ends a node that it started and that did not become a member; nothing for other addresses.
     fn stop_node(&self, address: &redis_cluster::cluster::member::Address);
 }
@@ -281,10 +284,10 @@ impl Session {
         operations::preview(self, request, options).await.map_err(|refusal| refusal.to_string())
     }
 
-    /// The cluster runs in this process, and ends with it.
+    /// The cluster runs in this process, and its keys end with it.
     #[must_use]
-    pub fn is_embedded(&self) -> bool {
-        self.inner.starter.is_some()
+    pub fn is_fleeting(&self) -> bool {
+        self.inner.starter.as_ref().is_some_and(|starter| !starter.keeps_keys())
     }
 
     /// Some names of keys that begin with `prefix`, if they can be found quickly: at most a few `SCAN`s and

@@ -29,6 +29,10 @@ impl StartsNodes for Recorded {
         Ok(address)
     }
 
+    fn keeps_keys(&self) -> bool {
+        self.inner.keeps_keys()
+    }
+
     fn stop_node(&self, address: &Address) {
         self.inner.stop_node(address);
     }
@@ -50,6 +54,26 @@ fn it_needs_no_login_whatever_the_environment_says_of_another_registry() {
         .envs([("REDIS_CLUSTER_ETCD_USER", "ops:secret"), ("REDIS_CLUSTER_ETCD_CACERT", "/nowhere/ca.pem")]);
     let ran = crate::support::run(command, b"");
     assert_eq!((ran.text(), ran.code), ("OK\n", Some(0)), "{ran:?}");
+}
+
+#[test]
+fn with_a_directory_its_keys_are_there_the_next_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let says = |input: &str, words: &[&str]| {
+        let mut command = cluster_fixture::console();
+        command.arg("--dir").arg(directory.path()).args(words);
+        let ran = crate::support::run(command, input.as_bytes());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.text().to_owned()
+    };
+    let lines: String = (0..300).map(|number| format!("set key:{number} {number}\n")).collect();
+    says(&lines, &[]);
+    assert_eq!(says("", &["dbsize"]), "300\n");
+    assert_eq!(says("", &["add", "4"]).lines().count(), 1);
+    assert_eq!(says("", &["mget", "key:0", "key:299"]), "0\n299\n");
+    // A node that comes again under the name of one that left begins with nothing.
+    says("remove 4\nadd 4\n", &[]);
+    assert_eq!(says("", &["dbsize"]), "300\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -50,7 +50,7 @@ async fn run_by(node: Arc<Node>, clock: impl Fn() -> Millis) {
             close_lagging(&node, date);
             if let Some(mut store) = node.store_unless_script() {
                 node.state.used_memory(&store.keyspace);
-                node.state.aof.look(&mut store, &node.state, date);
+                node.state.aof.look(&mut store, &node.state);
             }
         }
     }

@@ -44,6 +44,10 @@ fn info(connection: &mut redis::Connection, field: &str) -> String {
     line.unwrap_or_else(|| panic!("no {field} in {text}"))
 }
 
+fn becomes(connection: &mut redis::Connection, field: &str, value: &str) {
+    assert!(within(PATIENCE, || info(connection, field) == value), "{field}:{value}");
+}
+
 /// A client that adds to two counters at once, until its node is gone. How often it was told that it had.
 fn count(url: String, name: usize, acknowledged: &AtomicU64) {
     let Ok(mut connection) = redis::Client::open(url).and_then(|client| client.get_connection()) else {
@@ -138,6 +142,64 @@ fn a_new_base_takes_the_place_of_what_led_there() {
     let _: () = ask(&mut connection, "APPEND key .");
     node.restart();
     assert_eq!(ask::<String>(&mut connect(&node), "GET key"), "other.");
+}
+
+/// Requests that a node runs without a pause between them: nothing else happens meanwhile.
+fn at_once(connection: &mut redis::Connection, lines: &[&str]) -> Vec<Result<String, String>> {
+    let mut pipeline = redis::pipe();
+    for line in lines {
+        let mut words = line.split(' ');
+        pipeline.cmd(words.next().unwrap());
+        words.for_each(|word| {
+            pipeline.arg(word);
+        });
+    }
+    let packed = pipeline.get_packed_pipeline();
+    let replies = redis::ConnectionLike::req_packed_commands(connection, &packed, 0, lines.len()).unwrap();
+    let text = |reply| match reply {
+        redis::Value::ServerError(error) => Err(error.details().unwrap_or_default().to_owned()),
+        reply => Ok(redis::from_redis_value::<String>(reply).unwrap()),
+    };
+    replies.into_iter().map(text).collect()
+}
+
+#[test]
+fn a_new_base_is_written_while_clients_are_served_and_no_other_snapshot_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--auto-aof-rewrite-percentage", "0", "--save", "", "--enable-debug-command", "yes"];
+    let mut node = start(directory.path(), &options);
+    let mut connection = connect(&node);
+    let _: String = ask(&mut connection, "DEBUG POPULATE 100000");
+    let said = at_once(
+        &mut connection,
+        &["BGREWRITEAOF", "SET key:7 later", "BGSAVE", "BGSAVE SCHEDULE", "BGREWRITEAOF", "INFO persistence"],
+    );
+    assert_eq!(said[0].as_deref(), Ok("Background append only file rewriting started"));
+    assert!(said[2].as_ref().is_err_and(|error| error.contains("can't BGSAVE right now")), "{said:?}");
+    assert_eq!(said[3].as_deref(), Ok("Background saving scheduled"));
+    assert!(said[4].as_ref().is_err_and(|error| error.contains("already in progress")), "{said:?}");
+    let info_then = said[5].as_ref().unwrap();
+    let says = |line: &str| assert!(info_then.lines().any(|other| other == line), "{line}: {info_then}");
+    says("aof_rewrite_in_progress:1");
+    says("rdb_bgsave_in_progress:0");
+    says("current_save_keys_total:100000");
+    becomes(&mut connection, "aof_rewrites", "1");
+    becomes(&mut connection, "rdb_saves", "1");
+    becomes(&mut connection, "rdb_bgsave_in_progress", "0");
+    // What is wanted at once goes before, and the base is begun again. The other way round it waits.
+    let said = at_once(&mut connection, &["BGREWRITEAOF", "SAVE", "SET key:8 later"]);
+    assert_eq!(said[1].as_deref(), Ok("OK"), "{said:?}");
+    becomes(&mut connection, "aof_rewrites", "2");
+    becomes(&mut connection, "aof_last_bgrewrite_status", "ok");
+    let said = at_once(&mut connection, &["BGSAVE", "BGREWRITEAOF"]);
+    assert_eq!(said[1].as_deref(), Ok("Background append only file rewriting scheduled"), "{said:?}");
+    becomes(&mut connection, "aof_rewrites", "3");
+    becomes(&mut connection, "rdb_saves", "3");
+    node.restart();
+    let mut connection = connect(&node);
+    assert_eq!(ask::<usize>(&mut connection, "DBSIZE"), 100_000);
+    let (seven, eight): (String, String) = ask(&mut connection, "MGET key:7 key:8");
+    assert_eq!((seven.as_str(), eight.as_str()), ("later", "later"));
 }
 
 #[test]

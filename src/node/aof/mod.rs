@@ -189,7 +189,15 @@ impl Aof {
         })
     }
 
-    fn note_rewritten(&self, result: Result<u64, RewriteError>) {
+    /// Another snapshot was wanted at once: this one is begun again later.
+    pub(in crate::node) fn note_given_up(&self) {
+        let mut figures = self.figures.lock();
+        (figures.begun, figures.is_scheduled) = (None, true);
+        tracing::info!("a new base of the append-only file is put off");
+    }
+
+    /// How writing a new base of so many bytes ended.
+    pub(in crate::node) fn note_rewritten(&self, result: std::io::Result<u64>) {
         let mut figures = self.figures.lock();
         figures.took = figures.begun.take().map(|begun| begun.elapsed());
         match result {
@@ -201,11 +209,7 @@ impl Aof {
             Err(error) => {
                 figures.failures += 1;
                 figures.failed = Some(Instant::now());
-                let error = error.to_string();
-                tracing::error!(
-                    error = error.trim_start_matches("ERR "),
-                    "the append-only file has no new base"
-                );
+                tracing::error!(%error, "the append-only file has no new base");
             }
         }
     }
@@ -216,18 +220,19 @@ impl Aof {
     }
 
     /// Now and then: begins a new base where the log has grown too much, or has a hole.
-    pub(super) fn look(&self, store: &mut Store, node: &NodeState, now: Millis) {
+    pub(super) fn look(&self, store: &mut Store, node: &NodeState) {
         let figures = self.figures();
-        if figures.begun.is_some() {
+        if figures.begun.is_some() || node.persist.is_busy() {
             return;
         }
         let is_asked_for = std::mem::take(&mut self.figures.lock().is_scheduled);
         let has_failed = figures.failed.is_some_and(|failed| failed.elapsed() < AFTER_FAILURE);
         let may_begin = self.shared.is_on() && !self.shared.is_failed() && !has_failed;
         if (is_asked_for || may_begin && (self.shared.take_hole() || self.has_grown(&figures, node)))
-            && let Err(error) = rewrite::begin(store, node, now)
+            && let Err(error) = rewrite::begin(store, node)
         {
-            self.note_rewritten(Err(error));
+            let text = error.to_string();
+            self.note_rewritten(Err(std::io::Error::other(text.trim_start_matches("ERR ").to_owned())));
         }
     }
 

@@ -1,15 +1,14 @@
 //! A new base: what there is, written as a snapshot, so that what led there can go.
 //!
-//! At one moment, under the lock, the log goes on in a new file and the store is serialised. What follows happens on a thread of its own: the base
-//! is written and synced, takes the place of the old one in the manifest, and what came before it is deleted. Until then the manifest has the old
-//! base with everything since, so a crash at any time loses nothing.
+//! At one moment, under the lock, the log goes on in a new file and a snapshot begins. What follows happens on the thread that writes snapshots
+//! ([`save`]): the base is written and synced, takes the place of the old one in the manifest, and what came before it is deleted. Until then
+//! the manifest has the old base with everything since, so a crash at any time loses nothing. Only the first base of a log is written at once.
 
 use std::{
     fs::{self, File},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
-    thread,
     time::Instant,
 };
 
@@ -23,6 +22,7 @@ use crate::{
     connection::REDIS_VERSION,
     node::{
         keyspace::Aging,
+        persist::{SaveError, Synced, save},
         rdb::{
             Draft,
             file::{Settings, Used, Writer, write_entry},
@@ -51,6 +51,9 @@ pub enum RewriteError {
     /// The system refused something.
     #[error("ERR cannot write a base: {0}")]
     Io(#[from] io::Error),
+    /// No snapshot can be begun.
+    #[error("ERR {0}")]
+    Snapshot(#[from] SaveError),
 }
 
 /// Writes all that a store has.
@@ -108,6 +111,10 @@ fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The log is as it was.
 pub fn begin_log(store: &mut Store, node: &NodeState, now: Millis) -> Result<(), RewriteError> {
     let aof = &node.aof;
+    if aof.figures.lock().begun.is_some() {
+        // It would take the place of this one.
+        return Err(RewriteError::Busy);
+    }
     let mut files = aof.files.lock();
     let directory = aof.directory(&mut files, node)?;
     let mut base = Vec::new();
@@ -127,11 +134,12 @@ pub fn begin_log(store: &mut Store, node: &NodeState, now: Millis) -> Result<(),
 ///
 /// # Errors
 /// Nothing was begun.
-pub fn begin(store: &mut Store, node: &NodeState, now: Millis) -> Result<(), RewriteError> {
-    let aof = Arc::clone(&node.aof);
+pub fn begin(store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
+    let aof = &node.aof;
     if aof.figures.lock().begun.is_some() {
         return Err(RewriteError::Busy);
     }
+    save::may_begin(node)?;
     let mut files = aof.files.lock();
     let directory = aof.directory(&mut files, node)?;
     let first = match &mut store.journal {
@@ -145,30 +153,60 @@ pub fn begin(store: &mut Store, node: &NodeState, now: Millis) -> Result<(), Rew
             u64::MAX
         }
     };
-    let mut base = Vec::new();
-    write(store, node, now, &mut base)?;
-    let (unfinished, part) =
-        (directory.unfinished_base(), directory.manifest.next_base(directory.log(), Form::Rdb));
+    let base = NewBase {
+        unfinished: directory.unfinished_base(),
+        part: directory.manifest.next_base(directory.log(), Form::Rdb),
+        first,
+    };
     drop(files);
     aof.figures.lock().begun = Some(Instant::now());
-    let of_thread = Arc::clone(&aof);
-    let spawned = thread::Builder::new().name(format!("node-{}-rewrite", node.id)).spawn(move || {
-        let size = base.len() as u64;
-        let result = finish(&of_thread, &unfinished, &base, part, first);
-        of_thread.note_rewritten(result.map(|()| size));
-    });
-    if let Err(error) = spawned {
-        aof.note_rewritten(Err(error.into()));
-    }
+    // In the same moment, so that the log behind it has all that it has not.
+    save::begin_base(store, node, base).inspect_err(|_| aof.figures.lock().begun = None)?;
     Ok(())
 }
 
-fn finish(aof: &Aof, unfinished: &Path, base: &[u8], part: Part, first: u64) -> Result<(), RewriteError> {
-    write_file(unfinished, base).inspect_err(|_| remove(unfinished))?;
-    if let Some(directory) = aof.files.lock().as_mut() {
-        directory.rebase(unfinished, part, first)?;
+/// A base that is being written.
+#[derive(Debug)]
+pub struct NewBase {
+    /// Its file, until it is whole.
+    pub(in crate::node) unfinished: PathBuf,
+    /// What it will be.
+    part: Part,
+    /// The incremental file that goes on from it.
+    first: u64,
+}
+
+impl NewBase {
+    /// Lets `write` write it, and `install` begin the log with it once it is on disk.
+    ///
+    /// # Errors
+    /// What they say, or the system. Nothing is left of it then.
+    pub(in crate::node) fn write(
+        &self,
+        syncs_often: bool,
+        write: impl FnOnce(Synced) -> io::Result<Synced>,
+        install: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<u64> {
+        let written = (|| {
+            let length = Synced::create(&self.unfinished, syncs_often, write)?;
+            install()?;
+            Ok(length)
+        })();
+        written.inspect_err(|_: &io::Error| remove(&self.unfinished))
     }
-    Ok(())
+}
+
+impl Aof {
+    /// A new base is on disk: the log begins with it from here on.
+    pub(in crate::node) fn rebase(&self, base: &NewBase) -> io::Result<()> {
+        match self.files.lock().as_mut() {
+            Some(directory) => {
+                let part = base.part.clone();
+                directory.rebase(&base.unfinished, part, base.first).map_err(io::Error::other)
+            }
+            None => Err(io::Error::other("the log has no directory any more")),
+        }
+    }
 }
 
 fn remove(path: &Path) {

@@ -15,13 +15,13 @@ use crate::{
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("bgrewriteaof", bgrewriteaof), ("waitaof", waitaof)];
 
 fn bgrewriteaof(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    // A transaction is logged whole, so a base cannot begin in the middle of one.
-    if ctx.caller.origin == Origin::Transaction {
+    // A transaction is logged whole, so a base cannot begin in the middle of one; and there is one snapshot at a time.
+    if ctx.caller.origin == Origin::Transaction || ctx.node.persist.is_saving() {
         ctx.node.aof.schedule();
         ctx.reply.simple("Background append only file rewriting scheduled");
         return Ok(());
     }
-    rewrite::begin(ctx.store, ctx.node, ctx.now).map_err(|error| CommandError::other(error.to_string()))?;
+    rewrite::begin(ctx.store, ctx.node).map_err(|error| CommandError::other(error.to_string()))?;
     ctx.reply.simple("Background append only file rewriting started");
     Ok(())
 }

@@ -222,11 +222,12 @@ fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.field("current_save_keys_processed", written);
     lines.field("current_save_keys_total", keys);
     lines.field("rdb_changes_since_last_save", keyspace.changes().saturating_sub(figures.changes_then));
-    lines.field("rdb_bgsave_in_progress", u8::from(running.is_some()));
+    let saving = running.filter(|running| !running.is_base);
+    lines.field("rdb_bgsave_in_progress", u8::from(saving.is_some()));
     lines.field("rdb_last_save_time", figures.last_save.seconds());
     lines.field("rdb_last_bgsave_status", if figures.last_ok { "ok" } else { "err" });
     lines.field("rdb_last_bgsave_time_sec", seconds(figures.last_took));
-    lines.field("rdb_current_bgsave_time_sec", seconds(running.map(|running| running.since.elapsed())));
+    lines.field("rdb_current_bgsave_time_sec", seconds(saving.map(|saving| saving.since.elapsed())));
     lines.field("rdb_last_cow_size", figures.last_held);
     lines.field("rdb_last_load_keys_expired", figures.expired);
     lines.field("rdb_last_load_keys_loaded", figures.loaded);

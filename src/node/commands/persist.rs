@@ -29,13 +29,19 @@ fn save_now(ctx: &mut Context<'_>, _: Request<'_>) -> Outcome {
 }
 
 fn bgsave(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    // SCHEDULE waits in Redis for a process that may not run at the same time; here nothing has to wait.
-    match (request.len(), request.get(1)) {
-        (1, _) => {}
-        (2, Some(word)) if is_word(word, "SCHEDULE") => {}
+    let may_wait = match (request.len(), request.get(1)) {
+        (1, _) => false,
+        (2, Some(word)) if is_word(word, "SCHEDULE") => true,
         _ => return Err(CommandError::Syntax),
+    };
+    match save::begin(ctx.store, ctx.node) {
+        Err(SaveError::Base) if may_wait => {
+            ctx.node.persist.schedule();
+            ctx.reply.simple("Background saving scheduled");
+            return Ok(());
+        }
+        begun => begun.map_err(|error| failed(&error))?,
     }
-    save::begin(ctx.store, ctx.node).map_err(|error| failed(&error))?;
     ctx.reply.simple("Background saving started");
     Ok(())
 }

@@ -63,7 +63,7 @@ impl Directory {
 
     /// Lets `write` write a file that then takes the place of the one of this name, and returns when it is on the disk. Whatever
     /// happens, the old file or the new one is there, whole; nothing is left of one that failed. `may` has the last word, and what it
-    /// returns is held while the file takes its place.
+    /// returns is held while the file takes its place. Says how long the new one is.
     ///
     /// # Errors
     /// What `write` says, or the system.
@@ -73,18 +73,16 @@ impl Directory {
         syncs_often: bool,
         write: impl FnOnce(Synced) -> io::Result<Synced>,
         may: impl FnOnce() -> io::Result<G>,
-    ) -> io::Result<()> {
+    ) -> io::Result<u64> {
         let number = self.written.fetch_add(1, Relaxed);
         let temporary = self.path.join(format!("temp-{}-{number}-{name}", std::process::id()));
         let written = (|| {
-            let file = File::create(&temporary)?;
-            let file = write(Synced { file, unsynced: 0, syncs_often })?.file;
-            file.sync_all()?;
+            let length = Synced::create(&temporary, syncs_often, write)?;
             let held = may()?;
             fs::rename(&temporary, self.path.join(name))?;
             drop(held);
             self.lock.sync_all()?;
-            Ok(())
+            Ok(length)
         })();
         if written.is_err() {
             // There may be none; the error that matters is the first.
@@ -121,6 +119,22 @@ pub struct Synced {
     file: File,
     unsynced: u64,
     syncs_often: bool,
+}
+
+impl Synced {
+    /// Lets `write` write a file, which is on the disk when this returns. Says how long it is.
+    ///
+    /// # Errors
+    /// What `write` says, or the system.
+    pub(in crate::node) fn create(
+        path: &Path,
+        syncs_often: bool,
+        write: impl FnOnce(Self) -> io::Result<Self>,
+    ) -> io::Result<u64> {
+        let file = write(Self { file: File::create(path)?, unsynced: 0, syncs_often })?.file;
+        file.sync_all()?;
+        Ok(file.metadata()?.len())
+    }
 }
 
 impl Write for Synced {

@@ -21,6 +21,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+pub(in crate::node) use directory::Synced;
 pub use directory::{Directory, DirectoryError};
 pub use save::SaveError;
 
@@ -66,6 +67,8 @@ pub struct Figures {
     /// How long the last one in the background took.
     pub last_took: Option<Duration>,
     last_attempt: Option<Instant>,
+    /// One is to be begun when no other runs.
+    is_scheduled: bool,
     /// Good ones.
     pub saves: u64,
     /// The most memory that the last one in the background took beside the data.
@@ -87,6 +90,8 @@ pub struct Running {
     pub written: u64,
     /// The most memory that it took beside the data.
     pub held: usize,
+    /// It becomes a base of the append-only log.
+    pub is_base: bool,
 }
 
 /// How far reading the data has come.
@@ -149,6 +154,7 @@ impl Default for Persist {
             last_ok: true,
             last_took: None,
             last_attempt: None,
+            is_scheduled: false,
             saves: 0,
             last_held: 0,
             loaded: 0,
@@ -189,10 +195,21 @@ impl Persist {
         self.lock().clone()
     }
 
-    /// Whether a snapshot is being written in the background.
+    /// Whether the node's file is being written in the background.
     #[must_use]
     pub fn is_saving(&self) -> bool {
+        self.lock().running.is_some_and(|running| !running.is_base)
+    }
+
+    /// Whether a snapshot is being written in the background, for whatever.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
         self.lock().running.is_some()
+    }
+
+    /// The node's file is to be written as soon as nothing else is.
+    pub fn schedule(&self) {
+        self.lock().is_scheduled = true;
     }
 
     /// Whether the data is being read.

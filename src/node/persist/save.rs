@@ -1,4 +1,5 @@
-//! Writes the data into the node's file: at once, with everybody waiting, or in the background.
+//! Writes the data into the node's file: at once, with everybody waiting, or in the background. In the background it also writes the bases
+//! of the append-only log. There is one snapshot at a time, whatever it is for.
 //!
 //! In both cases a snapshot is walked slice by slice. In the background each slice holds the store's lock for some hundred
 //! microseconds; compressing, writing and syncing happen on the thread of this module, without it.
@@ -16,6 +17,7 @@ use crate::{
     connection::REDIS_VERSION,
     node::{
         Node,
+        aof::rewrite::NewBase,
         keyspace::snapshot::{Outline, Slice},
         rdb::file::{Settings, Used, Writer},
         state::NodeState,
@@ -33,6 +35,12 @@ pub enum SaveError {
     /// One is being written.
     #[error("Background save already in progress")]
     Running,
+    /// A base of the append-only log is being written.
+    #[error(
+        "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever \
+         possible."
+    )]
+    Base,
     /// The data is not complete yet.
     #[error("the data is still being loaded")]
     Loading,
@@ -49,10 +57,19 @@ pub enum SaveError {
     NoThread,
 }
 
+/// What a snapshot becomes.
+#[derive(Debug)]
+enum Goal {
+    /// The node's file.
+    File(String),
+    /// What the append-only log begins with.
+    Base(NewBase),
+}
+
 /// What is to be written, and how.
 #[derive(Debug)]
 struct Plan {
-    name: String,
+    goal: Goal,
     settings: Settings,
     syncs_often: bool,
     outline: Outline,
@@ -64,8 +81,13 @@ struct Plan {
 }
 
 impl Plan {
-    /// Begins a snapshot of what there is now.
-    fn begin(store: &mut Store, node: &NodeState) -> Self {
+    /// Begins a snapshot of what there is now, for the node's file.
+    fn for_file(store: &mut Store, node: &NodeState) -> Self {
+        let name = node.config.get("dbfilename").unwrap_or_default();
+        Self::begin(store, node, Goal::File(name))
+    }
+
+    fn begin(store: &mut Store, node: &NodeState, goal: Goal) -> Self {
         let began = Millis::now();
         let config = &node.config;
         let used = match config.get("maxmemory-policy").unwrap_or_default() {
@@ -83,7 +105,7 @@ impl Plan {
         let mut figures = node.persist.lock();
         figures.generation += 1;
         Self {
-            name: config.get("dbfilename").unwrap_or_default(),
+            goal,
             settings,
             syncs_often: is("rdb-save-incremental-fsync"),
             outline,
@@ -102,7 +124,7 @@ impl Plan {
         writer.aux("redis-bits", "64")?;
         writer.aux("ctime", &self.began.seconds().to_string())?;
         writer.aux("used-mem", &self.used_memory.to_string())?;
-        writer.aux("aof-base", "0")?;
+        writer.aux("aof-base", if matches!(self.goal, Goal::Base(_)) { "1" } else { "0" })?;
         self.functions.iter().try_for_each(|source| writer.function(source))?;
         let (mut selected, mut sized) = (None, Vec::new());
         loop {
@@ -135,7 +157,12 @@ impl Plan {
     }
 
     fn file(&self, node: &NodeState) -> PathBuf {
-        node.persist.directory().map(|directory| directory.path().join(&self.name)).unwrap_or_default()
+        match &self.goal {
+            Goal::File(name) => {
+                node.persist.directory().map(|directory| directory.path().join(name)).unwrap_or_default()
+            }
+            Goal::Base(base) => base.unfinished.clone(),
+        }
     }
 }
 
@@ -152,15 +179,16 @@ pub fn save(store: &mut Store, node: &NodeState) -> Result<(), SaveError> {
     if node.persist.is_loading() {
         return Err(SaveError::Loading);
     }
-    let plan = Plan::begin(store, node);
+    let name = node.config.get("dbfilename").unwrap_or_default();
+    let plan = Plan::begin(store, node, Goal::File(name.clone()));
     let write = |file| plan.write(file, || Some(store.keyspace.snapshot_slice()));
-    let written = directory.replace(&plan.name, plan.syncs_often, write, || Ok(()));
+    let written = directory.replace(&name, plan.syncs_often, write, || Ok(()));
     node.freer.free(store.keyspace.abandon_snapshot());
     match written {
-        Ok(()) => {
+        Ok(bytes) => {
             plan.note_good(node);
             node.persist.failing.store(false, std::sync::atomic::Ordering::Relaxed);
-            tracing::info!(file = %plan.file(node).display(), "saved");
+            tracing::info!(file = %plan.file(node).display(), bytes, "saved");
             Ok(())
         }
         Err(source) => {
@@ -176,7 +204,7 @@ pub fn save(store: &mut Store, node: &NodeState) -> Result<(), SaveError> {
 /// # Errors
 /// There is no such memory.
 pub fn to_memory(store: &mut Store, node: &NodeState) -> io::Result<Vec<u8>> {
-    let plan = Plan::begin(store, node);
+    let plan = Plan::for_file(store, node);
     plan.write(Vec::new(), || Some(store.keyspace.snapshot_slice()))
 }
 
@@ -185,28 +213,59 @@ pub fn to_memory(store: &mut Store, node: &NodeState) -> io::Result<Vec<u8>> {
 /// # Errors
 /// See [`SaveError`].
 pub fn begin(store: &mut Store, node: &NodeState) -> Result<(), SaveError> {
+    may_begin(node)?;
+    node.persist.lock().last_attempt = Some(Instant::now());
+    let plan = Plan::for_file(store, node);
+    run(store, node, plan)
+}
+
+/// Begins to write a base of the append-only log in the background.
+///
+/// # Errors
+/// See [`SaveError`].
+pub(in crate::node) fn begin_base(
+    store: &mut Store,
+    node: &NodeState,
+    base: NewBase,
+) -> Result<(), SaveError> {
+    may_begin(node)?;
+    let plan = Plan::begin(store, node, Goal::Base(base));
+    run(store, node, plan)
+}
+
+/// Whether a snapshot can be begun in the background.
+///
+/// # Errors
+/// Why not.
+pub(in crate::node) fn may_begin(node: &NodeState) -> Result<(), SaveError> {
     let persist = &node.persist;
     persist.directory().ok_or(SaveError::NoDirectory)?;
     if persist.is_loading() {
         return Err(SaveError::Loading);
     }
-    if persist.is_saving() {
-        return Err(SaveError::Running);
+    match persist.lock().running {
+        Some(running) if running.is_base => Err(SaveError::Base),
+        Some(_) => Err(SaveError::Running),
+        None => Ok(()),
     }
+}
+
+fn run(store: &mut Store, node: &NodeState, plan: Plan) -> Result<(), SaveError> {
+    let persist = &node.persist;
     let sender = persist.jobs.0.get().ok_or(SaveError::NoThread)?;
-    let plan = Plan::begin(store, node);
     let keys = plan.outline.parts.iter().map(|part| part.keys as u64).sum();
-    {
-        let mut figures = persist.lock();
-        figures.running = Some(Running { since: Instant::now(), keys, written: 0, held: 0 });
-        figures.last_attempt = Some(Instant::now());
-    }
+    let is_base = matches!(plan.goal, Goal::Base(_));
+    persist.lock().running = Some(Running { since: Instant::now(), keys, written: 0, held: 0, is_base });
     if sender.send(plan).is_err() {
         persist.lock().running = None;
         node.freer.free(store.keyspace.abandon_snapshot());
         return Err(SaveError::NoThread);
     }
-    tracing::info!(keys, "saving in the background");
+    tracing::info!(
+        keys,
+        "{}",
+        if is_base { "writing a base of the append-only file" } else { "saving in the background" }
+    );
     Ok(())
 }
 
@@ -217,7 +276,11 @@ pub(in crate::node) fn begin_if_due(store: &mut Store, node: &NodeState, now: Mi
         return;
     }
     let points = node.config.save_points();
-    if persist.is_due(&points, store.keyspace.changes(), now)
+    if persist.is_busy() {
+        return;
+    }
+    let is_asked_for = std::mem::take(&mut persist.lock().is_scheduled);
+    if (is_asked_for || persist.is_due(&points, store.keyspace.changes(), now))
         && let Err(error) = begin(store, node)
     {
         tracing::error!(%error, "not saved");
@@ -272,24 +335,43 @@ fn write_in_background(node: &Node, plan: &Plan) {
         let figures = persist.lock();
         if is_wanted(&figures) { Ok(figures) } else { Err(unwanted()) }
     };
-    let written = directory.replace(&plan.name, plan.syncs_often, |file| plan.write(file, next), may);
+    let written = match &plan.goal {
+        Goal::File(name) => directory.replace(name, plan.syncs_often, |file| plan.write(file, next), may),
+        Goal::Base(base) => base.write(
+            plan.syncs_often,
+            |file| plan.write(file, next),
+            || {
+                let held = may()?;
+                state.aof.rebase(base)?;
+                drop(held);
+                Ok(())
+            },
+        ),
+    };
     let took = begun.elapsed();
     let mut store = node.store();
     let is_ours = {
         let mut figures = persist.lock();
-        if let Some(running) = figures.running.take() {
-            figures.last_held = running.held;
+        let running = figures.running.take();
+        if let (Goal::File(_), Some(running)) = (&plan.goal, running) {
+            (figures.last_held, figures.last_took) = (running.held, Some(took));
         }
-        figures.last_took = Some(took);
         figures.generation == plan.generation
     };
     if is_ours {
         state.freer.free(store.keyspace.abandon_snapshot());
     }
+    if let Goal::Base(_) = plan.goal {
+        match written {
+            Err(_) if !is_ours => state.aof.note_given_up(),
+            _ => state.aof.note_rewritten(written),
+        }
+        return;
+    }
     match written {
-        Ok(()) => {
+        Ok(bytes) => {
             plan.note_good(state);
-            tracing::info!(file = %plan.file(state).display(), ?took, "saved in the background");
+            tracing::info!(file = %plan.file(state).display(), bytes, ?took, "saved in the background");
         }
         Err(error) if !is_ours || state.stop.is_cancelled() => {
             tracing::info!(reason = %error, "a snapshot in the background was given up");

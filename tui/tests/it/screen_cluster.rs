@@ -62,11 +62,20 @@ fn a_registry_that_goes_away_is_shown_with_its_age_until_it_is_back() {
     let home = home();
     let mut pty = screen_of(&stage.etcd, &home, 80, 24);
     stage.etcd.kill();
+    let mut seen = None;
     pty.wait("an age that grows", |screen| {
         let first = screen.rows(0, 80).next().unwrap_or_default();
-        first.contains("down") && first.contains("STALE 1s")
+        let age =
+            first.split_once("STALE ").and_then(|(_, age)| age.trim().strip_suffix('s')?.parse::<u32>().ok());
+        let grows = age.zip(seen).is_some_and(|(age, seen)| age > seen);
+        seen = seen.or(age);
+        grows && first.contains("down")
     });
-    pty.wait_text("membership as of 2s ago");
+    pty.wait("the age of what is known of members", |screen| {
+        let text = screen.contents();
+        let age = text.split_once("membership as of ").and_then(|(_, age)| age.split_once("s ago"));
+        age.is_some_and(|(seconds, _)| seconds.parse::<u32>().is_ok())
+    });
     // Data goes through the proxy that is known.
     pty.send("set a 1\r");
     pty.wait_text(" OK");

@@ -36,7 +36,7 @@ struct Arguments {
     /// Keep the data in this directory: read at the start, saved as `save` says [default: keep it in memory only]
     #[arg(long, value_name = "DIR")]
     dir: Option<String>,
-    /// Say what a file holds and where it breaks (exit code 1), instead of serving
+    /// Say what a snapshot, an append-only file or its manifest holds and where it breaks (exit code 1), instead of serving
     #[arg(long, value_name = "FILE", exclusive = true)]
     check: Option<PathBuf>,
     /// Threads that serve connections [default: one for each core]
@@ -97,13 +97,10 @@ fn given(matches: &ArgMatches) -> impl Iterator<Item = (String, String)> {
 }
 
 fn check(file: &Path) -> ExitCode {
-    let (text, is_whole) = match persist::check::check(file) {
-        Ok(summary) => (summary.to_string(), summary.broken.is_none()),
-        Err(error) => (format!("cannot open {}: {error}\n", file.display()), false),
-    };
+    let report = persist::check::check(file);
     // Where nobody reads, the exit code says it.
-    let written = std::io::stdout().write_all(text.as_bytes());
-    if written.is_ok() && is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let written = write!(std::io::stdout(), "{report}");
+    if written.is_ok() && report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run(arguments: Arguments, matches: &ArgMatches) -> anyhow::Result<()> {

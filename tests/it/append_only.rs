@@ -233,6 +233,43 @@ fn waitaof_waits_for_the_disk() {
 }
 
 #[test]
+fn a_log_is_checked_without_a_node() {
+    let data = tempfile::tempdir().unwrap();
+    let mut node = start(data.path(), &[]);
+    let mut connection = connect(&node);
+    for line in ["SET a 1", "RPUSH l x y", "BGREWRITEAOF", "SET b 1", "SET c 1", "SPOP none"] {
+        let _: redis::Value = ask(&mut connection, line);
+    }
+    becomes(&mut connection, "aof_rewrites", "1");
+    node.kill();
+    let log = data.path().join("appendonlydir");
+    let check = |name: &str| {
+        let mut command = std::process::Command::new(binary("redis_node"));
+        let output = command.arg("--check").arg(log.join(name)).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, text) = check("appendonly.aof.manifest");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("database 0: 2 keys (1 list, 1 string)"), "{text}");
+    assert!(text.contains("requests: 3 (1 select, 2 set)"), "{text}");
+
+    let last = log.join("appendonly.aof.2.incr.aof");
+    let whole = fs::read(&last).unwrap();
+    fs::write(&last, &whole[..whole.len() - 1]).unwrap();
+    let (code, text) = check("appendonly.aof.2.incr.aof");
+    let torn = whole.len() - "*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$1\r\n1\r\n".len();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(&format!("BROKEN at byte {torn}")) && text.contains("(1 select, 1 set)"), "{text}");
+    fs::write(&last, [&whole[..torn], b"nonsense\r\n"].concat()).unwrap();
+    let (code, text) = check("appendonly.aof.manifest");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains(&format!("is damaged at byte {torn}")), "{text}");
+    fs::write(log.join("appendonly.aof.manifest"), "nothing\n").unwrap();
+    assert!(check("appendonly.aof.manifest").1.contains("line 1 of the manifest"));
+    assert!(check("none").1.contains("cannot be read"));
+}
+
+#[test]
 fn a_torn_end_is_cut_and_damage_is_refused_with_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let mut node = start(directory.path(), &[]);

@@ -250,9 +250,9 @@ fn read_file(path: &Path, sink: &mut impl Sink) -> Result<Option<u64>, LoadError
             sink.put(item).map_err(|reason| LoadError::Damaged { path: path.to_owned(), at, reason })?;
         }
         let at = reader.offset();
-        return read_requests(path, reader.into_rest(), at, sink);
+        return read_requests(path, reader.into_rest(), at, &mut |args| sink.run(args));
     }
-    read_requests(path, head.chain(file), 0, sink)
+    read_requests(path, head.chain(file), 0, &mut |args| sink.run(args))
 }
 
 fn read_fully(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
@@ -268,12 +268,15 @@ fn read_fully(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
     Ok(got)
 }
 
-/// Runs requests, which begin at byte `offset` of the file.
-fn read_requests(
+/// Has requests run, which begin at byte `offset` of the file. `Some`: where what is not whole begins, at its end.
+///
+/// # Errors
+/// What is damaged, or what `run` says of a request.
+pub(in crate::node) fn read_requests(
     path: &Path,
     mut rest: impl Read,
     mut offset: u64,
-    sink: &mut impl Sink,
+    run: &mut dyn FnMut(&Args) -> Result<(), String>,
 ) -> Result<Option<u64>, LoadError> {
     let damaged = |at: u64, reason: String| LoadError::Damaged { path: path.to_owned(), at, reason };
     let mut window: Vec<u8> = Vec::with_capacity(CHUNK);
@@ -303,7 +306,7 @@ fn read_requests(
                 Piece::Request(args, length) => (Some(args), length),
             };
             if let Some(args) = args {
-                step(args, offset, &mut transaction, sink).map_err(|reason| damaged(offset, reason))?;
+                step(args, offset, &mut transaction, run).map_err(|reason| damaged(offset, reason))?;
             }
             start += length;
             offset += length as u64;
@@ -323,7 +326,7 @@ fn step(
     args: Args,
     at: u64,
     transaction: &mut Option<Transaction>,
-    sink: &mut impl Sink,
+    run: &mut dyn FnMut(&Args) -> Result<(), String>,
 ) -> Result<(), String> {
     let is = |word: &str| {
         args.request().is_some_and(|request| request.name().eq_ignore_ascii_case(word.as_bytes()))
@@ -335,11 +338,11 @@ fn step(
         *transaction = Some(Transaction { begin: at, queue: Vec::new() });
     } else if is("EXEC") {
         let queue = transaction.take().ok_or("EXEC without MULTI")?.queue;
-        queue.iter().try_for_each(|args| sink.run(args))?;
+        queue.iter().try_for_each(run)?;
     } else if let Some(transaction) = transaction {
         transaction.queue.push(args);
     } else {
-        sink.run(&args)?;
+        run(&args)?;
     }
     Ok(())
 }

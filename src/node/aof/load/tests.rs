@@ -45,7 +45,7 @@ impl Loading {
         caller.origin = Origin::Load;
         let Self { store, node } = self;
         let mut filler = Filler { store, node, caller, output: Output::default(), loaded: Loaded::default() };
-        read_requests(Path::new("a log"), bytes, 0, &mut filler)
+        read_requests(Path::new("a log"), bytes, 0, &mut |args| filler.run(args))
     }
 
     /// Number, elements of the list, fields of the hash.

@@ -1,7 +1,13 @@
 //! What a node sends without being asked, taken apart as far as it takes to know whom it is for. Bytes only.
 
 use super::merge::elements::{Elements, string};
-use crate::{connection::channels::Kind, slot::SlotId};
+use crate::{
+    connection::{
+        channels::Kind,
+        output::{Class, Limits},
+    },
+    slot::SlotId,
+};
 
 /// A message of RESP3, whose first byte is `>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,10 +59,26 @@ pub(super) fn key_of_event<'a>(channel: &'a [u8], payload: &'a [u8]) -> Option<&
     }
 }
 
+/// What a message has around its names and its text, and then some.
+const FRAME: usize = 1024;
+
 /// The slot whose owner a message of this channel is published at. All proxies listen at all nodes, so any node would do; one
 /// that is always the same keeps the order of a channel. What tells of a key belongs to the key's node, as if it had come from there.
 pub(super) fn home(channel: &[u8], payload: &[u8]) -> SlotId {
     SlotId::of_key(key_of_event(channel, payload).unwrap_or(channel))
+}
+
+/// Why a message cannot be published through a proxy: a node would cut the connection on which this and other proxies hear it, and what
+/// others publish meanwhile would be lost for clients that know nothing of it. One Redis would cut every subscriber.
+pub(super) fn too_long(channel: &[u8], payload: &[u8]) -> Option<String> {
+    let most = Limits::default().of(Class::PubSub).hard - FRAME;
+    let length = channel.len() + payload.len();
+    (length > most).then(|| {
+        format!(
+            "ERR a message of {length} bytes cannot be published through a proxy: more than {most} bytes cut whoever hears it \
+             (client-output-buffer-limit pubsub); nothing was published. Keep it under a key and publish the key's name"
+        )
+    })
 }
 
 #[cfg(test)]

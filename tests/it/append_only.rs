@@ -203,6 +203,23 @@ fn a_new_base_is_written_while_clients_are_served_and_no_other_snapshot_is() {
 }
 
 #[test]
+fn a_log_that_begins_puts_a_snapshot_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut node = start(directory.path(), &["--save", "", "--enable-debug-command", "yes"]);
+    let mut connection = connect(&node);
+    let _: String = ask(&mut connection, "DEBUG POPULATE 50000");
+    let lines = ["CONFIG SET appendonly no", "BGSAVE", "CONFIG SET appendonly yes", "SET key:7 later"];
+    let said = at_once(&mut connection, &lines);
+    assert!(said.iter().all(Result::is_ok), "{said:?}");
+    becomes(&mut connection, "rdb_saves", "1");
+    assert_eq!(info(&mut connection, "rdb_last_bgsave_status"), "ok");
+    node.restart();
+    let mut connection = connect(&node);
+    assert_eq!(ask::<usize>(&mut connection, "DBSIZE"), 50_000);
+    assert_eq!(ask::<String>(&mut connection, "GET key:7"), "later");
+}
+
+#[test]
 fn a_log_grows_until_a_new_base_is_due() {
     let directory = tempfile::tempdir().unwrap();
     let node = start(

@@ -31,7 +31,6 @@ use self::{
     syncer::Syncer,
 };
 use super::{persist, state::NodeState, store::Store};
-use crate::time::Millis;
 
 /// After a base that could not be written, none is tried for so long, unless somebody asks for it.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
@@ -127,7 +126,7 @@ impl Aof {
         if directory.manifest.is_empty() {
             drop(files);
             persist::load::at_once(store, node).map_err(|error| StartError::Snapshot(Box::new(error)))?;
-            rewrite::begin_log(store, node, Millis::now()).map_err(failed)?;
+            rewrite::begin_log(store, node).map_err(failed)?;
             return Ok(Some(Loaded::default()));
         }
         let begun = Instant::now();
@@ -156,15 +155,9 @@ impl Aof {
     ///
     /// # Errors
     /// It is as it was.
-    pub fn turn(
-        &self,
-        on: bool,
-        store: &mut Store,
-        node: &NodeState,
-        now: Millis,
-    ) -> Result<(), RewriteError> {
+    pub fn turn(&self, on: bool, store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
         match (on, self.shared.is_on()) {
-            (true, false) => rewrite::begin_log(store, node, now),
+            (true, false) => rewrite::begin_log(store, node),
             (false, true) => {
                 self.shared.close();
                 store.set_journal(None);

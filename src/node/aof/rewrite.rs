@@ -5,8 +5,7 @@
 //! the manifest has the old base with everything since, so a crash at any time loses nothing. Only the first base of a log is written at once.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -14,27 +13,15 @@ use std::{
 
 use super::{
     Aof,
-    directory::DirectoryError,
+    directory::{Directory, DirectoryError},
     journal::Journal,
     manifest::{Form, Part},
 };
-use crate::{
-    connection::REDIS_VERSION,
-    node::{
-        keyspace::Aging,
-        persist::{SaveError, Synced, save},
-        rdb::{
-            Draft,
-            file::{Settings, Used, Writer, write_entry},
-        },
-        state::NodeState,
-        store::Store,
-    },
-    time::Millis,
+use crate::node::{
+    persist::{SaveError, Synced, save},
+    state::NodeState,
+    store::Store,
 };
-
-/// Bytes of keys that are handed on at once.
-const CHUNK: usize = 64 << 10;
 
 /// Why no base can be begun.
 #[derive(Debug, thiserror::Error)]
@@ -56,60 +43,11 @@ pub enum RewriteError {
     Snapshot(#[from] SaveError),
 }
 
-/// Writes all that a store has.
-fn write(store: &Store, node: &NodeState, now: Millis, out: impl Write) -> io::Result<()> {
-    let (keyspace, aging) = (&store.keyspace, store.keyspace.aging());
-    let is_yes = |name| node.config.get(name).is_some_and(|value| value == "yes");
-    let settings = Settings {
-        has_expiring_fields: keyspace.has_expiring_fields(),
-        compresses: is_yes("rdbcompression"),
-        sums: is_yes("rdbchecksum"),
-    };
-    let mut writer = Writer::new(out, settings)?;
-    writer.aux("redis-ver", REDIS_VERSION)?;
-    writer.aux("redis-bits", "64")?;
-    writer.aux("ctime", &now.seconds().to_string())?;
-    writer.aux("used-mem", &keyspace.bytes().to_string())?;
-    writer.aux("aof-base", "1")?;
-    store.functions.sources().try_for_each(|source| writer.function(source))?;
-    for database in 0..keyspace.databases() {
-        let db = keyspace.db(database);
-        if db.is_empty() {
-            continue;
-        }
-        writer.select(database)?;
-        writer.sizes(db.len(), db.expiring())?;
-        let mut result = Ok(());
-        let mut draft = Draft::default();
-        db.for_each(&mut |record| {
-            let used = match aging {
-                Aging::Lru => Used::Idle(now),
-                Aging::Lfu { .. } => Used::Often(aging, now),
-            };
-            write_entry(&mut draft, record, used);
-            if draft.len() >= CHUNK && result.is_ok() {
-                result = writer.draft(&draft);
-                draft.clear();
-            }
-        });
-        result?;
-        writer.draft(&draft)?;
-    }
-    writer.finish().map(drop)
-}
-
-/// Writes a file that is on disk when this returns.
-fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 /// The first base of a log that has none: what the store has, on disk, and the log behind it.
 ///
 /// # Errors
 /// The log is as it was.
-pub fn begin_log(store: &mut Store, node: &NodeState, now: Millis) -> Result<(), RewriteError> {
+pub fn begin_log(store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
     let aof = &node.aof;
     if aof.figures.lock().begun.is_some() {
         // It would take the place of this one.
@@ -117,15 +55,12 @@ pub fn begin_log(store: &mut Store, node: &NodeState, now: Millis) -> Result<(),
     }
     let mut files = aof.files.lock();
     let directory = aof.directory(&mut files, node)?;
-    let mut base = Vec::new();
-    write(store, node, now, &mut base)?;
-    let unfinished = directory.unfinished_base();
     directory.make()?;
-    write_file(&unfinished, &base).inspect_err(|_| remove(&unfinished))?;
-    let part = directory.manifest.next_base(directory.log(), Form::Rdb);
+    let base = NewBase::next(directory, 0);
+    let length = save::write_base(store, node, &base)?;
     // Whatever was logged before is of another time.
-    let file = directory.begin(&unfinished, part)?;
-    aof.figures.lock().base_size = base.len() as u64;
+    let file = directory.begin(&base.unfinished, base.part)?;
+    aof.figures.lock().base_size = length;
     store.set_journal(Some(Journal::open(Arc::clone(&aof.shared), Arc::new(file), 0)));
     Ok(())
 }
@@ -153,11 +88,7 @@ pub fn begin(store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
             u64::MAX
         }
     };
-    let base = NewBase {
-        unfinished: directory.unfinished_base(),
-        part: directory.manifest.next_base(directory.log(), Form::Rdb),
-        first,
-    };
+    let base = NewBase::next(directory, first);
     drop(files);
     aof.figures.lock().begun = Some(Instant::now());
     // In the same moment, so that the log behind it has all that it has not.
@@ -166,7 +97,7 @@ pub fn begin(store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
 }
 
 /// A base that is being written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NewBase {
     /// Its file, until it is whole.
     pub(in crate::node) unfinished: PathBuf,
@@ -177,6 +108,14 @@ pub struct NewBase {
 }
 
 impl NewBase {
+    fn next(directory: &Directory, first: u64) -> Self {
+        Self {
+            unfinished: directory.unfinished_base(),
+            part: directory.manifest.next_base(directory.log(), Form::Rdb),
+            first,
+        }
+    }
+
     /// Lets `write` write it, and `install` begin the log with it once it is on disk.
     ///
     /// # Errors

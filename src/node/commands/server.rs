@@ -109,7 +109,7 @@ fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
 fn turn_log(context: &mut Context<'_>) -> Outcome {
     let node = context.node;
     let on = node.config.get("appendonly").is_some_and(|value| value == "yes");
-    node.aof.turn(on, context.store, node, context.now).map_err(|error| {
+    node.aof.turn(on, context.store, node).map_err(|error| {
         // It says what is so.
         if let Err(reason) = node.config.describe("appendonly", if on { "no" } else { "yes" }) {
             tracing::error!(reason, "appendonly does not say what is so");

@@ -233,6 +233,18 @@ pub(in crate::node) fn begin_base(
     run(store, node, plan)
 }
 
+/// Writes a base of the append-only log now, with everybody waiting. A snapshot in the background is put off.
+///
+/// # Errors
+/// Those of the system.
+pub(in crate::node) fn write_base(store: &mut Store, node: &NodeState, base: &NewBase) -> io::Result<u64> {
+    let plan = Plan::begin(store, node, Goal::Base(base.clone()));
+    let write = |file| plan.write(file, || Some(store.keyspace.snapshot_slice()));
+    let written = base.write(plan.syncs_often, write, || Ok(()));
+    node.freer.free(store.keyspace.abandon_snapshot());
+    written
+}
+
 /// Whether a snapshot can be begun in the background.
 ///
 /// # Errors
@@ -363,7 +375,7 @@ fn write_in_background(node: &Node, plan: &Plan) {
     }
     if let Goal::Base(_) = plan.goal {
         match written {
-            Err(_) if !is_ours => state.aof.note_given_up(),
+            Err(_) if !is_ours || state.stop.is_cancelled() => state.aof.note_given_up(),
             _ => state.aof.note_rewritten(written),
         }
         return;
@@ -374,7 +386,8 @@ fn write_in_background(node: &Node, plan: &Plan) {
             tracing::info!(file = %plan.file(state).display(), bytes, ?took, "saved in the background");
         }
         Err(error) if !is_ours || state.stop.is_cancelled() => {
-            tracing::info!(reason = %error, "a snapshot in the background was given up");
+            tracing::info!(reason = %error, "a snapshot in the background was given up; it is begun again later");
+            persist.schedule();
             return;
         }
         Err(source) => {

@@ -20,7 +20,7 @@ use crate::{
     },
     proxy::{
         merge::{self, Question},
-        pushed::home,
+        pushed::{home, too_long},
         routing::{NodeIndex, Routing},
         slab::Key,
         upstream::Receiver,
@@ -273,6 +273,10 @@ impl Worker {
         request: &Request<'_>,
     ) -> Result<(), Stall> {
         let (channel, payload) = (request.arg(1), request.arg(2));
+        if let Some(text) = too_long(channel, payload) {
+            self.refuse(client, text);
+            return Ok(());
+        }
         let slot = if kind == Kind::Shard { SlotId::of_key(channel) } else { home(channel, payload) };
         let owner = routing.owner(slot);
         let more = self.shared.audience.receivers(kind, channel);

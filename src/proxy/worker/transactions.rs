@@ -16,6 +16,7 @@ use crate::{
     proxy::{
         outbox::LARGE,
         placement::{self, Place},
+        pushed::too_long,
         routing::{NodeIndex, Routing},
         transaction::{Touched, Transaction, Watching},
         upstream::Receiver,
@@ -80,6 +81,12 @@ impl Worker {
             | Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) => {
                 let keys = keys::positions(spec, request);
                 keys.map_or(Vec::new(), |keys| keys.indices().map(|index| request.arg(index)).collect())
+            }
+            Route::Channels
+                if matches!(spec.name, "publish" | "spublish")
+                    && let Some(text) = too_long(request.arg(1), request.arg(2)) =>
+            {
+                return self.refuse(client, text);
             }
             // Whatever node runs it, it is heard.
             Route::Channels if spec.name == "publish" => Vec::new(),

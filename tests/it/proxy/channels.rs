@@ -379,3 +379,21 @@ async fn messages_are_published_from_transactions_too() {
     let text = error(&call(&mut ours, "SUBSCRIBE c").await);
     assert!(text.contains("not available inside MULTI"), "{text}");
 }
+
+#[tokio::test]
+async fn a_message_that_would_cut_whoever_hears_it_is_refused() {
+    let Some(cluster) = Cluster::of(Members::Ours).await else { return };
+    let mut subscriber = Subscriber::of(&cluster.proxy, "SUBSCRIBE news").await;
+    let mut publisher = connect(&cluster.proxy).await;
+    let (long, most) = ("x".repeat(33 << 20), "x".repeat(31 << 20));
+    let refused = publisher.call(&["PUBLISH", "news", &long]).await.unwrap();
+    assert!(error(&refused).contains("nothing was published"), "{refused:?}");
+    call(&mut publisher, "MULTI").await;
+    let refused = publisher.call(&["SPUBLISH", "news", &long]).await.unwrap();
+    assert!(error(&refused).contains("nothing was published"), "{refused:?}");
+    assert!(error(&call(&mut publisher, "EXEC").await).starts_with("EXECABORT"));
+    assert_eq!(publisher.call(&["PUBLISH", "news", &most]).await.unwrap().as_i64(), Some(1));
+    assert_eq!(subscriber.next().await, most);
+    assert_eq!(integer(&mut publisher, "PUBLISH news next").await, 1);
+    assert_eq!(subscriber.next().await, "next");
+}

@@ -206,6 +206,22 @@ pub fn positions(spec: &Spec, request: &Request<'_>) -> Result<KeyPositions, Inv
     find(spec, request, EmptyRange::IsNone)
 }
 
+/// The argument that is the only key of a request whose arity was checked, for a command that can have no other: what [`positions`]
+/// would say, without looking for it. It is asked for each request of the plainest kind.
+#[inline]
+#[must_use]
+pub fn sole(spec: &Spec) -> Option<usize> {
+    match (spec.keys_by_code, spec.keys) {
+        (None, [KeySpec { flags, search: Search::Index(index), find: ONE, .. }])
+            if !flags.has(KeyFlags::NOT_KEY) =>
+        {
+            Some(*index)
+        }
+        (Some(ByCode::Set), _) => Some(1),
+        _ => None,
+    }
+}
+
 /// What `COMMAND GETKEYS` answers: as [`positions`], but Redis lists no keys at all where it expects more than there are.
 ///
 /// # Errors
@@ -454,6 +470,22 @@ mod tests {
             found.iter_mut().flatten().for_each(|keys| keys.sort_unstable());
             assert_eq!(found, [Ok(expected.clone()), Ok(expected)], "{line}");
         }
+    }
+
+    /// Each row, with the fewest arguments it takes and with more.
+    #[test]
+    fn the_sole_key_is_what_would_be_found() {
+        let mut plain = 0;
+        for spec in crate::command::TABLE.iter().filter(|spec| !spec.name.contains('|')) {
+            let Some(sole) = sole(spec) else { continue };
+            plain += 1;
+            let least = usize::from(spec.arity.unsigned_abs());
+            for len in [least, least + 3] {
+                let line = format!("{}{}", spec.name, " 1".repeat(len - 1));
+                assert_eq!(keys(&line), [Ok(vec![sole]), Ok(vec![sole])], "{line}");
+            }
+        }
+        assert!(plain > 100, "of {plain} commands it is known");
     }
 
     #[test]

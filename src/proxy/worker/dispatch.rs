@@ -155,6 +155,9 @@ impl Worker {
         spec: &'static Spec,
         request: &Request<'_>,
     ) -> Result<(), Stall> {
+        if let Some(index) = keys::sole(spec) {
+            return self.one_key(client, routing, spec, request, SlotId::of_key(request.arg(index)));
+        }
         let keys = match keys::positions(spec, request) {
             Ok(keys) => keys,
             Err(InvalidArguments) => return self.any_node(client, routing, request),
@@ -199,6 +202,43 @@ impl Worker {
         {
             return self.ask(client, routing, spec, question);
         }
+        self.send_to(client, routing, (node, slot), request)
+    }
+
+    /// The same for one key, which is most of what clients ask for.
+    #[inline]
+    fn one_key(
+        &mut self,
+        client: &mut Client,
+        routing: &Arc<Routing>,
+        spec: &'static Spec,
+        request: &Request<'_>,
+        slot: SlotId,
+    ) -> Result<(), Stall> {
+        if spec.writes() {
+            if routing.holds(slot) {
+                return self.hold(client, slot);
+            }
+        } else if routing.is_frozen(slot) && self.refuse_uncertain(client, routing, slot) {
+            return Ok(());
+        }
+        match routing.owner(slot) {
+            Some(node) => self.send_to(client, routing, (node, slot), request),
+            None => {
+                self.refuse(client, routing.no_owner(slot));
+                Ok(())
+            }
+        }
+    }
+
+    #[inline]
+    fn send_to(
+        &mut self,
+        client: &mut Client,
+        routing: &Arc<Routing>,
+        (node, slot): (NodeIndex, SlotId),
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
         self.upstreams.choose_by_slot(client, slot, request);
         let upstream = self.upstreams.of(node, client);
         match self.upstreams.check(upstream, client, routing, self.turn.now)? {

@@ -52,6 +52,10 @@ async fn run_by(node: Arc<Node>, clock: impl Fn() -> Millis) {
                 node.state.used_memory(&store.keyspace);
                 node.state.aof.look(&mut store, &node.state);
             }
+        } else if node.state.aof.wants_base()
+            && let Some(mut store) = node.store_unless_script()
+        {
+            node.state.aof.look(&mut store, &node.state);
         }
     }
     node.state.clients.send_all(Signal::Drain);
@@ -76,6 +80,10 @@ async fn expire(node: &Node, clock: &impl Fn() -> Millis) {
                 return;
             }
             if node.state.expires_lazily.load(Relaxed) {
+                return;
+            }
+            if node.state.persist.is_loading() {
+                // What goes is up to the file.
                 return;
             }
             store.make_room(&node.state, now);

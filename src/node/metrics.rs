@@ -36,6 +36,7 @@ pub(super) fn write(node: &Node, out: &mut Text) {
     );
     out.one(Kind::Counter, "redis_net_input_bytes_total", "Bytes from RESP clients.", stats.input.get());
     out.one(Kind::Counter, "redis_net_output_bytes_total", "Bytes to RESP clients.", stats.output.get());
+    loading(node, out);
     databases(node, out);
     let used = state.used_memory(&node.store().keyspace);
     out.one(Kind::Gauge, "redis_memory_used_bytes", "Bytes of data, tables and client buffers.", used);
@@ -50,6 +51,26 @@ pub(super) fn write(node: &Node, out: &mut Text) {
     for (code, count) in stats.errors() {
         family.sample(&[("err", &code)], count);
     }
+}
+
+fn loading(node: &Node, out: &mut Text) {
+    let persist = &node.state.persist;
+    out.one(
+        Kind::Gauge,
+        "redis_loading",
+        "1 while the data is read at the start.",
+        u8::from(persist.is_loading()),
+    );
+    let (_, total, done, eta) = persist.progress.figures();
+    out.one(
+        Kind::Gauge,
+        "redis_loading_total_bytes",
+        "Bytes of the files that are read at the start.",
+        total,
+    );
+    out.one(Kind::Gauge, "redis_loading_loaded_bytes", "Bytes of them that were read.", done);
+    let eta = if persist.is_loading() { eta } else { 0 };
+    out.one(Kind::Gauge, "redis_loading_eta_seconds", "About so long it will still take.", eta);
 }
 
 fn databases(node: &Node, out: &mut Text) {

@@ -212,8 +212,6 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     let mut store = Store::new(DATABASES);
     store.keyspace.set_aging(commands::aging(&state.config));
     store.set_events(state.config.events());
-    let aof = Arc::clone(&state.aof);
-    aof.start(&mut store, &state)?;
     if options.owns_process {
         state.own_process(&store.keyspace);
     }
@@ -221,7 +219,7 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     let name = format!("node-{}", options.id);
     node.state.aside.start(&name, &node).map_err(RunError::Aside)?;
     persist::save::start(&name, &node).map_err(RunError::Files)?;
-    persist::load::start(&name, &node, life.clone()).map_err(RunError::Files)?;
+    persist::start::start(&name, &node, life.clone())?;
     let running = server::start(&name, &node, listeners, options.workers, life)?;
     Ok(NodeHandle { running, node })
 }

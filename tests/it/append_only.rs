@@ -25,8 +25,11 @@ fn url(server: &Server) -> String {
     format!("redis://{}", server.address())
 }
 
+/// Of a node that has its data.
 fn connect(server: &Server) -> redis::Connection {
-    redis::Client::open(url(server)).unwrap().get_connection().unwrap()
+    let mut connection = redis::Client::open(url(server)).unwrap().get_connection().unwrap();
+    becomes(&mut connection, "loading", "0");
+    connection
 }
 
 fn ask<T: redis::FromRedisValue>(connection: &mut redis::Connection, line: &str) -> T {
@@ -140,6 +143,8 @@ fn a_new_base_takes_the_place_of_what_led_there() {
     let _: () = ask(&mut connection, "SET key other");
     let _: () = ask(&mut connection, "CONFIG SET appendonly yes");
     let _: () = ask(&mut connection, "APPEND key .");
+    assert_eq!(info(&mut connection, "aof_enabled"), "1");
+    becomes(&mut connection, "aof_rewrites", "1");
     node.restart();
     assert_eq!(ask::<String>(&mut connect(&node), "GET key"), "other.");
 }
@@ -203,20 +208,153 @@ fn a_new_base_is_written_while_clients_are_served_and_no_other_snapshot_is() {
 }
 
 #[test]
-fn a_log_that_begins_puts_a_snapshot_off() {
+fn a_log_begins_while_clients_are_served_and_waits_for_a_snapshot() {
     let directory = tempfile::tempdir().unwrap();
     let mut node = start(directory.path(), &["--save", "", "--enable-debug-command", "yes"]);
     let mut connection = connect(&node);
     let _: String = ask(&mut connection, "DEBUG POPULATE 50000");
-    let lines = ["CONFIG SET appendonly no", "BGSAVE", "CONFIG SET appendonly yes", "SET key:7 later"];
+    let lines = [
+        "CONFIG SET appendonly no",
+        "BGSAVE",
+        "CONFIG SET appendonly yes",
+        "SET key:7 x",
+        "INFO persistence",
+    ];
     let said = at_once(&mut connection, &lines);
     assert!(said.iter().all(Result::is_ok), "{said:?}");
+    let says = |said: &Result<String, String>, line: &str| {
+        let info = said.as_ref().unwrap();
+        assert!(info.lines().any(|other| other == line), "{line}: {info}");
+    };
+    says(&said[4], "aof_enabled:1");
+    says(&said[4], "aof_rewrite_scheduled:1");
     becomes(&mut connection, "rdb_saves", "1");
     assert_eq!(info(&mut connection, "rdb_last_bgsave_status"), "ok");
+    becomes(&mut connection, "aof_rewrites", "1");
+    // Nothing runs: its base is begun at once, and what comes meanwhile is behind it. `SAVE` goes before.
+    let lines = [
+        "CONFIG SET appendonly no",
+        "CONFIG SET appendonly yes",
+        "SET key:7 y",
+        "INFO persistence",
+        "SAVE",
+        "SET key:7 later",
+    ];
+    let said = at_once(&mut connection, &lines);
+    assert!(said.iter().all(Result::is_ok), "{said:?}");
+    says(&said[3], "aof_rewrite_in_progress:1");
+    becomes(&mut connection, "aof_rewrites", "2");
+    // Turned off before its base is whole, it leaves nothing, and can begin again.
+    let lines = ["CONFIG SET appendonly no", "CONFIG SET appendonly yes", "CONFIG SET appendonly no"];
+    assert!(at_once(&mut connection, &lines).iter().all(Result::is_ok));
+    becomes(&mut connection, "aof_rewrite_in_progress", "0");
+    assert_eq!(info(&mut connection, "aof_enabled"), "0");
+    let _: String = ask(&mut connection, "CONFIG SET appendonly yes");
+    becomes(&mut connection, "aof_rewrites", "3");
     node.restart();
     let mut connection = connect(&node);
     assert_eq!(ask::<usize>(&mut connection, "DBSIZE"), 50_000);
     assert_eq!(ask::<String>(&mut connection, "GET key:7"), "later");
+    assert_eq!(parts(directory.path()).len(), 3, "{:?}", parts(directory.path()));
+}
+
+/// The files of a log.
+fn parts(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory.join("appendonlydir"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_log_that_cannot_begin_is_begun_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let node = node_with("aof", &["--dir", directory.path().to_str().unwrap(), "--save", ""]);
+    let mut connection = connect(&node);
+    let _: () = ask(&mut connection, "SET a 1");
+    // A file is in the place of its directory.
+    fs::write(directory.path().join("appendonlydir"), "").unwrap();
+    let refused = &at_once(&mut connection, &["CONFIG SET appendonly yes"])[0];
+    assert!(refused.as_ref().is_err_and(|error| error.contains("appendonlydir")), "{refused:?}");
+    assert_eq!(ask::<(String, String)>(&mut connection, "CONFIG GET appendonly").1, "no");
+    assert_eq!(info(&mut connection, "aof_enabled"), "0");
+    fs::remove_file(directory.path().join("appendonlydir")).unwrap();
+    // What is to be its base cannot be named so.
+    fs::create_dir_all(directory.path().join("appendonlydir/appendonly.aof.1.base.rdb/x")).unwrap();
+    let _: String = ask(&mut connection, "CONFIG SET appendonly yes");
+    becomes(&mut connection, "aof_last_bgrewrite_status", "err");
+    assert_eq!(info(&mut connection, "aof_enabled"), "1");
+    assert!(node.log().contains("the append-only file has no new base"), "{}", node.log());
+    let _: () = ask(&mut connection, "SET a 2");
+    fs::remove_dir_all(directory.path().join("appendonlydir/appendonly.aof.1.base.rdb")).unwrap();
+    let _: String = ask(&mut connection, "BGREWRITEAOF");
+    becomes(&mut connection, "aof_last_bgrewrite_status", "ok");
+    assert_eq!(parts(directory.path()).len(), 3, "{:?}", parts(directory.path()));
+}
+
+#[test]
+fn clients_are_told_to_wait_while_the_log_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut node =
+        start(directory.path(), &["--key-load-delay", "1000", "--auto-aof-rewrite-percentage", "0"]);
+    let mut connection = connect(&node);
+    let set = |connection: &mut redis::Connection, keys: std::ops::Range<u32>| {
+        let mut pipeline = redis::pipe();
+        keys.for_each(|key| {
+            pipeline.cmd("SET").arg(key).arg("v").ignore();
+        });
+        pipeline.query::<()>(connection).unwrap();
+    };
+    set(&mut connection, 0..600);
+    let _: String = ask(&mut connection, "BGREWRITEAOF");
+    becomes(&mut connection, "aof_rewrites", "1");
+    set(&mut connection, 600..1000);
+    node.kill();
+    let log = directory.path().join("appendonlydir/appendonly.aof.2.incr.aof");
+    fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(b"*2\r\n$3\r\nDEL").unwrap();
+    node.restart();
+    let mut connection = redis::Client::open(url(&node)).unwrap().get_connection().unwrap();
+    let lines = ["GET 1", "SET a b", "BGREWRITEAOF", "CONFIG SET appendonly no", "INFO persistence"];
+    let said = at_once(&mut connection, &lines);
+    for refused in &said[..3] {
+        assert!(refused.as_ref().is_err_and(|error| error.contains("loading the dataset")), "{said:?}");
+    }
+    assert!(said[3].as_ref().is_err_and(|error| error.contains("still being loaded")), "{said:?}");
+    assert_eq!(info(&mut connection, "loading"), "1");
+    assert_eq!(info(&mut connection, "aof_enabled"), "1");
+    let total: u64 = info(&mut connection, "loading_total_bytes").parse().unwrap();
+    let sizes = parts(directory.path())
+        .iter()
+        .filter(|name| !name.ends_with("manifest"))
+        .map(|name| fs::metadata(directory.path().join("appendonlydir").join(name)).unwrap().len())
+        .sum::<u64>();
+    assert_eq!(total, sizes);
+    assert!(http_get(&node, "/readyz").starts_with("HTTP/1.1 503"));
+    let metrics = http_get(&node, "/metrics");
+    assert!(
+        metrics.contains("redis_loading 1")
+            && metrics.contains(&format!("redis_loading_total_bytes {total}")),
+        "{metrics}"
+    );
+    assert!(within(PATIENCE, || {
+        info(&mut connection, "loading") == "0" || info(&mut connection, "loading_loaded_bytes") != "0"
+    }));
+    let mut connection = connect(&node);
+    assert_eq!(ask::<usize>(&mut connection, "DBSIZE"), 1000);
+    assert_eq!(info(&mut connection, "aof_load_cut_bytes"), "11");
+    assert!(http_get(&node, "/readyz").starts_with("HTTP/1.1 200"));
+    assert!(http_get(&node, "/metrics").contains("redis_loading 0"));
+}
+
+fn http_get(server: &Server, path: &str) -> String {
+    use std::io::Read as _;
+    let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 #[test]

@@ -25,6 +25,27 @@ pub struct Directory {
     pub manifest: Manifest,
 }
 
+/// What goes on from a base.
+#[derive(Clone, Debug)]
+pub enum First {
+    /// The incremental file of this number.
+    Of(u64),
+    /// One that the manifest does not have yet.
+    Prepared(Part),
+    /// Nothing: the log is off.
+    Nothing,
+}
+
+impl First {
+    fn number(&self) -> u64 {
+        match self {
+            Self::Of(number) => *number,
+            Self::Prepared(part) => part.number,
+            Self::Nothing => u64::MAX,
+        }
+    }
+}
+
 /// Why a log cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
@@ -133,21 +154,6 @@ impl Directory {
         Ok(())
     }
 
-    /// A log begins with a base that is whole, and a file behind it. Whatever there was is deleted.
-    ///
-    /// # Errors
-    /// The log is as it was.
-    pub fn begin(&mut self, unfinished: &Path, base: Part) -> Result<File, DirectoryError> {
-        let path = self.path_of(&base.name);
-        fs::rename(unfinished, &path).map_err(at("name", &path))?;
-        let mut manifest = self.manifest.clone();
-        let (file, part) = self.create(&mut manifest)?;
-        manifest.rebase(base, part.number);
-        self.replace(manifest)?;
-        self.delete_history()?;
-        Ok(file)
-    }
-
     /// Puts another manifest in the place of the one there is.
     ///
     /// # Errors
@@ -199,6 +205,15 @@ impl Directory {
         Ok((file, part.number))
     }
 
+    /// An empty incremental file that no manifest has yet.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn prepare(&self) -> Result<(File, Part), DirectoryError> {
+        self.make()?;
+        self.create(&mut self.manifest.clone())
+    }
+
     /// An empty incremental file, named in a manifest that is to come.
     fn create(&self, manifest: &mut Manifest) -> Result<(File, Part), DirectoryError> {
         let part = manifest.add_incremental(&self.log);
@@ -219,11 +234,14 @@ impl Directory {
     ///
     /// # Errors
     /// The log is as it was.
-    pub fn rebase(&mut self, unfinished: &Path, base: Part, first: u64) -> Result<(), DirectoryError> {
+    pub fn rebase(&mut self, unfinished: &Path, base: Part, first: &First) -> Result<(), DirectoryError> {
         let path = self.path_of(&base.name);
         fs::rename(unfinished, &path).map_err(at("name", &path))?;
         let mut manifest = self.manifest.clone();
-        manifest.rebase(base, first);
+        if let First::Prepared(part) = first {
+            manifest.incremental.push(part.clone());
+        }
+        manifest.rebase(base, first.number());
         self.replace(manifest)?;
         self.delete_history()
     }
@@ -279,7 +297,7 @@ mod tests {
         let unfinished = directory.unfinished_base();
         fs::write(&unfinished, "base").unwrap();
         let part = directory.manifest.next_base("a.aof", Form::Rdb);
-        directory.rebase(&unfinished, part, number).unwrap();
+        directory.rebase(&unfinished, part, &First::Of(number)).unwrap();
         let mut names: Vec<_> =
             fs::read_dir(base.path().join("logs")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();

@@ -2,11 +2,13 @@
 //!
 //! A crash cuts what was being written, so the last file may end in the middle of a request or of a transaction. What is whole is
 //! loaded, the rest is cut off and told of. Damage anywhere else is not repaired: whoever starts the node is told where it is.
+//! Meanwhile clients are told to wait.
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{
@@ -16,15 +18,17 @@ use super::{
 use crate::{
     command::resolve,
     node::{
+        Node,
         caller::{Caller, Origin},
         commands::table::{self, Row},
+        exclusive::Held,
         exec::{Stage, call},
-        keyspace::{ExpiredOnes, Key, Record, Value},
-        rdb::{
-            Forms, Restored,
-            file::{Entry, Item, ReadError, Reader},
+        keyspace::ExpiredOnes,
+        persist::{
+            self,
+            load::{Options, delay},
         },
-        state::NodeState,
+        rdb::file::ReadError,
         store::Store,
     },
     protocol::{Args, Output},
@@ -68,6 +72,9 @@ pub enum LoadError {
         /// Where and how.
         error: ReadError,
     },
+    /// A base that cannot be kept here.
+    #[error(transparent)]
+    Base(Box<persist::load::LoadError>),
     /// Something that no log has.
     #[error(
         "{} is damaged at byte {at}: {reason}. What is before that byte is whole: make a copy of the file and cut it there \
@@ -93,44 +100,59 @@ pub enum LoadError {
     },
 }
 
-/// Where requests come from.
-trait Sink {
-    fn run(&mut self, args: &Args) -> Result<(), String>;
-    fn put(&mut self, item: Item<'_>) -> Result<(), String>;
-    /// In which forms values are to be kept.
-    fn forms(&self) -> Forms;
-}
-
-/// The store, as a log fills it.
+/// The store, as a log fills it: held for a piece of the file at a time, so that clients can ask how far it is.
 struct Filler<'a> {
-    store: &'a mut Store,
-    node: &'a NodeState,
+    node: &'a Node,
+    held: Option<Held<'a, Store>>,
     caller: Caller,
     output: Output,
     loaded: Loaded,
+    /// Bytes of the files before this one.
+    before: u64,
+    /// `key-load-delay`, for tests: time that each request takes beside what it takes.
+    delay: Duration,
 }
 
-impl Filler<'_> {
+impl<'a> Filler<'a> {
+    fn new(node: &'a Node) -> Self {
+        let mut caller = Caller::of_nobody(&node.state);
+        caller.origin = Origin::Load;
+        let delay = node.state.config.load_delay();
+        Self {
+            node,
+            held: None,
+            caller,
+            output: Output::default(),
+            loaded: Loaded::default(),
+            before: 0,
+            delay,
+        }
+    }
+
     fn row(args: &Args) -> Result<&'static Row, String> {
         let request = args.request().ok_or("a request without a name")?;
         let name = || String::from_utf8_lossy(request.name()).into_owned();
         let spec = resolve(&request).map_err(|error| format!("{name:?}: {error}", name = name()))?;
         table::row(spec).ok_or_else(|| format!("{:?} is a command that this node does not have", name()))
     }
-}
 
-impl Sink for Filler<'_> {
-    fn forms(&self) -> Forms {
-        self.node.config.forms()
-    }
-
-    fn run(&mut self, args: &Args) -> Result<(), String> {
+    fn run_one(&mut self, args: &Args) -> Result<(), String> {
         let row = Self::row(args)?;
         let Some(request) = args.request() else { return Ok(()) };
+        if !self.delay.is_zero() {
+            self.release();
+            delay(self.delay);
+        }
         self.output.clear();
-        let mut stage =
-            Stage { store: self.store, caller: &mut self.caller, node: self.node, now: Millis::now() };
-        let encoder = self.output.encoder(stage.caller.version);
+        let Self { node, held, caller, output, .. } = self;
+        let store = held.get_or_insert_with(|| {
+            let mut store = node.store();
+            // A client's pause may have ended, and let them go.
+            store.keyspace.set_expired_ones(ExpiredOnes::StaySeen);
+            store
+        });
+        let mut stage = Stage { store, caller, node: &node.state, now: Millis::now() };
+        let encoder = output.encoder(stage.caller.version);
         call(&mut stage, row, request, None, usize::MAX, encoder);
         self.loaded.requests += 1;
         if self.output.piece(0).first() == Some(&b'-') {
@@ -143,49 +165,22 @@ impl Sink for Filler<'_> {
         Ok(())
     }
 
-    fn put(&mut self, item: Item<'_>) -> Result<(), String> {
-        match item {
-            Item::Aux { .. } => Ok(()),
-            Item::Sizes { database, .. } if database >= self.store.keyspace.databases() => {
-                Err(format!("there is no database {database}"))
-            }
-            Item::Sizes { .. } => Ok(()),
-            Item::Function(source) => {
-                let loaded = self.store.functions.load(&source, true, &self.node.script);
-                loaded.map(drop).map_err(|failure| String::from_utf8_lossy(&failure.text).into_owned())
-            }
-            Item::Entry(entry) => self.put_entry(entry),
+    /// Others have the store for a moment.
+    fn release(&mut self) {
+        let Some(mut store) = self.held.take() else { return };
+        let (node, now) = (&self.node.state, Millis::now());
+        // Clients may have begun to listen.
+        store.settle(node, now);
+        store.broadcast(node, now);
+        if let Some(garbage) = store.keyspace.take_garbage() {
+            node.freer.free(garbage);
         }
     }
 }
 
-impl Filler<'_> {
-    fn put_entry(&mut self, entry: Entry<'_>) -> Result<(), String> {
-        let Entry { database, key, value, expiry, idle, frequency } = entry;
-        let access = self.store.keyspace.access(Millis::now(), false);
-        if database >= self.store.keyspace.databases() {
-            return Err(format!("there is no database {database}"));
-        }
-        let age = access.aging.restored(idle, frequency, access.now);
-        let key = Key::new(key);
-        self.store.keyspace.db_mut(database).put(match value {
-            Restored::String(value) => Record::new(key.bytes, Value::of_string(&value), expiry, age),
-            Restored::Object(object) => Record::of_object(key.bytes, object, expiry, age),
-        });
-        Ok(())
-    }
-}
-
-/// Fills a store that is empty from the log in a directory.
-///
-/// # Errors
-/// A file is damaged, or cannot be read. What the store has then is of no use.
-pub fn load(directory: &Directory, store: &mut Store, node: &NodeState) -> Result<Loaded, LoadError> {
-    store.keyspace.set_expired_ones(ExpiredOnes::StaySeen);
-    let mut caller = Caller::of_nobody(node);
-    caller.origin = Origin::Load;
-    let mut filler = Filler { store, node, caller, output: Output::default(), loaded: Loaded::default() };
-    let may_cut = node.config.get("aof-load-truncated").is_some_and(|value| value == "yes");
+/// The files of a log that are to be read, in order.
+#[must_use]
+pub fn files(directory: &Directory) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> =
         directory.manifest.parts().map(|part| directory.path_of(&part.name)).collect();
     // A new file is named before anything is in it: one without anything behind a torn one says nothing.
@@ -194,21 +189,28 @@ pub fn load(directory: &Directory, store: &mut Store, node: &NodeState) -> Resul
     {
         paths.pop();
     }
+    paths
+}
+
+/// Fills a store that is empty from the files of a log.
+///
+/// # Errors
+/// A file is damaged, or cannot be read. What the store has then is of no use.
+pub fn load(paths: &[PathBuf], node: &Node) -> Result<Loaded, LoadError> {
+    let mut filler = Filler::new(node);
+    let may_cut = node.state.config.get("aof-load-truncated").is_some_and(|value| value == "yes");
     for (index, path) in paths.iter().enumerate() {
         let is_last = index + 1 == paths.len();
         let torn = read_file(path, &mut filler)?;
+        filler.release();
         if let Some(at) = torn {
             filler.loaded.cut += cut(path, at, is_last, may_cut)?;
         }
         // Each begins in the first database, and outside of a transaction.
         filler.caller.select(0);
-        if let Some(garbage) = filler.store.keyspace.take_garbage() {
-            node.freer.free(garbage);
-        }
+        filler.before += std::fs::metadata(path).map_or(0, |data| data.len());
     }
-    let loaded = filler.loaded;
-    store.keyspace.set_expired_ones(ExpiredOnes::Go);
-    Ok(loaded)
+    Ok(filler.loaded)
 }
 
 /// Takes away what a crash left at the end of a file; how much that was.
@@ -234,25 +236,32 @@ fn cut(path: &Path, at: u64, is_last: bool, may_cut: bool) -> Result<u64, LoadEr
 }
 
 /// Reads a file. `Some`: where what is not whole begins, at its end.
-fn read_file(path: &Path, sink: &mut impl Sink) -> Result<Option<u64>, LoadError> {
+fn read_file(path: &Path, filler: &mut Filler<'_>) -> Result<Option<u64>, LoadError> {
     let io_error = |what| move |error| LoadError::Io { what, path: path.to_owned(), error };
     let mut file = File::open(path).map_err(io_error("open"))?;
     let mut head = [0; SNAPSHOT.len()];
     let got = read_fully(&mut file, &mut head).map_err(io_error("read"))?;
-    let head = &head[..got];
-    if head == SNAPSHOT {
-        let snapshot = |error| LoadError::Snapshot { path: path.to_owned(), error };
-        let whole = head.chain(file);
-        let mut reader = Reader::new(whole, sink.forms(), true).map_err(snapshot)?;
-        loop {
-            let at = reader.offset();
-            let Some(item) = reader.next().map_err(snapshot)? else { break };
-            sink.put(item).map_err(|reason| LoadError::Damaged { path: path.to_owned(), at, reason })?;
-        }
-        let at = reader.offset();
-        return read_requests(path, reader.into_rest(), at, &mut |args| sink.run(args));
+    let whole = head[..got].chain(file);
+    if head[..got] != *SNAPSHOT {
+        return read_requests(path, whole, 0, filler);
     }
-    read_requests(path, head.chain(file), 0, &mut |args| sink.run(args))
+    let (state, progress) = (&filler.node.state, &filler.node.state.persist.progress);
+    let options = Options {
+        checks: true,
+        keeps_expired: true,
+        ..Options::of(state, &filler.node.store(), Millis::now())
+    };
+    let put = |insert: &mut dyn FnMut(&mut Store)| insert(&mut filler.node.store());
+    let (_, rest) =
+        persist::load::load_from(whole, path, options, Some(progress), state, put).map_err(|error| {
+            match error {
+                persist::load::LoadError::Read { source, .. } => {
+                    LoadError::Snapshot { path: path.to_owned(), error: source }
+                }
+                other => LoadError::Base(Box::new(other)),
+            }
+        })?;
+    read_requests(path, rest.bytes, rest.offset, filler)
 }
 
 fn read_fully(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
@@ -268,15 +277,38 @@ fn read_fully(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
     Ok(got)
 }
 
+/// Who is given the requests of a log.
+pub(in crate::node) trait Sink {
+    /// Takes a request.
+    ///
+    /// # Errors
+    /// Why no log can have it.
+    fn run(&mut self, args: &Args) -> Result<(), String>;
+
+    /// So many bytes of the file are done.
+    fn advance(&mut self, offset: u64);
+}
+
+impl Sink for Filler<'_> {
+    fn run(&mut self, args: &Args) -> Result<(), String> {
+        self.run_one(args)
+    }
+
+    fn advance(&mut self, offset: u64) {
+        self.release();
+        self.node.state.persist.progress.advance(self.before + offset);
+    }
+}
+
 /// Has requests run, which begin at byte `offset` of the file. `Some`: where what is not whole begins, at its end.
 ///
 /// # Errors
-/// What is damaged, or what `run` says of a request.
+/// What is damaged, or what is said of a request.
 pub(in crate::node) fn read_requests(
     path: &Path,
     mut rest: impl Read,
     mut offset: u64,
-    run: &mut dyn FnMut(&Args) -> Result<(), String>,
+    sink: &mut impl Sink,
 ) -> Result<Option<u64>, LoadError> {
     let damaged = |at: u64, reason: String| LoadError::Damaged { path: path.to_owned(), at, reason };
     let mut window: Vec<u8> = Vec::with_capacity(CHUNK);
@@ -286,6 +318,7 @@ pub(in crate::node) fn read_requests(
     loop {
         window.drain(..start);
         start = 0;
+        sink.advance(offset);
         let wanted = missing.max(CHUNK) as u64;
         let read = (&mut rest).take(wanted).read_to_end(&mut window);
         let read = read.map_err(|error| LoadError::Io { what: "read", path: path.to_owned(), error })?;
@@ -306,7 +339,7 @@ pub(in crate::node) fn read_requests(
                 Piece::Request(args, length) => (Some(args), length),
             };
             if let Some(args) = args {
-                step(args, offset, &mut transaction, run).map_err(|reason| damaged(offset, reason))?;
+                step(args, offset, &mut transaction, sink).map_err(|reason| damaged(offset, reason))?;
             }
             start += length;
             offset += length as u64;
@@ -326,7 +359,7 @@ fn step(
     args: Args,
     at: u64,
     transaction: &mut Option<Transaction>,
-    run: &mut dyn FnMut(&Args) -> Result<(), String>,
+    sink: &mut impl Sink,
 ) -> Result<(), String> {
     let is = |word: &str| {
         args.request().is_some_and(|request| request.name().eq_ignore_ascii_case(word.as_bytes()))
@@ -338,11 +371,11 @@ fn step(
         *transaction = Some(Transaction { begin: at, queue: Vec::new() });
     } else if is("EXEC") {
         let queue = transaction.take().ok_or("EXEC without MULTI")?.queue;
-        queue.iter().try_for_each(run)?;
+        queue.iter().try_for_each(|args| sink.run(args))?;
     } else if let Some(transaction) = transaction {
         transaction.queue.push(args);
     } else {
-        run(&args)?;
+        sink.run(&args)?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod rewrite;
 pub mod syncer;
 
 use std::{
+    fs,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -30,7 +31,13 @@ use self::{
     rewrite::RewriteError,
     syncer::Syncer,
 };
-use super::{persist, state::NodeState, store::Store};
+use super::{
+    Node,
+    keyspace::ExpiredOnes,
+    persist::{SaveError, save},
+    state::NodeState,
+    store::Store,
+};
 
 /// After a base that could not be written, none is tried for so long, unless somebody asks for it.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
@@ -63,6 +70,21 @@ pub struct Figures {
     failed: Option<Instant>,
     /// One is to be begun when nothing else runs.
     pub is_scheduled: bool,
+    /// There is to be a log, whose first base is not on disk yet.
+    pub begins: bool,
+    /// The log was turned off while one was being written.
+    is_unwanted: bool,
+}
+
+/// What a node that starts has of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Found {
+    /// There is to be none.
+    Unwanted,
+    /// It is to begin.
+    Nothing,
+    /// It is to be loaded.
+    Log,
 }
 
 /// Why a node does not start with its log.
@@ -74,12 +96,9 @@ pub enum StartError {
     /// It cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The snapshot that it is to begin with cannot be loaded.
-    #[error(transparent)]
-    Snapshot(Box<persist::load::LoadError>),
     /// The first base cannot be written.
-    #[error("appendonly: {0}")]
-    Rewrite(String),
+    #[error("appendonly: {}", .0.to_string().trim_start_matches("ERR "))]
+    Rewrite(#[from] RewriteError),
     /// The system refused the thread that syncs.
     #[error("cannot start the thread that syncs the append-only file: {0}")]
     Thread(std::io::Error),
@@ -103,47 +122,53 @@ impl Aof {
         files.as_mut().ok_or(RewriteError::NoDirectory)
     }
 
-    /// Before anybody is served: loads what there is, if the configuration wants a log, and goes on with it. Says what was loaded.
+    /// Before anybody is served: what there is of a log, if the configuration wants one.
     ///
     /// # Errors
     /// The node must not start: it would go on without what it had.
-    pub fn start(&self, store: &mut Store, node: &NodeState) -> Result<Option<Loaded>, StartError> {
+    pub(in crate::node) fn open(&self, node: &NodeState) -> Result<Found, StartError> {
         let thread = Syncer::start(&format!("node-{}", node.id), &self.shared).map_err(StartError::Thread)?;
         *self.syncer.lock() = Some(thread);
         self.configure(node);
         if node.config.get("appendonly").is_none_or(|value| value != "yes") {
-            return Ok(None);
+            return Ok(Found::Unwanted);
         }
-        let failed = |error: RewriteError| {
-            StartError::Rewrite(error.to_string().trim_start_matches("ERR ").to_owned())
-        };
         let mut files = self.files.lock();
-        let directory = match self.directory(&mut files, node) {
-            Ok(directory) => directory,
-            Err(RewriteError::Directory(error)) => return Err(error.into()),
-            Err(error) => return Err(failed(error)),
-        };
-        if directory.manifest.is_empty() {
-            drop(files);
-            persist::load::at_once(store, node).map_err(|error| StartError::Snapshot(Box::new(error)))?;
-            rewrite::begin_log(store, node).map_err(failed)?;
-            return Ok(Some(Loaded::default()));
-        }
+        let directory = self.directory(&mut files, node)?;
+        Ok(if directory.manifest.is_empty() { Found::Nothing } else { Found::Log })
+    }
+
+    /// Loads what there is, and goes on with it. Clients are told to wait meanwhile.
+    ///
+    /// # Errors
+    /// The node must not go on.
+    pub(in crate::node) fn load(&self, node: &Node) -> Result<(), StartError> {
         let begun = Instant::now();
-        let loaded = load::load(directory, store, node)?;
-        directory.delete_history()?;
-        let (base_size, _) = directory.sizes();
-        let (file, length) = directory.open_last()?;
-        let keys: usize = (0..store.keyspace.databases()).map(|index| store.keyspace.db(index).len()).sum();
+        let paths = self.files.lock().as_ref().map(load::files).unwrap_or_default();
+        let bytes = paths.iter().map(|path| fs::metadata(path).map_or(0, |data| data.len())).sum();
+        node.state.persist.progress.set_total(bytes);
+        tracing::info!(files = paths.len(), bytes, "loading the append-only file");
+        let loaded = load::load(&paths, node)?;
+        let (base_size, (file, length)) = {
+            let mut files = self.files.lock();
+            let directory = self.directory(&mut files, &node.state)?;
+            directory.delete_history()?;
+            (directory.sizes().0, directory.open_last()?)
+        };
+        *self.figures.lock() = Figures { base_size, loaded, ..Figures::default() };
+        let mut store = node.store();
+        let is_paused = store.pause.is_begun();
+        store.keyspace.set_expired_ones(if is_paused { ExpiredOnes::StayHidden } else { ExpiredOnes::Go });
+        store.set_journal(Some(Journal::open(Arc::clone(&self.shared), Arc::new(file), length)));
+        let keyspace = &store.keyspace;
+        let keys: usize = (0..keyspace.databases()).map(|index| keyspace.db(index).len()).sum();
         tracing::info!(
             keys,
             requests = loaded.requests,
             seconds = begun.elapsed().as_secs_f64(),
             "the append-only file is loaded"
         );
-        *self.figures.lock() = Figures { base_size, loaded, ..Figures::default() };
-        store.set_journal(Some(Journal::open(Arc::clone(&self.shared), Arc::new(file), length)));
-        Ok(Some(loaded))
+        Ok(())
     }
 
     /// After a parameter was set.
@@ -156,14 +181,41 @@ impl Aof {
     /// # Errors
     /// It is as it was.
     pub fn turn(&self, on: bool, store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
-        match (on, self.shared.is_on()) {
+        if node.persist.is_loading() {
+            return Err(SaveError::Loading.into());
+        }
+        match (on, self.is_wanted()) {
             (true, false) => rewrite::begin_log(store, node),
             (false, true) => {
-                self.shared.close();
-                store.set_journal(None);
+                self.forget_journal(store);
+                let mut figures = self.figures.lock();
+                (figures.begins, figures.is_scheduled) = (false, false);
+                if figures.begun.take().is_some() {
+                    figures.is_unwanted = true;
+                    drop(figures);
+                    save::give_up(store, node);
+                }
                 Ok(())
             }
             (true, true) | (false, false) => Ok(()),
+        }
+    }
+
+    /// There is a log, or will be.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.shared.is_on() || self.figures.lock().begins
+    }
+
+    fn forget_journal(&self, store: &mut Store) {
+        self.shared.close();
+        store.set_journal(None);
+    }
+
+    /// A log that has no base has none of what is in it.
+    fn forget_beginning(&self, figures: &Figures, store: &mut Store) {
+        if figures.begins {
+            self.forget_journal(store);
         }
     }
 
@@ -182,29 +234,42 @@ impl Aof {
         })
     }
 
-    /// Another snapshot was wanted at once: this one is begun again later.
-    pub(in crate::node) fn note_given_up(&self) {
+    /// Another snapshot was wanted at once: this one is begun again later. Or the log was turned off.
+    pub(in crate::node) fn note_given_up(&self, store: &mut Store) {
         let mut figures = self.figures.lock();
+        if std::mem::take(&mut figures.is_unwanted) {
+            return;
+        }
+        self.forget_beginning(&figures, store);
         (figures.begun, figures.is_scheduled) = (None, true);
         tracing::info!("a new base of the append-only file is put off");
     }
 
     /// How writing a new base of so many bytes ended.
-    pub(in crate::node) fn note_rewritten(&self, result: std::io::Result<u64>) {
+    pub(in crate::node) fn note_rewritten(&self, result: std::io::Result<u64>, store: &mut Store) {
         let mut figures = self.figures.lock();
         figures.took = figures.begun.take().map(|begun| begun.elapsed());
+        figures.is_unwanted = false;
         match result {
             Ok(size) => {
                 figures.rewrites += 1;
                 (figures.failures, figures.failed, figures.base_size) = (0, None, size);
+                figures.begins = false;
                 tracing::info!(bytes = size, "the append-only file has a new base");
             }
             Err(error) => {
+                self.forget_beginning(&figures, store);
                 figures.failures += 1;
                 figures.failed = Some(Instant::now());
                 tracing::error!(%error, "the append-only file has no new base");
             }
         }
+    }
+
+    /// Whether a base is to be begun that waits for nothing but its turn.
+    pub(in crate::node) fn wants_base(&self) -> bool {
+        let figures = self.figures.lock();
+        figures.begun.is_none() && (figures.is_scheduled || figures.begins && figures.failed.is_none())
     }
 
     /// A new base is to be begun soon.
@@ -215,17 +280,22 @@ impl Aof {
     /// Now and then: begins a new base where the log has grown too much, or has a hole.
     pub(super) fn look(&self, store: &mut Store, node: &NodeState) {
         let figures = self.figures();
-        if figures.begun.is_some() || node.persist.is_busy() {
+        if figures.begun.is_some() || node.persist.is_busy() || node.persist.is_loading() {
             return;
         }
         let is_asked_for = std::mem::take(&mut self.figures.lock().is_scheduled);
         let has_failed = figures.failed.is_some_and(|failed| failed.elapsed() < AFTER_FAILURE);
-        let may_begin = self.shared.is_on() && !self.shared.is_failed() && !has_failed;
-        if (is_asked_for || may_begin && (self.shared.take_hole() || self.has_grown(&figures, node)))
+        let may_begin = self.shared.is_on() && !self.shared.is_failed();
+        let is_due =
+            figures.begins || may_begin && (self.shared.take_hole() || self.has_grown(&figures, node));
+        if (is_asked_for || is_due && !has_failed)
             && let Err(error) = rewrite::begin(store, node)
         {
+            // It is begun again all the same.
+            self.figures.lock().begins = figures.begins;
             let text = error.to_string();
-            self.note_rewritten(Err(std::io::Error::other(text.trim_start_matches("ERR ").to_owned())));
+            let error = std::io::Error::other(text.trim_start_matches("ERR ").to_owned());
+            self.note_rewritten(Err(error), store);
         }
     }
 

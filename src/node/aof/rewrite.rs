@@ -2,7 +2,10 @@
 //!
 //! At one moment, under the lock, the log goes on in a new file and a snapshot begins. What follows happens on the thread that writes snapshots
 //! ([`save`]): the base is written and synced, takes the place of the old one in the manifest, and what came before it is deleted. Until then
-//! the manifest has the old base with everything since, so a crash at any time loses nothing. Only the first base of a log is written at once.
+//! the manifest has the old base with everything since, so a crash at any time loses nothing.
+//!
+//! A log that begins is the same: what happens is kept in a file from the moment of its base on, and both are in the manifest once the base
+//! is on disk. If it cannot be written, both are forgotten, and a new one is begun later.
 
 use std::{
     fs, io,
@@ -13,11 +16,12 @@ use std::{
 
 use super::{
     Aof,
-    directory::{Directory, DirectoryError},
+    directory::{Directory, DirectoryError, First},
     journal::Journal,
     manifest::{Form, Part},
 };
 use crate::node::{
+    Node,
     persist::{SaveError, Synced, save},
     state::NodeState,
     store::Store,
@@ -43,25 +47,54 @@ pub enum RewriteError {
     Snapshot(#[from] SaveError),
 }
 
-/// The first base of a log that has none: what the store has, on disk, and the log behind it.
+/// The log of a node that starts and has none: on disk before anybody is served.
 ///
 /// # Errors
-/// The log is as it was.
+/// There is none.
+pub(in crate::node) fn begin_first_log(node: &Node) -> Result<(), RewriteError> {
+    let aof = &node.state.aof;
+    let (file, base) = {
+        let mut files = aof.files.lock();
+        let directory = aof.directory(&mut files, &node.state)?;
+        let (file, part) = directory.prepare()?;
+        (file, NewBase::next(directory, First::Prepared(part)))
+    };
+    let length = save::write_base(node, &base)?;
+    aof.figures.lock().base_size = length;
+    node.store().set_journal(Some(Journal::open(Arc::clone(&aof.shared), Arc::new(file), 0)));
+    Ok(())
+}
+
+/// `CONFIG SET appendonly yes`. While another snapshot is being written the log begins when that has ended.
+///
+/// # Errors
+/// There is none.
 pub fn begin_log(store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
     let aof = &node.aof;
-    if aof.figures.lock().begun.is_some() {
-        // It would take the place of this one.
-        return Err(RewriteError::Busy);
+    match save::may_begin(node) {
+        Err(SaveError::Running | SaveError::Base) => {
+            aof.figures.lock().begins = true;
+            return Ok(());
+        }
+        other => other?,
     }
-    let mut files = aof.files.lock();
-    let directory = aof.directory(&mut files, node)?;
-    directory.make()?;
-    let base = NewBase::next(directory, 0);
-    let length = save::write_base(store, node, &base)?;
-    // Whatever was logged before is of another time.
-    let file = directory.begin(&base.unfinished, base.part)?;
-    aof.figures.lock().base_size = length;
+    let (file, base) = {
+        let mut files = aof.files.lock();
+        let directory = aof.directory(&mut files, node)?;
+        let (file, part) = directory.prepare()?;
+        (file, NewBase::next(directory, First::Prepared(part)))
+    };
+    {
+        let mut figures = aof.figures.lock();
+        (figures.begins, figures.begun) = (true, Some(Instant::now()));
+    }
     store.set_journal(Some(Journal::open(Arc::clone(&aof.shared), Arc::new(file), 0)));
+    // In the same moment, so that the file has all that the base has not.
+    save::begin_base(store, node, base).inspect_err(|_| {
+        aof.forget_journal(store);
+        let mut figures = aof.figures.lock();
+        (figures.begins, figures.begun) = (false, None);
+    })?;
     Ok(())
 }
 
@@ -71,8 +104,15 @@ pub fn begin_log(store: &mut Store, node: &NodeState) -> Result<(), RewriteError
 /// Nothing was begun.
 pub fn begin(store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
     let aof = &node.aof;
-    if aof.figures.lock().begun.is_some() {
+    let (is_running, begins) = {
+        let figures = aof.figures.lock();
+        (figures.begun.is_some(), figures.begins)
+    };
+    if is_running {
         return Err(RewriteError::Busy);
+    }
+    if begins {
+        return begin_log(store, node);
     }
     save::may_begin(node)?;
     let mut files = aof.files.lock();
@@ -81,11 +121,11 @@ pub fn begin(store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
         Some(journal) => {
             let (file, number) = directory.add()?;
             journal.go_on_in(Arc::new(file));
-            number
+            First::Of(number)
         }
         None => {
             directory.make()?;
-            u64::MAX
+            First::Nothing
         }
     };
     let base = NewBase::next(directory, first);
@@ -103,12 +143,12 @@ pub struct NewBase {
     pub(in crate::node) unfinished: PathBuf,
     /// What it will be.
     part: Part,
-    /// The incremental file that goes on from it.
-    first: u64,
+    /// What goes on from it.
+    first: First,
 }
 
 impl NewBase {
-    fn next(directory: &Directory, first: u64) -> Self {
+    fn next(directory: &Directory, first: First) -> Self {
         Self {
             unfinished: directory.unfinished_base(),
             part: directory.manifest.next_base(directory.log(), Form::Rdb),
@@ -141,7 +181,7 @@ impl Aof {
         match self.files.lock().as_mut() {
             Some(directory) => {
                 let part = base.part.clone();
-                directory.rebase(&base.unfinished, part, base.first).map_err(io::Error::other)
+                directory.rebase(&base.unfinished, part, &base.first).map_err(io::Error::other)
             }
             None => Err(io::Error::other("the log has no directory any more")),
         }

@@ -151,7 +151,8 @@ fn reload(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let put = |insert: &mut dyn FnMut(&mut Store)| insert(ctx.store);
     let loaded = match &file {
         Some(path) => load::load(path, options, None, node, put),
-        None => load::load_from(bytes.as_slice(), Path::new("memory"), options, None, node, put),
+        None => load::load_from(bytes.as_slice(), Path::new("memory"), options, None, node, put)
+            .map(|(loaded, _)| loaded),
     };
     loaded.map_err(|error| refused(&error))?;
     node.persist.note_unchanged(&ctx.store.keyspace);

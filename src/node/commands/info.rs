@@ -238,9 +238,11 @@ fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
     lines.zeros(&["module_fork_in_progress", "module_fork_last_cow_size"]);
     lines.field("rdb_saves", figures.saves);
     let status = |is_ok| if is_ok { "ok" } else { "err" };
-    lines.field("aof_enabled", u8::from(shared.is_on()));
+    let is_on = context.node.config.get("appendonly").is_some_and(|value| value == "yes");
+    lines.field("aof_enabled", u8::from(is_on));
     lines.field("aof_rewrite_in_progress", u8::from(aof.begun.is_some()));
-    lines.field("aof_rewrite_scheduled", u8::from(aof.is_scheduled));
+    let is_scheduled = aof.is_scheduled || aof.begins && aof.begun.is_none();
+    lines.field("aof_rewrite_scheduled", u8::from(is_scheduled));
     lines.field("aof_last_rewrite_time_sec", seconds(aof.took));
     lines.field("aof_current_rewrite_time_sec", seconds(aof.begun.map(|begun| begun.elapsed())));
     lines.field("aof_last_bgrewrite_status", status(aof.failures == 0));

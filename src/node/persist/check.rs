@@ -136,14 +136,8 @@ impl Summary {
     }
 
     fn read_requests(&mut self, rest: impl Read, at: u64) -> Result<(), Broken> {
-        let requests = &mut self.requests;
-        let mut count = |args: &Args| {
-            let request = args.request().ok_or("a request without a name")?;
-            let spec = resolve(&request).map_err(|error| error.to_string())?;
-            *requests.entry(spec.name).or_default() += 1;
-            Ok(())
-        };
-        match load::read_requests(&self.path, rest, at, &mut count)? {
+        let mut counter = Counter(&mut self.requests);
+        match load::read_requests(&self.path, rest, at, &mut counter)? {
             Some(at) => Err(Broken::Torn(at)),
             None => Ok(()),
         }
@@ -170,6 +164,20 @@ impl Summary {
             }
         }
     }
+}
+
+/// Counts the requests of a log, by command.
+struct Counter<'a>(&'a mut BTreeMap<&'static str, u64>);
+
+impl load::Sink for Counter<'_> {
+    fn run(&mut self, args: &Args) -> Result<(), String> {
+        let request = args.request().ok_or("a request without a name")?;
+        let spec = resolve(&request).map_err(|error| error.to_string())?;
+        *self.0.entry(spec.name).or_default() += 1;
+        Ok(())
+    }
+
+    fn advance(&mut self, _: u64) {}
 }
 
 impl fmt::Display for Summary {

@@ -1,21 +1,20 @@
-//! Reads a file of the node into the keyspace.
+//! Reads an RDB file into the keyspace.
 //!
 //! One thread reads, checks and makes records; the caller's puts them where they belong. So two cores work, and the store is locked
 //! for a batch at a time.
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Chain, Cursor, Read},
     path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering::Relaxed, mpsc},
+    sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::Progress;
 use crate::{
     node::{
-        Node,
         keyspace::{Aging, Record, Value},
         rdb::{
             Forms, Restored,
@@ -96,6 +95,8 @@ pub struct Options {
     pub checks: bool,
     /// The clock: keys whose time has come are not loaded.
     pub now: Millis,
+    /// Keys whose time has come are loaded all the same: what follows the file says what became of them.
+    pub keeps_expired: bool,
     /// Keys that are there already are replaced.
     pub replaces: bool,
     /// Databases that there are.
@@ -113,6 +114,7 @@ impl Options {
             aging: store.keyspace.aging(),
             checks: node.config.get("rdbchecksum").is_some_and(|value| value == "yes"),
             now,
+            keeps_expired: false,
             replaces: false,
             databases: store.keyspace.databases(),
             delay: node.config.load_delay(),
@@ -151,6 +153,15 @@ pub struct Loaded {
     pub empty: u64,
 }
 
+/// What comes after a snapshot in something that goes on.
+#[derive(Debug)]
+pub struct Rest<R> {
+    /// Where it begins.
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: Chain<Cursor<Vec<u8>>, R>,
+}
+
 /// Some of a file.
 #[derive(Default)]
 struct Batch {
@@ -172,23 +183,23 @@ pub fn load(
     let open = |source| LoadError::Open { path: path.to_owned(), source };
     let file = File::open(path).map_err(open)?;
     if let Some(progress) = progress {
-        progress.total.store(file.metadata().map_err(open)?.len(), Relaxed);
+        progress.set_total(file.metadata().map_err(open)?.len());
     }
-    load_from(file, path, options, progress, node, put)
+    load_from(file, path, options, progress, node, put).map(|(loaded, _)| loaded)
 }
 
-/// The same from anywhere; errors say that it is `path`.
+/// The same from anywhere; errors say that it is `path`. Gives back what follows.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_from(
-    file: impl Read + Send,
+pub fn load_from<R: Read + Send>(
+    file: R,
     path: &Path,
     options: Options,
     progress: Option<&Progress>,
     node: &NodeState,
     mut put: impl FnMut(&mut dyn FnMut(&mut Store)),
-) -> Result<Loaded, LoadError> {
+) -> Result<(Loaded, Rest<R>), LoadError> {
     thread::scope(|scope| {
         let (sender, batches) = mpsc::sync_channel(BATCHES);
         let reading = thread::Builder::new()
@@ -208,7 +219,13 @@ pub fn load_from(
         // Who reads notices that nobody takes any more.
         drop(batches);
         let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        failure.map_or(read, Err)
+        match failure {
+            Some(failure) => Err(failure),
+            None => {
+                let (loaded, reader) = read?;
+                Ok((loaded, Rest { offset: reader.offset(), bytes: reader.into_rest() }))
+            }
+        }
     })
 }
 
@@ -235,13 +252,13 @@ fn insert(
     Ok(())
 }
 
-fn read(
-    file: impl Read,
+fn read<R: Read>(
+    file: R,
     path: &Path,
     options: Options,
     progress: Option<&Progress>,
     batches: &mpsc::SyncSender<Batch>,
-) -> Result<Loaded, LoadError> {
+) -> Result<(Loaded, Reader<R>), LoadError> {
     let failed = |source| LoadError::Read { path: path.to_owned(), source };
     let mut reader = Reader::new(file, options.forms, options.checks).map_err(failed)?;
     let (mut loaded, mut batch) = (Loaded::default(), Batch::default());
@@ -256,7 +273,7 @@ fn read(
                         most: options.databases,
                     });
                 }
-                if entry.expiry.is_some_and(|expiry| expiry < options.now) {
+                if !options.keeps_expired && entry.expiry.is_some_and(|expiry| expiry < options.now) {
                     loaded.expired += 1;
                     continue;
                 }
@@ -274,76 +291,23 @@ fn read(
         }
         if batch.records.len() >= BATCH {
             if let Some(progress) = progress {
-                progress.done.store(reader.offset(), Relaxed);
+                progress.advance(reader.offset());
             }
             let records = Vec::with_capacity(BATCH);
             if batches.send(std::mem::replace(&mut batch, Batch { records, ..Batch::default() })).is_err() {
                 // Whoever takes them knows why.
-                return Ok(loaded);
+                return Ok((loaded, reader));
             }
         }
     }
     loaded.empty = reader.empty();
     drop(batches.send(batch));
-    Ok(loaded)
+    Ok((loaded, reader))
 }
 
+/// `key-load-delay`.
 #[cold]
 #[expect(clippy::disallowed_methods, reason = "to take its time is what it is for")]
-fn delay(time: Duration) {
+pub(in crate::node) fn delay(time: Duration) {
     thread::sleep(time);
-}
-
-/// The node's file, if there is one: read on a thread of its own while clients are told to wait. When it is no good the node ends.
-///
-/// # Errors
-/// The system gives no thread.
-pub(in crate::node) fn start(name: &str, node: &Arc<Node>, life: crate::server::Life) -> io::Result<()> {
-    // An append-only file has all of it, and was read before.
-    let Some(path) = file(&node.state).filter(|_| !node.state.aof.shared.is_on()) else {
-        node.state.persist.loaded.cancel();
-        return Ok(());
-    };
-    let node = Arc::clone(node);
-    node.state.persist.progress.begin(0);
-    node.store().note_restrictions(&node.state);
-    thread::Builder::new().name(format!("{name}-load")).spawn(move || {
-        let begun = Instant::now();
-        tracing::info!(file = %path.display(), "loading");
-        let (persist, options) =
-            (&node.state.persist, Options::of(&node.state, &node.store(), Millis::now()));
-        let put = |insert: &mut dyn FnMut(&mut Store)| insert(&mut node.store());
-        match load(&path, options, Some(&persist.progress), &node.state, put) {
-            Ok(loaded) => {
-                let took = begun.elapsed();
-                (persist.lock().loaded, persist.lock().expired) = (loaded.keys, loaded.expired);
-                let mut store = node.store();
-                persist.progress.active.store(false, Relaxed);
-                store.note_restrictions(&node.state);
-                persist.loaded.cancel();
-                let Loaded { keys, expired, empty } = loaded;
-                tracing::info!(keys, expired, empty, ?took, "loaded");
-            }
-            Err(error) => life.fail(format!("the data cannot be loaded: {error}")),
-        }
-    })?;
-    Ok(())
-}
-
-/// The same at once, before anybody is served: for a log that begins with what a snapshot has.
-///
-/// # Errors
-/// See [`LoadError`].
-pub(in crate::node) fn at_once(store: &mut Store, node: &NodeState) -> Result<(), LoadError> {
-    let Some(path) = file(node) else { return Ok(()) };
-    tracing::info!(file = %path.display(), "loading: there is no append-only file yet");
-    let options = Options::of(node, store, Millis::now());
-    load(&path, options, None, node, |insert| insert(store)).map(drop)
-}
-
-/// Where the node's file is, if it has one.
-fn file(node: &NodeState) -> Option<PathBuf> {
-    let directory = node.persist.directory()?;
-    let path = directory.path().join(node.config.get("dbfilename")?);
-    path.exists().then_some(path)
 }

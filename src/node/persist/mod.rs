@@ -1,7 +1,7 @@
 //! What a node keeps on disk: its directory, snapshots of the data as RDB files, and reading them at the start.
 //!
 //! [`Directory`] is the one place where files are opened and replaced; [`save`] writes a snapshot, at once or in the background; [`load`]
-//! reads one, [`check`] says what one holds. Which bytes a file has is the matter of [`rdb::file`](super::rdb::file), what a snapshot is of
+//! reads one, [`check`] says what one holds, [`start`] has the data read when the node starts. Which bytes a file has is the matter of [`rdb::file`](super::rdb::file), what a snapshot is of
 //! [`keyspace::snapshot`](super::keyspace::snapshot). Not here: commands.
 //!
 //! A node that was given no directory writes nothing: `save` is empty and cannot be set, as with `save ""` in Redis.
@@ -10,6 +10,7 @@ pub mod check;
 mod directory;
 pub mod load;
 pub mod save;
+pub(in crate::node) mod start;
 
 use std::{
     sync::{
@@ -100,11 +101,16 @@ pub struct Progress {
     active: AtomicBool,
     /// When it began.
     begun: OnceLock<(Millis, Instant)>,
-    /// Bytes of the file.
+    /// Bytes of the file, or of all files.
     total: AtomicU64,
     /// Bytes that were read.
     done: AtomicU64,
+    /// When the log last said how far it is.
+    told: Mutex<Option<Instant>>,
 }
+
+/// Between two lines of the log about how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 
 impl Progress {
     fn begin(&self, total: u64) {
@@ -112,6 +118,22 @@ impl Progress {
         // Set once: a node reads its data at its start.
         self.begun.get_or_init(|| (Millis::now(), Instant::now()));
         self.active.store(true, Relaxed);
+    }
+
+    /// So many bytes are to be read.
+    pub(in crate::node) fn set_total(&self, total: u64) {
+        self.total.store(total, Relaxed);
+    }
+
+    /// So many bytes were read.
+    pub(in crate::node) fn advance(&self, done: u64) {
+        self.done.store(done, Relaxed);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get_or_insert_with(Instant::now).elapsed() >= TELL_EVERY {
+            *told = Some(Instant::now());
+            let (_, total, done, eta) = self.figures();
+            tracing::info!(bytes = done, of = total, seconds_to_go = eta, "loading");
+        }
     }
 
     /// When it began, bytes of all, bytes that were read, and seconds that it will still take.

@@ -233,16 +233,22 @@ pub(in crate::node) fn begin_base(
     run(store, node, plan)
 }
 
-/// Writes a base of the append-only log now, with everybody waiting. A snapshot in the background is put off.
+/// Writes a base of the append-only log of a node that starts, and says how long it is.
 ///
 /// # Errors
 /// Those of the system.
-pub(in crate::node) fn write_base(store: &mut Store, node: &NodeState, base: &NewBase) -> io::Result<u64> {
-    let plan = Plan::begin(store, node, Goal::Base(base.clone()));
-    let write = |file| plan.write(file, || Some(store.keyspace.snapshot_slice()));
-    let written = base.write(plan.syncs_often, write, || Ok(()));
-    node.freer.free(store.keyspace.abandon_snapshot());
+pub(in crate::node) fn write_base(node: &Node, base: &NewBase) -> io::Result<u64> {
+    let plan = Plan::begin(&mut node.store(), &node.state, Goal::Base(base.clone()));
+    let write = |file| plan.write(file, || Some(node.store().keyspace.snapshot_slice()));
+    let written = base.write(plan.syncs_often, write, || node.state.aof.rebase(base));
+    node.state.freer.free(node.store().keyspace.abandon_snapshot());
     written
+}
+
+/// Whoever writes a snapshot in the background is to stop.
+pub(in crate::node) fn give_up(store: &mut Store, node: &NodeState) {
+    node.persist.lock().generation += 1;
+    node.freer.free(store.keyspace.abandon_snapshot());
 }
 
 /// Whether a snapshot can be begun in the background.
@@ -375,8 +381,8 @@ fn write_in_background(node: &Node, plan: &Plan) {
     }
     if let Goal::Base(_) = plan.goal {
         match written {
-            Err(_) if !is_ours || state.stop.is_cancelled() => state.aof.note_given_up(),
-            _ => state.aof.note_rewritten(written),
+            Err(_) if !is_ours || state.stop.is_cancelled() => state.aof.note_given_up(&mut store),
+            _ => state.aof.note_rewritten(written, &mut store),
         }
         return;
     }

@@ -3,7 +3,10 @@ use crate::{
     node::{
         aof::log::{Log, Wrap},
         effects::Effects,
+        exclusive::Exclusive,
+        keyspace::{Key, Value},
         object::{Hash, HashRef, List, ListRef},
+        state::NodeState,
     },
     time::Millis,
 };
@@ -28,30 +31,22 @@ fn log() -> (Vec<u8>, Vec<usize>) {
     (bytes, ends)
 }
 
-struct Loading {
-    store: Store,
-    node: NodeState,
-}
+struct Loading(Node);
 
 impl Loading {
     fn new() -> Self {
-        let mut store = Store::new(16);
-        store.keyspace.set_expired_ones(ExpiredOnes::StaySeen);
-        Self { store, node: NodeState::default() }
+        Self(Node { state: NodeState::default(), store: Exclusive::new(Store::new(16)) })
     }
 
     fn read(&mut self, bytes: &[u8]) -> Result<Option<u64>, LoadError> {
-        let mut caller = Caller::of_nobody(&self.node);
-        caller.origin = Origin::Load;
-        let Self { store, node } = self;
-        let mut filler = Filler { store, node, caller, output: Output::default(), loaded: Loaded::default() };
-        read_requests(Path::new("a log"), bytes, 0, &mut |args| filler.run(args))
+        read_requests(Path::new("a log"), bytes, 0, &mut Filler::new(&self.0))
     }
 
     /// Number, elements of the list, fields of the hash.
     fn state(&mut self) -> (i64, usize, usize) {
-        let access = self.store.keyspace.access(Millis(10), false);
-        let db = self.store.keyspace.db_mut(0);
+        let mut store = self.0.store();
+        let access = store.keyspace.access(Millis(10), false);
+        let db = store.keyspace.db_mut(0);
         let number = match db.read_string(Key::new(b"n"), access).unwrap() {
             Some(Value::Int(number)) => number,
             _ => 0,

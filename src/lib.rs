@@ -8,6 +8,7 @@
 //! - [`protocol`]: bytes to values and back; no I/O.
 //! - [`values`]: what is computed of values, by whoever has them.
 //! - [`command`]: the one table of commands, key extraction, reply merging rules.
+//! - [`acl`]: users and what each may do.
 //! - [`connection`]: the commands about a connection, for those who serve.
 //! - [`client`]: one RESP connection to one server, for those who ask rather than serve.
 //! - [`cluster`]: topology, registry (etcd, embedded), plans, the mover.
@@ -19,6 +20,7 @@
 
 #![cfg_attr(test, allow(clippy::cast_possible_truncation, reason = "numbers of tests are small"))]
 
+pub mod acl;
 pub mod client;
 pub mod cluster;
 pub mod command;

@@ -23,7 +23,7 @@ pub use arg::{Arg, ArgKind};
 pub use flags::{Acl, Flags, Group, KeyFlags};
 pub use keys::{Find, KeyPositions, KeySpec, Search};
 pub use lookup::lookup;
-pub use resolve::{ResolveError, resolve};
+pub use resolve::{ResolveError, misused_subcommand, resolve};
 pub use route::{Combine, Merge, Route, Scripted};
 pub use spec::Spec;
 pub use table::TABLE;

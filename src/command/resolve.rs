@@ -109,6 +109,13 @@ fn printed(bytes: &[u8], max: usize) -> &[u8] {
     &bytes[..memchr::memchr(0, bytes).unwrap_or(bytes.len())]
 }
 
+/// The error of words that the subcommand in argument 1 has no use for, or of too few of them.
+#[must_use]
+pub fn misused_subcommand(request: &Request<'_>) -> Vec<u8> {
+    let (word, upper) = (printed(request.arg(1), SHOWN_MAX), request.name().to_ascii_uppercase());
+    [b"ERR unknown subcommand or wrong number of arguments for '", word, b"'. Try ", &upper, b" HELP."].concat()
+}
+
 /// The row that a request is for: of its subcommand, if the command has such. The arity is checked.
 ///
 /// # Errors

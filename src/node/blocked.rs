@@ -147,7 +147,8 @@ mod tests {
     use super::*;
     use crate::{
         command::TABLE,
-        node::{acl::Acl, clients::Clients, commands::table, state::NodeState},
+        acl::Acl,
+        node::{clients::Clients, commands::table, state::NodeState},
         server::Addresses,
         time::Millis,
     };

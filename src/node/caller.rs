@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    acl::{Acl, User},
     clients::{CHANGED, Client, Clients, MULTI},
     config::Config,
     effects::Effects,
@@ -16,6 +15,7 @@ use super::{
     transaction::Transaction,
 };
 use crate::{
+    acl::{Acl, User},
     connection::Replies,
     protocol::{Version, number::format_double},
     server::Addresses,

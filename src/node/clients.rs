@@ -13,8 +13,9 @@ use std::{
 
 use futures::task::AtomicWaker;
 
-use super::{acl::User, caller::Served};
+use super::caller::Served;
 use crate::{
+    acl::User,
     command::{Spec, TABLE},
     connection::{
         channels::Subscriber,

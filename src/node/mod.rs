@@ -5,7 +5,7 @@
 //! There is no global state: a process may run several nodes.
 
 pub mod absence;
-pub mod acl;
+mod acl_file;
 mod allocator;
 pub mod aof;
 pub mod blocked;

@@ -11,7 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    acl::Acl,
+    acl_file,
     allocator,
     aof::Aof,
     clients::{Client, Clients},
@@ -26,6 +26,7 @@ use super::{
     stats::Stats,
 };
 use crate::{
+    acl::Acl,
     command::{Flags, Spec},
     id::NodeId,
     protocol::Request,
@@ -333,8 +334,8 @@ fn load_users(acl: &Acl, config: &Config) -> Result<(), Vec<u8>> {
         Some(_) if !lines.is_empty() => {
             Err(b"there are users in the configuration file, and an ACL file as well: keep them in one of the two".to_vec())
         }
-        Some(path) => acl.load(&path).map(drop),
-        None => lines.iter().try_for_each(|lines| acl.load_lines(lines)),
+        Some(path) => acl_file::load(acl, &path).map(drop),
+        None => lines.iter().try_for_each(|lines| acl.load_lines(&lines.text, &lines.path)),
     }
 }
 

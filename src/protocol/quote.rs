@@ -5,6 +5,12 @@
 #[error("Invalid argument(s)")]
 pub struct Unbalanced;
 
+/// What C sees of a text: all up to the first zero byte. Names in Redis's errors end there, and rules of its ACL.
+#[must_use]
+pub fn c_string(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }

@@ -1,31 +1,35 @@
-//! ACL: users. What rules there are says [`crate::node::acl`]; what was denied, and what would be, is in [`super::acl_log`].
+//! ACL: users. What rules there are says [`crate::acl`], with what proxies answer in the same way; here is what changes users, and what
+//! becomes of their connections.
 
 use std::sync::Arc;
 
 use super::{
     help::help as help_lines,
-    support::{Outcome, as_c_string, integer, wrong_subcommand},
+    support::{Outcome, as_c_string},
 };
 use crate::{
-    command::{Acl, TABLE},
+    acl::{DEFAULT, User, answers},
     connection::{channels::Kind, output::Class},
     node::{
-        acl::{DEFAULT, User, user::Shown},
+        acl_file,
         clients::{Client, Signal},
         commands::table::is_implemented,
         context::{CommandError, Context, Flow, Handler},
     },
-    protocol::{Encoder, Request},
+    protocol::Request,
+    time::Millis,
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
     ("acl|cat", cat),
     ("acl|deluser", deluser),
+    ("acl|dryrun", dryrun),
     ("acl|genpass", genpass),
     ("acl|getuser", getuser),
     ("acl|help", help),
     ("acl|list", list),
     ("acl|load", load),
+    ("acl|log", log),
     ("acl|save", save),
     ("acl|setuser", setuser),
     ("acl|users", users),
@@ -84,45 +88,13 @@ fn close_all(context: &mut Context<'_>, user: &Arc<User>) {
 }
 
 fn getuser(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let reply = &mut context.reply;
-    let Some(user) = context.node.acl.user(request.arg(2)) else {
-        reply.null();
-        return Ok(());
-    };
-    reply.map(6);
-    reply.bulk("flags");
-    let flags = user.flag_names();
-    reply.set(flags.len());
-    flags.iter().for_each(|flag| reply.bulk(flag));
-    reply.bulk("passwords");
-    let passwords = user.password_hashes();
-    reply.array(passwords.len());
-    passwords.iter().for_each(|password| reply.bulk(password));
-    let selectors = user.selectors();
-    if let Some((root, others)) = selectors.split_first() {
-        show(reply, root);
-        reply.bulk("selectors");
-        reply.array(others.len());
-        for selector in others {
-            reply.map(3);
-            show(reply, selector);
-        }
-    }
+    answers::getuser(&context.node.acl, &request, &mut context.reply);
     Ok(())
-}
-
-fn show(reply: &mut Encoder<'_>, selector: &Shown) {
-    reply.bulk("commands");
-    reply.bulk(&selector.commands);
-    reply.bulk("keys");
-    reply.bulk(&selector.keys);
-    reply.bulk("channels");
-    reply.bulk(&selector.channels);
 }
 
 fn deluser(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
     if request.args_from(2).any(|name| as_c_string(name) == DEFAULT) {
-        return Err(CommandError::other("ERR The 'default' user cannot be removed"));
+        return Err(CommandError::other(answers::DEFAULT_STAYS));
     }
     let mut removed = 0;
     for name in request.args_from(2) {
@@ -136,16 +108,12 @@ fn deluser(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
 }
 
 fn list(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    let users = context.node.acl.users();
-    context.reply.array(users.len());
-    users.iter().for_each(|user| context.reply.bulk(user.describe()));
+    answers::list(&context.node.acl, &mut context.reply);
     Ok(())
 }
 
 fn users(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    let users = context.node.acl.users();
-    context.reply.array(users.len());
-    users.iter().for_each(|user| context.reply.bulk(user.name()));
+    answers::users(&context.node.acl, &mut context.reply);
     Ok(())
 }
 
@@ -154,13 +122,9 @@ fn whoami(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
     Ok(())
 }
 
-const NO_FILE: &str = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL \
-                       SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in \
-                       order to store users in the Redis configuration.";
-
 fn load(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    let path = context.node.config.acl_file().ok_or(CommandError::other(NO_FILE))?;
-    let gone = context.node.acl.load(&path);
+    let path = context.node.config.acl_file().ok_or(CommandError::other(answers::NO_FILE))?;
+    let gone = acl_file::load(&context.node.acl, &path);
     for user in gone.map_err(|errors| CommandError::Bytes([b"ERR ", errors.as_slice()].concat()))? {
         close_all(context, &user);
     }
@@ -169,8 +133,8 @@ fn load(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
 }
 
 fn save(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
-    let path = context.node.config.acl_file().ok_or(CommandError::other(NO_FILE))?;
-    context.node.acl.save(&path).map_err(|error| {
+    let path = context.node.config.acl_file().ok_or(CommandError::other(answers::NO_FILE))?;
+    acl_file::save(&context.node.acl, &path).map_err(|error| {
         tracing::warn!(path, %error, "ACL SAVE failed");
         CommandError::other(
             "ERR There was an error trying to save the ACLs. Please check the server logs for more information",
@@ -181,52 +145,20 @@ fn save(context: &mut Context<'_>, _: Request<'_>) -> Outcome {
 }
 
 fn cat(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let reply = &mut context.reply;
-    match request.len() {
-        2 => {
-            reply.array(Acl::all_names().len());
-            Acl::all_names().iter().for_each(|name| reply.bulk(name));
-        }
-        3 => {
-            let word = as_c_string(request.arg(2));
-            let category = Acl::named(word).ok_or_else(|| {
-                let shown = &word[..word.len().min(CATEGORY_SHOWN)];
-                CommandError::Bytes([b"ERR Unknown category '", shown, b"'"].concat())
-            })?;
-            let members: Vec<_> =
-                TABLE.iter().filter(|spec| spec.acl.has(category) && is_implemented(spec)).collect();
-            reply.array(members.len());
-            members.iter().for_each(|spec| reply.bulk(spec.name));
-        }
-        _ => return Err(wrong_subcommand(request)),
-    }
-    Ok(())
+    answers::cat(&request, &mut context.reply, &is_implemented).map_err(CommandError::Bytes)
 }
 
-/// Bytes of a category that an error repeats.
-const CATEGORY_SHOWN: usize = 128;
-/// Of a password.
-const BITS_MAX: i64 = 4096;
-
 fn genpass(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let bits = match request.len() {
-        2 => 256,
-        3 => integer(request.arg(2))?,
-        _ => return Err(wrong_subcommand(request)),
-    };
-    let bits = usize::try_from(bits).ok().filter(|_| (1..=BITS_MAX).contains(&bits)).ok_or_else(|| {
-        CommandError::other(format!(
-            "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to {BITS_MAX}"
-        ))
-    })?;
-    let digits = bits.div_ceil(4);
-    let mut bytes = vec![0; digits.div_ceil(2)];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| CommandError::other(format!("ERR no random numbers: {error}")))?;
-    let mut text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    text.truncate(digits);
-    context.reply.bulk(text);
-    Ok(())
+    answers::genpass(&request, &mut context.reply).map_err(CommandError::Bytes)
+}
+
+fn log(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    let log = answers::log(&context.node.acl, &request, Millis::now(), &mut context.reply);
+    log.map_err(CommandError::Bytes)
+}
+
+fn dryrun(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
+    answers::dryrun(&context.node.acl, &request, &mut context.reply).map_err(CommandError::Bytes)
 }
 
 fn help(context: &mut Context<'_>, _: Request<'_>) -> Outcome {

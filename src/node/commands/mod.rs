@@ -1,7 +1,6 @@
 //! The commands, one file per family: arguments in, store changed, one reply out. [`table`] collects them.
 
 mod acl;
-mod acl_log;
 mod append_only;
 mod bitfield;
 mod bitmap;

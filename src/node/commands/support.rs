@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
+pub(super) use crate::protocol::quote::c_string as as_c_string;
 use crate::{
+    command::misused_subcommand,
     node::{
         context::{CommandError, Context},
         keyspace::{Access, Db, EventClass, Key, LARGE, Value},
@@ -13,9 +15,6 @@ use crate::{
 
 /// A command's result.
 pub(super) type Outcome = Result<(), CommandError>;
-
-/// Bytes of a subcommand that an error repeats, as in Redis.
-const SHOWN_OF_SUBCOMMAND: usize = 128;
 
 /// Keys of one command that are fetched together.
 const TOGETHER: usize = 32;
@@ -212,24 +211,9 @@ pub(super) fn with_bytes<R>(value: Value<'_>, with: impl FnOnce(&[u8]) -> R) -> 
     }
 }
 
-/// What C sees of an argument: all up to the first zero byte. Names in Redis's errors end there.
-pub(super) fn as_c_string(argument: &[u8]) -> &[u8] {
-    argument.split(|&byte| byte == 0).next().unwrap_or_default()
-}
-
 /// Words that the subcommand in argument 1 has no use for, or too few of them.
 pub(super) fn wrong_subcommand(request: Request<'_>) -> CommandError {
-    let word = as_c_string(request.arg(1));
-    CommandError::Bytes(
-        [
-            b"ERR unknown subcommand or wrong number of arguments for '",
-            &word[..word.len().min(SHOWN_OF_SUBCOMMAND)],
-            b"'. Try ",
-            &request.arg(0).to_ascii_uppercase(),
-            b" HELP.",
-        ]
-        .concat(),
-    )
+    CommandError::Bytes(misused_subcommand(&request))
 }
 
 /// An integer argument.

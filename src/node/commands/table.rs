@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{
-    acl, acl_log, append_only, bitfield, bitmap, blocking, cluster, command, connection, counter, database,
+    acl, append_only, bitfield, bitmap, blocking, cluster, command, connection, counter, database,
     debug, dump, expire, function, geo, geo_search, hash, hash_expire, hyperloglog, hyperloglog_debug, info,
     key, latency, lcs, list, list_move, list_search, lolwut, memory, object, observe, persist, pubsub,
     replicas, scan, script, server, set, set_combine, sort, stream, stream_group, stream_info, stream_read,
@@ -37,7 +37,6 @@ pub struct Row {
 pub fn handlers() -> impl Iterator<Item = (&'static str, Handler)> {
     [
         acl::HANDLERS,
-        acl_log::HANDLERS,
         append_only::HANDLERS,
         bitfield::HANDLERS,
         bitmap::HANDLERS,

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::{script::run_aside, support::Outcome};
 use crate::{
+    acl::log::Place,
     node::{
-        acl::{Denied, log::Place},
         caller::Origin,
         clients::CHANGED,
         context::{CommandError, Context, Flow, Handler},
@@ -68,7 +68,7 @@ fn exec(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
         // Rights may have been taken away since it was queued.
         if let Err(denied) = ctx.caller.user.check(row.spec, &request) {
             exec::admit::note_denied(denied, Place::Multi, row.spec, &request, ctx.caller, ctx.node);
-            let text = format!("{RIGHTS_CHANGED}{}", why(denied));
+            let text = denied.text_at_exec();
             ctx.node.stats.command(row.spec).rejected.add(1);
             ctx.node.stats.error(text.as_bytes());
             reply.error(text);
@@ -88,17 +88,6 @@ fn exec(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     }
     ctx.caller.origin = origin;
     Ok(())
-}
-
-const RIGHTS_CHANGED: &str = "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. \
-                              This command is no longer allowed for the following reason: ";
-
-fn why(denied: Denied) -> &'static str {
-    match denied {
-        Denied::Command => "no permission to execute the command or subcommand",
-        Denied::Key(_) => "no permission to touch the specified keys",
-        Denied::Channel(_) => "no permission to access one of the channels used as arguments",
-    }
 }
 
 fn watch(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {

@@ -1,13 +1,13 @@
 //! Who may run what now, in the order and with the words of Redis.
 
 use crate::{
+    acl::{
+        Denied,
+        log::{Entry, Place, Reason},
+    },
     command::{Flags, Spec},
     connection::channels,
     node::{
-        acl::{
-            Denied,
-            log::{Entry, Place, Reason},
-        },
         caller::{Caller, Origin},
         pause,
         persist::{ENDING, LOADING},
@@ -62,17 +62,7 @@ fn admit_with_care(
     if let Err(denied) = caller.user.check(spec, request) {
         let place = if in_transaction { Place::Multi } else { Place::Toplevel };
         note_denied(denied, place, spec, request, caller, node);
-        return Err(match denied {
-            Denied::Command => {
-                format!("NOPERM this user has no permissions to run the '{}' command", spec.name)
-            }
-            Denied::Key(_) => {
-                "NOPERM this user has no permissions to access one of the keys used as arguments".into()
-            }
-            Denied::Channel(_) => {
-                "NOPERM this user has no permissions to access one of the channels used as arguments".into()
-            }
-        });
+        return Err(denied.text(spec));
     }
     if caller.subscribed
         && caller.version == Version::Resp2
@@ -104,16 +94,11 @@ pub(in crate::node) fn note_denied(
     caller: &Caller,
     node: &NodeState,
 ) {
-    let (reason, object) = match denied {
-        Denied::Command => (Reason::Command, spec.name.as_bytes()),
-        Denied::Key(index) => (Reason::Key, request.get(index).unwrap_or_default()),
-        Denied::Channel(index) => (Reason::Channel, request.get(index).unwrap_or_default()),
-    };
     if place != Place::Lua {
         // The line of the client has the command that it is in, which this one is.
         caller.client.set_command(spec);
     }
-    note((reason, object), place, caller.user.name(), caller, node);
+    note(denied.blamed(spec, request), place, caller.user.name(), caller, node);
 }
 
 /// The same, when a client could not log in with a name.

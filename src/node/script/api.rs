@@ -6,10 +6,10 @@ use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 
 use super::{Digest, Failure, Rights, Running, convert, engine::MEMORY_MAX};
 use crate::{
+    acl::{Denied, log::Place},
     command::{Flags, ResolveError, Spec, TABLE, resolve},
     connection::REDIS_VERSION,
     node::{
-        acl::{Denied, log::Place},
         commands::table,
         exec::{
             self, Stage,

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
-    node::{acl::Acl, clients::Clients},
+    acl::Acl,
+    node::clients::Clients,
     protocol::{Encoder, Version},
     server::Addresses,
 };

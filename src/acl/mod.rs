@@ -1,10 +1,13 @@
 //! Users: who may log in, and what each may do, as Redis's access control lists have it.
 //!
 //! [`user`] is one user with its flags and passwords, [`selector`] what it may do with which keys and channels, [`commands`] the set
-//! of commands in that; [`rules`] has the words and their errors, [`password`] the hashes. [`mod@file`] reads and writes all users,
-//! [`log`] remembers what was denied. Not here: when a command is checked, see [`crate::node::exec`], and what its client is told.
+//! of commands in that, [`Denied`] what it may not; [`rules`] has the words and their errors, [`password`] the hashes. [`mod@file`] reads lines of an ACL file,
+//! [`log`] remembers what was denied, [`answers`] is what the `ACL` commands reply that ask and change nothing. Pure, for nodes and
+//! proxies alike. Not here: files and the registry, when a command is checked, and who is told of changes.
 
+pub mod answers;
 mod commands;
+mod denied;
 mod file;
 pub mod log;
 mod password;
@@ -14,7 +17,6 @@ pub mod user;
 
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -22,9 +24,7 @@ use std::{
 };
 
 use self::{log::Log, rules::SetError, user::Rules};
-pub use self::{selector::Denied, user::User};
-use super::config::UserLines;
-use crate::server::durable;
+pub use self::{denied::Denied, user::User};
 
 /// The user of connections that have not logged in.
 pub const DEFAULT: &[u8] = b"default";
@@ -140,18 +140,18 @@ impl Acl {
     /// the caller's to close. As in Redis 7.0 that is everybody but the default user: those of the same name are others.
     ///
     /// # Errors
-    /// What is wrong with the file, without a code.
-    pub fn load(&self, path: &str) -> Result<Vec<Arc<User>>, Vec<u8>> {
-        let rules = file::read(path, self.all_channels.load(Relaxed))?;
+    /// What is wrong with the text of the file, without a code.
+    pub fn load(&self, text: &[u8], path: &str) -> Result<Vec<Arc<User>>, Vec<u8>> {
+        let rules = file::parse(text, path, self.all_channels.load(Relaxed))?;
         Ok(self.replace(rules))
     }
 
-    /// The same of users that a configuration file has.
+    /// The same of users that a configuration file has, beside those there are.
     ///
     /// # Errors
     /// What is wrong with them, without a code.
-    pub fn load_lines(&self, lines: &UserLines) -> Result<(), Vec<u8>> {
-        let rules = file::parse(&lines.text, &lines.path, self.all_channels.load(Relaxed))?;
+    pub fn load_lines(&self, text: &[u8], path: &str) -> Result<(), Vec<u8>> {
+        let rules = file::parse(text, path, self.all_channels.load(Relaxed))?;
         for (name, rules) in rules {
             if name == DEFAULT {
                 self.default.set_rules(rules);
@@ -170,16 +170,6 @@ impl Acl {
         });
         let before = std::mem::replace(&mut *self.others(), users.collect());
         before.into_values().collect()
-    }
-
-    /// `ACL SAVE`.
-    ///
-    /// # Errors
-    /// The file is as it was.
-    pub fn save(&self, path: &str) -> std::io::Result<()> {
-        let content: Vec<u8> =
-            self.lines().into_iter().flat_map(|line| [line, b"\n".to_vec()].concat()).collect();
-        durable::replace(Path::new(path), &content)
     }
 
     /// All users as `ACL LIST` shows them.
@@ -252,26 +242,5 @@ mod tests {
         acl.set_all_channels(true);
         assert!(set(&acl, "v", &[]).unwrap().is_none());
         assert!(acl.user(b"v").unwrap().may_use_channel(b"x", false));
-    }
-
-    #[test]
-    fn a_file_takes_the_place_of_all_users() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("users.acl");
-        let path = path.to_str().unwrap();
-        let acl = Acl::default();
-        set(&acl, "a", &["on", "nopass", "+@all", "-config|set", "(~x +get)"]).unwrap();
-        set(&acl, "default", &["-@dangerous"]).unwrap();
-        acl.save(path).unwrap();
-        let lines = |acl: &Acl| acl.users().iter().map(|user| user.describe()).collect::<Vec<_>>();
-        let before = lines(&acl);
-        acl.remove(b"a");
-        set(&acl, "b", &["on"]).unwrap();
-        let gone = acl.load(path).unwrap();
-        assert_eq!(gone.iter().map(|user| user.name()).collect::<Vec<_>>(), [b"b"]);
-        assert_eq!(lines(&acl), before);
-        std::fs::write(path, "user c on +nosuch").unwrap();
-        assert!(acl.load(path).is_err());
-        assert_eq!(lines(&acl), before);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::protocol::quote::c_string;
+
 /// Why a rule does not apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
@@ -67,11 +69,6 @@ impl SetError {
             }
         }
     }
-}
-
-/// What C sees of a text: Redis reads rules that way, passwords and patterns excepted.
-pub(super) fn c_string(text: &[u8]) -> &[u8] {
-    text.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// Whether a name or a pattern has something in it that would make lines of the ACL file ambiguous.

@@ -1,6 +1,6 @@
 //! The ACL file: a line for each user, as `ACL LIST` shows it.
 
-use std::{collections::BTreeMap, fs, io};
+use std::collections::BTreeMap;
 
 use super::{
     rules::{RuleError, has_space, merge},
@@ -11,19 +11,6 @@ use super::{
 ///
 /// # Errors
 /// Everything that is wrong, in Redis's words, without a code.
-pub(super) fn read(path: &str, all_channels: bool) -> Result<BTreeMap<Vec<u8>, Rules>, Vec<u8>> {
-    let text = fs::read(path).map_err(|error| {
-        format!("Error loading ACLs, opening file '{path}': {}", reason(&error)).into_bytes()
-    })?;
-    parse(&text, path, all_channels)
-}
-
-/// What the system calls an error, without its number.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
-}
-
 pub(super) fn parse(
     text: &[u8],
     path: &str,
@@ -166,12 +153,5 @@ mod tests {
         );
         assert_eq!(fails("user a (+get"), "F:1: Unmatched parenthesis in selector definition.");
         assert_eq!(fails("user a\tb on"), "'F:1: username 'a\tb' contains invalid characters. ");
-    }
-
-    #[test]
-    fn a_file_that_is_not_there() {
-        let directory = tempfile::tempdir().unwrap();
-        let error = read(directory.path().join("none").to_str().unwrap(), false).unwrap_err();
-        assert!(String::from_utf8(error).unwrap().ends_with("none': No such file or directory"));
     }
 }

@@ -7,10 +7,14 @@ use std::sync::{
 
 use super::{
     password::Hash,
-    rules::{RuleError, SetError, c_string, merge},
-    selector::{Access, Denied, Selector},
+    Denied,
+    rules::{RuleError, SetError, merge},
+    selector::{Access, Selector},
 };
-use crate::{command::Spec, protocol::Request};
+use crate::{
+    command::Spec,
+    protocol::{Request, quote::c_string},
+};
 
 /// Bits of [`Rules::flags`].
 const ON: u8 = 1;

@@ -1,27 +1,18 @@
 //! A selector: commands, keys and channels that go together. A user has one of its own, and may have more in parentheses.
 
 use super::{
+    Denied,
     commands::Commands,
-    rules::{RuleError, c_string, has_space},
+    rules::{RuleError, has_space},
 };
 use crate::{
     command::{Flags, KeyFlags, KeyPositions, Spec, keys},
     protocol::{
         Request,
         glob::{Case, Glob},
+        quote::c_string,
     },
 };
-
-/// What a request must not do, and the argument that is to blame. Of several the greatest counts, as in Redis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Denied {
-    /// Run this command.
-    Command,
-    /// Use this key in this way.
-    Key(usize),
-    /// Use this channel.
-    Channel(usize),
-}
 
 /// What may be done to keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-use super::rules::{RuleError, c_string};
+use super::rules::RuleError;
 use crate::{
     command::{Acl as Categories, Spec, TABLE, lookup, table::COMMANDS},
-    protocol::Request,
+    protocol::{Request, quote::c_string},
 };
 
 const WORDS: usize = TABLE.len().div_ceil(64);

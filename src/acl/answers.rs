@@ -171,6 +171,32 @@ pub fn log(acl: &Acl, request: &Request<'_>, now: Millis, reply: &mut Encoder<'_
     Ok(())
 }
 
+/// `SORT` reads keys by the pattern of `BY`, and its user may not read all keys.
+pub const SORT_BY_DENIED: &str = "ERR BY option of SORT denied due to insufficient ACL permissions.";
+/// The same of `GET`, whatever it is to show.
+pub const SORT_GET_DENIED: &str = "ERR GET option of SORT denied due to insufficient ACL permissions.";
+
+/// What a `SORT` of a user is told that may not read all keys, if that is needed.
+#[must_use]
+pub fn sort_refusal(request: &Request<'_>) -> Option<&'static str> {
+    let mut words = request.args_from(2);
+    while let Some(word) = words.next() {
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        if is("by") {
+            if words.next()?.contains(&b'*') {
+                return Some(SORT_BY_DENIED);
+            }
+        } else if is("get") {
+            return words.next().map(|_| SORT_GET_DENIED);
+        } else if is("limit") {
+            words.nth(1);
+        } else if is("store") {
+            words.next();
+        }
+    }
+    None
+}
+
 /// `ACL DRYRUN`.
 ///
 /// # Errors
@@ -200,4 +226,25 @@ pub fn dryrun(acl: &Acl, request: &Request<'_>, reply: &mut Encoder<'_>) -> Answ
     };
     reply.bulk([b"This user has no permissions to ", before, b" the '", object, b"' ", after].concat());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Args;
+
+    #[test]
+    fn sorting_by_other_keys() {
+        let refusal = |line: &str| {
+            let args = Args::of(&line.split(' ').collect::<Vec<_>>()).unwrap();
+            sort_refusal(&args.request().unwrap())
+        };
+        for line in
+            ["sort k", "sort k by nosort limit 0 get store by", "sort k get", "sort k alpha store get"]
+        {
+            assert_eq!(refusal(line), None, "{line}");
+        }
+        assert_eq!(refusal("sort k LIMIT 0 1 BY w_* get #"), Some(SORT_BY_DENIED));
+        assert_eq!(refusal("sort k by nosort GET # by w_*"), Some(SORT_GET_DENIED));
+    }
 }

@@ -125,6 +125,11 @@ impl Commands {
         first.is_some_and(|first| allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(first)))
     }
 
+    /// Whether all of a category may run.
+    pub(super) fn allows_category(&self, category: Categories) -> bool {
+        TABLE.iter().filter(|spec| spec.acl.has(category)).all(|spec| self.allowed.has(spec))
+    }
+
     fn switch(&mut self, spec: &Spec, on: bool) {
         self.allowed.set_with_subcommands(spec, on);
         self.first_args.remove(&spec.index);

@@ -23,8 +23,8 @@ use std::{
     },
 };
 
-use self::{log::Log, rules::SetError, user::Rules};
 pub use self::{denied::Denied, user::User};
+use self::{log::Log, rules::SetError, user::Rules};
 
 /// The user of connections that have not logged in.
 pub const DEFAULT: &[u8] = b"default";
@@ -131,6 +131,32 @@ impl Acl {
         }
     }
 
+    /// Takes over a user as a line of an ACL file has it; its connections stay, and see the change at once. Returns it if its clients
+    /// may have lost channels. `source` is what errors call the line.
+    ///
+    /// # Errors
+    /// What is wrong with the line; nothing has changed.
+    pub fn put_line(&self, line: &[u8], source: &str) -> Result<Option<Arc<User>>, Vec<u8>> {
+        let mut changed = None;
+        for (name, rules) in file::parse(line, source, false)? {
+            match self.user(&name) {
+                Some(user) => changed = user.set_rules(rules).then_some(user),
+                None => {
+                    self.others().insert(name.clone(), Arc::new(User::new(&name, rules)));
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    /// The default user is as nobody has changed it, with this password; without any, if that is empty. Returns whether its clients may
+    /// have lost channels.
+    pub fn reset_default(&self, password: &[u8]) -> bool {
+        let mut rules = Rules::of_default_user();
+        rules.set_password(password);
+        self.default.set_rules(rules)
+    }
+
     /// Removes a user other than the default one; its connections are the caller's to close.
     pub fn remove(&self, name: &[u8]) -> Option<Arc<User>> {
         self.others().remove(name)
@@ -177,6 +203,38 @@ impl Acl {
     pub fn lines(&self) -> Vec<Vec<u8>> {
         self.users().iter().map(|user| user.describe()).collect()
     }
+}
+
+/// The line of a user after `ACL SETUSER`: of the one that `line` has, or of a new one.
+///
+/// # Errors
+/// The reply, code first: a rule does not apply, or what it gives cannot be written as a line.
+pub fn edited<'a>(
+    line: Option<&[u8]>,
+    name: &[u8],
+    words: impl Iterator<Item = &'a [u8]>,
+) -> Result<Vec<u8>, Vec<u8>> {
+    if rules::has_space(name) {
+        return Err(SetError::Name.text());
+    }
+    let before = match line {
+        Some(line) => file::parse(line, "the registry", false)
+            .map_err(|reason| [b"ERR ", reason.as_slice()].concat())?
+            .remove(name),
+        None => None,
+    };
+    let rules = before.unwrap_or_else(|| Rules::new(false));
+    let changed = rules.apply_all(words, false).map_err(|error| error.text())?;
+    let line = User::new(name, changed).describe();
+    // A first argument may have any bytes in it.
+    let again = file::parse(&line, "the registry", false).ok().and_then(|mut users| users.remove(name));
+    if again.is_none_or(|again| User::new(name, again).describe() != line) {
+        return Err(
+            b"ERR these rules cannot be kept: as a line of an ACL file they would mean something else"
+                .to_vec(),
+        );
+    }
+    Ok(line)
 }
 
 #[cfg(test)]
@@ -229,6 +287,46 @@ mod tests {
         assert!(!acl.login_required());
         set(&acl, "default", &["off"]).unwrap();
         assert!(acl.login_required());
+    }
+
+    #[test]
+    fn lines_are_edited_and_put() {
+        let words = |words: &[&str]| words.iter().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+        let edit = |line: Option<&[u8]>, name: &str, rules: &[&str]| {
+            edited(line, name.as_bytes(), words(rules).iter().map(Vec::as_slice))
+        };
+        let line = edit(None, "u", &["on", ">secret", "~a*", "&x", "(+get ~b)"]).unwrap();
+        let line = edit(Some(&line), "u", &["nopass", "+get"]).unwrap();
+        assert_eq!(line, b"user u on nopass ~a* resetchannels &x -@all +get (~b resetchannels -@all +get)");
+        let acl = Acl::default();
+        assert!(acl.put_line(&line, "F").unwrap().is_none());
+        let user = acl.user(b"u").unwrap();
+        assert_eq!(user.describe(), line);
+        // Its connections see what it becomes.
+        let other = edit(Some(&line), "u", &["resetchannels"]).unwrap();
+        assert!(acl.put_line(&other, "F").unwrap().is_some_and(|changed| Arc::ptr_eq(&changed, &user)));
+        assert_eq!(user.describe(), other);
+        assert!(acl.put_line(b"user u +nosuch", "F").is_err());
+        assert_eq!(user.describe(), other);
+        for (name, rules, expected) in [
+            ("a b", &["on"][..], "ERR Usernames can't contain"),
+            ("u", &["on", "foo"], "ERR Error in ACL SETUSER modifier 'foo': Syntax error"),
+            ("u", &["+select|a\nuser v on nopass +@all"], "ERR these rules cannot be kept"),
+            ("u", &["+select|a b"], "ERR these rules cannot be kept"),
+        ] {
+            let error = String::from_utf8(edit(None, name, rules).unwrap_err()).unwrap();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_default_user_goes_back_to_what_it_was() {
+        let acl = Acl::default();
+        acl.put_line(b"user default on nopass ~a -@all +get", "F").unwrap();
+        assert!(!acl.default_user().may_do_all());
+        assert!(!acl.reset_default(b"pw") && acl.login_required() && acl.default_user().may_do_all());
+        acl.reset_default(b"");
+        assert!(!acl.login_required());
     }
 
     #[test]

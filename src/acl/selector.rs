@@ -6,7 +6,7 @@ use super::{
     rules::{RuleError, has_space},
 };
 use crate::{
-    command::{Flags, KeyFlags, KeyPositions, Spec, keys},
+    command::{Acl, Flags, KeyFlags, KeyPositions, Spec, keys},
     protocol::{
         Request,
         glob::{Case, Glob},
@@ -251,6 +251,11 @@ impl Selector {
                 patterns.iter().any(|(pattern, access)| access.covers(needed) && pattern.text == b"*")
             }
         }
+    }
+
+    /// Whether it allows all commands of a category.
+    pub(super) fn allows_category(&self, category: Acl) -> bool {
+        self.commands.allows_category(category)
     }
 
     /// Its rules about commands, as they could be set.

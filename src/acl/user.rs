@@ -6,13 +6,13 @@ use std::sync::{
 };
 
 use super::{
-    password::Hash,
     Denied,
+    password::Hash,
     rules::{RuleError, SetError, merge},
     selector::{Access, Selector},
 };
 use crate::{
-    command::Spec,
+    command::{Acl, Spec},
     protocol::{Request, quote::c_string},
 };
 
@@ -179,6 +179,17 @@ impl User {
         user
     }
 
+    /// One that may do everything, and that nobody can log in as: it has no name.
+    #[must_use]
+    pub fn of_everything() -> Self {
+        Self::new(b"", Rules::of_default_user())
+    }
+
+    /// From now on its connections may do nothing.
+    pub fn forbid_everything(&self) {
+        self.set_rules(Rules::new(false));
+    }
+
     fn rules(&self) -> MutexGuard<'_, Rules> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -268,6 +279,16 @@ impl User {
         let mut positions = None;
         let mut allows = |selector: &Selector| {
             selector.allows_all_keys(Access::READ) && selector.check(spec, request, &mut positions).is_ok()
+        };
+        self.may_do_all() || self.rules().selectors().any(&mut allows)
+    }
+
+    /// Whether a selector allows the request and everything else of a category of commands.
+    #[must_use]
+    pub fn may_use_category(&self, spec: &Spec, request: &Request<'_>, category: Acl) -> bool {
+        let mut positions = None;
+        let mut allows = |selector: &Selector| {
+            selector.allows_category(category) && selector.check(spec, request, &mut positions).is_ok()
         };
         self.may_do_all() || self.rules().selectors().any(&mut allows)
     }
@@ -367,6 +388,24 @@ mod tests {
         for rules in [&["~*", "+@all"][..], &["~*", "&*", "+@all", "-get"], &["~*", "(&* +@all)"]] {
             assert!(!user(rules).may_do_all(), "{rules:?}");
         }
+    }
+
+    #[test]
+    fn a_category_has_to_be_there_as_a_whole() {
+        let may = |rules: &[&str]| {
+            let user = user(rules);
+            let args = Args::of(&["eval", "return 1", "1", "a"]).unwrap();
+            let request = args.request().unwrap();
+            user.may_use_category(resolve(&request).unwrap(), &request, Acl::SCRIPTING)
+        };
+        assert!(
+            may(&["~a", "+@scripting"]) && may(&["~*", "&*", "+@all"]) && may(&["~b", "(~a +@scripting)"])
+        );
+        for rules in [&["~a", "+eval"][..], &["~a", "+@scripting", "-script|kill"], &["~b", "+@scripting"]] {
+            assert!(!may(rules), "{rules:?}");
+        }
+        // One selector has to have both.
+        assert!(!may(&["~a", "+eval", "(~b +@scripting)"]));
     }
 
     #[test]

@@ -14,5 +14,6 @@ pub mod records;
 pub mod registry;
 pub mod topology;
 mod userinfo;
+pub mod users;
 
 pub use topology::Topology;

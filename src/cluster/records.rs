@@ -39,6 +39,8 @@ pub mod keys {
     pub const QUESTIONS: &str = "questions/";
     /// What was found: [`Answer`](crate::cluster::plan::questions::Answer).
     pub const ANSWERS: &str = "answers/";
+    /// Users of the whole cluster: [`UserRecord`](crate::cluster::users::UserRecord).
+    pub const ACL: &str = "acl/";
     /// The audit log.
     pub const AUDIT: &str = "audit/";
 

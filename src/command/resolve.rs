@@ -113,7 +113,8 @@ fn printed(bytes: &[u8], max: usize) -> &[u8] {
 #[must_use]
 pub fn misused_subcommand(request: &Request<'_>) -> Vec<u8> {
     let (word, upper) = (printed(request.arg(1), SHOWN_MAX), request.name().to_ascii_uppercase());
-    [b"ERR unknown subcommand or wrong number of arguments for '", word, b"'. Try ", &upper, b" HELP."].concat()
+    [b"ERR unknown subcommand or wrong number of arguments for '", word, b"'. Try ", &upper, b" HELP."]
+        .concat()
 }
 
 /// The row that a request is for: of its subcommand, if the command has such. The arity is checked.

@@ -116,8 +116,6 @@ pub mod reason {
     pub const MOVING: &str = "the cluster moves keys itself: use `add` and `remove` in the console";
     /// Commands of Redis Cluster.
     pub const REDIRECTION: &str = "clients see one server here, without slots or redirections";
-    /// `ACL`.
-    pub const USERS: &str = "users and their rules are each daemon's own: connect to the node";
     /// `SLOWLOG` and its like.
     pub const FIGURES: &str =
         "its figures are of one node: connect to it, or use `show nodes` in the console";

@@ -146,8 +146,8 @@ impl Blocked {
 mod tests {
     use super::*;
     use crate::{
-        command::TABLE,
         acl::Acl,
+        command::TABLE,
         node::{clients::Clients, commands::table, state::NodeState},
         server::Addresses,
         time::Millis,

@@ -11,8 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    acl_file,
-    allocator,
+    acl_file, allocator,
     aof::Aof,
     clients::{Client, Clients},
     config::{Config, Users},

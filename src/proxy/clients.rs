@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::slab::Key;
-use crate::{command::TABLE, time::Millis};
+use crate::{acl::User, command::TABLE, time::Millis};
 
 /// A client is shown all requests.
 pub(super) const MONITORS: u8 = 1 << 0;
@@ -55,6 +55,8 @@ pub(super) struct ClientInfo {
     pub(super) killed: AtomicBool,
     /// It waits for others to act.
     pub(super) waits: AtomicBool,
+    /// Who it is.
+    user: Mutex<Arc<User>>,
     /// What it calls itself.
     pub(super) names: Mutex<Names>,
 }
@@ -107,6 +109,16 @@ impl ClientInfo {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Who it is.
+    pub(super) fn user(&self) -> Arc<User> {
+        Arc::clone(&self.user.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// It has logged in as somebody else.
+    pub(super) fn set_user(&self, user: &Arc<User>) {
+        self.user.lock().unwrap_or_else(PoisonError::into_inner).clone_from(user);
+    }
+
     /// `IP:PORT` of the client.
     pub(super) fn address(&self) -> String {
         self.peer.map_or_else(|| "grpc:0".to_owned(), |(remote, _)| remote.to_string())
@@ -141,7 +153,7 @@ impl ClientInfo {
         format!(
             "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db={} sub={channels} psub={patterns} ssub={shards} multi={queued} \
              qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem={} tot-mem={} events=r cmd={command} \
-             user=default redir={} resp={} lib-name={} lib-ver={}",
+             user={} redir={} resp={} lib-name={} lib-ver={}",
             self.id,
             self.address(),
             self.local_address(),
@@ -152,6 +164,7 @@ impl ClientInfo {
             self.buffers.0.load(Relaxed),
             self.buffers.1.load(Relaxed),
             self.buffers.0.load(Relaxed) + self.buffers.1.load(Relaxed),
+            String::from_utf8_lossy(self.user().name()),
             self.redirect.load(Relaxed),
             self.protocol.load(Relaxed),
             names.library,
@@ -177,6 +190,7 @@ impl Clients {
         &self,
         peer: Option<(SocketAddr, SocketAddr)>,
         (worker, key): (usize, Key),
+        user: &Arc<User>,
         now: Millis,
     ) -> Arc<ClientInfo> {
         let info = Arc::new(ClientInfo {
@@ -196,6 +210,7 @@ impl Clients {
             queued: AtomicI64::new(-1),
             killed: AtomicBool::new(false),
             waits: AtomicBool::new(false),
+            user: Mutex::new(Arc::clone(user)),
             names: Mutex::default(),
         });
         self.open().insert(info.id, Arc::clone(&info));

@@ -46,11 +46,8 @@ impl LocalClient {
 
     async fn try_call(&mut self, commands: &[Vec<Bytes>], replies: &mut Vec<Value>) -> io::Result<()> {
         let mut out = Vec::new();
-        let mut skip = 0;
         if self.stream.is_none() {
             self.connect()?;
-            encode_command(&mut out, &["HELLO", "3"]);
-            skip = 1;
         }
         for command in commands {
             if command.is_empty() {
@@ -68,11 +65,7 @@ impl LocalClient {
                 match Value::decode(input).map_err(io::Error::other)? {
                     Some((value, used)) => {
                         input.advance(used);
-                        if skip > 0 {
-                            skip -= 1;
-                        } else {
-                            replies.push(value);
-                        }
+                        replies.push(value);
                     }
                     None => {
                         if reader.read_buf(input).await? == 0 {

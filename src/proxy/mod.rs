@@ -5,7 +5,7 @@
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
 //! [`put_back`] (what nobody waits for any more), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
-//! [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
+//! [`users`] (who may do what), [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
@@ -44,6 +44,7 @@ mod slab;
 mod tenure;
 mod transaction;
 mod upstream;
+mod users;
 mod wanted;
 mod worker;
 
@@ -100,7 +101,7 @@ pub struct ProxyOptions {
     pub connections_per_node: NonZeroUsize,
     /// A node that owes a reply for longer is given up.
     pub node_timeout: Duration,
-    /// Password of clients, if they need one.
+    /// Password of the default user, if it needs one and the registry does not say otherwise.
     pub password: Option<String>,
     /// Whether it stands for election as the driver of slot moves.
     pub drives: bool,
@@ -237,6 +238,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     // If something below cannot start, this ends what was started before it.
     let unfinished = stop.clone().drop_guard();
     let (counts, waiting) = mpsc::unbounded_channel();
+    let (wanted, changes) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         id: options.id.clone(),
         cluster: options.cluster.clone(),
@@ -247,7 +249,6 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
             node_timeout: options.node_timeout,
             connect_timeout: CONNECT_TIMEOUT.min(options.node_timeout),
         },
-        password: options.password.clone(),
         port: local.port(),
         started: Millis::now(),
         clients: clients::Clients::default(),
@@ -257,6 +258,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         counts,
         large_slots: large::LargeSlots::default(),
         scripts: scripts::Scripts::default(),
+        users: users::Users::new(options.password.clone(), wanted),
         audience: audience::Audience::default(),
         monitors: shared::Monitors::new(options.workers.get()),
     });
@@ -294,9 +296,19 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let losses = losses::watch(Arc::clone(&proxy), registry.clone(), observations, stop.clone());
     let counter = count::run(Arc::clone(&proxy), waiting, stop.clone());
     let owned = owned::run(Arc::clone(&proxy), stop.clone());
+    let users = users::run(Arc::clone(&shared), registry.clone(), changes, stop.clone());
     threads.push(on_thread(&life, &format!("proxy-{}-registry", options.id), async move {
         // Without a registration the proxy is not wanted: `registered` said why, and whoever waits for it ends the proxy.
-        tokio::join!(membership.run(registered_in), poller, own_count, driver_watch, losses, counter, owned);
+        tokio::join!(
+            membership.run(registered_in),
+            poller,
+            own_count,
+            driver_watch,
+            losses,
+            counter,
+            owned,
+            users
+        );
     })?);
     if options.drives {
         let identity = format!("proxy {}", options.id);

@@ -8,7 +8,9 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{audience::Audience, clients::Clients, large::LargeSlots, scripts::Scripts, worker::Waiting};
+use super::{
+    audience::Audience, clients::Clients, large::LargeSlots, scripts::Scripts, users::Users, worker::Waiting,
+};
 use crate::{id::ProxyId, server::ConnectionCounters, time::Millis};
 
 /// Settings of the data path.
@@ -110,8 +112,6 @@ pub(super) struct Shared {
     /// `--maxclients`.
     pub(super) max_clients: u64,
     pub(super) config: Settings,
-    /// `--requirepass`.
-    pub(super) password: Option<String>,
     pub(super) port: u16,
     pub(super) started: Millis,
     pub(super) clients: Clients,
@@ -124,6 +124,8 @@ pub(super) struct Shared {
     pub(super) large_slots: LargeSlots,
     /// Sources of scripts.
     pub(super) scripts: Scripts,
+    /// Who may do what.
+    pub(super) users: Users,
     /// Clients that nodes do not count.
     pub(super) audience: Audience,
     pub(super) monitors: Monitors,
@@ -163,7 +165,6 @@ pub(super) mod tests {
                 node_timeout: second,
                 connect_timeout: second,
             },
-            password: None,
             port: 0,
             started: Millis(0),
             clients: Clients::default(),
@@ -173,6 +174,7 @@ pub(super) mod tests {
             counts,
             large_slots: LargeSlots::default(),
             scripts: Scripts::default(),
+            users: Users::new(None, mpsc::unbounded_channel().0),
             audience: Audience::default(),
             monitors: Monitors::new(0),
         }

@@ -11,13 +11,14 @@ use std::{
 };
 
 /// Each may name itself and those before it.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     "time",
     "id",
     "slot",
     "protocol",
     "values",
     "command",
+    "acl",
     "connection",
     "client",
     "cluster",

@@ -10,6 +10,7 @@ use super::{
     support::{Outcome, as_c_string, integer, is_word, reply_element, with_bytes},
 };
 use crate::{
+    acl::answers::{SORT_BY_DENIED, SORT_GET_DENIED},
     node::{
         caller::Origin,
         context::{CommandError, Context, Handler},
@@ -110,9 +111,7 @@ impl<'a> Query<'a> {
                 word if is_word(word, "BY") && left >= 1 => {
                     let text = words.next().unwrap_or_default();
                     if text.contains(&b'*') && !reads_all {
-                        return Err(CommandError::other(
-                            "ERR BY option of SORT denied due to insufficient ACL permissions.",
-                        ));
+                        return Err(CommandError::other(SORT_BY_DENIED));
                     }
                     query.by = Some(Pattern::parse(text));
                     // Of several, one such is enough.
@@ -120,9 +119,7 @@ impl<'a> Query<'a> {
                 }
                 word if is_word(word, "GET") && left >= 1 => {
                     if !reads_all {
-                        return Err(CommandError::other(
-                            "ERR GET option of SORT denied due to insufficient ACL permissions.",
-                        ));
+                        return Err(CommandError::other(SORT_GET_DENIED));
                     }
                     query.get.push(Pattern::parse(words.next().unwrap_or_default()));
                 }

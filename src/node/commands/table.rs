@@ -3,11 +3,11 @@
 use std::sync::LazyLock;
 
 use super::{
-    acl, append_only, bitfield, bitmap, blocking, cluster, command, connection, counter, database,
-    debug, dump, expire, function, geo, geo_search, hash, hash_expire, hyperloglog, hyperloglog_debug, info,
-    key, latency, lcs, list, list_move, list_search, lolwut, memory, object, observe, persist, pubsub,
-    replicas, scan, script, server, set, set_combine, sort, stream, stream_group, stream_info, stream_read,
-    string, string_range, tracking, transaction, zset, zset_combine, zset_pop, zset_range,
+    acl, append_only, bitfield, bitmap, blocking, cluster, command, connection, counter, database, debug,
+    dump, expire, function, geo, geo_search, hash, hash_expire, hyperloglog, hyperloglog_debug, info, key,
+    latency, lcs, list, list_move, list_search, lolwut, memory, object, observe, persist, pubsub, replicas,
+    scan, script, server, set, set_combine, sort, stream, stream_group, stream_info, stream_read, string,
+    string_range, tracking, transaction, zset, zset_combine, zset_pop, zset_range,
 };
 use crate::{
     command::{Flags, Group, Spec, TABLE},

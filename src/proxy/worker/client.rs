@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{channels::Hearing, stream::Stream, tracking::Tracks, upstreams::UpstreamId, waits::Patience};
 use crate::{
+    acl::User,
     command::{Flags, Spec},
     connection::{Replies as ReplyMode, channels},
     protocol::{Batch, Encoder, ProtocolError, Version},
@@ -20,6 +21,7 @@ use crate::{
         slab::Key,
         transaction::{Transaction, Watching},
         upstream::Receiver,
+        users::Changed,
     },
     slot::SlotId,
 };
@@ -85,6 +87,8 @@ pub(super) enum Stall {
     Counting,
     /// Nodes are being told what it wants to hear.
     Listening,
+    /// Users are being changed.
+    Changing,
     /// It waits for others to act.
     Waiting,
     /// Its share of this turn is used up; the request has not been looked at.
@@ -116,6 +120,8 @@ pub(super) struct Client {
     pub(super) database: u8,
     /// Authenticated, or no password was required.
     pub(super) authenticated: bool,
+    /// Whose rights it has.
+    pub(super) user: Arc<User>,
     /// `CLIENT REPLY`, as it was before the request under way.
     pub(super) replies_before: ReplyMode,
     /// The same for the next request.
@@ -136,6 +142,8 @@ pub(super) struct Client {
     pub(super) hung_up: bool,
     /// What it waited for.
     pub(super) counted: Option<Arc<Counted>>,
+    /// The same, of users.
+    pub(super) changed: Option<Box<Changed>>,
     /// Bytes may be waiting in the kernel.
     pub(super) unread: bool,
     /// On the list of those to be flushed.
@@ -229,6 +237,12 @@ impl Client {
         Asker { client: self.key, sequence, version: self.version }
     }
 
+    /// It has somebody's rights from now on.
+    pub(super) fn log_in(&mut self, user: Arc<User>, authenticated: bool) {
+        self.info.set_user(&user);
+        (self.user, self.authenticated) = (user, authenticated);
+    }
+
     /// What it hears without asking.
     pub(super) fn hearing(&mut self) -> &mut Hearing {
         self.hearing.get_or_insert_default()
@@ -305,6 +319,7 @@ impl Client {
                 | Stall::Backlog
                 | Stall::Counting
                 | Stall::Listening
+                | Stall::Changing
                 | Stall::Waiting
                 | Stall::Turn,
             )

@@ -152,8 +152,13 @@ impl Worker {
     ) {
         // Requests of the proxy itself.
         let is_own = matches!(stream, Stream::Closed);
+        // Callers of gRPC have chosen their protocol.
+        let version = if matches!(stream, Stream::Local(_)) { Version::Resp3 } else { Version::Resp2 };
+        let users = &self.shared.users;
+        let user = Arc::clone(if is_own { users.own() } else { users.acl.default_user() });
         let key = self.clients.all.insert_with(|key| {
-            let info = self.shared.clients.add(peer, (self.index, key), self.turn.wall);
+            let info = self.shared.clients.add(peer, (self.index, key), &user, self.turn.wall);
+            info.protocol.store(if version == Version::Resp3 { 3 } else { 2 }, Relaxed);
             Box::new(Client {
                 key,
                 stream: Stream::Closed,
@@ -167,9 +172,10 @@ impl Worker {
                 upstream: 0,
                 heavy: 0,
                 slot: None,
-                version: Version::Resp2,
+                version,
                 database: 0,
-                authenticated: is_own || self.shared.password.is_none(),
+                authenticated: is_own || !users.must_log_in(),
+                user,
                 replies_before: ReplyMode::On,
                 replies_wanted: ReplyMode::On,
                 muted: false,
@@ -181,6 +187,7 @@ impl Worker {
                 patience: None,
                 hung_up: false,
                 counted: None,
+                changed: None,
                 unread: false,
                 dirty: false,
                 again: false,

@@ -54,13 +54,22 @@ impl Worker {
                 return Ok(());
             }
         };
-        if !client.authenticated && !spec.flags.has(Flags::NO_AUTH) {
-            self.refuse(client, "NOAUTH Authentication required.");
+        if !client.authenticated
+            && !spec.flags.has(Flags::NO_AUTH)
+            && let Some(refusal) = self.refusal_of_stranger()
+        {
+            self.reject(client, spec, refusal);
             return Ok(());
         }
         if client.transaction.is_some() && spec.flags.has(Flags::NO_MULTI) {
             self.refuse(client, "ERR Command not allowed inside a transaction");
             self.spoil(client, false);
+            return Ok(());
+        }
+        if !client.user.may_do_all()
+            && let Some(refusal) = self.denied(client, spec, request)
+        {
+            self.reject(client, spec, &refusal);
             return Ok(());
         }
         if client.hearing.is_some()
@@ -134,6 +143,18 @@ impl Worker {
         } else if let Some(transaction) = &mut client.transaction {
             transaction.abort();
         }
+    }
+
+    /// Refuses a request for who asks, and not for what it asks. As in Redis, `EXEC` ends the transaction by that.
+    #[cold]
+    fn reject(&mut self, client: &mut Client, spec: &Spec, refusal: &str) {
+        let is_exec = spec.name == "exec";
+        if is_exec {
+            self.refuse(client, format!("EXECABORT Transaction discarded because of: {refusal}"));
+        } else {
+            self.refuse(client, refusal);
+        }
+        self.spoil(client, is_exec);
     }
 
     /// Answers with an error of the proxy's own.

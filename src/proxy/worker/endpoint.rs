@@ -6,17 +6,16 @@ use super::{
     Message, Worker,
     client::{Client, Stall},
     upstreams::DATABASES,
+    users,
 };
 use crate::{
+    acl::log::{Place, Reason},
     command::Spec,
     connection::{self, Command, Endpoint, Label, Listed, Replies, Wish},
     protocol::{Encoder, Request, Version},
     proxy::shared::Shared,
     time::Millis,
 };
-
-/// The one user of a proxy.
-const DEFAULT: &[u8] = b"default";
 
 impl Worker {
     /// Runs a command about the connection, when nothing it changes is needed for replies that are still to come.
@@ -46,7 +45,7 @@ impl Worker {
         }
         let mut out = Vec::new();
         let mut encoder = Encoder::new(&mut out, client.version);
-        let mut here = Here { client, shared: &self.shared, now: self.turn.wall };
+        let mut here = Here { client, shared: &self.shared, now: self.turn.wall, word: request.name() };
         match command(&mut here, request, &mut encoder) {
             Ok(()) => {
                 client.replies.answer(client.muted, |replies| replies.extend_from_slice(&out));
@@ -74,6 +73,8 @@ struct Here<'a> {
     client: &'a mut Client,
     shared: &'a Arc<Shared>,
     now: Millis,
+    /// The command, as the client wrote it.
+    word: &'a [u8],
 }
 
 impl Endpoint for Here<'_> {
@@ -82,26 +83,32 @@ impl Endpoint for Here<'_> {
     }
 
     fn is_authenticated(&self) -> bool {
-        self.client.authenticated
+        self.client.authenticated || !self.shared.users.must_log_in()
     }
 
     fn needs_password(&self) -> bool {
-        self.shared.password.is_some()
+        !self.shared.users.acl.default_user().needs_no_password()
     }
 
     fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool {
-        let right = self.shared.password.as_ref().is_none_or(|right| equal(right.as_bytes(), password));
-        let known = user == DEFAULT && right;
-        self.client.authenticated |= known;
-        known
+        // Who they are is not known yet.
+        let users = self.shared.users.are_known().then_some(&self.shared.users);
+        let Some(user) = users.and_then(|users| users.acl.log_in(user, password)) else {
+            let reason = (Reason::Auth, self.word);
+            users::note(&self.shared.users.acl, self.client, reason, Place::Toplevel, user, self.now);
+            return false;
+        };
+        self.client.log_in(user, true);
+        true
     }
 
     fn log_out(&mut self) {
-        self.client.authenticated = !self.needs_password();
+        let users = &self.shared.users;
+        self.client.log_in(Arc::clone(users.acl.default_user()), !users.must_log_in());
     }
 
     fn knows_user(&self, name: &[u8]) -> bool {
-        name == DEFAULT
+        self.shared.users.acl.user(name).is_some()
     }
 
     fn tracking(&self) -> Option<connection::Tracking> {
@@ -179,7 +186,7 @@ impl Endpoint for Here<'_> {
                 id: info.id,
                 remote: info.address(),
                 local: info.local_address(),
-                user: DEFAULT.to_vec(),
+                user: info.user().name().to_vec(),
                 subscribed: info.is_subscribed(),
             })
             .collect()
@@ -201,9 +208,4 @@ impl Endpoint for Here<'_> {
             }
         }
     }
-}
-
-/// Compares in a time that does not depend on where they differ.
-fn equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }

@@ -39,7 +39,7 @@ const KEEP: Duration = Duration::from_secs(10);
 /// Names in one command.
 const NAMES_AT_ONCE: usize = 1000;
 
-const KINDS: [Kind; 3] = [Kind::Channel, Kind::Pattern, Kind::Shard];
+pub(super) const KINDS: [Kind; 3] = [Kind::Channel, Kind::Pattern, Kind::Shard];
 
 impl Subscriber for Key {
     type Id = Self;

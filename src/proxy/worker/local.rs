@@ -49,6 +49,9 @@ impl Worker {
                 return self.any_node(client, &routing, request);
             }
             "config|get" => self.config_get(client, request),
+            name if name.starts_with("acl|") && name != "acl|help" => {
+                return self.users(client, spec, request);
+            }
             name if name == "command" || name.starts_with("command|") => self.command(client, spec, request),
             name if name.ends_with("|help") => {
                 let container = name.split('|').next().unwrap_or_default();
@@ -76,13 +79,13 @@ impl Worker {
 pub fn answers(spec: &Spec) -> bool {
     match spec.name.split_once('|') {
         Some(("client", "caching" | "tracking" | "unblock")) => true,
-        Some(("command", _) | (_, "help") | ("config", "get")) => true,
+        Some(("command" | "acl", _) | (_, "help") | ("config", "get")) => true,
         _ => connection::find(spec.name).is_some() || matches!(spec.name, "time" | "command" | "monitor"),
     }
 }
 
 /// Whether a client can use a command through the proxy, as far as the proxy can tell.
-fn is_available(spec: &Spec) -> bool {
+pub(super) fn is_available(spec: &Spec) -> bool {
     match spec.route {
         Route::Refused(_) => false,
         Route::Local => answers(spec),

@@ -11,11 +11,13 @@ use tokio::sync::oneshot;
 
 use super::{stream::Stream, tracking::Changed};
 use crate::{
+    acl::User,
     id::Epoch,
     proxy::{
         count::Counted,
         routing::{NodeIndex, Routing},
         slab::Key,
+        users,
     },
 };
 
@@ -41,6 +43,12 @@ pub(in crate::proxy) enum Message {
     Shown(Bytes),
     /// Keys that have changed, for a client in the place of another worker's.
     Changed { client: Key, changed: Changed },
+    /// What a client wanted of the users is done, or cannot be.
+    UsersChanged { client: Key, changed: users::Changed },
+    /// A user was removed.
+    UserGone(Arc<User>),
+    /// A user may have lost channels.
+    ChannelsLost(Arc<User>),
     /// Look who was killed.
     Killed,
     /// Answer what was read, then end.

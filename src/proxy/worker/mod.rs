@@ -10,7 +10,7 @@
 //! of their own, and are merged a few elements at a time.
 //!
 //! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`waits`], [`listeners`] and [`epochs`] own what is theirs; what a
-//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`], [`users`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod channels;
 mod client;
@@ -31,6 +31,7 @@ pub(super) mod stream;
 mod tracking;
 mod transactions;
 mod upstreams;
+mod users;
 mod waits;
 
 use std::{
@@ -249,6 +250,9 @@ impl Worker {
                         }
                     }
                 }
+                Message::UsersChanged { client, changed } => self.users_changed(client, changed),
+                Message::UserGone(user) => self.user_gone(&user),
+                Message::ChannelsLost(user) => self.channels_lost(&user),
                 Message::Unblock { id, error } => self.unblock_own(id, error),
                 Message::Stop => {
                     self.stopping = true;

@@ -186,6 +186,11 @@ impl Worker {
             let text = "EXECABORT Transaction discarded because of previous errors.";
             return Ok(Err(text.into()));
         }
+        if !client.user.may_do_all()
+            && let Some(text) = self.denied_at_exec(client, transaction)
+        {
+            return Ok(Err(text.into_bytes()));
+        }
         if let Some(watching) = &client.watching {
             if client.replies.in_flight() > 0 {
                 // They went another way.

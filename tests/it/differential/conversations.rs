@@ -24,10 +24,11 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("monitor", include_str!("conversations/monitor.txt")),
     ("observe", include_str!("conversations/observe.txt")),
     ("acl", include_str!("conversations/acl.txt")),
+    ("acl-through-proxies", include_str!("conversations/acl-through-proxies.txt")),
 ];
 
 /// Those that a proxy has with its clients too.
-const THROUGH_A_PROXY: &[&str] = &["pubsub", "tracking-through-proxies", "monitor"];
+const THROUGH_A_PROXY: &[&str] = &["pubsub", "tracking-through-proxies", "monitor", "acl-through-proxies"];
 
 /// The connections of a script to one server, by their letters.
 struct Party<'a> {

@@ -12,6 +12,7 @@ mod scanning;
 mod scripts;
 mod tracking;
 mod transactions;
+mod users;
 mod waiting;
 
 use std::{

@@ -46,6 +46,12 @@ impl Args {
         Ok(())
     }
 
+    /// Forgets them and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
     /// Arguments, the name included.
     #[must_use]
     pub fn len(&self) -> usize {

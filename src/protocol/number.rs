@@ -65,6 +65,8 @@ pub fn whole(number: f64) -> i64 {
 pub fn format_double(value: f64) -> String {
     /// Significant digits.
     const PRECISION: usize = 17;
+    /// Whole numbers below it have no more than those.
+    const WHOLE_BELOW: f64 = 1e17;
     if value.is_nan() {
         return "nan".into();
     }
@@ -74,24 +76,30 @@ pub fn format_double(value: f64) -> String {
     if value == 0.0 {
         return if value.is_sign_negative() { "-0" } else { "0" }.into();
     }
+    if value.fract() == 0.0 && value.abs() < WHOLE_BELOW {
+        return whole(value).to_string();
+    }
+    // All digits, of which zeros at the end are not shown: `-d.ddde-5`.
     let scientific = format!("{value:.precision$e}", precision = PRECISION - 1);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let without_zeros = |text: &str| match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text.to_owned(),
-    };
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let (first, rest) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let rest = rest.trim_end_matches('0');
+    let point = if rest.is_empty() { "" } else { "." };
     match usize::try_from(exponent) {
-        Ok(whole) if whole < PRECISION => {
-            without_zeros(&format!("{value:.decimals$}", decimals = PRECISION - 1 - whole))
+        Ok(before) if before < PRECISION => {
+            // It is no whole number, and 17 digits tell it from any: there is some behind the point.
+            let (whole, fraction) = rest.split_at(before.min(rest.len()));
+            format!("{sign}{first}{whole}.{fraction}")
         }
         Err(_) if exponent >= -4 => {
-            let decimals = PRECISION - 1 + exponent.unsigned_abs() as usize;
-            without_zeros(&format!("{value:.decimals$}"))
+            let zeros = exponent.unsigned_abs() as usize - 1;
+            format!("{sign}0.{:0<zeros$}{first}{rest}", "")
         }
         _ => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{}e{sign}{:02}", without_zeros(mantissa), exponent.unsigned_abs())
+            let side = if exponent < 0 { '-' } else { '+' };
+            format!("{sign}{first}{point}{rest}e{side}{:02}", exponent.unsigned_abs())
         }
     }
 }
@@ -157,6 +165,41 @@ mod tests {
             (f64::INFINITY, "inf"),
         ] {
             assert_eq!(format_double(value), text);
+        }
+    }
+
+    /// `%.17g` in words: so many digits, without zeros at the end.
+    #[test]
+    fn any_double_as_printf_shows_it() {
+        use rand::{RngExt as _, SeedableRng as _};
+        let plainly = |value: f64| {
+            let scientific = format!("{value:.16e}");
+            let (mantissa, exponent) = scientific.split_once('e').unwrap();
+            let exponent: i32 = exponent.parse().unwrap();
+            let without_zeros = |text: &str| match text.contains('.') {
+                true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => text.to_owned(),
+            };
+            match exponent {
+                -4..17 => without_zeros(&format!("{value:.0$}", usize::try_from(16 - exponent).unwrap())),
+                _ => {
+                    let sign = if exponent < 0 { '-' } else { '+' };
+                    format!("{}e{sign}{:02}", without_zeros(mantissa), exponent.unsigned_abs())
+                }
+            }
+        };
+        let mut random = rand::rngs::StdRng::seed_from_u64(17);
+        for round in 0..100_000_u32 {
+            let bits = f64::from_bits(random.random());
+            let value = match round % 4 {
+                0 => bits,
+                1 => random.random_range(-1e6..1e6),
+                2 => f64::from(random.random::<i32>()) * 10_f64.powi(random.random_range(-12..12)),
+                _ => f64::from(random.random_range(-100_000..100_000)) / 64.0,
+            };
+            if value.is_finite() && value != 0.0 {
+                assert_eq!(format_double(value), plainly(value), "{value:e}");
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{cell::RefCell, fmt, sync::atomic::Ordering::Relaxed};
 
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 
-use super::{Digest, Failure, Rights, Running, convert, engine::MEMORY_MAX};
+use super::{Digest, Failure, Rights, Running, convert, engine::MEMORY_MAX, raw};
 use crate::{
     acl::{Denied, log::Place},
     command::{Flags, ResolveError, Spec, TABLE, resolve},
@@ -17,15 +17,13 @@ use crate::{
         },
         pause,
     },
-    protocol::{Args, Output, Request, Value, Version, number::format_double},
+    protocol::{Args, Output, Request, TooLarge, Version, number::format_double},
 };
 
 /// An error that a script may catch: a reply, code first.
 #[derive(Clone, Debug)]
 struct Raised {
     text: Vec<u8>,
-    /// It is that of a command, which has been counted.
-    is_counted: bool,
 }
 
 impl fmt::Display for Raised {
@@ -37,7 +35,7 @@ impl fmt::Display for Raised {
 impl std::error::Error for Raised {}
 
 pub(super) fn raise(text: impl Into<Vec<u8>>) -> mlua::Error {
-    mlua::Error::external(Raised { text: text.into(), is_counted: false })
+    mlua::Error::external(Raised { text: text.into() })
 }
 
 /// The end of a script that somebody wants to end.
@@ -57,12 +55,12 @@ pub(super) fn text_of(error: &mlua::Error) -> String {
     }
 }
 
-/// The reply in an error of ours, and whether it has been counted.
-fn reply_in(error: &mlua::Error) -> Option<(&[u8], bool)> {
+/// The reply in an error of ours.
+fn reply_in(error: &mlua::Error) -> Option<&[u8]> {
     match error {
         mlua::Error::CallbackError { cause, .. } => reply_in(cause),
         mlua::Error::ExternalError(error) => {
-            error.downcast_ref::<Raised>().map(|raised| (raised.text.as_slice(), raised.is_counted))
+            error.downcast_ref::<Raised>().map(|raised| raised.text.as_slice())
         }
         _ => None,
     }
@@ -72,7 +70,7 @@ fn reply_in(error: &mlua::Error) -> Option<(&[u8], bool)> {
 pub(super) fn caught(lua: &Lua, error: LuaValue) -> mlua::Result<LuaValue> {
     Ok(match error {
         LuaValue::Error(error) => match reply_in(&error) {
-            Some((reply, _)) => LuaValue::String(lua.create_string(reply)?),
+            Some(reply) => LuaValue::String(lua.create_string(reply)?),
             None => LuaValue::String(lua.create_string(text_of(&error))?),
         },
         LuaValue::Table(table) => match table.raw_get("err")? {
@@ -109,7 +107,7 @@ pub(super) fn positioned(lua: &Lua, text: impl fmt::Display) -> mlua::Error {
 pub(super) fn shown(lua: &Lua, error: LuaValue) -> mlua::Result<LuaValue> {
     match error {
         LuaValue::Error(error) => match reply_in(&error) {
-            Some((reply, _)) => convert::error_table(lua, reply),
+            Some(reply) => convert::error_table(lua, reply),
             None => Ok(LuaValue::String(lua.create_string(text_of(&error))?)),
         },
         other => Ok(other),
@@ -123,7 +121,7 @@ pub(super) fn handle(lua: &Lua, error: LuaValue) -> mlua::Result<LuaValue> {
         other => {
             let text = match &other {
                 LuaValue::Error(error) => match reply_in(error) {
-                    Some((reply, _)) => reply.to_vec(),
+                    Some(reply) => reply.to_vec(),
                     None => format!("ERR {}", text_of(error)).into_bytes(),
                 },
                 LuaValue::String(text) => [b"ERR ", &*text.as_bytes()].concat(),
@@ -131,10 +129,6 @@ pub(super) fn handle(lua: &Lua, error: LuaValue) -> mlua::Result<LuaValue> {
             };
             let table = lua.create_table()?;
             table.raw_set("err", lua.create_string(text)?)?;
-            if matches!(&other, LuaValue::Error(error) if reply_in(error).is_some_and(|(_, counted)| counted))
-            {
-                table.raw_set(COUNTED, true)?;
-            }
             table
         }
     };
@@ -220,14 +214,58 @@ fn one_line(text: &mut [u8]) {
     }
 }
 
-/// Whether an error reply ends the script unless it is caught.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Raise {
-    /// `redis.call`.
-    Yes,
-    /// `redis.pcall`.
-    No,
+/// What `redis.call` or `redis.pcall` comes to: bytes that stay where they are until the session is asked for the next one.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Answer {
+    pub(super) start: *const u8,
+    pub(super) len: usize,
+    /// The reply was written for RESP3.
+    pub(super) is_resp3: bool,
+    /// It is an error of a command, or why there was none.
+    pub(super) is_error: bool,
+    /// The bytes are the error's text, and no reply.
+    pub(super) is_plain: bool,
+    /// The error has been counted.
+    pub(super) is_counted: bool,
 }
+
+impl Answer {
+    fn reply(bytes: &[u8], version: Version) -> Self {
+        let is_error = matches!(bytes.first(), Some(b'-' | b'!'));
+        let (start, len) = (bytes.as_ptr(), bytes.len());
+        let is_resp3 = version == Version::Resp3;
+        Self { start, len, is_resp3, is_error, is_plain: false, is_counted: true }
+    }
+
+    fn refusal(text: &[u8], is_counted: bool) -> Self {
+        let (start, len) = (text.as_ptr(), text.len());
+        Self { start, len, is_resp3: false, is_error: true, is_plain: true, is_counted }
+    }
+}
+
+/// Why the words of a script are no command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum WordError {
+    #[error("ERR Lua redis lib command arguments must be strings or integers")]
+    Type,
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+}
+
+/// Gives the words of a command.
+type Words<'a> = dyn FnMut(&mut Args) -> Result<(), WordError> + 'a;
+
+/// Runs the command that a script gives.
+pub(super) fn answer(words: &mut Words<'_>) -> Answer {
+    if !SESSION.is_set() {
+        return Answer::refusal(NO_SESSION, false);
+    }
+    SESSION.with(|session| session.call(words))
+}
+
+/// Nothing that runs is a script.
+const NO_SESSION: &[u8] = "ERR redis.… is for scripts that run".as_bytes();
 
 scoped_tls_hkt::scoped_thread_local!(
     /// Of the script that runs on this thread.
@@ -237,7 +275,7 @@ scoped_tls_hkt::scoped_thread_local!(
 /// What a session is to functions that know no lifetimes.
 trait Host {
     /// `redis.call` and `redis.pcall`.
-    fn call(&self, lua: &Lua, args: Result<Args, String>, raises: Raise) -> mlua::Result<LuaValue>;
+    fn call(&self, words: &mut Words<'_>) -> Answer;
     /// `redis.acl_check_cmd`: whether the caller's rights allow a command.
     fn may_run(&self, words: &MultiValue) -> mlua::Result<bool>;
     /// `redis.setresp`.
@@ -249,7 +287,7 @@ trait Host {
 /// What a script does with its session; nothing else calls what is of `redis.…`.
 fn with_session<R>(lua: &Lua, action: impl FnOnce(&dyn Host) -> mlua::Result<R>) -> mlua::Result<R> {
     if !SESSION.is_set() {
-        return Err(raise("ERR redis.… is for scripts that run"));
+        return Err(raise(NO_SESSION));
     }
     // What Lua code wants is limited, what we give it is not: asking for memory that may be refused takes Lua 5.1 much longer.
     lua.set_memory_limit(0)?;
@@ -270,12 +308,16 @@ pub(super) struct Session<'a> {
 struct Work<'a> {
     stage: Stage<'a>,
     version: Version,
+    /// The last command, its reply, and what else was answered.
+    args: Args,
     output: Output,
+    answered: Vec<u8>,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(stage: Stage<'a>, rights: Rights, keys: &'a [&'a [u8]], running: &'a Running) -> Self {
-        let work = Work { stage, version: Version::Resp2, output: Output::default() };
+        let (args, output, answered) = (Args::new(), Output::default(), Vec::new());
+        let work = Work { stage, version: Version::Resp2, args, output, answered };
         Self { work: RefCell::new(work), running, rights, keys }
     }
 
@@ -294,15 +336,15 @@ impl<'a> Session<'a> {
         self.work.borrow().version
     }
 
-    /// Runs one command.
-    fn run(&self, work: &mut Work<'_>, args: &Args) -> Result<Value, String> {
+    /// Runs the command in `args`.
+    fn run(&self, work: &mut Work<'_>) -> Result<(), String> {
+        let Work { stage, version, args, output, .. } = work;
         let request = args.request().ok_or_else(|| NO_ARGUMENT.to_owned())?;
         let spec = resolve(&request).map_err(|error| match error {
             ResolveError::Arity { .. } => "ERR Wrong number of args calling Redis command from script",
             ResolveError::UnknownCommand { .. } | ResolveError::UnknownSubcommand { .. } => UNKNOWN,
         })?;
         let row = table::row(spec).ok_or(UNKNOWN)?;
-        let Work { stage, version, output } = work;
         if let Err(text) = self.allow(stage, spec, &request) {
             stage.node.stats.command(spec).rejected.add(1);
             return Err(text);
@@ -322,10 +364,7 @@ impl<'a> Session<'a> {
         stage.store.show(spec, &request, stage.caller, stage.node);
         // Whoever waits is served after the script; whoever listens hears of each command.
         stage.store.note_changes(stage.node, stage.now);
-        match Value::decode(&output.copy_from(0)) {
-            Ok(Some((value, _))) => Ok(value),
-            _ => Err("ERR the command gave no reply".to_owned()),
-        }
+        Ok(())
     }
 
     /// Whether the script may run a command.
@@ -399,22 +438,20 @@ impl Host for Session<'_> {
         Ok(work.stage.caller.user.check(spec.ok_or_else(invalid)?, &request).is_ok())
     }
 
-    fn call(&self, lua: &Lua, args: Result<Args, String>, raises: Raise) -> mlua::Result<LuaValue> {
-        let mut work = self.work.borrow_mut();
-        let version = work.version;
-        let reply = match args.and_then(|args| self.run(&mut work, &args)) {
-            Ok(reply) => reply,
-            Err(text) => {
-                work.stage.node.stats.error(text.as_bytes());
-                Value::Error(text.into())
-            }
-        };
-        match (&reply, raises) {
-            (Value::Error(text), Raise::Yes) => {
-                Err(mlua::Error::external(Raised { text: text.to_vec(), is_counted: true }))
-            }
-            _ => convert::to_lua(lua, &reply, version),
+    fn call(&self, words: &mut Words<'_>) -> Answer {
+        let work = &mut *self.work.borrow_mut();
+        work.args.clear();
+        let given = words(&mut work.args).map_err(|error| error.to_string());
+        if let Err(text) = given.and_then(|()| self.run(work)) {
+            work.stage.node.stats.error(text.as_bytes());
+            work.answered = text.into_bytes();
+            return Answer::refusal(&work.answered, true);
         }
+        if !work.output.is_sharing() {
+            return Answer::reply(work.output.piece(0), work.version);
+        }
+        work.answered = work.output.copy_from(0);
+        Answer::reply(&work.answered, work.version)
     }
 }
 
@@ -431,7 +468,7 @@ fn arguments(words: &MultiValue) -> Result<Args, String> {
             LuaValue::String(text) => args.push(&text.as_bytes()),
             LuaValue::Integer(number) => args.push(format_double(*number as f64).as_bytes()),
             LuaValue::Number(number) => args.push(format_double(*number).as_bytes()),
-            _ => return Err("ERR Lua redis lib command arguments must be strings or integers".to_owned()),
+            _ => return Err(WordError::Type.to_string()),
         };
         pushed.map_err(|error| error.to_string())?;
     }
@@ -440,12 +477,7 @@ fn arguments(words: &MultiValue) -> Result<Args, String> {
 
 /// Everything of `redis`.
 pub(super) fn install(lua: &Lua, api: &Table) -> mlua::Result<()> {
-    for (name, raises) in [("call", Raise::Yes), ("pcall", Raise::No)] {
-        let call = move |lua: &Lua, words: MultiValue| {
-            with_session(lua, |session| session.call(lua, arguments(&words), raises))
-        };
-        api.raw_set(name, lua.create_function(call)?)?;
-    }
+    raw::install(lua, api)?;
     let asks = |lua: &Lua, words: MultiValue| with_session(lua, |session| session.may_run(&words));
     api.raw_set("acl_check_cmd", lua.create_function(asks)?)?;
     let speaks = |lua: &Lua, words: MultiValue| with_session(lua, |session| session.set_version(&words));

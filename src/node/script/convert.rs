@@ -1,63 +1,12 @@
-//! Between Lua's values and replies, by Redis's rules.
+//! From Lua's values to replies, by Redis's rules. The way back is in [`raw`](super::raw).
 
 use mlua::{Lua, Table, Value as LuaValue};
 
 use super::api;
-use crate::protocol::{Encoder, Value, Version, number};
+use crate::protocol::{Encoder, Version, number};
 
 /// Tables inside tables that a reply may have.
 const DEPTH_MAX: usize = 100;
-
-/// A reply as Lua sees it.
-///
-/// # Errors
-/// No memory.
-pub(super) fn to_lua(lua: &Lua, value: &Value, version: Version) -> mlua::Result<LuaValue> {
-    let single = |name: &str, value: LuaValue| {
-        let table = lua.create_table_with_capacity(0, 1)?;
-        table.raw_set(name, value)?;
-        Ok(LuaValue::Table(table))
-    };
-    let string = |bytes: &[u8]| lua.create_string(bytes).map(LuaValue::String);
-    match value {
-        Value::Integer(number) => Ok(LuaValue::Number(*number as f64)),
-        Value::Bulk(bytes) => string(bytes),
-        Value::Simple(text) => single("ok", string(text)?),
-        Value::Error(text) => error_table(lua, text),
-        Value::Null if version == Version::Resp3 => Ok(LuaValue::Nil),
-        Value::Null => Ok(LuaValue::Boolean(false)),
-        Value::Boolean(value) => Ok(LuaValue::Boolean(*value)),
-        Value::Double(number) => single("double", LuaValue::Number(*number)),
-        Value::BigNumber(digits) => single("big_number", string(digits)?),
-        Value::Verbatim(format, text) => {
-            let inner = lua.create_table_with_capacity(0, 2)?;
-            inner.raw_set("format", string(format)?)?;
-            inner.raw_set("string", string(text)?)?;
-            single("verbatim_string", LuaValue::Table(inner))
-        }
-        Value::Array(values) | Value::Push(values) => {
-            let table = lua.create_table_with_capacity(values.len(), 0)?;
-            for (index, value) in (1..).zip(values) {
-                table.raw_set(index, to_lua(lua, value, version)?)?;
-            }
-            Ok(LuaValue::Table(table))
-        }
-        Value::Map(pairs) => {
-            let inner = lua.create_table_with_capacity(0, pairs.len())?;
-            for (key, value) in pairs {
-                inner.raw_set(to_lua(lua, key, version)?, to_lua(lua, value, version)?)?;
-            }
-            single("map", LuaValue::Table(inner))
-        }
-        Value::Set(values) => {
-            let inner = lua.create_table_with_capacity(0, values.len())?;
-            for value in values {
-                inner.raw_set(to_lua(lua, value, version)?, true)?;
-            }
-            single("set", LuaValue::Table(inner))
-        }
-    }
-}
 
 /// What an error is to a script.
 pub(super) fn error_table(lua: &Lua, text: &[u8]) -> mlua::Result<LuaValue> {

@@ -17,6 +17,7 @@ mod json_settings;
 mod library;
 mod msgpack;
 mod random;
+mod raw;
 mod running;
 mod shebang;
 mod structs;

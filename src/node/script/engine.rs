@@ -81,7 +81,7 @@ pub(super) struct Engine {
     lua: Lua,
     /// What scripts find, `KEYS` and `ARGV` included.
     world: Table,
-    /// What scripts are compiled to, by their digests, and functions by their numbers: in Lua, which keeps any number of them.
+    /// What scripts and functions are compiled to, by their numbers: in Lua, which keeps any number of them.
     /// Handles of ours are few.
     compiled: Table,
     run: Function,
@@ -149,9 +149,9 @@ impl Engine {
         chunk.set_environment(self.world.clone()).into_function()
     }
 
-    /// Keeps a script under its digest.
-    pub(super) fn compile(&self, digest: &str, code: &[u8]) -> mlua::Result<()> {
-        self.compiled.raw_set(digest, self.function("@user_script", code)?)
+    /// Keeps a script under a number: what Lua is given for each run, a string would have to be made.
+    pub(super) fn compile(&self, number: i64, code: &[u8]) -> mlua::Result<()> {
+        self.compiled.raw_set(number, self.function("@user_script", code)?)
     }
 
     /// Runs the code of a library, which tells its functions; each is kept under a number, from `first` on.
@@ -204,7 +204,7 @@ impl Engine {
         let ended = session.during(|| {
             self.lua.set_memory_limit(MEMORY_MAX)?;
             let returned = match what {
-                What::Script(digest) => self.run.call((digest.as_str(), keys, arguments)),
+                What::Script { number, .. } => self.run.call((*number, keys, arguments)),
                 What::Function { number, .. } => self.call.call((*number, keys, arguments)),
             };
             self.lua.set_memory_limit(0)?;

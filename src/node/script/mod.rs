@@ -139,12 +139,15 @@ pub struct Scripts {
     known: HashMap<Digest, Known>,
     /// Bytes of all sources.
     memory: usize,
-    random: Arc<Mutex<Random>>,
+    /// It goes on when all scripts are forgotten. Made with the engine: this whole thing stands in for itself while a script runs.
+    random: Option<Arc<Mutex<Random>>>,
 }
 
 /// What is known of a script besides its code.
 #[derive(Clone, Copy, Debug)]
 struct Known {
+    /// What its code is kept under.
+    number: i64,
     declared: Declared,
     /// It ran before, and took no longer than [`QUICK`].
     is_quick: bool,
@@ -162,15 +165,18 @@ impl Scripts {
         }
         let (declared, code) = shebang::parse(source).map_err(|text| Failure::new(text.into_bytes()))?;
         if self.engine.is_none() {
-            self.engine = Some(Engine::new(Arc::clone(running), Arc::clone(&self.random))?);
+            self.engine =
+                Some(Engine::new(Arc::clone(running), Arc::clone(self.random.get_or_insert_default()))?);
         }
         let Some(engine) = &self.engine else { return Err(Failure::new(b"ERR no Lua".to_vec())) };
-        engine.compile(digest.as_str(), &code).map_err(|error| {
+        // None is forgotten but with all others.
+        let number = self.known.len() as i64;
+        engine.compile(number, &code).map_err(|error| {
             let text = format!("ERR Error compiling script (new function): {}", api::text_of(&error));
             Failure::new(text.into_bytes())
         })?;
         self.memory += source.len();
-        self.known.insert(digest, Known { declared, is_quick: false });
+        self.known.insert(digest, Known { number, declared, is_quick: false });
         Ok(digest)
     }
 
@@ -200,7 +206,7 @@ impl Scripts {
 
     /// Forgets all of them, and everything that Lua has.
     pub fn flush(&mut self) {
-        *self = Self { random: Arc::clone(&self.random), ..Self::default() };
+        *self = Self { random: self.random.take(), ..Self::default() };
     }
 
     /// Scripts that are known.
@@ -250,7 +256,8 @@ impl Scripts {
             return Err(Failure::new(NO_ROOM.to_vec()));
         }
         let rights = Rights { read_only, allow_oom: known.declared.allow_oom };
-        let ended = engine.run(&What::Script(*digest), call, rights, stage, out);
+        let what = What::Script { digest: *digest, number: known.number };
+        let ended = engine.run(&what, call, rights, stage, out);
         known.is_quick = begun.elapsed() <= QUICK;
         ended
     }

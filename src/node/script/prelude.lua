@@ -120,9 +120,9 @@ real.load = with_world(function(reader, ...)
     end, ...)
 end)
 
-local function run(digest, keys, arguments)
+local function run(number, keys, arguments)
     real.KEYS, real.ARGV = keys, arguments
-    return raw_xpcall(compiled[digest], handler)
+    return raw_xpcall(compiled[number], handler)
 end
 
 local function call(number, keys, arguments)

@@ -14,7 +14,12 @@ use super::Digest;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// A script.
-    Script(Digest),
+    Script {
+        /// What it is called.
+        digest: Digest,
+        /// What its code is kept under.
+        number: i64,
+    },
     /// A function.
     Function {
         /// As it was registered.
@@ -31,7 +36,7 @@ impl What {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::Script(digest) => digest.as_str(),
+            Self::Script { digest, .. } => digest.as_str(),
             Self::Function { name, .. } => name,
         }
     }
@@ -179,7 +184,7 @@ mod tests {
     #[test]
     fn only_what_has_not_written_is_killed() {
         let running = Running::default();
-        let script = What::Script(Digest::of(b""));
+        let script = What::Script { digest: Digest::of(b""), number: 1 };
         assert_eq!((running.kill(false), running.elapsed()), (Err(NotKilled::NotBusy), None));
         running.begin(&script, Vec::new);
         assert!(running.elapsed().is_some() && !running.is_killed());

@@ -7,77 +7,18 @@ use std::time::Duration;
 use cluster_fixture::{Server, redis_server};
 use redis_cluster::{
     client::Connection,
-    cluster::{
-        member::Address,
-        plan::{
-            AddRequest, Goal, MoveRecord, PlanRecord, PlanState, Refusal, RemoveRequest, Submitted,
-            preview_remove, submit_add, submit_remove,
-        },
-        registry::Registry,
-        topology::Topology,
+    cluster::plan::{
+        AddRequest, Goal, MoveRecord, PlanState, Refusal, RemoveRequest, Submitted, preview_remove,
+        submit_add, submit_remove,
     },
     protocol::Value,
     slot::{SLOTS, SlotId},
 };
 
-use crate::driving::see_through;
-
-struct Cluster {
-    registry: Registry,
-    _of: cluster_fixture::Cluster,
-}
-
-impl Cluster {
-    fn start() -> Option<Self> {
-        let of = cluster_fixture::Cluster::of(Vec::new(), 0)?;
-        let registry = Registry::open(&[of.etcd.url()], "default").unwrap();
-        Some(Self { registry, _of: of })
-    }
-
-    async fn add(&self, id: &str, server: &Server) -> Result<PlanRecord, Refusal> {
-        let submitted = submit_add(&self.registry, &add(id, &server.address())).await?;
-        let Submitted::Plan(plan) = submitted else { panic!("{submitted:?}") };
-        Ok(see_through(&self.registry, plan).await)
-    }
-
-    async fn remove(&self, id: &str, force: bool) -> Result<PlanRecord, Refusal> {
-        let submitted = submit_remove(&self.registry, &remove(id, force)).await?;
-        let Submitted::Plan(plan) = submitted else { panic!("{submitted:?}") };
-        Ok(see_through(&self.registry, plan).await)
-    }
-
-    async fn topology(&self) -> Topology {
-        let entry = self.registry.get(keys::TOPOLOGY).await.unwrap();
-        entry.map_or_else(Topology::default, |entry| serde_json::from_slice(&entry.value).unwrap())
-    }
-
-    async fn everything(&self) -> Vec<(String, Vec<u8>)> {
-        let listing = self.registry.list("").await.unwrap();
-        let cluster =
-            listing.entries.into_iter().filter(|entry| !["leader", "term"].contains(&entry.key.as_str()));
-        cluster.map(|entry| (entry.key, entry.value)).collect()
-    }
-}
+use crate::driving::{self, Cluster, remove};
 
 fn add(id: &str, address: &str) -> AddRequest {
-    AddRequest {
-        id: id.parse().unwrap(),
-        address: format!("redis://{address}").parse::<Address>().unwrap(),
-        force: false,
-        if_revision: None,
-        by: "tester".into(),
-        words: format!("add {id} redis://{address}"),
-    }
-}
-
-fn remove(id: &str, force: bool) -> RemoveRequest {
-    RemoveRequest {
-        id: id.parse().unwrap(),
-        force,
-        if_revision: None,
-        by: "tester".into(),
-        words: format!("remove {id}"),
-    }
+    driving::add(id, &format!("redis://{address}"), false)
 }
 
 async fn connect(server: &Server) -> Connection {

@@ -13,28 +13,28 @@ async fn a_command_that_is_done_says_so() {
     let (nodes, _proxy) = ([node("1"), node("2")], proxy("1", &cluster.of.etcd.url()));
     for id in ["1", "2"] {
         let url = nodes[usize::from(id == "2")].url();
-        assert_eq!(cluster.console(&["add", id, &url]).0, Some(0));
+        assert_eq!(cluster.of.status(&["add", id, &url]).0, Some(0));
         let epoch = cluster.registry.get(keys::TOPOLOGY).await.unwrap();
         for words in
             [&["add", id, &url][..], &["add", id, &url, "--json"], &["add", id, &url, "--if-rev", "1"]]
         {
-            let (status, said) = cluster.console(words);
+            let (status, said) = cluster.of.status(words);
             assert!(status == Some(0) && said.contains("is a member already"), "{words:?}: {said}");
         }
-        let (status, said) = cluster.console(&["plan", "add", id, &url]);
+        let (status, said) = cluster.of.status(&["plan", "add", id, &url]);
         assert!(status == Some(0) && said.contains("nothing to do"), "{said}");
         assert_eq!(cluster.registry.get(keys::TOPOLOGY).await.unwrap(), epoch);
     }
-    assert_eq!(cluster.console(&["add", "1", &nodes[1].url()]).0, Some(4));
-    assert_eq!(cluster.console(&["remove", "2"]).0, Some(0));
+    assert_eq!(cluster.of.status(&["add", "1", &nodes[1].url()]).0, Some(4));
+    assert_eq!(cluster.of.status(&["remove", "2"]).0, Some(0));
     for words in [&["remove", "2"][..], &["remove", "2", "--json"], &["remove", "2", "--force"]] {
-        let (status, said) = cluster.console(words);
+        let (status, said) = cluster.of.status(words);
         assert!(
             status == Some(0) && said.contains("was removed by plan 3; nothing to do"),
             "{words:?}: {said}"
         );
     }
-    let (status, said) = cluster.console(&["remove", "9"]);
+    let (status, said) = cluster.of.status(&["remove", "9"]);
     assert!(status == Some(4) && said.contains("there is no node 9"), "{said}");
 }
 
@@ -43,7 +43,7 @@ async fn a_waiting_console_drives_where_no_proxy_is() {
     let Some(cluster) = Cluster::start() else { return };
     let nodes = [node("1"), node("2")];
     for (id, server) in ["1", "2"].iter().zip(&nodes) {
-        let (status, said) = cluster.console(&["add", id, &server.url()]);
+        let (status, said) = cluster.of.status(&["add", id, &server.url()]);
         assert_eq!(status, Some(0), "{said}");
         assert!(said.contains("no proxy is alive: this console carries the plan out itself"), "{said}");
         // Somebody else may lead at once.
@@ -54,7 +54,7 @@ async fn a_waiting_console_drives_where_no_proxy_is() {
             }
         }
     }
-    let (status, said) = cluster.console(&["remove", "1"]);
+    let (status, said) = cluster.of.status(&["remove", "1"]);
     assert_eq!(status, Some(0), "{said}");
     assert_eq!(call(&nodes[1], "DBSIZE").await.as_i64(), Some(200));
 

@@ -13,86 +13,25 @@ use redis_cluster::{
     cluster::{
         driver,
         identity::{self, Identity},
-        member::Address,
         peer::{Peer, mark::Claim},
-        plan::{
-            AddRequest, AuditRecord, PlanId, PlanRecord, PlanState, Refusal, RemoveRequest, Submitted,
-            submit_add, submit_remove,
-        },
-        registry::Registry,
+        plan::{AuditRecord, PlanId, PlanRecord, PlanState, Refusal, Submitted, submit_add, submit_remove},
     },
 };
 
-use crate::driving::see_through;
+use crate::driving::{Cluster, add, remove};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A cluster without proxies: the test drives.
-struct Cluster {
-    registry: Registry,
-    of: cluster_fixture::Cluster,
+async fn submit(cluster: &Cluster, id: &str, address: &str, force: bool) -> Result<Submitted, Refusal> {
+    submit_add(&cluster.registry, &add(id, address, force)).await
 }
 
-impl Cluster {
-    fn start() -> Option<Self> {
-        let of = cluster_fixture::Cluster::of(Vec::new(), 0)?;
-        let registry = Registry::open(&[of.etcd.url()], "default").unwrap();
-        Some(Self { registry, of })
-    }
-
-    async fn submit(&self, id: &str, address: &str, force: bool) -> Result<Submitted, Refusal> {
-        submit_add(&self.registry, &request(id, address, force)).await
-    }
-
-    async fn see(&self, submitted: Submitted) -> PlanRecord {
-        let Submitted::Plan(plan) = submitted else { panic!("{submitted:?}") };
-        see_through(&self.registry, plan).await
-    }
-
-    async fn add(&self, id: &str, server: &Server) -> PlanRecord {
-        let submitted = self.submit(id, &format!("redis://{}", server.address()), false).await.unwrap();
-        self.see(submitted).await
-    }
-
-    async fn remove(&self, id: &str, force: bool) -> Result<Submitted, Refusal> {
-        let request = RemoveRequest {
-            id: id.parse().unwrap(),
-            force,
-            if_revision: None,
-            by: "tester".into(),
-            words: format!("remove {id}"),
-        };
-        submit_remove(&self.registry, &request).await
-    }
-
-    async fn identity(&self) -> Identity {
-        identity::find(&self.registry).await.unwrap().unwrap()
-    }
-
-    async fn keys(&self) -> Vec<String> {
-        let entries = self.registry.list("").await.unwrap().entries;
-        entries
-            .into_iter()
-            .map(|entry| entry.key)
-            .filter(|key| !["leader", "term"].contains(&&**key))
-            .collect()
-    }
-
-    /// A console command: its status, and everything it said.
-    fn console(&self, words: &[&str]) -> (Option<i32>, String) {
-        self.of.status(words)
-    }
+async fn identity(cluster: &Cluster) -> Identity {
+    identity::find(&cluster.registry).await.unwrap().unwrap()
 }
 
-fn request(id: &str, address: &str, force: bool) -> AddRequest {
-    AddRequest {
-        id: id.parse().unwrap(),
-        address: address.parse::<Address>().unwrap(),
-        force,
-        if_revision: None,
-        by: "tester".into(),
-        words: format!("add {id} {address}"),
-    }
+async fn keys_of(cluster: &Cluster) -> Vec<String> {
+    cluster.everything().await.into_iter().map(|(key, _)| key).collect()
 }
 
 async fn call(server: &Server, command: &str) -> redis_cluster::protocol::Value {
@@ -115,22 +54,22 @@ async fn a_proxy_is_no_node() {
     let registered = async || cluster.registry.list(keys::PROXIES).await.unwrap().entries.len() == 2;
     while !registered().await {}
     for cluster in [&cluster, &other] {
-        let before = cluster.keys().await;
+        let before = keys_of(cluster).await;
         for scheme in ["http", "redis"] {
             let address = format!("{scheme}://{}", proxies[0].address());
-            let (status, said) = cluster.console(&["add", "1", &address]);
+            let (status, said) = cluster.of.status(&["add", "1", &address]);
             assert_eq!(status, Some(4), "{said}");
             assert!(said.contains("is proxy 1 of cluster default, not a node"), "{said}");
-            let (status, said) = cluster.console(&["add", "1", &address, "--force"]);
+            let (status, said) = cluster.of.status(&["add", "1", &address, "--force"]);
             assert_eq!(status, Some(4), "{said}");
         }
-        assert_eq!(cluster.keys().await, before);
+        assert_eq!(keys_of(cluster).await, before);
     }
-    let (status, said) = cluster.console(&["add", "1", &proxies[1].url()]);
+    let (status, said) = cluster.of.status(&["add", "1", &proxies[1].url()]);
     assert!(status == Some(4) && said.contains("is proxy 2 of cluster default"), "{said}");
     // It says so to a login too.
     let with_login = format!("redis://default:s3cret@{}", proxies[1].address());
-    let (status, said) = other.console(&["add", "1", &with_login]);
+    let (status, said) = other.of.status(&["add", "1", &with_login]);
     assert!(status == Some(4) && said.contains("is proxy 2 of cluster default"), "{said}");
 }
 
@@ -140,25 +79,25 @@ async fn a_node_is_of_one_cluster() {
     let ours = node("1");
     let Some(stock) = redis_server() else { return };
     for (id, server) in [("1", &ours), ("2", &stock)] {
-        assert_eq!(one.add(id, server).await.state, PlanState::Done);
+        assert_eq!(one.add(id, server).await.unwrap().state, PlanState::Done);
     }
-    let first = one.identity().await;
+    let first = identity(&one).await;
     for server in [&ours, &stock] {
         assert_eq!(peer(server).await.marks().await.unwrap(), std::slice::from_ref(&first));
         let address = format!("redis://{}", server.address());
         for force in [false, true] {
-            let refused = two.submit("1", &address, force).await.unwrap_err();
+            let refused = submit(&two, "1", &address, force).await.unwrap_err();
             let text = refused.to_string();
             assert!(matches!(&refused, Refusal::OtherCluster { by, .. } if *by == [first.clone()]), "{text}");
             assert!(text.contains(&format!("ACL DELUSER {}", first.mark())), "{text}");
         }
     }
-    assert_eq!(two.keys().await, [""; 0]);
-    let removal = one.remove("2", false).await.unwrap();
+    assert_eq!(keys_of(&two).await, [""; 0]);
+    let removal = submit_remove(&one.registry, &remove("2", false)).await.unwrap();
     assert_eq!(one.see(removal).await.state, PlanState::Done);
     assert_eq!(peer(&stock).await.marks().await.unwrap(), []);
-    assert_eq!(two.add("1", &stock).await.state, PlanState::Done);
-    let second = two.identity().await;
+    assert_eq!(two.add("1", &stock).await.unwrap().state, PlanState::Done);
+    let second = identity(&two).await;
     assert_ne!(first, second);
     assert_eq!(peer(&stock).await.marks().await.unwrap(), [second]);
 }
@@ -189,18 +128,18 @@ async fn a_server_that_cannot_be_fenced_is_refused() {
     let Some(cluster) = Cluster::start() else { return };
     let options = ["--save", "", "--rename-command", "ACL", ""];
     let (Some(without_acl), Some(stock)) = (redis_server_with(&options), redis_server()) else { return };
-    let (status, said) = cluster.console(&["add", "1", &format!("redis://{}", without_acl.address())]);
+    let (status, said) = cluster.of.status(&["add", "1", &format!("redis://{}", without_acl.address())]);
     assert!(status == Some(4) && said.contains("ACL SETUSER: ERR unknown command"), "{said}");
     for (user, rules) in [("noacl", "+@all -acl"), ("nokill", "+@all -client|kill")] {
         assert!(call(&stock, &format!("ACL SETUSER {user} on >pw ~* &* {rules}")).await.as_error().is_none());
         let address = format!("redis://{user}:pw@{}", stock.address());
-        let (status, said) = cluster.console(&["add", "1", &address]);
+        let (status, said) = cluster.of.status(&["add", "1", &address]);
         assert!(
             status == Some(4) && said.contains("could not be shut out") && said.contains("NOPERM"),
             "{said}"
         );
     }
-    assert_eq!(cluster.keys().await, [""; 0]);
+    assert_eq!(keys_of(&cluster).await, [""; 0]);
     // Nothing is left of trying.
     let users = format!("{:?}", call(&stock, "ACL USERS").await);
     assert!(!users.contains("rc-"), "{users}");
@@ -212,10 +151,10 @@ async fn a_member_that_was_restarted_is_marked_again() {
     let (Some(mut stock), mut ours) = (redis_server(), node("2")) else { return };
     let _proxy = proxy("1", &cluster.of.etcd.url());
     for (id, server, scheme) in [("1", &stock, "redis"), ("2", &ours, "http")] {
-        let (status, said) = cluster.console(&["add", id, &format!("{scheme}://{}", server.address())]);
+        let (status, said) = cluster.of.status(&["add", id, &format!("{scheme}://{}", server.address())]);
         assert_eq!(status, Some(0), "{said}");
     }
-    let identity = cluster.identity().await;
+    let identity = identity(&cluster).await;
     for server in [&mut stock, &mut ours] {
         server.restart();
         let deadline = tokio::time::Instant::now() + TIMEOUT;
@@ -229,11 +168,11 @@ async fn a_member_that_was_restarted_is_marked_again() {
 async fn a_plan_that_fails_leaves_no_member() {
     let Some(cluster) = Cluster::start() else { return };
     let (Some(one), Some(two)) = (redis_server(), redis_server()) else { return };
-    cluster.add("1", &one).await;
+    cluster.add("1", &one).await.unwrap();
     fill(&one).await;
     // It will not take all it is given.
     call(&two, "CONFIG SET maxmemory 2mb").await;
-    let failed = cluster.add("2", &two).await;
+    let failed = cluster.add("2", &two).await.unwrap();
     assert!(matches!(&failed.state, PlanState::Failed { reason } if reason.contains("OOM")), "{failed:?}");
     assert_eq!(failed.slots_moved, 0);
     assert!(cluster.registry.get("nodes/2").await.unwrap().is_none());
@@ -241,13 +180,16 @@ async fn a_plan_that_fails_leaves_no_member() {
     let audit = cluster.registry.list(keys::AUDIT).await.unwrap();
     let last: AuditRecord = serde_json::from_slice(&audit.entries.last().unwrap().value).unwrap();
     assert!(last.what.contains("node 2 is no member") && last.what.contains("plan 2 failed"), "{last:?}");
-    assert!(matches!(cluster.remove("2", false).await, Err(Refusal::UnknownNode { .. })));
+    assert!(matches!(
+        submit_remove(&cluster.registry, &remove("2", false)).await,
+        Err(Refusal::UnknownNode { .. })
+    ));
     call(&two, "CONFIG SET maxmemory 0").await;
-    assert_eq!(cluster.add("2", &two).await.state, PlanState::Done);
+    assert_eq!(cluster.add("2", &two).await.unwrap().state, PlanState::Done);
 
     // Another cluster was quicker, after the plan was accepted.
     let Some(three) = redis_server() else { return };
-    let submitted = cluster.submit("3", &format!("redis://{}", three.address()), false).await.unwrap();
+    let submitted = submit(&cluster, "3", &format!("redis://{}", three.address()), false).await.unwrap();
     let other = Identity::random("other");
     assert!(matches!(peer(&three).await.claim(&other, false).await.unwrap(), Claim::Ours { .. }));
     let failed = cluster.see(submitted).await;
@@ -269,7 +211,7 @@ async fn a_member_that_another_cluster_took_is_not_used() {
     let options = ["--save", "", "--aclfile", file.to_str().unwrap()];
     let Some(mut server) = redis_server_with(&options) else { return };
     let proxy = proxy("1", &cluster.of.etcd.url());
-    let (status, said) = cluster.console(&["add", "1", &format!("redis://{}", server.address())]);
+    let (status, said) = cluster.of.status(&["add", "1", &format!("redis://{}", server.address())]);
     assert_eq!(status, Some(0), "{said}");
     // It forgets us, and remembers somebody else.
     let other = Identity::random("other");
@@ -281,7 +223,7 @@ async fn a_member_that_another_cluster_took_is_not_used() {
     // The operator decides.
     peer(&server).await.unmark(&other).await.unwrap();
     let deadline = tokio::time::Instant::now() + TIMEOUT;
-    while peer(&server).await.marks().await.unwrap() != [cluster.identity().await] {
+    while peer(&server).await.marks().await.unwrap() != [identity(&cluster).await] {
         assert!(tokio::time::Instant::now() < deadline, "{}", proxy.log());
     }
 }

@@ -49,10 +49,23 @@ pub(crate) enum Members {
 /// that the topology is what it says.
 pub(crate) struct Cluster {
     registry: Registry,
-    pub(crate) nodes: [Server; 2],
     pub(crate) proxy: Server,
-    pub(crate) etcd: Server,
+    of: cluster_fixture::Cluster,
     _leadership: (Lease, Leadership),
+}
+
+impl std::ops::Deref for Cluster {
+    type Target = cluster_fixture::Cluster;
+
+    fn deref(&self) -> &Self::Target {
+        &self.of
+    }
+}
+
+impl std::ops::DerefMut for Cluster {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.of
+    }
 }
 
 impl Cluster {
@@ -61,15 +74,15 @@ impl Cluster {
     }
 
     pub(crate) async fn of(members: Members) -> Option<Self> {
-        let etcd = etcd()?;
         let (nodes, scheme) = match members {
-            Members::Stock => ([redis_server()?, redis_server()?], "redis"),
-            Members::Ours => ([node("1"), node("2")], "http"),
+            Members::Stock => (vec![redis_server()?, redis_server()?], "redis"),
+            Members::Ours => (vec![node("1"), node("2")], "http"),
         };
-        let registry = Registry::open(&[etcd.url()], "default").unwrap();
+        let of = cluster_fixture::Cluster::of(nodes, 0)?;
+        let registry = Registry::open(&[of.etcd.url()], "default").unwrap();
         let lease = registry.grant(Duration::from_secs(60)).await.unwrap();
         let leadership = Election::campaign(&registry, "the test", &lease).await.unwrap();
-        for (id, node) in ["1", "2"].iter().zip(&nodes) {
+        for (id, node) in ["1", "2"].iter().zip(&of.nodes) {
             let record = NodeRecord {
                 id: id.parse().unwrap(),
                 address: format!("{scheme}://{}", node.address()).parse().unwrap(),
@@ -84,8 +97,8 @@ impl Cluster {
         topology.assign(&[slots(0, 8191)], &id("1"));
         topology.assign(&[slots(8192, SLOTS as u16 - 1)], &id("2"));
         put(&registry, "topology", &topology).await;
-        let proxy = proxy("1", &etcd.url());
-        let cluster = Self { registry, nodes, proxy, etcd, _leadership: (lease, leadership) };
+        let proxy = proxy("1", &of.etcd.url());
+        let cluster = Self { registry, proxy, of, _leadership: (lease, leadership) };
         cluster.comes_to(Epoch(1)).await;
         Some(cluster)
     }
@@ -240,7 +253,7 @@ async fn many_nodes_answer_as_one() {
 async fn what_a_proxy_cannot_do_is_said() {
     let Some(cluster) = Cluster::start().await else { return };
     let mut ours = cluster.connect().await;
-    let [one, other] = cluster.nodes.each_ref().map(Server::address);
+    let [one, other] = [0, 1].map(|at| cluster.nodes[at].address());
     assert_eq!(
         error(&call(&mut ours, "RENAME a b").await),
         format!(

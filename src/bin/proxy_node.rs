@@ -8,7 +8,7 @@ use redis_cluster::{
     cluster::registry::AccessArguments,
     id::ProxyId,
     proxy::{self, ProxyOptions},
-    server::{ListenAddress, abort_on_panic, files, log, shutdown_signal},
+    server::{ListenAddress, Signals, abort_on_panic, files, log},
 };
 
 /// See doc/decisions/0006-allocator.md.
@@ -46,6 +46,13 @@ struct Arguments {
     /// Milliseconds after which a node that owes a reply is given up
     #[arg(long, value_name = "MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(10..))]
     node_timeout: u64,
+    /// Milliseconds from when it says that it drains (registry, /readyz, gRPC health) to when it lets nobody in any more: for
+    /// load balancers to notice
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    drain_delay: u64,
+    /// Milliseconds that clients have, when it drains, to come to the end of what they do
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    drain_timeout: u64,
     /// Password that clients must give
     #[arg(long, value_name = "PASSWORD", env = "REDIS_PASSWORD", hide_env_values = true)]
     requirepass: Option<String>,
@@ -81,28 +88,36 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.max_clients = files::room_for_or_warn(arguments.maxclients);
     options.connections_per_node = arguments.connections_per_node;
     options.node_timeout = Duration::from_millis(arguments.node_timeout);
+    options.drain_delay = Duration::from_millis(arguments.drain_delay);
+    options.drain_timeout = Duration::from_millis(arguments.drain_timeout);
     options.password = arguments.requirepass;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut signal = std::pin::pin!(shutdown_signal().context("cannot listen for signals")?);
+        let mut signals = Signals::listen().context("cannot listen for signals")?;
         let mut proxy = proxy::run(&options)?;
         for address in proxy.addresses() {
             tracing::info!(id = %options.id, %address, workers = options.workers, "listening");
         }
         let mut stopping = tokio::select! {
             registered = proxy.registered() => { registered?; None }
-            name = &mut signal => Some(name),
+            name = signals.next() => Some(name),
         };
         if stopping.is_none() {
             stopping = tokio::select! {
-                name = signal => Some(name),
+                name = signals.next() => Some(name),
                 () = proxy.stopped() => None,
             };
         }
         if let Some(name) = stopping {
-            tracing::info!(signal = name, "stopping");
+            tracing::info!(signal = name, "draining; a second signal ends it at once");
         }
-        let failure = proxy.stop().await;
+        let failure = tokio::select! {
+            failure = proxy.stop() => failure,
+            name = signals.next() => {
+                tracing::warn!(signal = name, "ending at once");
+                return Ok(());
+            }
+        };
         failure.map_or(Ok(()), |reason| Err(anyhow::anyhow!("ended, because {reason}")))
     })
 }

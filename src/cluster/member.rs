@@ -204,6 +204,9 @@ pub struct ProxyRecord {
     pub version: String,
     /// The topology it routes by, everything of the one before finished.
     pub epoch: Epoch,
+    /// It is about to end: to be used no more by who has another one. Until it is gone it follows the topology as before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draining: bool,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Here: topology, the registry (etcd and embedded) and its [`records`], plans, the driver and its moves.
 //! Not here: client sessions and routing (proxy), keys and values (node).
 
+pub mod drain;
 pub mod driver;
 pub mod election;
 pub mod identity;

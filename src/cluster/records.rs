@@ -25,6 +25,9 @@ pub mod keys {
     /// Registrations of proxies that were ended by somebody else, each for as long as its own lease lives: until then that proxy
     /// may believe that it is registered.
     pub const RETIRED: &str = "retired/";
+    /// Proxies that are asked to end in order: [`DrainRecord`](crate::cluster::drain::DrainRecord), each for as long as its proxy
+    /// is registered.
+    pub const DRAINS: &str = "drains/";
     /// All plans.
     pub const PLANS: &str = "plans/";
     /// Who this cluster is: [`ClusterRecord`](crate::cluster::identity::ClusterRecord).
@@ -78,6 +81,12 @@ pub mod keys {
     #[must_use]
     pub fn proxy(id: &ProxyId) -> String {
         format!("{PROXIES}{id}")
+    }
+
+    /// `drains/ID`.
+    #[must_use]
+    pub fn drain(id: &ProxyId) -> String {
+        format!("{DRAINS}{id}")
     }
 
     /// `retired/ID-INSTANCE`.

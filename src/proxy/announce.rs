@@ -1,4 +1,4 @@
-//! Writes the epoch a proxy has come to into its record, for the driver to see.
+//! Writes into a proxy's record the epoch it has come to, for the driver to see, and that it drains, for everybody else.
 
 use crate::cluster::records::{keys, to_json};
 use std::time::Duration;
@@ -19,26 +19,49 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// A task that writes the newest epoch, as long as the registration is the one it was started for. Dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Announcer {
-    newest: watch::Sender<Epoch>,
+    said: watch::Sender<Said>,
     lost: CancellationToken,
     task: AbortHandle,
 }
 
+/// What the record is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Said {
+    epoch: Epoch,
+    draining: bool,
+}
+
 impl Announcer {
-    pub(super) fn start(registry: Registry, record: ProxyRecord, lease: LeaseId, created: Revision) -> Self {
-        let (newest, epochs) = watch::channel(record.epoch);
+    /// `drained` is cancelled when the record says that the proxy drains.
+    pub(super) fn start(
+        registry: Registry,
+        record: ProxyRecord,
+        lease: LeaseId,
+        created: Revision,
+        drained: CancellationToken,
+    ) -> Self {
+        let (said, to_say) = watch::channel(Said { epoch: record.epoch, draining: record.draining });
+        if record.draining {
+            drained.cancel();
+        }
         let lost = CancellationToken::new();
-        let task = tokio::spawn(announce(registry, record, (lease, created), epochs, lost.clone()));
-        Self { newest, lost, task: task.abort_handle() }
+        let task =
+            tokio::spawn(announce(registry, record, (lease, created), to_say, (lost.clone(), drained)));
+        Self { said, lost, task: task.abort_handle() }
     }
 
     /// Every worker has come to this epoch.
     pub(super) fn announce(&self, epoch: Epoch) {
-        self.newest.send_if_modified(|newest| {
-            let later = epoch > *newest;
-            *newest = epoch.max(*newest);
+        self.said.send_if_modified(|said| {
+            let later = epoch > said.epoch;
+            said.epoch = epoch.max(said.epoch);
             later
         });
+    }
+
+    /// The proxy is about to end.
+    pub(super) fn drain(&self) {
+        self.said.send_if_modified(|said| !std::mem::replace(&mut said.draining, true));
     }
 
     /// Waits until the record turns out to be gone.
@@ -57,17 +80,22 @@ async fn announce(
     registry: Registry,
     mut record: ProxyRecord,
     (lease, created): (LeaseId, Revision),
-    mut epochs: watch::Receiver<Epoch>,
-    lost: CancellationToken,
+    mut to_say: watch::Receiver<Said>,
+    (lost, drained): (CancellationToken, CancellationToken),
 ) {
     let key = keys::proxy(&record.id);
-    while epochs.changed().await.is_ok() {
+    while to_say.changed().await.is_ok() {
         loop {
-            record.epoch = *epochs.borrow_and_update();
+            Said { epoch: record.epoch, draining: record.draining } = *to_say.borrow_and_update();
             let value = to_json(&record);
             let txn = Txn::new().if_created(&key, created).put_leased(&key, value, lease);
             match registry.commit(txn).await {
-                Ok(Commit::Done { .. }) => break,
+                Ok(Commit::Done { .. }) => {
+                    if record.draining {
+                        drained.cancel();
+                    }
+                    break;
+                }
                 Ok(Commit::Conflict { .. }) | Err(RegistryError::LeaseGone { .. }) => {
                     lost.cancel();
                     return;

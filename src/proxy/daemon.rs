@@ -240,6 +240,9 @@ impl Daemon for Proxy {
     }
 
     fn ready(&self) -> Result<(), String> {
+        if self.shared.drain.has_begun() {
+            return Err("the proxy drains: it is about to end".to_owned());
+        }
         let routing = self.routing();
         if !routing.is_known() {
             return Err("the topology was not read from etcd yet".to_owned());
@@ -256,6 +259,10 @@ impl Daemon for Proxy {
 
     fn tcp_keepalive(&self) -> Option<Duration> {
         Some(TCP_KEEPALIVE)
+    }
+
+    fn grace(&self) -> Duration {
+        self.shared.config.drain_timeout
     }
 
     fn connections(&self) -> &ConnectionCounters {

@@ -4,7 +4,7 @@
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
-//! [`put_back`] (what nobody waits for any more), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
+//! [`put_back`] (what nobody waits for any more), [`drain`] (how it ends), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
 //! [`users`] (who may do what), [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
@@ -16,6 +16,7 @@ mod claim;
 mod clients;
 mod count;
 mod daemon;
+mod drain;
 mod figures;
 mod freeze;
 mod gather;
@@ -58,6 +59,7 @@ use std::{
 };
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 pub use worker::local::answers;
 
@@ -65,7 +67,7 @@ use self::{
     daemon::Proxy,
     membership::Membership,
     shared::{Settings, Shared, WorkerFigures},
-    worker::{Message, Worker},
+    worker::Worker,
 };
 use crate::{
     cluster::{
@@ -105,6 +107,10 @@ pub struct ProxyOptions {
     pub password: Option<String>,
     /// Whether it stands for election as the driver of slot moves.
     pub drives: bool,
+    /// From when it says that it drains to when it lets nobody in any more.
+    pub drain_delay: Duration,
+    /// So long clients have, when it drains, to come to the end of what they do.
+    pub drain_timeout: Duration,
 }
 
 impl ProxyOptions {
@@ -124,6 +130,8 @@ impl ProxyOptions {
             node_timeout: Duration::from_secs(5),
             password: None,
             drives: true,
+            drain_delay: Duration::ZERO,
+            drain_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -166,6 +174,7 @@ pub enum RunError {
 /// A running proxy. Dropping it asks it to stop and does not wait.
 #[derive(Debug)]
 pub struct Handle {
+    shared: Arc<Shared>,
     server: Running,
     life: Life,
     registered: Option<oneshot::Receiver<Result<(), RunError>>>,
@@ -190,10 +199,10 @@ impl Handle {
         }
     }
 
-    /// Asks it to stop, and waits until it has answered what it read and has left the registry. Returns why it could not go on,
-    /// if it was ending already.
+    /// Drains it: says so, lets nobody in any more, finishes what runs, and leaves the registry, in the times of its options. Returns why it
+    /// could not go on, if it was ending already.
     pub async fn stop(mut self) -> Option<String> {
-        self.life.stop_token().cancel();
+        self.shared.drain.begin();
         self.server.stopped().await;
         let threads = std::mem::take(&mut self.threads);
         // Threads are joined where blocking is allowed.
@@ -248,6 +257,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
             connections_per_node: options.connections_per_node,
             node_timeout: options.node_timeout,
             connect_timeout: CONNECT_TIMEOUT.min(options.node_timeout),
+            drain_timeout: options.drain_timeout,
         },
         port: local.port(),
         started: Millis::now(),
@@ -261,10 +271,13 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         users: users::Users::new(options.password.clone(), wanted),
         audience: audience::Audience::default(),
         monitors: shared::Monitors::new(options.workers.get()),
+        drain: drain::Drain::default(),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
     let mut mailboxes = Vec::new();
+    // Each worker has one end; nothing is ever sent.
+    let (works, workers) = mpsc::channel(1);
     for index in 0..options.workers.get() {
         let (worker, mailbox) =
             Worker::new(index, Arc::clone(&shared), reports_in.clone()).map_err(system("a worker"))?;
@@ -272,8 +285,9 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         let thread = thread::Builder::new()
             .name(format!("proxy-{}-{index}", options.id))
             .spawn({
-                let life = life.clone();
+                let (life, works) = (life.clone(), works.clone());
                 move || {
+                    let _works = works;
                     let _guard = life.guard(format!("worker {index}"));
                     if let Err(error) = worker.run() {
                         life.fail(format!("worker {index} cannot wait for sockets: {error}"));
@@ -283,20 +297,23 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
             .map_err(system("a worker thread"))?;
         threads.push(thread);
     }
+    drop(works);
     // Nobody else sets them.
     let _ = shared.mailboxes.set(mailboxes);
     let proxy = Arc::new(Proxy::new(Arc::clone(&shared)));
     let server = server::start(&format!("proxy-{}-net", options.id), &proxy, listeners, 1, life.clone())?;
     let (registered_in, registered) = oneshot::channel();
-    let membership = Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, stop.clone());
+    // What clients may need to the end.
+    let gone = CancellationToken::new();
+    let membership = Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, gone.clone());
     let (observed, observations) = mpsc::channel(OBSERVATIONS_WAITING);
-    let poller = polls::run(Arc::clone(&proxy), observed, stop.clone());
-    let own_count = figures::count(Arc::clone(&proxy), stop.clone());
-    let driver_watch = figures::follow_driver(Arc::clone(&proxy), registry.clone(), stop.clone());
-    let losses = losses::watch(Arc::clone(&proxy), registry.clone(), observations, stop.clone());
-    let counter = count::run(Arc::clone(&proxy), waiting, stop.clone());
-    let owned = owned::run(Arc::clone(&proxy), stop.clone());
-    let users = users::run(Arc::clone(&shared), registry.clone(), changes, stop.clone());
+    let poller = polls::run(Arc::clone(&proxy), observed, gone.clone());
+    let own_count = figures::count(Arc::clone(&proxy), gone.clone());
+    let driver_watch = figures::follow_driver(Arc::clone(&proxy), registry.clone(), gone.clone());
+    let losses = losses::watch(Arc::clone(&proxy), registry.clone(), observations, gone.clone());
+    let counter = count::run(Arc::clone(&proxy), waiting, gone.clone());
+    let owned = owned::run(Arc::clone(&proxy), gone.clone());
+    let users = users::run(Arc::clone(&shared), registry.clone(), changes, gone.clone());
     threads.push(on_thread(&life, &format!("proxy-{}-registry", options.id), async move {
         // Without a registration the proxy is not wanted: `registered` said why, and whoever waits for it ends the proxy.
         tokio::join!(
@@ -312,27 +329,22 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     })?);
     if options.drives {
         let identity = format!("proxy {}", options.id);
-        let stop = stop.clone();
+        let (stop, shared) = (stop.clone(), Arc::clone(&shared));
         threads.push(on_thread(&life, &format!("proxy-{}-driver", options.id), async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = driver::run(registry, identity) => {}
-            }
+            // Whoever is about to end lets others lead at once: what it has begun goes on there.
+            driver::run_until(registry, identity, shared.drain.begun().clone()).await;
+            stop.cancelled().await;
         })?);
     }
-    // The last to end: workers serve until the listener's connections are done.
-    let ender = {
-        let (stop, shared) = (stop.clone(), Arc::clone(&shared));
-        on_thread(&life, &format!("proxy-{}-end", options.id), async move {
-            stop.cancelled().await;
-            for mailbox in shared.mailboxes() {
-                mailbox.send(Message::Stop);
-            }
-        })?
-    };
-    threads.push(ender);
+    let times = drain::Times { delay: options.drain_delay, timeout: options.drain_timeout };
+    let parts = drain::Parts { stop, served: server.end_token(), workers, gone };
+    threads.push(on_thread(
+        &life,
+        &format!("proxy-{}-end", options.id),
+        drain::run(Arc::clone(&shared), times, parts),
+    )?);
     unfinished.disarm();
-    Ok(Handle { server, life, registered: Some(registered), threads })
+    Ok(Handle { shared, server, life, registered: Some(registered), threads })
 }
 
 /// What members said of their keys may wait so long a line for the registry; more is dropped and said again.

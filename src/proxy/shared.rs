@@ -9,7 +9,8 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    audience::Audience, clients::Clients, large::LargeSlots, scripts::Scripts, users::Users, worker::Waiting,
+    audience::Audience, clients::Clients, drain::Drain, large::LargeSlots, scripts::Scripts, users::Users,
+    worker::Waiting,
 };
 use crate::{id::ProxyId, server::ConnectionCounters, time::Millis};
 
@@ -22,6 +23,8 @@ pub(super) struct Settings {
     pub(super) node_timeout: Duration,
     /// For a new connection to a node, login included.
     pub(super) connect_timeout: Duration,
+    /// So long clients have when the proxy drains.
+    pub(super) drain_timeout: Duration,
 }
 
 /// What a worker counts; its own copy is plain, this one is for readers.
@@ -129,6 +132,8 @@ pub(super) struct Shared {
     /// Clients that nodes do not count.
     pub(super) audience: Audience,
     pub(super) monitors: Monitors,
+    /// Whether the proxy is about to end.
+    pub(super) drain: Drain,
 }
 
 impl Shared {
@@ -164,6 +169,7 @@ pub(super) mod tests {
                 connections_per_node: NonZeroUsize::MIN,
                 node_timeout: second,
                 connect_timeout: second,
+                drain_timeout: second,
             },
             port: 0,
             started: Millis(0),
@@ -177,6 +183,7 @@ pub(super) mod tests {
             users: Users::new(None, mpsc::unbounded_channel().0),
             audience: Audience::default(),
             monitors: Monitors::new(0),
+            drain: Drain::default(),
         }
     }
 }

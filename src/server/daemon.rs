@@ -101,6 +101,11 @@ pub trait Daemon: Send + Sync + 'static {
     /// Idle time before TCP probes the other end (`tcp-keepalive`); `None`: never.
     fn tcp_keepalive(&self) -> Option<Duration>;
 
+    /// How long connections may take to finish after a stop was asked for.
+    fn grace(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+
     /// Where the server counts connections.
     fn connections(&self) -> &ConnectionCounters;
 }

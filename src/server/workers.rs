@@ -26,8 +26,6 @@ use super::{
     life::Life,
 };
 
-/// How long connections may take to finish after a stop was asked for.
-const GRACE: Duration = Duration::from_secs(5);
 /// Before accepting again after the process ran out of file descriptors: closing one is all that helps.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -65,6 +63,12 @@ impl Running {
     pub async fn stop(self) {
         self.life.stop_token().cancel();
         self.stopped().await;
+    }
+
+    /// Cancelled when it has stopped.
+    #[must_use]
+    pub fn end_token(&self) -> CancellationToken {
+        self.stopped.clone()
     }
 
     /// Why it could not go on, if that is why it stopped.
@@ -300,7 +304,7 @@ async fn serve_all<D: Daemon>(
             report(ended, life);
         }
     };
-    if tokio::time::timeout(GRACE, drained).await.is_err() {
+    if tokio::time::timeout(daemon.grace(), drained).await.is_err() {
         tracing::warn!(connections = serving.len(), "closing connections that did not finish in time");
     }
 }

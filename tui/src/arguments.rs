@@ -403,7 +403,7 @@ fn form(typed: &Typed) -> Option<Form> {
 fn take_trailing_form(words: &mut Vec<Vec<u8>>) -> Option<Form> {
     let first = words.first()?;
     let ours = words::OPERATOR.iter().find(|word| word.name.as_bytes().eq_ignore_ascii_case(first))?;
-    if !matches!(ours.name, "show" | "plan" | "add" | "remove" | "ack" | "sync" | "help") {
+    if !matches!(ours.name, "show" | "plan" | "add" | "remove" | "drain" | "ack" | "sync" | "help") {
         return None;
     }
     let form = match words.last()?.as_slice() {
@@ -440,7 +440,12 @@ impl Arguments {
     /// Adds what `--force` and `--no-wait` say.
     pub fn amend(&self, command: &mut language::Command) {
         use language::{Command, Operator};
-        if let Command::Operator(Operator::Add { options, .. } | Operator::Remove { options, .. }) = command {
+        if let Command::Operator(
+            Operator::Add { options, .. }
+            | Operator::Remove { options, .. }
+            | Operator::DrainProxy { options, .. },
+        ) = command
+        {
             options.force |= self.typed.force;
             options.no_wait |= self.typed.no_wait;
         }

@@ -236,6 +236,9 @@ fn following(earlier: &[Vec<u8>], nothing_typed: bool, view: &ClusterView) -> Ve
         }
         ["remove" | "ack" | "node"] | ["plan", "remove"] => ids(),
         ["remove", _, ..] | ["add", _, _, ..] => fixed(&["--force", "--no-wait", "--if-rev"]),
+        ["drain"] => fixed(&["proxy"]),
+        ["drain", "proxy"] => view.proxies.keys().map(ToString::to_string).collect(),
+        ["drain", "proxy", _, ..] => fixed(&["--force", "--no-wait"]),
         ["show"] => fixed(&Show::ALL.map(|(name, _)| name)),
         ["plan"] => fixed(&["add", "remove"]),
         ["set"] if earlier[0].first() == Some(&b':') => fixed(&["text", "vars", "format"]),

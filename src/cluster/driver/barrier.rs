@@ -165,6 +165,7 @@ mod tests {
             host: String::new(),
             version: String::new(),
             epoch: Epoch(epoch),
+            draining: false,
         };
         Registration { record, place }
     }

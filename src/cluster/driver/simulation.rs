@@ -178,6 +178,7 @@ impl World {
                 host: String::new(),
                 version: String::new(),
                 epoch: Epoch(of.epoch),
+                draining: false,
             },
             place: match of.retired {
                 true => Place::Retired,

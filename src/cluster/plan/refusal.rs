@@ -9,7 +9,7 @@ use crate::{
         peer::PeerError,
         registry::{RegistryError, Revision},
     },
-    id::NodeId,
+    id::{NodeId, ProxyId},
 };
 
 /// `1 key`, `2 keys`.
@@ -133,6 +133,20 @@ pub enum Refusal {
         id: NodeId,
         /// Those there are.
         members: String,
+    },
+    /// Not registered.
+    #[error("there is no proxy {id}; registered are: {proxies}")]
+    UnknownProxy {
+        /// Which id.
+        id: ProxyId,
+        /// Those there are.
+        proxies: String,
+    },
+    /// Clients would have none.
+    #[error("proxy {id} is the only one that clients can use; start another one first, or use --force")]
+    LastProxy {
+        /// Which id.
+        id: ProxyId,
     },
     /// Its keys have nowhere to go.
     #[error(

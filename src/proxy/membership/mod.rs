@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     cluster::{
+        drain::DrainRecord,
         member::NodeRecord,
         registry::{Change, Entry, Registry, Revision, WatchEvent},
         topology::Topology,
@@ -140,8 +141,16 @@ impl Membership {
             let ended = self.follow(&registration).await;
             match ended {
                 Ended::Stopped => {
-                    if let Err(error) = registration.lease.revoke().await {
-                        tracing::warn!(%error, "the registration stays until its lease ends");
+                    match tokio::time::timeout(PAUSE, registration.lease.revoke()).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => {
+                            tracing::warn!(%error, "the registration stays until its lease ends");
+                        }
+                        Err(_) => {
+                            tracing::warn!(
+                                "etcd does not answer: the registration stays until its lease ends"
+                            );
+                        }
                     }
                     return;
                 }
@@ -175,8 +184,13 @@ impl Membership {
     /// Until the registration ends.
     async fn follow(&mut self, registration: &Registration) -> Ended {
         let record = self.record(&registration.instance, Epoch::default());
-        let mut announcer =
-            Announcer::start(self.registry.clone(), record, registration.lease.id(), registration.created);
+        let mut announcer = Announcer::start(
+            self.registry.clone(),
+            record,
+            registration.lease.id(),
+            registration.created,
+            self.shared.drain.told().clone(),
+        );
         let tenure = Tenure::of(registration.lease.liveness());
         // What was read under another registration is not put to use under this one.
         self.seen = Seen::default();
@@ -187,6 +201,9 @@ impl Membership {
         let mut nodes = self.registry.watch(keys::NODES);
         let key = self.key();
         let mut own = self.registry.watch(&key);
+        let mut drains = self.registry.watch(&keys::drain(&self.shared.id));
+        let begun = self.shared.drain.begun().clone();
+        let mut drains_already = begun.is_cancelled();
         let lost = registration.lease.lost();
         tokio::pin!(lost);
         let stop = self.stop.clone();
@@ -198,6 +215,11 @@ impl Membership {
                 event = own.next() => if is_gone(&event, &key, registration.created) {
                     return Ended::Lost("the registration was ended by another process".to_owned());
                 },
+                event = drains.next() => self.drain_event(event, &registration.instance),
+                () = begun.cancelled(), if !drains_already => {
+                    drains_already = true;
+                    announcer.drain();
+                }
                 event = topology.next() => self.topology_event(event),
                 event = nodes.next() => self.nodes_event(event),
                 () = self.logins.next(&self.nodes) => {
@@ -257,6 +279,32 @@ impl Membership {
                 }
             }
         });
+    }
+
+    /// Somebody asks this registration to end.
+    fn drain_event(&self, event: WatchEvent, instance: &str) {
+        let entries = match event {
+            WatchEvent::Reset { entries, .. } => entries,
+            WatchEvent::Changed { changes, .. } => changes
+                .into_iter()
+                .filter_map(|change| match change {
+                    Change::Put(entry) => Some(entry),
+                    Change::Deleted { .. } => None,
+                })
+                .collect(),
+            WatchEvent::Down { .. } | WatchEvent::Up => return,
+        };
+        // The watch is of a prefix: `proxies/1` and `proxies/10`.
+        for entry in entries.iter().filter(|entry| entry.key == keys::drain(&self.shared.id)) {
+            match parse::<DrainRecord>(entry) {
+                Ok(record) if record.instance == instance => {
+                    tracing::info!(by = record.by, "asked to drain");
+                    self.shared.drain.begin();
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "cannot tell whether to drain"),
+            }
+        }
     }
 
     fn topology_event(&mut self, event: WatchEvent) {

@@ -133,6 +133,7 @@ impl Membership {
             host: self.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             epoch,
+            draining: self.shared.drain.has_begun(),
         }
     }
 }

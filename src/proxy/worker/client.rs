@@ -1,6 +1,6 @@
 //! One client connection on its worker.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
@@ -154,6 +154,10 @@ pub(super) struct Client {
     pub(super) closing: bool,
     /// To be closing when what was read has been served.
     pub(super) ending: bool,
+    /// The proxy drains: to be closing as soon as it is between two requests.
+    pub(super) leaving: bool,
+    /// Everything was sent, and that it was the last; so long, what it still sends is thrown away, so that it reads the rest.
+    pub(super) lingers_until: Option<Instant>,
     /// To be closed at once, with what is unsent.
     pub(super) aborted: bool,
     /// Told after the requests before it were served.
@@ -215,14 +219,6 @@ impl Client {
         let heavy = self.heavy > 0;
         self.heavy = self.heavy.saturating_sub(1);
         heavy
-    }
-
-    /// No more is read; what was read is served first, if that needs nothing but time.
-    pub(super) fn end(&mut self) {
-        match self.stall {
-            Some(Stall::Turn | Stall::InFlight) => self.ending = true,
-            _ => self.closing = true,
-        }
     }
 
     /// Who is to get the reply to the request under way.
@@ -325,6 +321,24 @@ impl Client {
             )
             | None => false,
         }
+    }
+
+    /// No more is read; what was read is served first, if that needs nothing but time.
+    pub(super) fn end(&mut self) {
+        match self.stall {
+            Some(Stall::Turn | Stall::InFlight) => self.ending = true,
+            _ => self.closing = true,
+        }
+    }
+
+    /// Whether it has begun no transaction, nor watches a key for one.
+    pub(super) fn is_free(&self) -> bool {
+        self.transaction.is_none() && self.watching.is_none()
+    }
+
+    /// Whether nothing is under way that it has begun.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.stall.is_none() && self.input.is_empty() && self.is_free()
     }
 
     /// Its memory, when it is gone.

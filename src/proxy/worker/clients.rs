@@ -12,7 +12,7 @@ use mio::{Interest, Token};
 use tokio::sync::oneshot;
 
 use super::{
-    READ, Worker,
+    READ, Stage, Worker,
     client::{Client, Share, Stall},
     stream::Stream,
 };
@@ -191,8 +191,10 @@ impl Worker {
                 unread: false,
                 dirty: false,
                 again: false,
-                closing: self.stopping && !is_own,
+                closing: false,
                 ending: false,
+                leaving: self.stage != Stage::Serving && peer.is_some(),
+                lingers_until: None,
                 aborted: false,
                 broken: None,
                 _ended: ended,
@@ -247,6 +249,9 @@ impl Worker {
         let to_the_end = std::mem::take(&mut client.unread);
         client.share.renew(self.turn.number);
         let alive = loop {
+            if client.lingers_until.is_some() {
+                break client.stream.discard(&mut scratch);
+            }
             if client.stall.is_some() || client.closing {
                 client.unread = true;
                 break true;
@@ -332,6 +337,10 @@ impl Worker {
             return;
         }
         client.next = 0;
+        if client.leaving && !client.batch.is_empty() && client.is_free() {
+            // It had its turn; what it has sent only in part does not run.
+            client.closing = true;
+        }
         let reused = self.remains.reuse(client.batch.missing(source.bytes().len()));
         if reused.capacity() > 0 {
             client.input = reused;
@@ -458,7 +467,13 @@ impl Worker {
             client.replies.leave(&mut self.remains);
             client.info.buffers.1.store(client.replies.buffered() as u64, Relaxed);
         }
+        if client.leaving && client.is_between_requests() {
+            client.closing = true;
+        }
         if !alive || client.is_done() {
+            if alive && client.leaving && client.lingers(self.turn.now) {
+                return;
+            }
             self.close_client(key);
         } else if client.may_resume() {
             self.clients.resume_one(key);

@@ -51,8 +51,12 @@ pub(in crate::proxy) enum Message {
     ChannelsLost(Arc<User>),
     /// Look who was killed.
     Killed,
-    /// Answer what was read, then end.
+    /// The proxy drains: clients go, each when it is between two requests.
+    Leave,
+    /// Close who is still here, then end.
     Stop,
+    /// End, whatever is still under way.
+    Abandon,
 }
 
 /// What a worker tells.

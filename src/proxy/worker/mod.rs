@@ -10,7 +10,7 @@
 //! of their own, and are merged a few elements at a time.
 //!
 //! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`waits`], [`listeners`] and [`epochs`] own what is theirs; what a
-//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`], [`users`] and [`local`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`], [`users`] and [`local`]; how clients go when the proxy drains, in [`leaving`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod channels;
 mod client;
@@ -22,6 +22,7 @@ mod endpoint;
 mod epochs;
 mod everywhere;
 mod gathers;
+mod leaving;
 mod listeners;
 pub(super) mod local;
 mod mailbox;
@@ -72,6 +73,18 @@ const READS_PER_TURN: usize = 4;
 /// No client and no connection to a node has this number.
 const WAKER: Token = Token(u32::MAX as usize);
 
+/// How far it is on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// Clients go.
+    Leaving,
+    /// Everybody is gone but who is served for the proxy itself.
+    Stopping,
+    /// Whatever is still under way is nobody's concern.
+    Abandoned,
+}
+
 /// One turn of the loop.
 #[derive(Debug)]
 struct Turn {
@@ -107,7 +120,7 @@ pub(super) struct Worker {
     next_tick: Instant,
     random: fastrand::Rng,
     seen_scripts: scripts::Seen,
-    stopping: bool,
+    stage: Stage,
 }
 
 impl Worker {
@@ -147,7 +160,7 @@ impl Worker {
             next_tick: now,
             random: fastrand::Rng::new(),
             seen_scripts: scripts::Seen::default(),
-            stopping: false,
+            stage: Stage::Serving,
         };
         Ok((worker, mailbox))
     }
@@ -195,8 +208,11 @@ impl Worker {
             }
             self.counters.held = self.clients.held() as u64;
             self.shared.workers[self.index].publish(&self.counters);
-            if self.stopping && self.clients.are_gone() && self.waits.is_empty() {
-                return Ok(());
+            match self.stage {
+                Stage::Serving | Stage::Leaving => {}
+                Stage::Stopping if self.clients.are_gone() && self.waits.is_empty() => return Ok(()),
+                Stage::Stopping => {}
+                Stage::Abandoned => return Ok(()),
             }
         }
     }
@@ -207,7 +223,7 @@ impl Worker {
         }
         let busy = self.clients.held() > 0
             || self.epochs.is_draining()
-            || self.stopping
+            || self.stage != Stage::Serving
             || self.remains.needs_time()
             || self.upstreams.need_time()
             || self.waits.are_ending();
@@ -254,15 +270,9 @@ impl Worker {
                 Message::UserGone(user) => self.user_gone(&user),
                 Message::ChannelsLost(user) => self.channels_lost(&user),
                 Message::Unblock { id, error } => self.unblock_own(id, error),
-                Message::Stop => {
-                    self.stopping = true;
-                    for key in self.clients.keys() {
-                        if let Some(client) = self.clients.get_mut(key) {
-                            client.end();
-                        }
-                        self.clients.touch(key);
-                    }
-                }
+                Message::Leave => self.let_go(),
+                Message::Stop => self.close_all(),
+                Message::Abandon => self.stage = Stage::Abandoned,
             }
         }
     }

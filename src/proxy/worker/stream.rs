@@ -1,6 +1,9 @@
 //! What a worker reads from and writes to: a client's TCP connection, or one end of a socket pair for callers in this process.
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    net::Shutdown,
+};
 
 use mio::{Interest, Registry, Token, event::Source};
 
@@ -23,6 +26,31 @@ impl Stream {
             Self::Local(stream) => stream.read(buffer),
             Self::Closed => Ok(0),
         })
+    }
+}
+
+impl Stream {
+    /// Throws away what comes. False: nothing will any more.
+    pub(super) fn discard(&mut self, scratch: &mut [u8]) -> bool {
+        loop {
+            match self.read(scratch) {
+                Ok(None) => return true,
+                Ok(Some(0)) | Err(_) => return false,
+                Ok(Some(_)) => {}
+            }
+        }
+    }
+
+    /// Says that nothing more is sent.
+    ///
+    /// # Errors
+    /// The other end is gone.
+    pub(super) fn shut_down(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Local(stream) => stream.shutdown(Shutdown::Write),
+            Self::Closed => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 }
 

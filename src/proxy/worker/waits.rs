@@ -415,6 +415,17 @@ impl Worker {
         }
     }
 
+    /// A client is to go: it gets what is there, and waits for nothing.
+    pub(super) fn end_own_wait(&mut self, key: Key) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        match client.patience.as_ref().map(|patience| &patience.stage) {
+            Some(&Stage::Sent(wait)) => self.end_wait(wait, Ending::Gone),
+            // No node has it.
+            Some(Stage::Unsent) => client.closing = true,
+            Some(Stage::Answered(..)) | None => {}
+        }
+    }
+
     /// A client goes away.
     pub(super) fn abandon_wait(&mut self, client: &mut Client) {
         match client.patience.take().map(|patience| patience.stage) {

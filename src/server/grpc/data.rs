@@ -4,6 +4,7 @@ use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use super::{
@@ -20,11 +21,12 @@ const PIPELINE_MAX: usize = 256;
 
 pub(super) struct Data<D> {
     daemon: Arc<D>,
+    stop: CancellationToken,
 }
 
 impl<D: Daemon> Data<D> {
-    pub(super) fn new(daemon: Arc<D>) -> Self {
-        Self { daemon }
+    pub(super) fn new(daemon: Arc<D>, stop: CancellationToken) -> Self {
+        Self { daemon, stop }
     }
 
     /// A session for one call: logged in if the caller says who it is, in `database`.
@@ -136,11 +138,21 @@ impl<D: Daemon> Redis for Data<D> {
     ) -> Result<Response<Self::ExecuteStreamStream>, Status> {
         let session = self.session(&request, 0).await?;
         let commands = request.into_inner().ready_chunks(PIPELINE_MAX);
-        let state = (Arc::clone(&self.daemon), session, commands);
-        let replies = stream::unfold(state, async |(daemon, mut session, mut commands)| {
-            let arrived = commands.next().await?;
-            let replies = run(&*daemon, &mut session, arrived).await;
-            Some((stream::iter(replies), (daemon, session, commands)))
+        let state = Some((Arc::clone(&self.daemon), self.stop.clone(), session, commands));
+        let replies = stream::unfold(state, async |state| {
+            let (daemon, stop, mut session, mut commands) = state?;
+            let arrived = tokio::select! {
+                biased;
+                arrived = commands.next() => arrived?,
+                () = stop.cancelled() => Vec::new(),
+            };
+            let mut replies = run(&*daemon, &mut session, arrived).await;
+            if !stop.is_cancelled() {
+                return Some((stream::iter(replies), Some((daemon, stop, session, commands))));
+            }
+            // It may go on for ever, and the server may not.
+            replies.push(Err(Status::unavailable("the server ends: what follows here was not run")));
+            Some((stream::iter(replies), None))
         });
         Ok(Response::new(replies.flatten().boxed()))
     }

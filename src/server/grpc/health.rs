@@ -55,16 +55,24 @@ impl<D: Daemon> Health for DaemonHealth<D> {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let known = SERVICES.contains(&request.into_inner().service.as_str());
-        let state = (Arc::clone(&self.daemon), tokio::time::interval(WATCH_INTERVAL), known, None);
-        let changes = stream::unfold(state, async |(daemon, mut ticks, known, last)| {
+        let ticks = tokio::time::interval(WATCH_INTERVAL);
+        let state = (Arc::clone(&self.daemon), self.stop.clone(), ticks, known, None);
+        let changes = stream::unfold(state, async |(daemon, stop, mut ticks, known, last)| {
             loop {
-                ticks.tick().await;
-                let now = if known { status(&*daemon) } else { ServingStatus::ServiceUnknown };
+                let ends = stop.run_until_cancelled(ticks.tick()).await.is_none();
+                let now = match (known, ends) {
+                    (false, _) => ServingStatus::ServiceUnknown,
+                    (true, true) => ServingStatus::NotServing,
+                    (true, false) => status(&*daemon),
+                };
                 if last != Some(now) {
-                    return Some((Ok(response(now)), (daemon, ticks, known, Some(now))));
+                    return Some((Ok(response(now)), (daemon, stop, ticks, known, Some(now))));
+                }
+                if ends {
+                    return None;
                 }
             }
         });
-        Ok(Response::new(changes.take_until(self.stop.clone().cancelled_owned()).boxed()))
+        Ok(Response::new(changes.boxed()))
     }
 }

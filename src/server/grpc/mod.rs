@@ -26,7 +26,7 @@ const MESSAGE_MAX: usize = (512 << 20) + (1 << 20);
 
 /// All services. `stop` ends the streams that would go on for ever.
 pub(super) fn routes<D: Daemon>(daemon: &Arc<D>, stop: &CancellationToken) -> Routes {
-    let data = RedisServer::new(data::Data::new(Arc::clone(daemon)))
+    let data = RedisServer::new(data::Data::new(Arc::clone(daemon), stop.clone()))
         .max_decoding_message_size(MESSAGE_MAX)
         .max_encoding_message_size(MESSAGE_MAX);
     let control = ControlServer::new(control::Control::new(Arc::clone(daemon), stop.clone()));

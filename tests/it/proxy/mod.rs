@@ -3,6 +3,7 @@
 //! etcd in [`registration`].
 
 mod channels;
+mod draining;
 mod grpc;
 mod large;
 mod moving;

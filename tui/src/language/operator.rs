@@ -1,6 +1,9 @@
 //! Operator words: what follows them.
 
-use redis_cluster::{cluster::member::Address, id::NodeId};
+use redis_cluster::{
+    cluster::member::Address,
+    id::{NodeId, ProxyId},
+};
 
 use super::{Command, SyntaxError, parse_words, words::Word};
 
@@ -29,6 +32,13 @@ pub enum Operator {
     Ack {
         /// Which node.
         id: NodeId,
+    },
+    /// `drain proxy ID`.
+    DrainProxy {
+        /// Which proxy.
+        id: ProxyId,
+        /// How.
+        options: ChangeOptions,
     },
     /// `sync`.
     Sync,
@@ -182,6 +192,21 @@ pub(super) fn parse(word: &'static Word, arguments: &[Vec<u8>]) -> Result<Operat
         "ack" => {
             let [node] = arguments else { return Err(wrong()) };
             Operator::Ack { id: id(node)? }
+        }
+        "drain" => {
+            let (arguments, options) = change_options(word, arguments)?;
+            if options.if_revision.is_some() {
+                return Err(usage(word, "no option --if-rev"));
+            }
+            match arguments.as_slice() {
+                [what, proxy] if what.eq_ignore_ascii_case(b"proxy") => {
+                    Operator::DrainProxy { id: text(proxy).parse()?, options }
+                }
+                [what, ..] if what.eq_ignore_ascii_case(b"node") => {
+                    return Err(SyntaxError::NotAvailable("drain node"));
+                }
+                _ => return Err(wrong()),
+            }
         }
         "sync" => match arguments {
             [] => Operator::Sync,

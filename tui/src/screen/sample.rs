@@ -72,6 +72,7 @@ fn proxy(number: usize, ops: f64, epoch: u64) -> ProxyView {
         host: String::new(),
         version: "0.1.0".to_owned(),
         epoch: Epoch(epoch),
+        draining: false,
     };
     let figures = ProxyFigures {
         clients: 300 + number as u64,

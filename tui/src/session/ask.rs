@@ -144,7 +144,7 @@ impl Session {
             Target::Cluster => {
                 let mut trouble = "no proxy is registered".to_owned();
                 let mut proxies: Vec<_> = view.proxies.iter().collect();
-                proxies.sort_by_key(|(_, proxy)| proxy.error.is_some());
+                proxies.sort_by_key(|(_, proxy)| proxy.rank());
                 for (id, proxy) in proxies {
                     match data::connection(&proxy.record.address, options, self.database()).await {
                         Ok(connection) => return Ok(connection),

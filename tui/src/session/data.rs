@@ -147,7 +147,7 @@ impl Link {
         let mut answered = None;
         // One that is stopped takes connections all the same: what is known of it decides who is tried last.
         let mut proxies: Vec<_> = view.proxies.iter().collect();
-        proxies.sort_by_key(|(id, proxy)| (self.lost.as_ref() == Some(*id), proxy.error.is_some()));
+        proxies.sort_by_key(|(id, proxy)| (self.lost.as_ref() == Some(*id), proxy.rank()));
         for (id, proxy) in proxies {
             match connect(&proxy.record.address, options, database).await {
                 Ok(connection) => return Ok(Open { proxy: id.clone(), connection }),
@@ -266,7 +266,7 @@ pub(super) async fn keys_like(
     }
     pattern.push(b'*');
     let mut found = BTreeSet::new();
-    let Some(proxy) = view.proxies.values().min_by_key(|proxy| proxy.error.is_some()) else {
+    let Some(proxy) = view.proxies.values().min_by_key(|proxy| proxy.rank()) else {
         return Vec::new();
     };
     let Ok(mut connection) = connect(&proxy.record.address, options, database).await else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis_cluster::{client::Connection, id::NodeId, protocol::Value};
 
 use super::{
-    Session, alive, directive, explain, guard, help, operations,
+    Session, alive, directive, drain, explain, guard, help, operations,
     outcome::{Outcome, Status},
     show,
 };
@@ -35,6 +35,7 @@ async fn operator(session: &Session, operator: Operator) -> Outcome {
         Operator::Remove { id, options } => operations::remove(session, id, options).await,
         Operator::Plan(request) => operations::dry_run(session, request).await,
         Operator::Ack { id } => operations::ack(session, id).await,
+        Operator::DrainProxy { id, options } => drain::proxy(session, id, options).await,
         Operator::Sync => operations::sync(session).await,
         Operator::Show(what) => show::show(session, what).await,
         Operator::Node { id, command } => node(session, &id, &command).await,
@@ -91,6 +92,7 @@ pub(super) fn refuse(session: &Session, command: &Command) -> Option<Outcome> {
                 Operator::Add { .. }
                     | Operator::Remove { .. }
                     | Operator::Ack { .. }
+                    | Operator::DrainProxy { .. }
                     | Operator::Delete { .. }
             )
         }

@@ -8,6 +8,7 @@ mod alive;
 mod ask;
 mod data;
 mod directive;
+mod drain;
 mod driving;
 mod execute;
 mod explain;

@@ -186,7 +186,7 @@ fn words_of(options: ChangeOptions) -> String {
 }
 
 /// `user@host`, for the records.
-fn operator() -> String {
+pub(super) fn operator() -> String {
     let user =
         std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -198,7 +198,7 @@ fn nothing_to_do(words: String) -> Outcome {
     Outcome::done(Body::Reply(Value::Simple("OK".into()))).with_note(words)
 }
 
-fn refused(refusal: &Refusal) -> Outcome {
+pub(super) fn refused(refusal: &Refusal) -> Outcome {
     match refusal {
         Refusal::Registry(error) => registry_failure(error),
         refusal => Outcome::failure(Status::Refused, format!("refused: {refusal}; nothing was changed")),

@@ -118,6 +118,8 @@ fn proxies(view: &ClusterView) -> Table {
         let of = |cell: fn(&super::view::ProxyFigures) -> Cell| figures.map_or(Cell::Null, cell);
         let current = view.topology.as_ref().map(|view| view.topology.epoch);
         let state = match (&proxy.error, current) {
+            // It lets nobody in any more, consoles included.
+            _ if proxy.record.draining => "draining",
             (Some(_), _) => "down",
             (None, Some(epoch)) if proxy.record.epoch < epoch => "behind",
             _ => "up",

@@ -300,7 +300,13 @@ impl ClusterView {
     fn put_proxy(&mut self, record: ProxyRecord, revision: u64, now: Millis) {
         let id = record.id.clone();
         match self.proxies.get_mut(&id) {
-            Some(proxy) if proxy.record.instance == record.instance => proxy.record = record,
+            Some(proxy) if proxy.record.instance == record.instance => {
+                let begins = record.draining && !proxy.record.draining;
+                proxy.record = record;
+                if begins {
+                    self.event(now, Some(revision), EventKind::Proxy, format!("proxy {id} drains"));
+                }
+            }
             known => {
                 let verb = if known.is_some() { "registered anew" } else { "registered" };
                 let text = format!("proxy {id} {verb} at {}", record.address);

@@ -178,6 +178,18 @@ pub struct ProxyView {
     pub error: Option<String>,
 }
 
+impl ProxyView {
+    /// Whom to ask first: the lowest.
+    pub(super) fn rank(&self) -> u8 {
+        match (&self.error, self.record.draining) {
+            (None, false) => 0,
+            // It may be gone at any moment.
+            (None, true) => 1,
+            (Some(_), _) => 2,
+        }
+    }
+}
+
 /// Figures of a proxy.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct ProxyFigures {

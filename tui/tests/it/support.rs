@@ -54,6 +54,7 @@ impl Stage {
             host: String::new(),
             version: "test".to_owned(),
             epoch: Epoch(0),
+            draining: false,
         };
         let registry = Registry::open(&[self.etcd.url()], "default").expect("an endpoint");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

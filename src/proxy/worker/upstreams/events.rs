@@ -246,6 +246,7 @@ impl Worker {
     pub(in crate::proxy::worker) fn tick(&mut self) {
         let (now, routing) = (self.turn.now, Arc::clone(&self.epochs.routing));
         self.tick_waits();
+        self.tick_leaving();
         for id in self.upstreams.ids() {
             let upstream = self.upstreams.upstream(id);
             let access = routing.member(upstream.node).map(|member| &member.access);

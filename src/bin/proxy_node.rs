@@ -40,12 +40,15 @@ struct Arguments {
     /// Client connections at once
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     maxclients: u64,
-    /// Connections of each thread to each node, beside up to two for what is large
+    /// Connections of each thread to each node, beside up to three for what is large or may take long
     #[arg(long, value_name = "N", default_value = "1")]
     connections_per_node: NonZeroUsize,
     /// Milliseconds after which a node that owes a reply is given up
     #[arg(long, value_name = "MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(10..))]
     node_timeout: u64,
+    /// The same while the node is at work on what may take long (scripts, KEYS, SORT, combining sets …)
+    #[arg(long, value_name = "MS", default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(10..))]
+    slow_timeout: u64,
     /// Milliseconds from when it says that it drains (registry, /readyz, gRPC health) to when it lets nobody in any more: for
     /// load balancers to notice
     #[arg(long, value_name = "MS", default_value_t = 0)]
@@ -88,6 +91,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.max_clients = files::room_for_or_warn(arguments.maxclients);
     options.connections_per_node = arguments.connections_per_node;
     options.node_timeout = Duration::from_millis(arguments.node_timeout);
+    options.slow_timeout = Duration::from_millis(arguments.slow_timeout);
     options.drain_delay = Duration::from_millis(arguments.drain_delay);
     options.drain_timeout = Duration::from_millis(arguments.drain_timeout);
     options.password = arguments.requirepass;

@@ -1,6 +1,6 @@
 //! One row of the command table, and the words rows are written with.
 
-use super::{Acl, Arg, Flags, Group, KeyFlags, KeySpec, Route, TABLE, keys::ByCode};
+use super::{Acl, Arg, Flags, Group, KeyFlags, KeySpec, Route, Scripted, TABLE, keys::ByCode};
 
 /// A command or subcommand.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,8 @@ pub struct Spec {
     pub deprecated: Option<Deprecated>,
     /// For Redis itself, not for clients.
     pub internal: bool,
+    /// What it asks for may take long, however small request and reply are: a proxy lets nobody else wait behind it.
+    pub takes_long: bool,
     /// Arguments after the name.
     pub args: &'static [Arg],
     subcommands: (u16, u16),
@@ -140,6 +142,7 @@ pub(super) const fn command(group: Group, name: &'static str, arity: i16, summar
         summary,
         deprecated: None,
         internal: false,
+        takes_long: false,
         args: &[],
         subcommands: (0, 0),
         container: None,
@@ -204,6 +207,12 @@ impl Row {
 
     pub(super) const fn internal(mut self) -> Self {
         self.spec.internal = true;
+        self
+    }
+
+    /// Scripts and functions may take long without saying so here.
+    pub(super) const fn takes_long(mut self) -> Self {
+        self.spec.takes_long = true;
         self
     }
 
@@ -282,6 +291,8 @@ const fn complete(row: &Row, index: usize) -> Spec {
     let mut spec = row.spec;
     assert!(row.has_route || !spec.keys.is_empty(), "a command without keys must say its route");
     spec.index = index_of(index);
+    spec.takes_long |=
+        matches!(spec.route, Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function));
     spec.acl = spec.acl.with(implied(spec.flags, spec.acl));
     if super::keys::movable(spec.keys) {
         spec.flags = spec.flags.with(Flags::MOVABLEKEYS);

@@ -4,7 +4,7 @@
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
-//! [`put_back`] (what nobody waits for any more), [`drain`] (how it ends), [`large`] (where large values are), [`slab`] (things by number), [`membership`],
+//! [`put_back`] (what nobody waits for any more), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`slab`] (things by number), [`membership`],
 //! [`users`] (who may do what), [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
@@ -42,6 +42,7 @@ mod scan;
 mod scripts;
 mod shared;
 mod slab;
+mod slow_nodes;
 mod tenure;
 mod transaction;
 mod upstream;
@@ -98,11 +99,13 @@ pub struct ProxyOptions {
     pub workers: NonZeroUsize,
     /// Client connections at once.
     pub max_clients: u64,
-    /// Connections of each worker to each node (for each database and RESP version in use); up to two more are made for
-    /// what is large.
+    /// Connections of each worker to each node (for each database and RESP version in use); up to three more are made for
+    /// what is large or may take long.
     pub connections_per_node: NonZeroUsize,
     /// A node that owes a reply for longer is given up.
     pub node_timeout: Duration,
+    /// The same where the node is at work on what may take long.
+    pub slow_timeout: Duration,
     /// Password of the default user, if it needs one and the registry does not say otherwise.
     pub password: Option<String>,
     /// Whether it stands for election as the driver of slot moves.
@@ -128,6 +131,7 @@ impl ProxyOptions {
             max_clients: 10_000,
             connections_per_node: NonZeroUsize::MIN,
             node_timeout: Duration::from_secs(5),
+            slow_timeout: Duration::from_secs(60),
             password: None,
             drives: true,
             drain_delay: Duration::ZERO,
@@ -256,6 +260,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         config: Settings {
             connections_per_node: options.connections_per_node,
             node_timeout: options.node_timeout,
+            slow_timeout: options.slow_timeout,
             connect_timeout: CONNECT_TIMEOUT.min(options.node_timeout),
             drain_timeout: options.drain_timeout,
         },
@@ -271,6 +276,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         users: users::Users::new(options.password.clone(), wanted),
         audience: audience::Audience::default(),
         monitors: shared::Monitors::new(options.workers.get()),
+        slow_nodes: slow_nodes::SlowNodes::default(),
         drain: drain::Drain::default(),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();

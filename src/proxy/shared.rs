@@ -9,8 +9,8 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    audience::Audience, clients::Clients, drain::Drain, large::LargeSlots, scripts::Scripts, users::Users,
-    worker::Waiting,
+    audience::Audience, clients::Clients, drain::Drain, large::LargeSlots, scripts::Scripts,
+    slow_nodes::SlowNodes, users::Users, worker::Waiting,
 };
 use crate::{id::ProxyId, server::ConnectionCounters, time::Millis};
 
@@ -21,6 +21,8 @@ pub(super) struct Settings {
     pub(super) connections_per_node: NonZeroUsize,
     /// A node that owes a reply for longer is given up.
     pub(super) node_timeout: Duration,
+    /// The same where the node is at work on what may take long.
+    pub(super) slow_timeout: Duration,
     /// For a new connection to a node, login included.
     pub(super) connect_timeout: Duration,
     /// So long clients have when the proxy drains.
@@ -132,6 +134,8 @@ pub(super) struct Shared {
     /// Clients that nodes do not count.
     pub(super) audience: Audience,
     pub(super) monitors: Monitors,
+    /// Nodes that are at work on what may take long.
+    pub(super) slow_nodes: SlowNodes,
     /// Whether the proxy is about to end.
     pub(super) drain: Drain,
 }
@@ -168,6 +172,7 @@ pub(super) mod tests {
             config: Settings {
                 connections_per_node: NonZeroUsize::MIN,
                 node_timeout: second,
+                slow_timeout: second,
                 connect_timeout: second,
                 drain_timeout: second,
             },
@@ -183,6 +188,7 @@ pub(super) mod tests {
             users: Users::new(None, mpsc::unbounded_channel().0),
             audience: Audience::default(),
             monitors: Monitors::new(0),
+            slow_nodes: SlowNodes::default(),
             drain: Drain::default(),
         }
     }

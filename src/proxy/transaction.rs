@@ -19,6 +19,7 @@ pub(super) struct Transaction {
     /// Slots of their keys.
     slots: Vec<Touched>,
     aborted: bool,
+    takes_long: bool,
 }
 
 impl Transaction {
@@ -36,6 +37,16 @@ impl Transaction {
                 None => self.slots.push(Touched { slot, writes, key: (*key).into() }),
             }
         }
+    }
+
+    /// One of its commands may take long.
+    pub(super) fn note_long(&mut self) {
+        self.takes_long = true;
+    }
+
+    /// Whether one may.
+    pub(super) fn takes_long(&self) -> bool {
+        self.takes_long
     }
 
     /// The node is to know this script, whether it does or not.

@@ -77,6 +77,7 @@ pub(super) const COMMANDS: &[Row] = &[
                 .multiple_token(),
         ]),
     row("bitop", -4, "Combine strings bit by bit and store the result.")
+        .takes_long()
         .since("2.6.0")
         .complexity("O(N), N the bytes")
         .flags(&[WRITE, DENYOOM])

@@ -66,6 +66,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[key("key", 0)]),
     row("keys", 2, "All keys that match a pattern.")
+        .takes_long()
         .complexity("O(N), N the keys of the database")
         .flags(&[READONLY])
         .acl(&[Acl::KEYSPACE, Acl::DANGEROUS])
@@ -190,6 +191,7 @@ pub(super) const COMMANDS: &[Row] = &[
             string("type").after("TYPE").optional().since("6.0.0"),
         ]),
     row("sort", -2, "Elements of a list, set or sorted set in order; can be stored.")
+        .takes_long()
         .complexity("O(N+M*log(M)), N the elements, M those returned")
         .flags(&[WRITE, DENYOOM])
         .acl(&[Acl::SET, Acl::SORTEDSET, Acl::LIST, Acl::DANGEROUS])
@@ -210,6 +212,7 @@ pub(super) const COMMANDS: &[Row] = &[
             key("destination", 2).after("STORE").optional(),
         ]),
     row("sort_ro", -2, "Elements of a list, set or sorted set in order.")
+        .takes_long()
         .since("7.0.0")
         .complexity("O(N+M*log(M)), N the elements, M those returned")
         .flags(&[READONLY])

@@ -160,6 +160,7 @@ pub(super) const COMMANDS: &[Row] = &[
             token("WITHHASH").optional(),
         ]),
     row("geosearchstore", -8, "Store the places inside a circle or a box.")
+        .takes_long()
         .since("6.2.0")
         .complexity("O(N+log(M)), N the places in the area's cells, M those in the area")
         .flags(&[WRITE, DENYOOM])

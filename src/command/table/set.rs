@@ -17,6 +17,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .keys(&[at(1, &[RO])])
         .args(&[key("key", 0)]),
     row("sdiff", -2, "Members of the first set that are in none of the others.")
+        .takes_long()
         .complexity("O(N), N the members of all sets")
         .flags(&[READONLY])
         .tips(&["nondeterministic_output_order"])
@@ -24,11 +25,13 @@ pub(super) const COMMANDS: &[Row] = &[
         .route(Route::Combined(Combine::Sets(Algebra::Difference)))
         .args(&[key("key", 0).multiple()]),
     row("sdiffstore", -3, "Store the members of the first set that are in none of the others.")
+        .takes_long()
         .complexity("O(N), N the members of all sets")
         .flags(&[WRITE, DENYOOM])
         .keys(&[at(1, &[OW, UPDATE]), range(2, -1, 1, &[RO, ACCESS])])
         .args(&[key("destination", 0), key("key", 1).multiple()]),
     row("sinter", -2, "Members that are in all of the sets.")
+        .takes_long()
         .complexity("O(N*M), N the smallest set, M the sets")
         .flags(&[READONLY])
         .tips(&["nondeterministic_output_order"])
@@ -36,6 +39,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .route(Route::Combined(Combine::Sets(Algebra::Intersection)))
         .args(&[key("key", 0).multiple()]),
     row("sintercard", -3, "Number of members that are in all of the sets.")
+        .takes_long()
         .since("7.0.0")
         .complexity("O(N*M), N the smallest set, M the sets")
         .flags(&[READONLY])
@@ -43,6 +47,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .route(Route::Combined(Combine::SetsSize))
         .args(&[integer("numkeys"), key("key", 0).multiple(), integer("limit").after("LIMIT").optional()]),
     row("sinterstore", -3, "Store the members that are in all of the sets.")
+        .takes_long()
         .complexity("O(N*M), N the smallest set, M the sets")
         .flags(&[WRITE, DENYOOM])
         .keys(&[at(1, &[RW, UPDATE]), range(2, -1, 1, &[RO, ACCESS])])
@@ -97,6 +102,7 @@ pub(super) const COMMANDS: &[Row] = &[
             integer("count").after("COUNT").optional(),
         ]),
     row("sunion", -2, "Members that are in any of the sets.")
+        .takes_long()
         .complexity("O(N), N the members of all sets")
         .flags(&[READONLY])
         .tips(&["nondeterministic_output_order"])
@@ -104,6 +110,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .route(Route::Combined(Combine::Sets(Algebra::Union)))
         .args(&[key("key", 0).multiple()]),
     row("sunionstore", -3, "Store the members that are in any of the sets.")
+        .takes_long()
         .complexity("O(N), N the members of all sets")
         .flags(&[WRITE, DENYOOM])
         .keys(&[at(1, &[OW, UPDATE]), range(2, -1, 1, &[RO, ACCESS])])

@@ -56,6 +56,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[key("key", 0), double("min"), double("max")]),
     row("zdiff", -3, "Members of the first sorted set that are in none of the others.")
+        .takes_long()
         .since("6.2.0")
         .complexity("O(L+(N-K)*log(N)), L all members, N the first set, K the result")
         .flags(&[READONLY])
@@ -63,6 +64,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .route(Route::Combined(Combine::SortedSets(Algebra::Difference)))
         .args(&[integer("numkeys"), key("key", 0).multiple(), token("WITHSCORES").optional()]),
     row("zdiffstore", -4, "Store the members of the first sorted set that are in none of the others.")
+        .takes_long()
         .since("6.2.0")
         .complexity("O(L+(N-K)*log(N)), L all members, N the first set, K the result")
         .flags(&[WRITE, DENYOOM])
@@ -75,6 +77,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .keys(&[at(1, &[RW, ACCESS, UPDATE])])
         .args(&[key("key", 0), integer("increment"), string("member")]),
     row("zinter", -3, "Members that are in all of the sorted sets, scores combined.")
+        .takes_long()
         .since("6.2.0")
         .complexity("O(N*K+M*log(M)), N the smallest set, K the sets, M the result")
         .flags(&[READONLY])
@@ -88,6 +91,7 @@ pub(super) const COMMANDS: &[Row] = &[
             token("WITHSCORES").optional(),
         ]),
     row("zintercard", -3, "Number of members that are in all of the sorted sets.")
+        .takes_long()
         .since("7.0.0")
         .complexity("O(N*K), N the smallest set, K the sets")
         .flags(&[READONLY])
@@ -95,6 +99,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .route(Route::Combined(Combine::SortedSetsSize))
         .args(&[integer("numkeys"), key("key", 0).multiple(), integer("limit").after("LIMIT").optional()]),
     row("zinterstore", -4, "Store the members that are in all of the sorted sets, scores combined.")
+        .takes_long()
         .since("2.0.0")
         .complexity("O(N*K+M*log(M)), N the smallest set, K the sets, M the result")
         .flags(&[WRITE, DENYOOM])
@@ -194,6 +199,7 @@ pub(super) const COMMANDS: &[Row] = &[
             block("offset_count", &[integer("offset"), integer("count")]).after("LIMIT").optional(),
         ]),
     row("zrangestore", -5, "Store the members in a range of another sorted set.")
+        .takes_long()
         .since("6.2.0")
         .complexity("O(log(N)+M), N the size of the set, M the members stored")
         .flags(&[WRITE, DENYOOM])
@@ -293,6 +299,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .keys(&[at(1, &[RO, ACCESS])])
         .args(&[key("key", 0), string("member")]),
     row("zunion", -3, "Members that are in any of the sorted sets, scores combined.")
+        .takes_long()
         .since("6.2.0")
         .complexity("O(N+M*log(M)), N all members, M the result")
         .flags(&[READONLY])
@@ -306,6 +313,7 @@ pub(super) const COMMANDS: &[Row] = &[
             token("WITHSCORES").optional(),
         ]),
     row("zunionstore", -4, "Store the members that are in any of the sorted sets, scores combined.")
+        .takes_long()
         .since("2.0.0")
         .complexity("O(N+M*log(M)), N all members, M the result")
         .flags(&[WRITE, DENYOOM])

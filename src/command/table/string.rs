@@ -79,6 +79,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .keys(&[at(1, &[RW, ACCESS, UPDATE])])
         .args(&[key("key", 0), double("increment")]),
     row("lcs", -3, "Longest common subsequence of two strings.")
+        .takes_long()
         .since("7.0.0")
         .complexity("O(N*M), N and M the lengths of the strings")
         .flags(&[READONLY])

@@ -39,24 +39,28 @@ impl Link {
     }
 }
 
-/// Pauses between attempts, each twice the one before.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Backoff(Duration);
+/// Pauses between attempts, each up to twice the one before, and by chance between half of that and all: many that lost the same node do not
+/// come back at the same moment.
+#[derive(Clone, Debug)]
+pub(super) struct Backoff {
+    longest: Duration,
+    random: fastrand::Rng,
+}
 
 impl Backoff {
     const MIN: Duration = Duration::from_millis(50);
     const MAX: Duration = Duration::from_secs(1);
 
     pub(super) fn next(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (pause * 2).min(Self::MAX);
-        pause
+        let longest = self.longest;
+        self.longest = (longest * 2).min(Self::MAX);
+        longest.mul_f64(0.5 + self.random.f64() / 2.0)
     }
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self(Self::MIN)
+        Self { longest: Self::MIN, random: fastrand::Rng::new() }
     }
 }
 
@@ -65,9 +69,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_a_second() {
-        let mut backoff = Backoff::default();
-        let pauses: Vec<u128> = (0..7).map(|_| backoff.next().as_millis()).collect();
-        assert_eq!(pauses, [50, 100, 200, 400, 800, 1000, 1000]);
+    fn pauses_grow_up_to_a_second_and_are_not_the_same() {
+        let mut backoffs = [Backoff::default(), Backoff::default()];
+        let mut differ = false;
+        for longest in [50, 100, 200, 400, 800, 1000, 1000] {
+            let pauses = backoffs.each_mut().map(|backoff| backoff.next().as_micros());
+            for pause in pauses {
+                assert!((longest * 500..=longest * 1000).contains(&pause), "{pause} of {longest} ms");
+            }
+            differ |= pauses[0] != pauses[1];
+        }
+        assert!(differ);
     }
 }

@@ -252,6 +252,11 @@ impl Upstream {
         self.is_patient
     }
 
+    /// How long the oldest request has waited by now, or nothing has come.
+    pub(super) fn waits_for(&self, now: Instant) -> Duration {
+        self.waiting_since.map_or(Duration::ZERO, |since| now.duration_since(since))
+    }
+
     /// Requests taken, ever.
     pub(super) fn taken(&self) -> u64 {
         self.taken

@@ -45,7 +45,6 @@ impl Worker {
             }
             client.fenced = false;
         }
-        self.upstreams.choose(client, request, in_flight)?;
         let spec = match resolve(request) {
             Ok(spec) => spec,
             Err(error) => {
@@ -54,6 +53,8 @@ impl Worker {
                 return Ok(());
             }
         };
+        let takes_long = spec.takes_long || client.transaction.as_ref().is_some_and(|of| of.takes_long());
+        self.upstreams.choose(client, takes_long, request, in_flight)?;
         if !client.authenticated
             && !spec.flags.has(Flags::NO_AUTH)
             && let Some(refusal) = self.refusal_of_stranger()

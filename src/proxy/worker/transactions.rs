@@ -125,6 +125,9 @@ impl Worker {
             transaction.bring(&source);
         }
         transaction.queue(request, &keys, spec.writes());
+        if spec.takes_long {
+            transaction.note_long();
+        }
         if transaction.memory() > Limits::default().query_buffer {
             tracing::warn!(client = client.info.address(), "closing a client that queues without an end");
             client.closing = true;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use mio::{Interest, Registry, Token, net::TcpStream};
+use socket2::{SockRef, TcpKeepalive};
 
 use super::{
     Turn,
@@ -34,8 +35,8 @@ use crate::{
 /// Databases that a proxy has.
 pub(super) const DATABASES: u8 = 16;
 /// Connections to a node beyond the ordinary ones, made when they are needed: the first for large requests and for clients who
-/// get large replies, the second for others while a large reply keeps their own busy.
-const SPARE: usize = 2;
+/// get large replies, the second for others while a large reply keeps their own busy, the third for what may take long.
+const SPARE: usize = 3;
 /// A request of this size on its way keeps those behind it waiting for longer than another connection takes.
 const LARGE_REQUEST: usize = 256 << 10;
 /// What so many arguments ask for takes long, or its reply does, whatever they are.
@@ -139,6 +140,11 @@ impl Upstreams {
     /// The one for large requests and replies.
     fn for_large(&self) -> usize {
         self.clogged.len() - SPARE
+    }
+
+    /// The one for what may take long.
+    fn for_slow(&self) -> usize {
+        self.clogged.len() - 1
     }
 
     /// The one for a client's requests to a node; made if there is none.
@@ -257,16 +263,21 @@ impl Upstreams {
     pub(super) fn choose(
         &mut self,
         client: &mut Client,
+        takes_long: bool,
         request: &Request<'_>,
         in_flight: usize,
     ) -> Result<(), Stall> {
         let is_large = is_large(request);
-        let large = self.for_large();
+        let (large, slow) = (self.for_large(), self.for_slow());
         if in_flight > 0 {
-            return if is_large && client.upstream != large { Err(Stall::Drain) } else { Ok(()) };
+            let is_elsewhere = takes_long && client.upstream != slow
+                || is_large && ![large, slow].contains(&client.upstream);
+            return if is_elsewhere { Err(Stall::Drain) } else { Ok(()) };
         }
         let home = client.key.index() % large;
-        client.upstream = if is_large || client.is_heavy() {
+        client.upstream = if takes_long {
+            slow
+        } else if is_large || client.is_heavy() {
             large
         } else if self.clogged[home] == 0 {
             home
@@ -280,7 +291,7 @@ impl Upstreams {
     #[inline]
     pub(super) fn choose_by_slot(&self, client: &mut Client, slot: SlotId, request: &Request<'_>) {
         client.slot = Some(slot);
-        if client.replies.in_flight() > 0 {
+        if client.replies.in_flight() > 0 || client.upstream == self.for_slow() {
             return;
         }
         let large = self.for_large();
@@ -416,6 +427,30 @@ impl Upstreams {
         self.all.iter().any(|connected| connected.upstream.needs_time() || is_free(&connected.upstream))
     }
 
+    /// Notes nodes that are at work on what may take long, for all workers.
+    fn note_slow(&self, now: Instant) {
+        let slow = Use::Shared { number: self.for_slow() };
+        for Connected { upstream, .. } in &self.all {
+            if upstream.usage == slow && upstream.is_ready() && !upstream.is_quiet() {
+                self.shared.slow_nodes.note(upstream.node, now);
+            }
+        }
+    }
+
+    /// How long a reply may take on a connection: longer where the node is at work on what may take long, because it may serve
+    /// nobody else meanwhile.
+    fn patience(&self, id: UpstreamId, now: Instant) -> Duration {
+        let config = &self.shared.config;
+        let upstream = self.upstream(id);
+        // What was asked for behind it is answered soon after.
+        let is_late = upstream.waits_for(now) > config.node_timeout;
+        if is_late && self.shared.slow_nodes.noted_within(upstream.node, config.node_timeout, now) {
+            config.slow_timeout.max(config.node_timeout)
+        } else {
+            config.node_timeout
+        }
+    }
+
     /// Keeps count of connections that a large reply keeps busy.
     fn note_clogging(&mut self, id: UpstreamId) {
         let connected = &mut self.all[id.0 as usize];
@@ -451,6 +486,7 @@ impl Upstreams {
         let socket = TcpStream::connect(login.socket).and_then(|mut socket| {
             let both = Interest::READABLE | Interest::WRITABLE;
             self.registry.register(&mut socket, id.token(), both)?;
+            watch_over(&socket, self.shared.config.node_timeout)?;
             Ok(socket)
         });
         match socket {
@@ -550,6 +586,15 @@ impl Upstreams {
         }
         ids
     }
+}
+
+/// A machine that is gone, or that nothing comes through to, is found out by the system, also while its node may take long over a reply.
+fn watch_over(socket: &TcpStream, limit: Duration) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    let second = Duration::from_secs(1);
+    let idle = (limit / 2).max(second);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(second).with_retries(3))?;
+    socket.set_tcp_user_timeout(Some(limit.max(second)))
 }
 
 /// The error for a request that did not run, without type and end.

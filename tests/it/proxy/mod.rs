@@ -11,6 +11,7 @@ mod outage;
 mod registration;
 mod scanning;
 mod scripts;
+mod slow;
 mod tracking;
 mod transactions;
 mod users;

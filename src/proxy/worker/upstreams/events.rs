@@ -247,10 +247,11 @@ impl Worker {
         let (now, routing) = (self.turn.now, Arc::clone(&self.epochs.routing));
         self.tick_waits();
         self.tick_leaving();
+        self.upstreams.note_slow(now);
         for id in self.upstreams.ids() {
             let upstream = self.upstreams.upstream(id);
             let access = routing.member(upstream.node).map(|member| &member.access);
-            match upstream.due(access, self.shared.config.node_timeout, now) {
+            match upstream.due(access, self.upstreams.patience(id, now), now) {
                 Some(Due::GiveUp(trouble)) => {
                     for waiting in self.waiting_at(id) {
                         self.lose_upstream(waiting, trouble.clone());

@@ -6,7 +6,9 @@ use anyhow::Context as _;
 use clap::Parser;
 use redis_cluster::{
     cluster::registry::AccessArguments,
+    connection::output,
     id::ProxyId,
+    protocol::number::parse_memory,
     proxy::{self, ProxyOptions},
     server::{ListenAddress, Signals, abort_on_panic, files, log},
 };
@@ -40,6 +42,15 @@ struct Arguments {
     /// Client connections at once
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     maxclients: u64,
+    /// Bytes that a client may have sent of a request that is not complete: 1gb, 64mb …
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    client_query_buffer_limit: Option<u64>,
+    /// What may wait for clients that do not read, as in redis.conf: "normal 256mb 64mb 60 pubsub 32mb 8mb 60"; 0 is no limit
+    #[arg(long, value_name = "CLASS HARD SOFT SECONDS", value_parser = output_limits)]
+    client_output_buffer_limit: Option<output::Limits>,
+    /// Bytes of all clients' buffers together; beyond it the largest are closed. 0: no limit
+    #[arg(long, value_name = "BYTES", value_parser = bytes, default_value = "0")]
+    maxmemory_clients: u64,
     /// Connections of each thread to each node, beside up to three for what is large or may take long
     #[arg(long, value_name = "N", default_value = "1")]
     connections_per_node: NonZeroUsize,
@@ -67,6 +78,18 @@ struct Arguments {
     access: AccessArguments,
 }
 
+/// As in redis.conf.
+fn bytes(text: &str) -> Result<u64, String> {
+    let bytes = parse_memory(text.as_bytes()).and_then(|bytes| u64::try_from(bytes).ok());
+    bytes.ok_or_else(|| "bytes, with kb, mb or gb behind if you like: 64mb".to_owned())
+}
+
+/// The same, for several classes.
+fn output_limits(text: &str) -> Result<output::Limits, String> {
+    let limits = output::Limits::default().updated(text.as_bytes());
+    limits.map_err(|reason| format!("{reason} It is CLASS HARD SOFT SECONDS, CLASS normal or pubsub"))
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start(arguments.log_level);
@@ -89,6 +112,13 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         options.workers = workers;
     }
     options.max_clients = files::room_for_or_warn(arguments.maxclients);
+    if let Some(limit) = arguments.client_query_buffer_limit {
+        options.limits.query_buffer = usize::try_from(limit).unwrap_or(usize::MAX);
+    }
+    if let Some(limits) = arguments.client_output_buffer_limit {
+        options.limits.output = limits;
+    }
+    options.limits.memory = arguments.maxmemory_clients;
     options.connections_per_node = arguments.connections_per_node;
     options.node_timeout = Duration::from_millis(arguments.node_timeout);
     options.slow_timeout = Duration::from_millis(arguments.slow_timeout);

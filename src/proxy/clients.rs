@@ -109,6 +109,11 @@ impl ClientInfo {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Bytes of its buffers.
+    pub(super) fn memory(&self) -> u64 {
+        self.buffers.0.load(Relaxed) + self.buffers.1.load(Relaxed)
+    }
+
     /// Who it is.
     pub(super) fn user(&self) -> Arc<User> {
         Arc::clone(&self.user.lock().unwrap_or_else(PoisonError::into_inner))
@@ -163,7 +168,7 @@ impl ClientInfo {
             self.database.load(Relaxed),
             self.buffers.0.load(Relaxed),
             self.buffers.1.load(Relaxed),
-            self.buffers.0.load(Relaxed) + self.buffers.1.load(Relaxed),
+            self.memory(),
             String::from_utf8_lossy(self.user().name()),
             self.redirect.load(Relaxed),
             self.protocol.load(Relaxed),

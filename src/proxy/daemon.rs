@@ -218,6 +218,14 @@ impl Daemon for Proxy {
             "Clients whose writes wait for a slot move.",
             counters.held,
         );
+        let mut family = out.family(
+            Kind::Counter,
+            "redis_proxy_clients_cut_total",
+            "Clients closed because they took up too much memory.",
+        );
+        for (why, count) in self.shared.cuts.read() {
+            family.sample(&[("reason", why)], count);
+        }
         let routing = self.routing();
         out.one(Kind::Gauge, "redis_proxy_topology_epoch", "Epoch it routes by.", routing.epoch().0);
         let mut family = out.family(

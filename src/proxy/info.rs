@@ -110,6 +110,8 @@ pub(super) fn merge(
         if name.eq_ignore_ascii_case("stats") {
             fields
                 .push(("proxy_total_commands_processed".to_owned(), shared.counters().commands.to_string()));
+            let cuts = shared.cuts.read();
+            fields.extend(cuts.map(|(why, count)| (format!("proxy_clients_cut_{why}"), count.to_string())));
         }
         let fields: Vec<(&str, String)> =
             fields.iter().map(|(field, value)| (field.as_str(), value.clone())).collect();

@@ -9,6 +9,7 @@ use super::worker::{Mailbox, Message, stream::Stream};
 use crate::{
     client::Dialogue,
     protocol::{Value, encode_command},
+    server::grpc::UNCERTAIN,
 };
 
 /// A connection to a worker; made with the first command.
@@ -38,7 +39,7 @@ impl LocalClient {
         let outcome = self.try_call(commands, &mut replies).await;
         if let Err(error) = outcome {
             self.stream = None;
-            let text = format!("ERR the proxy closed the connection of this call: {error}");
+            let text = format!("ERR the proxy closed the connection of this call: {error}; {UNCERTAIN}");
             replies.resize(commands.len(), Value::Error(text.into()));
         }
         replies

@@ -4,7 +4,7 @@
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
-//! [`put_back`] (what nobody waits for any more), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`slab`] (things by number), [`membership`],
+//! [`put_back`] (what nobody waits for any more), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`limits`] (what clients may take up), [`slab`] (things by number), [`membership`],
 //! [`users`] (who may do what), [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
@@ -22,6 +22,7 @@ mod freeze;
 mod gather;
 mod info;
 mod large;
+mod limits;
 mod local;
 mod logins;
 mod losses;
@@ -62,6 +63,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+pub use limits::ClientLimits;
 pub use worker::local::answers;
 
 use self::{
@@ -99,6 +101,8 @@ pub struct ProxyOptions {
     pub workers: NonZeroUsize,
     /// Client connections at once.
     pub max_clients: u64,
+    /// What clients may take up of its memory.
+    pub limits: ClientLimits,
     /// Connections of each worker to each node (for each database and RESP version in use); up to three more are made for
     /// what is large or may take long.
     pub connections_per_node: NonZeroUsize,
@@ -129,6 +133,7 @@ impl ProxyOptions {
             cluster: "default".to_owned(),
             workers: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             max_clients: 10_000,
+            limits: ClientLimits::default(),
             connections_per_node: NonZeroUsize::MIN,
             node_timeout: Duration::from_secs(5),
             slow_timeout: Duration::from_secs(60),
@@ -276,6 +281,8 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         users: users::Users::new(options.password.clone(), wanted),
         audience: audience::Audience::default(),
         monitors: shared::Monitors::new(options.workers.get()),
+        limits: options.limits.clone(),
+        cuts: limits::Cuts::default(),
         slow_nodes: slow_nodes::SlowNodes::default(),
         drain: drain::Drain::default(),
     });

@@ -9,8 +9,15 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    audience::Audience, clients::Clients, drain::Drain, large::LargeSlots, scripts::Scripts,
-    slow_nodes::SlowNodes, users::Users, worker::Waiting,
+    audience::Audience,
+    clients::{ClientInfo, Clients},
+    drain::Drain,
+    large::LargeSlots,
+    limits::{ClientLimits, Cuts},
+    scripts::Scripts,
+    slow_nodes::SlowNodes,
+    users::Users,
+    worker::{Message, Waiting},
 };
 use crate::{id::ProxyId, server::ConnectionCounters, time::Millis};
 
@@ -134,6 +141,10 @@ pub(super) struct Shared {
     /// Clients that nodes do not count.
     pub(super) audience: Audience,
     pub(super) monitors: Monitors,
+    /// What clients may take up.
+    pub(super) limits: ClientLimits,
+    /// Who was cut off for taking more.
+    pub(super) cuts: Cuts,
     /// Nodes that are at work on what may take long.
     pub(super) slow_nodes: SlowNodes,
     /// Whether the proxy is about to end.
@@ -149,6 +160,14 @@ impl Shared {
             errors: sum.errors + one.errors,
             held: sum.held + one.held,
         })
+    }
+
+    /// Closes a client, on its worker.
+    pub(super) fn kill(&self, client: &ClientInfo) {
+        client.killed.store(true, Relaxed);
+        if let Some(mailbox) = self.mailboxes().get(client.worker) {
+            mailbox.send(Message::Killed);
+        }
     }
 
     /// Workers by number; none before the proxy runs.
@@ -188,6 +207,8 @@ pub(super) mod tests {
             users: Users::new(None, mpsc::unbounded_channel().0),
             audience: Audience::default(),
             monitors: Monitors::new(0),
+            limits: ClientLimits::default(),
+            cuts: Cuts::default(),
             slow_nodes: SlowNodes::default(),
             drain: Drain::default(),
         }

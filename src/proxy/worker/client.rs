@@ -8,7 +8,7 @@ use super::{channels::Hearing, stream::Stream, tracking::Tracks, upstreams::Upst
 use crate::{
     acl::User,
     command::{Flags, Spec},
-    connection::{Replies as ReplyMode, channels},
+    connection::{Replies as ReplyMode, channels, output::Lag},
     protocol::{Batch, Encoder, ProtocolError, Version},
     proxy::{
         clients::ClientInfo,
@@ -133,6 +133,8 @@ pub(super) struct Client {
     pub(super) watching: Option<Watching<UpstreamId>>,
     /// What is under way went over a connection of its own: what follows waits for its reply.
     pub(super) fenced: bool,
+    /// Since when too much waits for it to read.
+    pub(super) lag: Lag,
     /// If it hears what it does not ask for.
     pub(super) hearing: Option<Box<Hearing>>,
     pub(super) stall: Option<Stall>,

@@ -17,7 +17,10 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    connection::Replies as ReplyMode,
+    connection::{
+        Replies as ReplyMode,
+        output::{self, Class, Lag},
+    },
     protocol::{Batch, Limits, Version},
     proxy::{
         large::LargeSlots,
@@ -32,6 +35,10 @@ use crate::{
 /// The clients of a worker, and who of them has something to do.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
+    /// What may wait for those that do not read.
+    output: output::Limits,
+    /// Who was cut off for letting messages wait, and was not counted yet.
+    cut: u64,
     all: Slab<Box<Client>>,
     /// Something is to be written to them.
     dirty: Vec<Key>,
@@ -42,6 +49,10 @@ pub(super) struct Clients {
 }
 
 impl Clients {
+    pub(super) fn new(output: output::Limits) -> Self {
+        Self { output, ..Self::default() }
+    }
+
     /// Takes a client out while it is served; it is put back, or closed.
     pub(super) fn take(&mut self, key: Key) -> Option<Box<Client>> {
         self.all.take(key)
@@ -183,6 +194,7 @@ impl Worker {
                 watching: None,
                 fenced: false,
                 hearing: None,
+                lag: Lag::default(),
                 stall: None,
                 patience: None,
                 hung_up: false,
@@ -301,7 +313,11 @@ impl Worker {
 
     fn parse(&mut self, client: &mut Client, source: Source<'_>) {
         // A caller of gRPC is no browser, whatever it calls its commands.
-        let limits = Limits { refuse_http: client.info.peer.is_some(), ..Limits::default() };
+        let limits = Limits {
+            refuse_http: client.info.peer.is_some(),
+            query_buffer: self.shared.limits.query_buffer,
+            ..Limits::default()
+        };
         let limits = if client.authenticated { limits } else { limits.unauthenticated() };
         let buffer = source.bytes();
         client.broken = client.batch.parse(buffer, &limits).err();
@@ -310,6 +326,7 @@ impl Worker {
                 client = client.info.address(),
                 "closing a client that sends a request without an end"
             );
+            self.shared.cuts.query_buffer.fetch_add(1, Relaxed);
             client.closing = true;
             return;
         }
@@ -451,6 +468,7 @@ impl Worker {
     }
 
     pub(super) fn flush_client(&mut self, key: Key) {
+        let limit = self.clients.output.of(Class::Normal);
         let Some(client) = self.clients.get_mut(key) else { return };
         client.dirty = false;
         let mut alive = !client.aborted;
@@ -466,6 +484,7 @@ impl Worker {
             }
             client.replies.leave(&mut self.remains);
             client.info.buffers.1.store(client.replies.buffered() as u64, Relaxed);
+            alive &= !client.is_behind(limit, self.turn.wall, &self.shared.cuts);
         }
         if client.leaving && client.is_between_requests() {
             client.closing = true;

@@ -17,16 +17,18 @@ fn shown<'a>(request: &Request<'a>, name: &'a str) -> &'a [u8] {
 
 impl Worker {
     pub(super) fn config_get(&mut self, client: &mut Client, request: &Request<'_>) {
-        let limits = Limits::default();
+        let (limits, clients) = (Limits::default(), &self.shared.limits);
         let settings = [
             // Nothing is kept at a proxy, so nothing is saved, replicated or evicted there.
             ("appendonly", "no".to_owned()),
-            ("client-query-buffer-limit", limits.query_buffer.to_string()),
+            ("client-output-buffer-limit", clients.output.to_string()),
+            ("client-query-buffer-limit", clients.query_buffer.to_string()),
             ("cluster-enabled", "no".to_owned()),
             ("databases", DATABASES.to_string()),
             ("io-threads", self.shared.workers.len().to_string()),
             ("maxclients", self.shared.max_clients.to_string()),
             ("maxmemory", "0".to_owned()),
+            ("maxmemory-clients", clients.memory.to_string()),
             ("maxmemory-policy", "noeviction".to_owned()),
             ("notify-keyspace-events", String::new()),
             ("port", self.shared.port.to_string()),

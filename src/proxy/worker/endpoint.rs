@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use super::{
-    Message, Worker,
+    Worker,
     client::{Client, Stall},
     upstreams::DATABASES,
     users,
@@ -202,10 +202,7 @@ impl Endpoint for Here<'_> {
 
     fn kill(&mut self, id: u64) {
         if let Some(victim) = self.shared.clients.get(id) {
-            victim.killed.store(true, Relaxed);
-            if let Some(mailbox) = self.shared.mailboxes().get(victim.worker) {
-                mailbox.send(Message::Killed);
-            }
+            self.shared.kill(&victim);
         }
     }
 }

@@ -10,7 +10,7 @@
 //! of their own, and are merged a few elements at a time.
 //!
 //! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`waits`], [`listeners`] and [`epochs`] own what is theirs; what a
-//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`], [`users`] and [`local`]; how clients go when the proxy drains, in [`leaving`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`], [`users`] and [`local`]; how clients go when the proxy drains, in [`leaving`], or because they take up too much, in [`limits`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod channels;
 mod client;
@@ -23,6 +23,7 @@ mod epochs;
 mod everywhere;
 mod gathers;
 mod leaving;
+mod limits;
 mod listeners;
 pub(super) mod local;
 mod mailbox;
@@ -118,6 +119,7 @@ pub(super) struct Worker {
     remains: Remains,
     counters: Counters,
     next_tick: Instant,
+    next_look: Instant,
     random: fastrand::Rng,
     seen_scripts: scripts::Seen,
     stage: Stage,
@@ -138,6 +140,7 @@ impl Worker {
         let mailbox = Arc::new(Mailbox::new(waker));
         let now = Instant::now();
         let upstreams = Upstreams::new(Arc::clone(&shared), poll.registry().try_clone()?, now);
+        let clients = Clients::new(shared.limits.output);
         let worker = Self {
             index,
             shared,
@@ -148,7 +151,7 @@ impl Worker {
             scratch: vec![0; READ],
             whole: None,
             epochs: Epochs::new(),
-            clients: Clients::default(),
+            clients,
             upstreams,
             gathers: Gathers::default(),
             listeners: Listeners::default(),
@@ -158,6 +161,7 @@ impl Worker {
             remains: Remains::default(),
             counters: Counters::default(),
             next_tick: now,
+            next_look: now,
             random: fastrand::Rng::new(),
             seen_scripts: scripts::Seen::default(),
             stage: Stage::Serving,
@@ -226,6 +230,8 @@ impl Worker {
             || self.stage != Stage::Serving
             || self.remains.needs_time()
             || self.upstreams.need_time()
+            || self.clients.need_time()
+            || self.index == 0 && self.shared.limits.memory > 0
             || self.waits.are_ending();
         if busy {
             return Some(TICK);

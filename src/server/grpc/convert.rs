@@ -3,7 +3,11 @@
 use bytes::Bytes;
 use tonic::{Code, Status};
 
-use super::v1::{self, reply};
+use super::{
+    UNCERTAIN,
+    detail::{self, Ran},
+    v1::{self, reply},
+};
 use crate::protocol::Value;
 
 impl From<Value> for v1::Reply {
@@ -46,7 +50,12 @@ fn lossy(text: &[u8]) -> String {
 /// A Redis error as the status of a typed call, its text kept.
 pub(super) fn status(error: &Bytes) -> Status {
     let text = lossy(error);
-    let code = match text.split_once(' ').map_or(text.as_str(), |(code, _)| code) {
+    let reason = text.split_once(' ').map_or(text.as_str(), |(reason, _)| reason).to_owned();
+    if text.contains(UNCERTAIN) {
+        // Never UNAVAILABLE: libraries repeat such calls by themselves.
+        return detail::status(Code::Unknown, text, &reason, Ran::Unknown);
+    }
+    let code = match reason.as_str() {
         "WRONGTYPE" | "EXECABORT" | "READONLY" | "CROSSSLOT" => Code::FailedPrecondition,
         "NOAUTH" | "WRONGPASS" => Code::Unauthenticated,
         "NOPERM" => Code::PermissionDenied,
@@ -61,10 +70,34 @@ pub(super) fn status(error: &Bytes) -> Status {
         }
         _ => Code::Unknown,
     };
-    Status::new(code, text)
+    detail::status(code, text, &reason, Ran::No)
 }
 
 /// A reply that no server of this command gives.
 pub(super) fn unexpected(command: &str, value: &Value) -> Status {
     Status::internal(format!("{command} answered {value:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_what_may_be_repeated() {
+        let code = |text: &'static str| status(&Bytes::from_static(text.as_bytes())).code();
+        assert_eq!(
+            code("CLUSTERDOWN node 2 is unreachable: connection refused; nothing was done"),
+            Code::Unavailable
+        );
+        assert_eq!(
+            code(
+                "ERR node 2: connection lost after the command was sent (reset); it may or may not have run"
+            ),
+            Code::Unknown
+        );
+        assert_eq!(code("WRONGTYPE Operation against a key"), Code::FailedPrecondition);
+        assert_eq!(code("NOPERM this user"), Code::PermissionDenied);
+        assert_eq!(code("OOM command not allowed"), Code::ResourceExhausted);
+        assert_eq!(code("ERR DB index is out of range"), Code::InvalidArgument);
+    }
 }

@@ -6,9 +6,11 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tracing::Instrument as _;
 
 use super::{
     convert::{status, unexpected},
+    trace,
     v1::{self, redis_server::Redis, set_request::Condition},
 };
 use crate::{
@@ -73,61 +75,73 @@ fn expect_ok(command: &str, reply: Value) -> Result<(), Status> {
 #[tonic::async_trait]
 impl<D: Daemon> Redis for Data<D> {
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {
-        let mut session = self.session(&request, request.get_ref().database).await?;
-        let arguments = vec![Bytes::from_static(b"GET"), request.into_inner().key];
-        match self.daemon.execute(&mut session, arguments).await {
-            Value::Bulk(value) => Ok(Response::new(v1::GetResponse { value: Some(value) })),
-            Value::Null => Ok(Response::new(v1::GetResponse { value: None })),
-            Value::Error(error) => Err(status(&error)),
-            other => Err(unexpected("GET", &other)),
-        }
+        trace::traced(trace::span(&request, "Get"), async {
+            let mut session = self.session(&request, request.get_ref().database).await?;
+            let arguments = vec![Bytes::from_static(b"GET"), request.into_inner().key];
+            match self.daemon.execute(&mut session, arguments).await {
+                Value::Bulk(value) => Ok(Response::new(v1::GetResponse { value: Some(value) })),
+                Value::Null => Ok(Response::new(v1::GetResponse { value: None })),
+                Value::Error(error) => Err(status(&error)),
+                other => Err(unexpected("GET", &other)),
+            }
+        })
+        .await
     }
 
     async fn set(&self, request: Request<v1::SetRequest>) -> Result<Response<v1::SetResponse>, Status> {
-        let mut session = self.session(&request, request.get_ref().database).await?;
-        let request = request.into_inner();
-        let condition = request.condition();
-        let mut arguments = vec![Bytes::from_static(b"SET"), request.key, request.value];
-        if request.ttl_ms != 0 {
-            arguments.extend([Bytes::from_static(b"PX"), request.ttl_ms.to_string().into()]);
-        }
-        match condition {
-            Condition::Always => {}
-            Condition::Nx => arguments.push(Bytes::from_static(b"NX")),
-            Condition::Xx => arguments.push(Bytes::from_static(b"XX")),
-        }
-        match self.daemon.execute(&mut session, arguments).await {
-            Value::Simple(_) => Ok(Response::new(v1::SetResponse { done: true })),
-            Value::Null => Ok(Response::new(v1::SetResponse { done: false })),
-            Value::Error(error) => Err(status(&error)),
-            other => Err(unexpected("SET", &other)),
-        }
+        trace::traced(trace::span(&request, "Set"), async {
+            let mut session = self.session(&request, request.get_ref().database).await?;
+            let request = request.into_inner();
+            let condition = request.condition();
+            let mut arguments = vec![Bytes::from_static(b"SET"), request.key, request.value];
+            if request.ttl_ms != 0 {
+                arguments.extend([Bytes::from_static(b"PX"), request.ttl_ms.to_string().into()]);
+            }
+            match condition {
+                Condition::Always => {}
+                Condition::Nx => arguments.push(Bytes::from_static(b"NX")),
+                Condition::Xx => arguments.push(Bytes::from_static(b"XX")),
+            }
+            match self.daemon.execute(&mut session, arguments).await {
+                Value::Simple(_) => Ok(Response::new(v1::SetResponse { done: true })),
+                Value::Null => Ok(Response::new(v1::SetResponse { done: false })),
+                Value::Error(error) => Err(status(&error)),
+                other => Err(unexpected("SET", &other)),
+            }
+        })
+        .await
     }
 
     async fn delete(
         &self,
         request: Request<v1::DeleteRequest>,
     ) -> Result<Response<v1::DeleteResponse>, Status> {
-        let mut session = self.session(&request, request.get_ref().database).await?;
-        let v1::DeleteRequest { key, if_value, .. } = request.into_inner();
-        let reply = match if_value {
-            None => self.daemon.execute(&mut session, vec![Bytes::from_static(b"DEL"), key]).await,
-            Some(value) => self.daemon.delete_if_value(&mut session, key, value).await,
-        };
-        match reply {
-            Value::Integer(count) => Ok(Response::new(v1::DeleteResponse { deleted: count > 0 })),
-            Value::Error(error) => Err(status(&error)),
-            other => Err(unexpected("DEL", &other)),
-        }
+        trace::traced(trace::span(&request, "Delete"), async {
+            let mut session = self.session(&request, request.get_ref().database).await?;
+            let v1::DeleteRequest { key, if_value, .. } = request.into_inner();
+            let reply = match if_value {
+                None => self.daemon.execute(&mut session, vec![Bytes::from_static(b"DEL"), key]).await,
+                Some(value) => self.daemon.delete_if_value(&mut session, key, value).await,
+            };
+            match reply {
+                Value::Integer(count) => Ok(Response::new(v1::DeleteResponse { deleted: count > 0 })),
+                Value::Error(error) => Err(status(&error)),
+                other => Err(unexpected("DEL", &other)),
+            }
+        })
+        .await
     }
 
     async fn execute(&self, request: Request<v1::Command>) -> Result<Response<v1::Reply>, Status> {
-        let mut session = self.session(&request, request.get_ref().database).await?;
-        let arguments = request.into_inner().arguments;
-        if arguments.is_empty() {
-            return Err(Status::invalid_argument("a command has at least its name"));
-        }
-        Ok(Response::new(self.daemon.execute(&mut session, arguments).await.into()))
+        trace::traced(trace::span(&request, "Execute"), async {
+            let mut session = self.session(&request, request.get_ref().database).await?;
+            let arguments = request.into_inner().arguments;
+            if arguments.is_empty() {
+                return Err(Status::invalid_argument("a command has at least its name"));
+            }
+            Ok(Response::new(self.daemon.execute(&mut session, arguments).await.into()))
+        })
+        .await
     }
 
     type ExecuteStreamStream = Pin<Box<dyn Stream<Item = Result<v1::Reply, Status>> + Send>>;
@@ -136,19 +150,20 @@ impl<D: Daemon> Redis for Data<D> {
         &self,
         request: Request<Streaming<v1::Command>>,
     ) -> Result<Response<Self::ExecuteStreamStream>, Status> {
-        let session = self.session(&request, 0).await?;
+        let span = trace::span(&request, "ExecuteStream");
+        let session = trace::traced(span.clone(), self.session(&request, 0)).await?;
         let commands = request.into_inner().ready_chunks(PIPELINE_MAX);
-        let state = Some((Arc::clone(&self.daemon), self.stop.clone(), session, commands));
+        let state = Some((Arc::clone(&self.daemon), self.stop.clone(), span, session, commands));
         let replies = stream::unfold(state, async |state| {
-            let (daemon, stop, mut session, mut commands) = state?;
+            let (daemon, stop, span, mut session, mut commands) = state?;
             let arrived = tokio::select! {
                 biased;
                 arrived = commands.next() => arrived?,
                 () = stop.cancelled() => Vec::new(),
             };
-            let mut replies = run(&*daemon, &mut session, arrived).await;
+            let mut replies = run(&*daemon, &mut session, arrived).instrument(span.clone()).await;
             if !stop.is_cancelled() {
-                return Some((stream::iter(replies), Some((daemon, stop, session, commands))));
+                return Some((stream::iter(replies), Some((daemon, stop, span, session, commands))));
             }
             // It may go on for ever, and the server may not.
             replies.push(Err(Status::unavailable("the server ends: what follows here was not run")));

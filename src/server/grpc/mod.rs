@@ -3,7 +3,9 @@
 mod control;
 mod convert;
 mod data;
+mod detail;
 mod health;
+mod trace;
 
 use std::sync::Arc;
 
@@ -20,6 +22,9 @@ pub mod v1 {
     /// For server reflection.
     pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("redis.v1");
 }
+
+/// How an error ends whose command may have run: nobody can tell. By these words a typed call says so too.
+pub const UNCERTAIN: &str = "it may or may not have run";
 
 /// Largest message: a bulk string of Redis's limit (512 MiB) and what stands around it.
 const MESSAGE_MAX: usize = (512 << 20) + (1 << 20);

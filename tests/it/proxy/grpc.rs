@@ -133,3 +133,73 @@ async fn a_node_counts_keys_by_slot() {
     let mut proxy = ControlClient::new(channel(&cluster.proxy).await);
     assert_eq!(proxy.count_keys(ask(&["0"])).await.unwrap_err().code(), tonic::Code::Unimplemented);
 }
+
+/// `google.rpc.Status` has Redis's code and whether the command may have run, in a form that libraries of other languages read.
+#[tokio::test]
+async fn errors_say_what_and_whether_it_may_have_run() {
+    let Some(mut cluster) = Cluster::of(Members::Ours).await else { return };
+    let mut data = RedisClient::new(channel(&cluster.proxy).await);
+    let list = key_of(2, 5);
+    call(&mut cluster.connect().await, &format!("RPUSH {list} a")).await;
+    let request = GetRequest { key: list.clone().into(), database: 0 };
+    let says = |status: &tonic::Status, word: &str| {
+        status.details().windows(word.len()).any(|part| part == word.as_bytes())
+    };
+    let status = data.get(request.clone()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status:?}");
+    for word in ["type.googleapis.com/google.rpc.ErrorInfo", "WRONGTYPE", "redis.v1", "no"] {
+        assert!(says(&status, word), "{word}: {status:?}");
+    }
+    let wrong = GetRequest { key: list.into(), database: 99 };
+    assert_eq!(data.get(wrong).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+    // The trace of a caller is in what is logged about its calls.
+    cluster.nodes[1].kill();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let mut traced = tonic::Request::new(request.clone());
+        traced.metadata_mut().insert("traceparent", format!("00-{trace}-01").parse().unwrap());
+        let status = data.get(traced).await.unwrap_err();
+        if status.code() == tonic::Code::Unavailable {
+            assert!(
+                says(&status, "CLUSTERDOWN") && status.message().contains("nothing was done"),
+                "{status:?}"
+            );
+            break;
+        }
+        // It was sent, and the node was gone.
+        assert_eq!(status.code(), tonic::Code::Unknown, "{status:?}");
+        assert!(says(&status, "unknown") && Instant::now() < deadline, "{status:?}");
+    }
+    let logged =
+        || cluster.proxy.log().lines().any(|line| line.contains(trace) && line.contains("a call failed"));
+    assert!(cluster_fixture::within(TIMEOUT, logged), "{}", cluster.proxy.log());
+}
+
+/// What grpcurl does first: it asks which services there are, and what their messages are like.
+#[tokio::test]
+async fn services_are_listed() {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    let Some(cluster) = Cluster::start().await else { return };
+    let mut reflection = ServerReflectionClient::new(channel(&cluster.proxy).await);
+    let ask = |message| ServerReflectionRequest { host: String::new(), message_request: Some(message) };
+    let questions = [
+        ask(MessageRequest::ListServices(String::new())),
+        ask(MessageRequest::FileContainingSymbol("redis.v1.Redis".to_owned())),
+    ];
+    let answers = reflection.server_reflection_info(futures::stream::iter(questions)).await.unwrap();
+    let mut answers = answers.into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    let Some(MessageResponse::ListServicesResponse(list)) = answer else { panic!("{answer:?}") };
+    let names: Vec<&str> = list.service.iter().map(|service| service.name.as_str()).collect();
+    for name in ["redis.v1.Redis", "redis.v1.Control", "grpc.health.v1.Health"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    assert!(
+        matches!(&answer, Some(MessageResponse::FileDescriptorResponse(files)) if !files.file_descriptor_proto.is_empty())
+    );
+}

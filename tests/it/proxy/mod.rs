@@ -6,6 +6,7 @@ mod channels;
 mod draining;
 mod grpc;
 mod large;
+mod limits;
 mod moving;
 mod outage;
 mod registration;

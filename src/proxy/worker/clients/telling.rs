@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Clients;
 use crate::{
-    connection::output::{Class, Limits},
+    connection::output::Class,
     protocol::Version,
     proxy::{outbox::LARGE, slab::Key, upstream::Reply},
     time::Millis,
@@ -47,18 +47,30 @@ impl Clients {
         }
     }
 
+    /// How many were cut off since this was looked at.
+    pub(in crate::proxy::worker) fn cut(&mut self) -> &mut u64 {
+        &mut self.cut
+    }
+
+    /// Whether somebody may be closed as time goes by.
+    pub(in crate::proxy::worker) fn need_time(&self) -> bool {
+        self.output.of(Class::Normal).soft > 0
+    }
+
     /// Who lets too much wait of what it hears is closed.
     fn check_lag(&mut self, key: Key, now: Millis) {
+        let limit = self.output.of(Class::PubSub);
         let Some(client) = self.all.get_mut(key) else { return };
         let waiting = client.replies.buffered();
-        let limit = Limits::default().of(Class::PubSub);
         if client.hearing().lag.is_too_much(waiting, limit, now) {
             tracing::warn!(
                 client = client.info.address(),
                 bytes = waiting,
                 "closing a client that does not read what it wants to hear"
             );
-            client.aborted = true;
+            if !std::mem::replace(&mut client.aborted, true) {
+                self.cut += 1;
+            }
         }
         self.touch(key);
     }

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use super::{Connected, FORGET_LARGE, UpstreamId, label, plain, unsent};
-use crate::proxy::{
-    merge::sum::integer,
-    outcome::Outcome,
-    routing::{Access, Routing},
-    upstream::{BACKLOG_MAX, Due, Failure, Lost, Receiver, Reply, Trouble},
-    worker::{READS_PER_TURN, Report, Worker},
+use crate::{
+    proxy::{
+        merge::sum::integer,
+        outcome::Outcome,
+        routing::{Access, Routing},
+        upstream::{BACKLOG_MAX, Due, Failure, Lost, Receiver, Reply, Trouble},
+        worker::{READS_PER_TURN, Report, Worker},
+    },
+    server::grpc::UNCERTAIN,
 };
 
 /// Replies of one connection in one turn.
@@ -156,7 +159,7 @@ impl Worker {
         let label = label(routing, upstream.node);
         let not_run = [b"-", &unsent(&lost.trouble, &label)[..], b"\r\n"].concat();
         let unknown = format!(
-            "-ERR {label}: connection lost after the command was sent ({}); it may or may not have run\r\n",
+            "-ERR {label}: connection lost after the command was sent ({}); {UNCERTAIN}\r\n",
             match &lost.trouble {
                 Trouble::Unreachable(reason) => reason.as_str(),
                 Trouble::Refused(_) => "the node refused it",
@@ -247,6 +250,7 @@ impl Worker {
         let (now, routing) = (self.turn.now, Arc::clone(&self.epochs.routing));
         self.tick_waits();
         self.tick_leaving();
+        self.tick_limits();
         self.upstreams.note_slow(now);
         for id in self.upstreams.ids() {
             let upstream = self.upstreams.upstream(id);

@@ -1,0 +1,78 @@
+//! What clients may take up of a proxy's memory, and how many were cut off because they took more. Not here: where it lies, and the cutting.
+
+use std::{
+    cmp::Reverse,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use super::clients::ClientInfo;
+use crate::{connection::output, protocol};
+
+/// The options, in Redis's terms.
+#[derive(Clone, Debug)]
+pub struct ClientLimits {
+    /// `client-query-buffer-limit`: what a client may have sent of a request that is not complete, bytes.
+    pub query_buffer: usize,
+    /// `client-output-buffer-limit`: what may wait for a client that does not read.
+    pub output: output::Limits,
+    /// `maxmemory-clients`: the buffers of all clients together, bytes; 0 is no limit.
+    pub memory: u64,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        let query_buffer = protocol::Limits::default().query_buffer;
+        Self { query_buffer, output: output::Limits::default(), memory: 0 }
+    }
+}
+
+/// Clients that were cut off, by reason.
+#[derive(Debug, Default)]
+pub(super) struct Cuts {
+    pub(super) query_buffer: AtomicU64,
+    pub(super) output_buffer: AtomicU64,
+    pub(super) memory: AtomicU64,
+}
+
+impl Cuts {
+    /// Names as INFO and metrics have them, and counts.
+    pub(super) fn read(&self) -> [(&'static str, u64); 3] {
+        [
+            ("query_buffer", self.query_buffer.load(Relaxed)),
+            ("output_buffer", self.output_buffer.load(Relaxed)),
+            ("memory", self.memory.load(Relaxed)),
+        ]
+    }
+}
+
+/// Who is to go so that the buffers of all are within `limit`: the largest first, but for those that are not to be evicted, and
+/// those that are being closed already.
+pub(super) fn beyond(clients: &[Arc<ClientInfo>], limit: u64) -> Vec<Arc<ClientInfo>> {
+    if limit == 0 {
+        return Vec::new();
+    }
+    let mut total: u64 = clients.iter().map(|client| client.memory()).sum();
+    if total <= limit {
+        return Vec::new();
+    }
+    let mut sorted: Vec<(u64, &Arc<ClientInfo>)> =
+        clients.iter().map(|client| (client.memory(), client)).collect();
+    sorted.sort_by_key(|(memory, _)| Reverse(*memory));
+    let mut gone = Vec::new();
+    for (memory, client) in sorted {
+        if total <= limit || memory == 0 {
+            break;
+        }
+        let goes_already = client.killed.load(Relaxed);
+        if goes_already || !client.names().no_evict {
+            total -= memory;
+        }
+        if !goes_already && !client.names().no_evict {
+            gone.push(Arc::clone(client));
+        }
+    }
+    gone
+}

@@ -43,6 +43,7 @@ Every command and subcommand of Redis 7.2 (and those of later versions that we h
 - **proxy**: through `proxy_node`. *one node*: sent to the node that owns its keys; if several nodes do, it is refused with
   `CROSSSLOT`, which names two keys and their nodes, and nothing is done: keys with a common `{tag}` are always together.
   *combined*: as *one node*; of several nodes the values are fetched, each at its own instant, and the proxy computes the reply.
+  *first of*: as *one node*; of several nodes the first key in order that has something gives it, and who waits, waits for all.
   *split*: shared out by key, replies put together; `MSET` is atomic at each node, not over all of them. *all*: sent to all
   nodes. *any*: to one of them, because all say the same. *itself*: the proxy answers. *transaction*: kept by the proxy until `EXEC`, when all keys must be on one node.
   *channels*: published at one node, heard at all.
@@ -145,6 +146,7 @@ fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'st
     match spec.route {
         Route::OneNode => Ok("one node"),
         Route::Combined(_) => Ok("combined"),
+        Route::Taken(_) => Ok("first of"),
         Route::Split(_) => Ok("split"),
         Route::AllNodes(Merge::Sum | Merge::KeyCount) => Ok("all, added up"),
         Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) => Ok("one node"),
@@ -171,6 +173,6 @@ mod tests {
             assert_eq!(page.matches(&cell).count(), 1, "{}", spec.name);
         }
         assert!(page.contains("| GET | yes | one node | yes |  |"));
-        assert!(page.contains("| BLPOP | – | one node | yes | node: not yet |"));
+        assert!(page.contains("| BLPOP | – | first of | yes | node: not yet |"));
     }
 }

@@ -11,6 +11,8 @@ pub enum Route {
     OneNode,
     /// The same; of several nodes the values are fetched and the proxy computes what one node would.
     Combined(Combine),
+    /// The same; of several nodes the first key that has something gives it.
+    Taken(Take),
     /// One request per node, replies merged in the order of the keys.
     Split(Merge),
     /// To every node; replies merged.
@@ -44,6 +46,17 @@ pub enum Combine {
     Subsequence,
     /// Entries of streams, stream by stream.
     Streams,
+}
+
+/// What a command takes from one of its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Take {
+    /// Elements of a list.
+    Elements,
+    /// Members of a sorted set, with their scores.
+    Members,
+    /// Entries of streams, for a group; from all of them that have some.
+    Entries,
 }
 
 /// What a command has to do with scripts and functions.

@@ -3,10 +3,61 @@
 use std::time::Duration;
 
 use super::{Flags, Spec};
-use crate::protocol::{
-    Request,
-    number::{parse_f64, parse_i64},
+use crate::{
+    protocol::{Request, extended::Extended, number::parse_i64},
+    time::Millis,
 };
+
+/// Why a timeout is none. The texts are Redis's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTimeout {
+    /// Of seconds.
+    #[error("ERR timeout is not a float or out of range")]
+    NoFloat,
+    /// Of milliseconds.
+    #[error("ERR timeout is not an integer or out of range")]
+    NoInteger,
+    /// Below 0.
+    #[error("ERR timeout is negative")]
+    Negative,
+    /// It would end when there is no time any more.
+    #[error("ERR timeout is out of range")]
+    OutOfRange,
+}
+
+/// Seconds with a fraction; none: for ever, as 0 says.
+///
+/// # Errors
+/// When it is no number, or none that can be waited for from `now` on.
+pub fn seconds(argument: &[u8], now: Millis) -> Result<Option<Duration>, InvalidTimeout> {
+    /// Redis turns what is more into the smallest number there is.
+    const MOST: f64 = 9_223_372_036_854_775_808.0;
+    let seconds = Extended::parse(argument).ok_or(InvalidTimeout::NoFloat)?.to_f64();
+    let millis = (seconds * 1000.0).ceil();
+    if !(0.0..MOST).contains(&millis) {
+        return Err(InvalidTimeout::Negative);
+    }
+    Duration::try_from_secs_f64(millis / 1000.0)
+        .ok()
+        .filter(|timeout| {
+            i64::try_from(timeout.as_millis()).is_ok_and(|millis| now.0.checked_add(millis).is_some())
+        })
+        .map(|timeout| (!timeout.is_zero()).then_some(timeout))
+        .ok_or(InvalidTimeout::OutOfRange)
+}
+
+/// Whole milliseconds; none: for ever, as 0 says.
+///
+/// # Errors
+/// When it is no number, or none that can be waited for from `now` on.
+pub fn millis(argument: &[u8], now: Millis) -> Result<Option<Duration>, InvalidTimeout> {
+    let millis = parse_i64(argument).ok_or(InvalidTimeout::NoInteger)?;
+    let millis = u64::try_from(millis).map_err(|_| InvalidTimeout::Negative)?;
+    if now.0.checked_add_unsigned(millis).is_none() {
+        return Err(InvalidTimeout::OutOfRange);
+    }
+    Ok((millis > 0).then(|| Duration::from_millis(millis)))
+}
 
 /// What a timeout is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +78,16 @@ pub struct Timeout {
 }
 
 impl Timeout {
-    /// How long that is; none for ever, and for what a server refuses.
-    #[must_use]
-    pub fn of(self, request: &Request<'_>) -> Option<Duration> {
-        let text = request.get(self.index)?;
-        let duration = match self.unit {
-            Unit::Seconds => parse_f64(text).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-            Unit::Millis => {
-                parse_i64(text).and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis)
-            }
-        };
-        duration.filter(|duration| !duration.is_zero())
+    /// How long that is; none for ever.
+    ///
+    /// # Errors
+    /// When a server would refuse it.
+    pub fn of(self, request: &Request<'_>, now: Millis) -> Result<Option<Duration>, InvalidTimeout> {
+        let text = request.get(self.index).unwrap_or_default();
+        match self.unit {
+            Unit::Seconds => seconds(text, now),
+            Unit::Millis => millis(text, now),
+        }
     }
 
     /// How a request says that it waits for so long: at least a millisecond, because nothing would mean for ever.
@@ -86,7 +136,8 @@ mod tests {
         let request = args.request().expect("a name");
         let spec = lookup(request.name()).expect("a command");
         assert_eq!(spec.waits(&request), spec.timeout_at(&request).is_some(), "{line}");
-        spec.timeout_at(&request).map(|timeout| (timeout.index, timeout.of(&request)))
+        spec.timeout_at(&request)
+            .map(|timeout| (timeout.index, timeout.of(&request, Millis(0)).unwrap_or_default()))
     }
 
     #[test]

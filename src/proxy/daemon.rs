@@ -226,6 +226,24 @@ impl Daemon for Proxy {
         for (why, count) in self.shared.cuts.read() {
             family.sample(&[("reason", why)], count);
         }
+        out.one(
+            Kind::Gauge,
+            "redis_proxy_waiting_clients",
+            "Clients that wait for keys of several nodes.",
+            counters.waiting,
+        );
+        out.one(
+            Kind::Counter,
+            "redis_proxy_returned_total",
+            "Elements taken for a client that had gone, and given back.",
+            counters.returned,
+        );
+        out.one(
+            Kind::Counter,
+            "redis_proxy_unreturned_total",
+            "Elements taken for a client that had gone, and refused by their node, or perhaps.",
+            counters.unreturned,
+        );
         let routing = self.routing();
         out.one(Kind::Gauge, "redis_proxy_topology_epoch", "Epoch it routes by.", routing.epoch().0);
         let mut family = out.family(

@@ -78,11 +78,20 @@ impl Rule {
     }
 }
 
+/// What a reply is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The client's request of this sequence.
+    Reply(u32),
+    /// A look at keys of several nodes, for a client that waits.
+    Look(Key),
+}
+
 /// Who asked, and how it wants to be answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker {
     pub(super) client: Key,
-    pub(super) sequence: u32,
+    pub(super) purpose: Purpose,
     pub(super) version: Version,
 }
 
@@ -90,7 +99,7 @@ pub(super) struct Asker {
 #[derive(Debug)]
 pub(super) struct Gather {
     pub(super) client: Key,
-    pub(super) sequence: u32,
+    pub(super) purpose: Purpose,
     pub(super) version: Version,
     spec: &'static Spec,
     /// The table the nodes were asked by.
@@ -109,7 +118,7 @@ impl Gather {
     pub(super) fn new(asker: Asker, spec: &'static Spec, rule: Rule, routing: &Arc<Routing>) -> Self {
         Self {
             client: asker.client,
-            sequence: asker.sequence,
+            purpose: asker.purpose,
             version: asker.version,
             spec,
             routing: Arc::clone(routing),
@@ -123,7 +132,7 @@ impl Gather {
 
     /// The same in the memory of one that is done.
     pub(super) fn renew(&mut self, asker: Asker, spec: &'static Spec, rule: Rule, routing: &Arc<Routing>) {
-        (self.client, self.sequence, self.version) = (asker.client, asker.sequence, asker.version);
+        (self.client, self.purpose, self.version) = (asker.client, asker.purpose, asker.version);
         (self.spec, self.rule) = (spec, rule);
         self.routing.clone_from(routing);
         self.order.clear();
@@ -256,7 +265,7 @@ mod tests {
     };
 
     fn asker() -> Asker {
-        Asker { client: Slab::default().insert(()), sequence: 5, version: Version::Resp2 }
+        Asker { client: Slab::default().insert(()), purpose: Purpose::Reply(5), version: Version::Resp2 }
     }
 
     fn gather(command: &[u8], nodes: u16) -> Gather {

@@ -82,9 +82,10 @@ pub(super) fn merge(
         );
     }
     if wanted("clients") {
-        // Who waits does so at a node, and only there it is known from when on.
+        // Who waits does so at a node, which knows from when on; but for those whose keys are on several.
         let texts = parts.iter().map(|(_, text)| String::from_utf8_lossy(text));
         let blocked: u64 = texts.filter_map(|text| info::number(&text, "blocked_clients")).sum();
+        let blocked = blocked + shared.counters().waiting;
         section(
             "Clients",
             &[

@@ -23,6 +23,7 @@ mod gather;
 mod info;
 mod large;
 mod limits;
+mod lines;
 mod local;
 mod logins;
 mod losses;
@@ -36,6 +37,7 @@ mod polls;
 mod pushed;
 mod put_back;
 mod readers;
+mod reading;
 mod remains;
 mod replies;
 mod routing;
@@ -285,6 +287,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         cuts: limits::Cuts::default(),
         slow_nodes: slow_nodes::SlowNodes::default(),
         drain: drain::Drain::default(),
+        lines: std::sync::Mutex::default(),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();
     let mut threads = Vec::new();

@@ -190,6 +190,13 @@ impl Routing {
         frozen.slots.first().map(|range| range.first())
     }
 
+    /// The first slot to which writes must wait, if there is one.
+    pub(super) fn any_held(&self) -> Option<SlotId> {
+        self.held.as_ref()?;
+        let slots = self.topology.moves.iter().filter_map(|moving| moving.slots.first());
+        slots.map(|range| range.first()).find(|&slot| self.holds(slot))
+    }
+
     /// Whether writes to any slot must wait.
     #[inline]
     pub(super) fn holds_any(&self) -> bool {
@@ -320,7 +327,7 @@ mod tests {
         assert_eq!(routing.owning(), [2, 0]);
         assert_eq!(routing.draining().collect::<Vec<_>>(), [Draining { node: 0, writes: true }]);
         assert!(routing.is_frozen(slot(110)) && !routing.is_frozen(slot(111)));
-        assert_eq!(routing.any_frozen(), Some(slot(100)));
+        assert_eq!((routing.any_frozen(), routing.any_held()), (Some(slot(100)), Some(slot(100))));
         assert_eq!(routing.with_copies(), [2], "before the switch the target has copies");
         assert_eq!((routing.hearing(slot(100)), routing.hearing(slot(99))), (vec![0, 2], vec![0]));
         assert_eq!((routing.hearing(slot(300)), routing.hearing(slot(250))), (vec![2], vec![]));

@@ -2,7 +2,10 @@
 
 use std::{
     num::NonZeroUsize,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -14,6 +17,7 @@ use super::{
     drain::Drain,
     large::LargeSlots,
     limits::{ClientLimits, Cuts},
+    lines::Lines,
     scripts::Scripts,
     slow_nodes::SlowNodes,
     users::Users,
@@ -47,6 +51,12 @@ pub(super) struct Counters {
     pub(super) errors: u64,
     /// Clients whose writes wait for a slot move, now.
     pub(super) held: u64,
+    /// Clients that wait for keys of several nodes, now: no node counts those.
+    pub(super) waiting: u64,
+    /// What was taken for a client that had gone, and is where it was again.
+    pub(super) returned: u64,
+    /// The same where it could not go back, or nobody knows.
+    pub(super) unreturned: u64,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +65,9 @@ struct Published {
     forwarded: AtomicU64,
     errors: AtomicU64,
     held: AtomicU64,
+    waiting: AtomicU64,
+    returned: AtomicU64,
+    unreturned: AtomicU64,
 }
 
 /// Where a worker publishes its counters, once a turn.
@@ -67,6 +80,9 @@ impl WorkerFigures {
         self.0.forwarded.store(counters.forwarded, Relaxed);
         self.0.errors.store(counters.errors, Relaxed);
         self.0.held.store(counters.held, Relaxed);
+        self.0.waiting.store(counters.waiting, Relaxed);
+        self.0.returned.store(counters.returned, Relaxed);
+        self.0.unreturned.store(counters.unreturned, Relaxed);
     }
 
     pub(super) fn read(&self) -> Counters {
@@ -75,6 +91,9 @@ impl WorkerFigures {
             forwarded: self.0.forwarded.load(Relaxed),
             errors: self.0.errors.load(Relaxed),
             held: self.0.held.load(Relaxed),
+            waiting: self.0.waiting.load(Relaxed),
+            returned: self.0.returned.load(Relaxed),
+            unreturned: self.0.unreturned.load(Relaxed),
         }
     }
 }
@@ -149,9 +168,16 @@ pub(super) struct Shared {
     pub(super) slow_nodes: SlowNodes,
     /// Whether the proxy is about to end.
     pub(super) drain: Drain,
+    /// Who waits for keys of several nodes.
+    pub(super) lines: Mutex<Lines>,
 }
 
 impl Shared {
+    pub(super) fn lines(&self) -> MutexGuard<'_, Lines> {
+        // Nothing in it is left half done.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sums of all workers.
     pub(super) fn counters(&self) -> Counters {
         self.workers.iter().map(WorkerFigures::read).fold(Counters::default(), |sum, one| Counters {
@@ -159,6 +185,9 @@ impl Shared {
             forwarded: sum.forwarded + one.forwarded,
             errors: sum.errors + one.errors,
             held: sum.held + one.held,
+            waiting: sum.waiting + one.waiting,
+            returned: sum.returned + one.returned,
+            unreturned: sum.unreturned + one.unreturned,
         })
     }
 
@@ -211,6 +240,7 @@ pub(super) mod tests {
             cuts: Cuts::default(),
             slow_nodes: SlowNodes::default(),
             drain: Drain::default(),
+            lines: Mutex::default(),
         }
     }
 }

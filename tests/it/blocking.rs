@@ -3,11 +3,15 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpStream},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use cluster_fixture::{Server, node};
+use cluster_fixture::{Cluster, Server, node};
 use redis_cluster::protocol::{Value, encode_command};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -150,4 +154,118 @@ fn ten_thousand_clients_go_away_as_they_are_served() {
     let mut peer = Peer::connect(&node);
     let Value::Bulk(info) = peer.ask(&["INFO", "clients"]) else { panic!("INFO gives text") };
     assert!(String::from_utf8_lossy(&info).contains("\r\nblocked_clients:0\r\n"), "somebody still waits");
+}
+
+// === keys of several nodes ===
+
+const ELEMENTS: usize = 10_000;
+const PRODUCERS: usize = 4;
+const CONSUMERS: usize = 12;
+/// Lists on all nodes.
+const QUEUES: usize = 8;
+
+fn queue(number: usize) -> String {
+    format!("queue:{}", number % QUEUES)
+}
+
+/// What is shared by those who push, those who wait and who ends those.
+#[derive(Default)]
+struct Market {
+    pushed: AtomicUsize,
+    taken: Mutex<Vec<String>>,
+    /// Numbers of clients that may be ended.
+    waiting: Mutex<Vec<(usize, i64)>>,
+    is_over: AtomicBool,
+}
+
+/// Waits at lists of several nodes until all is over; comes again when it was ended.
+fn consume(market: &Market, proxies: &[Server], consumer: usize) {
+    for life in consumer.. {
+        let proxy = life % proxies.len();
+        let mut client = Peer::connect(&proxies[proxy]);
+        let id = client.number(&["CLIENT", "ID"]);
+        market.waiting.lock().unwrap().push((proxy, id));
+        for request in life.. {
+            if market.is_over.load(SeqCst) {
+                return;
+            }
+            let queues = [request, request + 3, request + 6].map(queue);
+            let [a, b, c] = [0, 1, 2].map(|at| queues[at].as_str());
+            match request % 3 {
+                0 => client.send(&["BLPOP", a, b, c, "0.3"]),
+                1 => client.send(&["BRPOP", b, c, a, "0.3"]),
+                _ => client.send(&["BLMPOP", "0.3", "3", c, a, b, "LEFT", "COUNT", "3"]),
+            }
+            let elements = match client.receive() {
+                None => break,
+                Some(Value::Null) => continue,
+                Some(Value::Array(parts)) => match parts.as_slice() {
+                    [_, Value::Array(_)] => texts(&parts[1]),
+                    [_, _] => texts(&Value::Array(parts[1..].to_vec())),
+                    other => panic!("{other:?}"),
+                },
+                Some(other) => panic!("{other:?}"),
+            };
+            market.taken.lock().unwrap().extend(elements);
+        }
+    }
+}
+
+/// Ends clients while there is something to take.
+fn end_consumers(market: &Market, proxies: &[Server]) {
+    let mut killers: Vec<Peer> = proxies.iter().map(Peer::connect).collect();
+    while market.pushed.load(SeqCst) < ELEMENTS {
+        let next = market.waiting.lock().unwrap().pop();
+        match next {
+            Some((proxy, id)) => {
+                killers[proxy].ask(&["CLIENT", "KILL", "ID", &id.to_string()]);
+            }
+            None => thread::yield_now(),
+        }
+    }
+}
+
+#[test]
+fn no_element_is_lost_or_given_twice_though_clients_go_and_slots_move() {
+    let Some(cluster) = Cluster::with_members(vec![node("1"), node("2")], "http", 2) else { return };
+    let third = node("3");
+    let market = Market::default();
+    let proxies = &cluster.proxies;
+    thread::scope(|scope| {
+        for consumer in 0..CONSUMERS {
+            let market = &market;
+            scope.spawn(move || consume(market, proxies, consumer));
+        }
+        scope.spawn(|| end_consumers(&market, proxies));
+        for producer in 0..PRODUCERS {
+            let market = &market;
+            scope.spawn(move || {
+                let mut peer = Peer::connect(&proxies[producer % proxies.len()]);
+                for number in (producer..ELEMENTS).step_by(PRODUCERS) {
+                    let side = if number % 2 == 0 { "LPUSH" } else { "RPUSH" };
+                    peer.number(&[side, &queue(number / PRODUCERS), &format!("element:{number}")]);
+                    market.pushed.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        cluster.ok(&["add", "3", &format!("http://{}", third.address())]);
+        cluster.ok(&["remove", "3"]);
+        // All is pushed, and all is taken.
+        let deadline = Instant::now() + 3 * PATIENCE;
+        let is_done = || market.taken.lock().unwrap().len() >= ELEMENTS;
+        while !is_done() && Instant::now() < deadline {
+            thread::yield_now();
+        }
+        market.is_over.store(true, SeqCst);
+    });
+    let mut all = market.taken.into_inner().unwrap();
+    let mut peer = Peer::connect(&proxies[0]);
+    for number in 0..QUEUES {
+        assert_eq!(peer.number(&["LLEN", &queue(number)]), 0);
+    }
+    all.sort_unstable();
+    let mut expected: Vec<String> = (0..ELEMENTS).map(|number| format!("element:{number}")).collect();
+    expected.sort_unstable();
+    assert_eq!(all.len(), expected.len());
+    assert!(all == expected, "an element came twice, and another not at all");
 }

@@ -112,7 +112,7 @@ fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, 
         Route::Channels => return Ok("→ channels, heard at all nodes".to_owned()),
         Route::Local => return Ok("→ the proxy answers".to_owned()),
         Route::Refused(reason) => return Err(format!("not through a proxy: {reason}")),
-        Route::OneNode | Route::Combined(_) | Route::Split(_) | Route::Scripted(_) => {}
+        Route::OneNode | Route::Combined(_) | Route::Taken(_) | Route::Split(_) | Route::Scripted(_) => {}
     }
     let Ok(args) = Args::of(words) else { return Ok(String::new()) };
     let Some(request) = args.request() else { return Ok(String::new()) };

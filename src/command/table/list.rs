@@ -23,6 +23,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N+M), N the keys, M the elements returned")
         .flags(&[WRITE, BLOCKING])
         .keys(&[counted(2, &[RW, ACCESS, DELETE])])
+        .route(Route::Taken(Take::Elements))
         .args(&[
             double("timeout"),
             integer("numkeys"),
@@ -35,12 +36,14 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N), N the keys")
         .flags(&[WRITE, NOSCRIPT, BLOCKING])
         .keys(&[range(1, -2, 1, &[RW, ACCESS, DELETE])])
+        .route(Route::Taken(Take::Elements))
         .args(&[key("key", 0).multiple(), double("timeout")]),
     row("brpop", -3, "Take the last element of the first list that has one, waiting if none has.")
         .since("2.0.0")
         .complexity("O(N), N the keys")
         .flags(&[WRITE, NOSCRIPT, BLOCKING])
         .keys(&[range(1, -2, 1, &[RW, ACCESS, DELETE])])
+        .route(Route::Taken(Take::Elements))
         .args(&[key("key", 0).multiple(), double("timeout")]),
     row(
         "brpoplpush",
@@ -84,6 +87,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N+M), N the keys, M the elements returned")
         .flags(&[WRITE])
         .keys(&[counted(1, &[RW, ACCESS, DELETE])])
+        .route(Route::Taken(Take::Elements))
         .args(&[
             integer("numkeys"),
             key("key", 0).multiple(),

@@ -12,6 +12,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(K+M*log(N)), K the keys, N the size of the set, M the members popped")
         .flags(&[WRITE, BLOCKING])
         .keys(&[counted(2, &[RW, ACCESS, DELETE])])
+        .route(Route::Taken(Take::Members))
         .args(&[
             double("timeout"),
             integer("numkeys"),
@@ -24,12 +25,14 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(log(N)), N the size of the set")
         .flags(&[WRITE, NOSCRIPT, BLOCKING, FAST])
         .keys(&[range(1, -2, 1, &[RW, ACCESS, DELETE])])
+        .route(Route::Taken(Take::Members))
         .args(&[key("key", 0).multiple(), double("timeout")]),
     row("bzpopmin", -3, "Take the lowest member of the first sorted set that has one, waiting if none has.")
         .since("5.0.0")
         .complexity("O(log(N)), N the size of the set")
         .flags(&[WRITE, NOSCRIPT, BLOCKING, FAST])
         .keys(&[range(1, -2, 1, &[RW, ACCESS, DELETE])])
+        .route(Route::Taken(Take::Members))
         .args(&[key("key", 0).multiple(), double("timeout")]),
     row("zadd", -4, "Add members to a sorted set, or change their scores.")
         .since("1.2.0")
@@ -122,6 +125,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(K+M*log(N)), K the keys, N the size of the set, M the members popped")
         .flags(&[WRITE])
         .keys(&[counted(1, &[RW, ACCESS, DELETE])])
+        .route(Route::Taken(Take::Members))
         .args(&[
             integer("numkeys"),
             key("key", 0).multiple(),

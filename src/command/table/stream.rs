@@ -136,6 +136,7 @@ pub(super) const COMMANDS: &[Row] = &[
         .complexity("O(N) per stream, N the entries returned")
         .flags(&[WRITE, BLOCKING])
         .keys(&[half_after("STREAMS", 4, &[RO, ACCESS])])
+        .route(Route::Taken(Take::Entries))
         .args(&[
             block("group_consumer", &[string("group"), string("consumer")]).after("GROUP"),
             integer("count").after("COUNT").optional(),

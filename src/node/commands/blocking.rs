@@ -9,13 +9,14 @@ use super::{
     support::{Outcome, reply_element},
 };
 use crate::{
+    command::waiting,
     node::{
         caller::{Origin, Served, Taken},
         context::{CommandError, Context, Flow, Handler},
         keyspace::{Key, WrongType},
         object::{List, list::End},
     },
-    protocol::{Args, Request, extended::Extended, number::parse_i64},
+    protocol::{Args, Request, number::parse_i64},
     time::Millis,
 };
 
@@ -30,22 +31,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
 
 /// Seconds with a fraction; 0 is for ever.
 pub(super) fn timeout(argument: &[u8], now: Millis) -> Result<Option<Duration>, CommandError> {
-    /// Redis turns what is more into the smallest number there is.
-    const MOST: f64 = 9_223_372_036_854_775_808.0;
-    let seconds = Extended::parse(argument)
-        .ok_or(CommandError::other("ERR timeout is not a float or out of range"))?
-        .to_f64();
-    let millis = (seconds * 1000.0).ceil();
-    if !(0.0..MOST).contains(&millis) {
-        return Err(CommandError::other("ERR timeout is negative"));
-    }
-    Duration::try_from_secs_f64(millis / 1000.0)
-        .ok()
-        .filter(|timeout| {
-            i64::try_from(timeout.as_millis()).is_ok_and(|millis| now.0.checked_add(millis).is_some())
-        })
-        .map(|timeout| (!timeout.is_zero()).then_some(timeout))
-        .ok_or(CommandError::other("ERR timeout is out of range"))
+    waiting::seconds(argument, now).map_err(|error| CommandError::other(error.to_string()))
 }
 
 /// What a command says that finds nothing and may not wait.
@@ -139,8 +125,8 @@ fn pop(ctx: &mut Context<'_>, request: Request<'_>, end: End) -> Outcome {
 }
 
 fn blmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let timeout = timeout(request.arg(1), ctx.now)?;
     let what = Multi::parse(request, 2)?;
+    let timeout = timeout(request.arg(1), ctx.now)?;
     let access = ctx.access();
     let keys = || (what.first..what.end_of_keys).map(|index| request.arg(index));
     for key in keys().filter(|key| is_meant(ctx, key)).map(Key::new).collect::<Vec<_>>() {

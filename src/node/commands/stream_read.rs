@@ -11,6 +11,7 @@ use super::{
     support::{Outcome, as_c_string, integer, is_word},
 };
 use crate::{
+    command::waiting,
     node::{
         caller::Origin,
         context::{CommandError, Context, Handler},
@@ -20,7 +21,7 @@ use crate::{
             stream::{Entry, StreamId},
         },
     },
-    protocol::{Args, Request, Version, number::parse_i64},
+    protocol::{Args, Request, Version},
     time::Millis,
 };
 
@@ -28,13 +29,7 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[("xread", xread), ("xreadgroup
 
 /// Milliseconds that a reader waits; 0 is for ever.
 fn timeout(argument: &[u8], now: Millis) -> Result<Option<Duration>, CommandError> {
-    let millis =
-        parse_i64(argument).ok_or(CommandError::other("ERR timeout is not an integer or out of range"))?;
-    let millis = u64::try_from(millis).map_err(|_| CommandError::other("ERR timeout is negative"))?;
-    if now.0.checked_add_unsigned(millis).is_none() {
-        return Err(CommandError::other("ERR timeout is out of range"));
-    }
-    Ok((millis > 0).then(|| Duration::from_millis(millis)))
+    waiting::millis(argument, now).map_err(|error| CommandError::other(error.to_string()))
 }
 
 /// For whom a group's entries are read.
@@ -101,10 +96,9 @@ fn read(ctx: &mut Context<'_>, request: Request<'_>, in_group: bool) -> Outcome 
     }
     let words = request.len() - first;
     if first > 0 && !words.is_multiple_of(2) {
-        let command = if in_group { "XREADGROUP" } else { "XREAD" };
-        return Err(CommandError::other(format!(
-            "ERR Unbalanced {command} list of streams: for each stream key an ID or '$' must be specified."
-        )));
+        return Err(CommandError::other(
+            "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
+        ));
     }
     if first == 0 {
         return Err(CommandError::Syntax);

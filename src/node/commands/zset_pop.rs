@@ -197,8 +197,8 @@ fn blocking_pop(ctx: &mut Context<'_>, request: Request<'_>, end: End) -> Outcom
 }
 
 fn bzmpop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let timeout = timeout(request.arg(1), ctx.now)?;
     let what = Multi::parse(request, 2)?;
+    let timeout = timeout(request.arg(1), ctx.now)?;
     match first_of(ctx, what.keys(request), what.end, what.count)? {
         Some((key, taken)) => {
             reply_key(&mut ctx.reply, key, &taken);

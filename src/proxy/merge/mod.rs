@@ -7,10 +7,13 @@ mod by_key;
 mod called;
 pub(super) mod elements;
 pub(super) mod failures;
+mod first;
+mod groups;
 pub(super) mod in_turns;
 pub(super) mod info;
 mod key_count;
 mod keys;
+pub(super) mod moved;
 mod random_key;
 mod scan;
 mod sets;
@@ -27,6 +30,8 @@ pub(super) use self::{
     all_succeeded::AllSucceeded,
     by_key::ByKey,
     called::{Called, Help},
+    first::{First, How, Wanted},
+    groups::{Groups, Part},
     info::Info,
     key_count::KeyCount,
     keys::Keys,
@@ -34,14 +39,14 @@ pub(super) use self::{
     scan::Scan,
     sets::Sets,
     sorted_sets::SortedSets,
-    streams::Streams,
+    streams::{LastIds, Streams, last_id, last_ids},
     strings::{HyperLogLogs, Subsequence},
     subscribers::{Counts, Names, Patterns},
     sum::Sum,
 };
 use self::{elements::Elements, in_turns::Selection};
 use super::{
-    gather::Gather,
+    gather::{Gather, PartReply},
     routing::{NodeIndex, Routing},
     shared::Shared,
 };

@@ -56,6 +56,8 @@ pub(super) enum Receiver {
     Pushed,
     /// A request that may wait: its reply, or what comes before it about the stream in one of its arguments.
     Wait { wait: Key, argument: u32 },
+    /// What goes back because nobody was there to have it.
+    Returned(Key),
     /// It is not looked at.
     Nobody,
 }

@@ -79,7 +79,7 @@ fn outcomes(lost: &Lost) -> Vec<(u32, Outcome)> {
         Receiver::Client { sequence, .. } | Receiver::Published { sequence, .. } => sequence,
         Receiver::Part { part, .. } => part,
         Receiver::Wait { argument, .. } => argument,
-        Receiver::Listener | Receiver::Pushed | Receiver::Nobody => u32::MAX,
+        Receiver::Listener | Receiver::Pushed | Receiver::Returned(_) | Receiver::Nobody => u32::MAX,
     };
     lost.receivers().map(|(receiver, outcome)| (sequence(receiver), outcome)).collect()
 }

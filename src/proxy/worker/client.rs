@@ -13,7 +13,7 @@ use crate::{
     proxy::{
         clients::ClientInfo,
         count::Counted,
-        gather::Asker,
+        gather::{Asker, Purpose},
         large::LargeSlots,
         outbox::{LARGE, Outbox},
         remains::Remains,
@@ -231,8 +231,8 @@ impl Client {
 
     /// The same for a request that goes to several nodes.
     pub(super) fn ask(&mut self) -> Asker {
-        let sequence = self.replies.expect(self.muted);
-        Asker { client: self.key, sequence, version: self.version }
+        let purpose = Purpose::Reply(self.replies.expect(self.muted));
+        Asker { client: self.key, purpose, version: self.version }
     }
 
     /// It has somebody's rights from now on.

@@ -8,10 +8,14 @@ use super::{
     client::{Client, Stall},
 };
 use crate::{
-    command::{Combine, KeyPositions, Spec},
+    command::{Combine, KeyPositions, Spec, Take},
     protocol::Request,
     proxy::{
-        merge::{Ask, HyperLogLogs, Question, Sets, SortedSets, Streams, Subsequence},
+        merge::{
+            Ask, First, Groups, How, HyperLogLogs, Part, Question, Sets, SortedSets, Streams, Subsequence,
+            Wanted,
+        },
+        reading::Reading,
         routing::{NodeIndex, Routing},
     },
     slot::SlotId,
@@ -69,6 +73,33 @@ impl Worker {
         };
         self.ask(client, routing, spec, question)
     }
+
+    /// Takes from keys of several nodes, without waiting. All have owners.
+    pub(super) fn take_of_several(
+        &mut self,
+        client: &mut Client,
+        routing: &Arc<Routing>,
+        (spec, take): (&'static Spec, Take),
+        (request, keys): (&Request<'_>, &KeyPositions),
+    ) -> Result<(), Stall> {
+        let keys: Vec<(NodeIndex, &[u8])> = keys
+            .indices()
+            .map(|index| request.arg(index))
+            .filter_map(|key| Some((routing.owner(SlotId::of_key(key))?, key)))
+            .collect();
+        let question = match take {
+            Take::Entries => streams(request, &keys),
+            Take::Elements | Take::Members => How::of(take, spec, request, keys.len()).map(|how| {
+                let wanted = keys.iter().map(|&(node, key)| Wanted { node, key: key.into(), is_next: true });
+                First::question(Arc::new(how), wanted.collect(), false)
+            }),
+        };
+        match question {
+            Some(question) => self.ask(client, routing, spec, question),
+            // Any server knows what is wrong with it.
+            None => self.any_node(client, routing, request),
+        }
+    }
 }
 
 /// Each key by itself.
@@ -116,27 +147,36 @@ fn limit<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<usize, scores:
     Ok(limit)
 }
 
-/// `XREAD [COUNT count] STREAMS key … id …`, each stream by itself; none if it is something else.
+/// Entries of streams on several nodes, each read by itself.
+pub(super) fn read<'a>(
+    parts: Arc<[Part]>,
+    reading: &'a Reading,
+    keys: impl Iterator<Item = &'a [u8]>,
+) -> Question {
+    match reading.group() {
+        Some(group) => Groups::question(parts, group, keys),
+        None => {
+            let ask = |part: &Part| Ask { node: part.node, arguments: Arc::clone(&part.arguments) };
+            Question { asks: parts.iter().map(ask).collect(), merge: Box::new(Streams) }
+        }
+    }
+}
+
+/// The same for a request; none if a server would say what is wrong with it.
 fn streams(request: &Request<'_>, keys: &[(NodeIndex, &[u8])]) -> Option<Question> {
-    let ids = request.len().checked_sub(keys.len())?;
-    let words = ids.checked_sub(keys.len() + 1)?;
-    let count = match words {
-        1 => None,
-        3 if request.arg(1).eq_ignore_ascii_case(b"count") => Some(request.arg(2)),
-        _ => return None,
-    };
-    let asks = keys.iter().zip(request.args_from(ids)).map(|(&(node, key), id)| {
-        let count = count.into_iter().flat_map(|count| [&b"COUNT"[..], count]);
-        let words = std::iter::once(&b"XREAD"[..]).chain(count).chain([&b"STREAMS"[..], key, id]);
-        Ask::new(node, words)
+    let first = request.len().checked_sub(2 * keys.len())?;
+    let reading = Reading::of(request, (first, keys.len()))?;
+    let parts = keys.iter().zip(&reading.ids).map(|(&(node, key), id)| Part {
+        node,
+        slot: SlotId::of_key(key),
+        arguments: reading.arguments(key, id),
     });
-    Some(Question { asks: asks.collect(), merge: Box::new(Streams) })
+    Some(read(parts.collect(), &reading, keys.iter().map(|&(_, key)| key)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Args;
 
     fn shown(question: &Question) -> Vec<String> {
         let words = |ask: &Ask| String::from_utf8(ask.arguments.join(&b' ')).expect("text");
@@ -150,20 +190,6 @@ mod tests {
         assert_eq!(asked(Algebra::Difference), ["1: SDIFF a c", "0: SUNION b", "2: SUNION d"]);
         assert_eq!(asked(Algebra::Intersection), ["1: SINTER a c", "0: SINTER b", "2: SINTER d"]);
         assert_eq!(asked(Algebra::Union), ["1: SUNION a c", "0: SUNION b", "2: SUNION d"]);
-    }
-
-    #[test]
-    fn streams_keep_their_ids() {
-        let question = |words: &[&str]| {
-            let args = Args::of(words).expect("small");
-            streams(&args.request().expect("a name"), &[(0, b"a"), (1, b"b")])
-        };
-        let asked = question(&["XREAD", "COUNT", "2", "STREAMS", "a", "b", "0", "$"]).expect("whole");
-        assert_eq!(shown(&asked), ["0: XREAD COUNT 2 STREAMS a 0", "1: XREAD COUNT 2 STREAMS b $"]);
-        let asked = question(&["XREAD", "STREAMS", "a", "b", "0", "1-1"]).expect("whole");
-        assert_eq!(shown(&asked), ["0: XREAD STREAMS a 0", "1: XREAD STREAMS b 1-1"]);
-        assert!(question(&["XREAD", "WHAT", "2", "STREAMS", "a", "b", "0", "$"]).is_none());
-        assert!(question(&["XREAD", "COUNT", "2", "COUNT", "1", "STREAMS", "a", "b", "0", "$"]).is_none());
     }
 
     #[test]

@@ -123,6 +123,7 @@ impl Worker {
             }
             Route::OneNode
             | Route::Combined(_)
+            | Route::Taken(_)
             | Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) => {
                 self.one_node(client, routing, spec, request)?;
             }
@@ -203,6 +204,9 @@ impl Worker {
             Ok(Place::Apart(apart)) => {
                 if let Route::Combined(combine) = spec.route {
                     return self.combine(client, routing, spec, combine, (request, &keys));
+                }
+                if let Route::Taken(take) = spec.route {
+                    return self.take_of_several(client, routing, (spec, take), (request, &keys));
                 }
                 let text = apart_refusal(routing, spec, request, &keys, apart);
                 self.refuse(client, text);

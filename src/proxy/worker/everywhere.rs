@@ -91,17 +91,10 @@ impl Worker {
         merge: Merge,
         request: &Request<'_>,
     ) -> Result<(), Stall> {
-        if let Some(moving) = routing.topology().moves.first() {
-            let name = spec.name.to_ascii_uppercase();
-            self.refuse(
-                client,
-                format!(
-                    "ERR {name} is refused while slots move (move {} from node {} to node {}); nothing was deleted, \
-                     try again when it is done",
-                    moving.id, moving.from, moving.to
-                ),
-            );
-            return Ok(());
+        // It is a write to all slots. While none is held there is no copy under way: what the nodes have now is all there is, and
+        // a slot is not frozen before its node has answered this.
+        if let Some(slot) = routing.any_held() {
+            return self.hold(client, slot);
         }
         let members: Vec<NodeIndex> = routing.members().map(|(index, _)| index).collect();
         self.plainly(client, routing, spec, (&members, merge), request)

@@ -12,9 +12,9 @@ use crate::{
     command::{Merge, Spec, keys},
     protocol::{Encoder, Request, Version, encode_command},
     proxy::{
-        gather::{Asker, Gather, KEEP, Rule},
+        gather::{Asker, Gather, KEEP, Purpose, Rule},
         merge::{
-            Around, InTurns, Merged, Question,
+            Around, Ask, InTurns, Merged, Question,
             in_turns::{Merging, Misfit},
         },
         outbox::Outbox,
@@ -290,15 +290,42 @@ impl Worker {
         Ok(())
     }
 
+    /// Looks at keys for a client that waits; nodes are to tell when they change. Who cannot be asked answers with the reason.
+    pub(super) fn ask_for_seek(
+        &mut self,
+        client: &Client,
+        (seek, spec): (Key, &'static Spec),
+        routing: &Arc<Routing>,
+        question: Question,
+        told: bool,
+    ) {
+        let asker = Asker { client: client.key, purpose: Purpose::Look(seek), version: client.version };
+        let nodes = question.asks.iter().map(|ask| ask.node);
+        let (key, _) = self.gathers.open(asker, spec, Rule::Own(question.merge), routing, nodes);
+        self.upstreams.tracked = told;
+        self.ask_parts(client, routing, key, &question.asks);
+        self.upstreams.tracked = false;
+    }
+
     /// A gather goes on with another question to other nodes, over the connections that its client uses.
     fn ask_again(&mut self, mut gather: Box<Gather>, question: Question) {
-        let Some(client) = self.clients.take(gather.client) else { return };
-        let (routing, now) = (Arc::clone(&self.epochs.routing), self.turn.now);
+        let Some(client) = self.clients.take(gather.client) else {
+            // Nobody is there to have what would be asked for.
+            return self.answer_asker(&gather, b"*-1\r\n");
+        };
+        let routing = Arc::clone(&self.epochs.routing);
         gather.ask(question.asks.iter().map(|ask| ask.node), question.merge, &routing);
         let key = self.gathers.open.insert(gather);
-        for (part, ask) in (0..).zip(&question.asks) {
-            let upstream = self.upstreams.of(ask.node, &client);
-            match self.upstreams.check(upstream, &client, &routing, now) {
+        self.ask_parts(&client, &routing, key, &question.asks);
+        self.clients.put_back(client);
+    }
+
+    /// Asks each node its part. Who cannot be asked answers with the reason.
+    fn ask_parts(&mut self, client: &Client, routing: &Routing, key: Key, asks: &[Ask]) {
+        let now = self.turn.now;
+        for (part, ask) in (0..).zip(asks) {
+            let upstream = self.upstreams.of(ask.node, client);
+            match self.upstreams.check(upstream, client, routing, now) {
                 Ok(Ok(())) | Err(_) => {
                     let out = self.upstreams.push(upstream, Receiver::Part { gather: key, part }, now);
                     encode_command(out.tail(), &ask.arguments);
@@ -310,7 +337,6 @@ impl Worker {
                 }
             }
         }
-        self.clients.put_back(client);
     }
 
     /// Answers those whose last reply has come.
@@ -337,9 +363,18 @@ impl Worker {
     }
 
     fn answer(&mut self, gather: Box<Gather>, reply: &[u8]) {
-        let (client, sequence) = (gather.client, gather.sequence);
-        self.clients.complete(client, sequence, Reply::Small(reply), &self.shared.large_slots);
+        self.answer_asker(&gather, reply);
         self.gathers.keep(gather);
+    }
+
+    fn answer_asker(&mut self, gather: &Gather, reply: &[u8]) {
+        match gather.purpose {
+            Purpose::Reply(sequence) => {
+                let slots = &self.shared.large_slots;
+                self.clients.complete(gather.client, sequence, Reply::Small(reply), slots);
+            }
+            Purpose::Look(seek) => self.seeks.looked(seek, reply.to_vec()),
+        }
     }
 
     /// Begins to make one reply of large ones while others are served.
@@ -373,7 +408,9 @@ impl Worker {
                 reply
             }
         };
-        self.clients.complete_merged(gather.client, gather.sequence, reply);
+        if let Purpose::Reply(sequence) = gather.purpose {
+            self.clients.complete_merged(gather.client, sequence, reply);
+        }
         job.merging.leave(&mut self.remains);
         job.gather.into_large().for_each(|reply| self.remains.take(reply));
     }

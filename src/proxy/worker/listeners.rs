@@ -89,6 +89,8 @@ pub(super) struct Listeners {
     all: BTreeMap<Place, Listener>,
     /// Clients that go on when what has this number is confirmed.
     waiting: Vec<(u64, Key)>,
+    /// Somebody waits for keys of several nodes.
+    pub(super) seeking: bool,
     /// Since when nobody needs them, by what is heard on them.
     unneeded: [Option<Instant>; 2],
 }
@@ -101,7 +103,7 @@ impl Listeners {
 
     fn are_needed(&self, ear: Ear) -> bool {
         match ear {
-            Ear::Messages => !self.wanted.is_empty() || self.readers.are_any(),
+            Ear::Messages => !self.wanted.is_empty() || self.readers.are_any() || self.seeking,
             Ear::Prefixes => self.readers.have_prefixes(),
         }
     }
@@ -384,6 +386,8 @@ impl Worker {
             }
         }
         self.upstreams.remember_for(node, self.listeners.ready(node, &self.upstreams));
+        // What was looked at before is not remembered for it.
+        self.seek_again(None);
     }
 
     fn say_all(&mut self, node: NodeIndex) {
@@ -447,6 +451,7 @@ impl Worker {
     pub(super) fn tick_listeners(&mut self) {
         let now = self.turn.now;
         let late = |since: Instant, most| now.saturating_duration_since(since) >= most;
+        self.listeners.seeking = !self.seeks.is_empty();
         for ear in EARS {
             let is_idle = !self.listeners.are_needed(ear);
             let since = &mut self.listeners.unneeded[ear as usize];

@@ -91,6 +91,7 @@ pub(super) fn is_available(spec: &Spec) -> bool {
         Route::Local => answers(spec),
         Route::OneNode
         | Route::Combined(_)
+        | Route::Taken(_)
         | Route::Split(_)
         | Route::AllNodes(_)
         | Route::Transaction

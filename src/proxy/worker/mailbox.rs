@@ -39,6 +39,8 @@ pub(in crate::proxy) enum Message {
     Counted { client: Key, counted: Arc<Counted> },
     /// A client need not wait any longer.
     Unblock { id: u64, error: bool },
+    /// It is the turn of one that waits for keys of several nodes.
+    Look { seek: Key },
     /// Requests that other workers' clients have sent, for those who are shown them.
     Shown(Bytes),
     /// Keys that have changed, for a client in the place of another worker's.

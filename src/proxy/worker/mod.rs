@@ -54,7 +54,7 @@ use self::{
     gathers::Gathers,
     listeners::{HEARTBEAT, Listeners},
     upstreams::{UpstreamId, Upstreams},
-    waits::Waits,
+    waits::{Seeks, Waits},
 };
 use super::{
     remains::Remains,
@@ -113,6 +113,7 @@ pub(super) struct Worker {
     gathers: Gathers,
     listeners: Listeners,
     waits: Waits,
+    seeks: Seeks,
     /// Clients that are shown all requests, and what is to be shown.
     monitors: Vec<Key>,
     shown: Vec<u8>,
@@ -156,6 +157,7 @@ impl Worker {
             gathers: Gathers::default(),
             listeners: Listeners::default(),
             waits: Waits::default(),
+            seeks: Seeks::default(),
             monitors: Vec::new(),
             shown: Vec::new(),
             remains: Remains::default(),
@@ -200,6 +202,7 @@ impl Worker {
             }
             self.merge_some();
             self.remains.give_back_some(self.turn.now);
+            self.end_late_seeks();
             self.settle();
             if self.turn.now >= self.next_tick {
                 self.tick();
@@ -211,11 +214,16 @@ impl Worker {
                 let _ = self.reports.send(Report::Applied { worker: self.index, epoch });
             }
             self.counters.held = self.clients.held() as u64;
+            self.counters.waiting = self.seeks.waiting() as u64;
             self.shared.workers[self.index].publish(&self.counters);
             match self.stage {
                 Stage::Serving | Stage::Leaving => {}
-                Stage::Stopping if self.clients.are_gone() && self.waits.is_empty() => return Ok(()),
-                Stage::Stopping => {}
+                Stage::Stopping => {
+                    let is_done = self.clients.are_gone() && self.waits.is_empty() && self.seeks.is_empty();
+                    if is_done {
+                        return Ok(());
+                    }
+                }
                 Stage::Abandoned => return Ok(()),
             }
         }
@@ -233,12 +241,13 @@ impl Worker {
             || self.clients.need_time()
             || self.index == 0 && self.shared.limits.memory > 0
             || self.waits.are_ending();
+        let ending = self.seeks.first_end().map(|end| end.saturating_duration_since(self.turn.now));
         if busy {
-            return Some(TICK);
+            return Some(ending.map_or(TICK, |ending| ending.min(TICK)));
         }
         let listening = self.listeners.are_open().then_some(HEARTBEAT);
         let waiting = (!self.waits.is_empty()).then(|| self.probe_every());
-        listening.into_iter().chain(waiting).min()
+        listening.into_iter().chain(waiting).chain(ending).min()
     }
 
     fn take_messages(&mut self) {
@@ -275,6 +284,7 @@ impl Worker {
                 Message::UsersChanged { client, changed } => self.users_changed(client, changed),
                 Message::UserGone(user) => self.user_gone(&user),
                 Message::ChannelsLost(user) => self.channels_lost(&user),
+                Message::Look { seek } => self.seeks.make_due(seek),
                 Message::Unblock { id, error } => self.unblock_own(id, error),
                 Message::Leave => self.let_go(),
                 Message::Stop => self.close_all(),
@@ -296,6 +306,7 @@ impl Worker {
     /// Writes everything there is to write, and goes on with who waited for that.
     fn settle(&mut self) {
         loop {
+            self.go_on_seeking();
             self.send_shown();
             for upstream in self.upstreams.take_dirty() {
                 self.flush_upstream(upstream);
@@ -304,7 +315,8 @@ impl Worker {
                 self.flush_client(key);
             }
             let resume = self.clients.take_resumed();
-            if resume.is_empty() && !self.upstreams.has_dirty() && !self.clients.has_dirty() {
+            let is_settled = !self.upstreams.has_dirty() && !self.clients.has_dirty();
+            if resume.is_empty() && is_settled && !self.seeks.have_work() {
                 return;
             }
             for key in resume {

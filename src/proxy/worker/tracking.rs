@@ -229,6 +229,7 @@ impl Worker {
             match (ear, changed) {
                 (Ear::Messages, Some(keys)) => {
                     for key in keys {
+                        self.seek_again(Some(&key));
                         for client in self.listeners.readers.changed(&key) {
                             self.tell_changed(client, Some(vec![key.clone()]));
                         }
@@ -248,6 +249,7 @@ impl Worker {
 
     /// A node does not remember any more what was read there, or has nothing any more.
     pub(super) fn forget_reads(&mut self, node: NodeIndex) {
+        self.seek_again(None);
         for client in self.listeners.readers.lost(node) {
             self.tell_changed(client, None);
         }

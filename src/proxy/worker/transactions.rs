@@ -77,6 +77,7 @@ impl Worker {
             // What would wait does not wait inside MULTI.
             Route::OneNode
             | Route::Combined(_)
+            | Route::Taken(_)
             | Route::Split(_)
             | Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) => {
                 let keys = keys::positions(spec, request);

@@ -381,6 +381,21 @@ impl Upstreams {
         if known == NOBODY { self.make(node, purpose, 0) } else { known }
     }
 
+    /// The first ordinary connection to a node for what the proxy itself does in a database.
+    pub(super) fn for_itself(&mut self, node: NodeIndex, database: u8) -> UpstreamId {
+        let purpose = Purpose { database, version: Version::Resp2 };
+        let place = self.place(purpose, 0);
+        let known = self.by_place.get(usize::from(node)).map_or(NOBODY, |places| places[place]);
+        if known == NOBODY { self.make(node, purpose, 0) } else { known }
+    }
+
+    /// Whether a connection takes what the proxy itself asks, now.
+    pub(super) fn takes(&mut self, id: UpstreamId, routing: &Routing, now: Instant) -> bool {
+        let upstream = self.upstream(id);
+        upstream.backlog() <= BACKLOG_MAX
+            && (upstream.is_ready() || self.check_slowly(id, routing, now).is_ok())
+    }
+
     /// Its number at its node, once it is ready.
     pub(super) fn connection_id(&self, id: UpstreamId) -> Option<i64> {
         self.upstream(id).id()

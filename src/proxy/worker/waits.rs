@@ -3,7 +3,12 @@
 //! The request stays the client's next one meanwhile: it is stalled, and served again when there is an answer, or when it has to be
 //! asked for elsewhere. Before a wait ends in another way than by its answer, the node is told to end it (`CLIENT UNBLOCK`), and what it
 //! says then is what counts: nothing, and the request goes on at another node, or its client is gone; or an element, and
-//! the client gets it, or it goes back to where it was. So no element is lost or given twice, and no move waits for a client.
+//! the client gets it, or it goes back to where it was ([`returns`]). So no element is lost or given twice, and no move waits for a client.
+//!
+//! Requests whose keys are on several nodes wait here, and at no node: [`seeking`].
+
+mod returns;
+mod seeking;
 
 use std::{
     sync::atomic::Ordering::Relaxed,
@@ -12,17 +17,20 @@ use std::{
 
 use bytes::Bytes;
 
+use self::returns::Returns;
+pub(super) use self::seeking::Seeks;
 use super::{
     Message, Worker,
     client::{Client, Stall},
     dispatch::apart_refusal,
-    stream::Stream,
     upstreams::{UpstreamId, label},
 };
 use crate::{
-    command::{Spec, keys, waiting::Timeout},
-    protocol::{Encoder, Request, Value, Version, encode_command, number::parse_i64},
+    command::{Route, Spec, keys, waiting::Timeout},
+    protocol::{Encoder, Request, Version, encode_command, number::parse_i64},
     proxy::{
+        lines::Arrival,
+        merge::last_id,
         outbox::Outbox,
         outcome::Outcome,
         placement::{self, Place},
@@ -39,6 +47,9 @@ use crate::{
 pub(super) struct Patience {
     /// When it gives up.
     until: Option<Instant>,
+    arrival: Arrival,
+    /// Its keys were looked at, and had nothing.
+    has_waited: bool,
     stage: Stage,
     /// Arguments of `XREAD` that are `$`, with what they stood for when it began.
     last_ids: Vec<(usize, Vec<u8>)>,
@@ -50,8 +61,10 @@ enum Stage {
     Unsent,
     /// A node has it.
     Sent(Key),
-    /// The reply, and what it is the reply to if it came from a node.
-    Answered(Answer, Option<Wait>),
+    /// Its keys are on several nodes, and are looked at when they change.
+    Seeking(Key),
+    /// The reply, and what it has taken if it came from a node.
+    Answered(Answer, Option<Taken>),
 }
 
 #[derive(Debug)]
@@ -87,6 +100,13 @@ impl From<Reply<'_>> for Answer {
     }
 }
 
+/// How what a reply says goes back.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    put_back: PutBack,
+    database: u8,
+}
+
 /// A request at a node.
 #[derive(Debug)]
 struct Wait {
@@ -94,9 +114,8 @@ struct Wait {
     client: Option<Key>,
     upstream: UpstreamId,
     node: NodeIndex,
-    database: u8,
     slots: Vec<SlotId>,
-    put_back: PutBack,
+    taken: Taken,
     ending: Option<Ending>,
 }
 
@@ -120,6 +139,7 @@ pub(super) struct Waits {
     answered: Vec<(Key, Answer, Outcome)>,
     last_ids: Vec<(Key, usize, Vec<u8>)>,
     next_probe: Option<Instant>,
+    pub(super) returns: Returns,
 }
 
 impl Waits {
@@ -132,13 +152,14 @@ impl Waits {
         }
     }
 
+    /// Whether nobody waits at a node, and nothing goes back.
     pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.count == 0 && self.returns.is_empty()
     }
 
-    /// Whether nodes were told to end some.
+    /// Whether nodes were told to end some, or something goes back.
     pub(super) fn are_ending(&self) -> bool {
-        self.ending > 0
+        self.ending > 0 || !self.returns.is_empty()
     }
 
     fn open(&mut self, wait: Wait) -> Key {
@@ -152,24 +173,6 @@ impl Waits {
         self.ending -= usize::from(wait.ending.is_some());
         Some(wait)
     }
-}
-
-/// The last ID that a stream has given, of what `XINFO STREAM` says.
-fn last_id(reply: &[u8]) -> Vec<u8> {
-    let field = |name: &Value| name.as_bytes() == Some(b"last-generated-id");
-    let value = match Value::decode(reply).ok().flatten().map(|(value, _)| value) {
-        Some(Value::Array(parts)) => parts
-            .iter()
-            .position(field)
-            .and_then(|at| parts.get(at + 1))
-            .map(|id| id.as_bytes().map(<[u8]>::to_vec)),
-        Some(Value::Map(pairs)) => {
-            pairs.iter().find(|(name, _)| field(name)).map(|(_, id)| id.as_bytes().map(<[u8]>::to_vec))
-        }
-        _ => None,
-    };
-    // There is no such stream: whatever comes is new.
-    value.flatten().unwrap_or_else(|| b"0-0".to_vec())
 }
 
 /// Who waits is at a node that may have gone away without a word: it is asked for a sign of life so often in the time after which that
@@ -198,12 +201,16 @@ impl Worker {
                     );
                     return Ok(());
                 }
-                let until = timeout.of(request).and_then(|patience| self.turn.now.checked_add(patience));
-                (Box::new(Patience { until, stage: Stage::Unsent, last_ids: Vec::new() }), false)
+                // A server refuses what is no timeout.
+                let patience = timeout.of(request, self.turn.wall).unwrap_or_default();
+                let until = patience.and_then(|patience| self.turn.now.checked_add(patience));
+                let arrival = self.shared.lines().arrive();
+                let (stage, last_ids) = (Stage::Unsent, Vec::new());
+                (Box::new(Patience { until, arrival, has_waited: false, stage, last_ids }), false)
             }
             Some(patience) => match patience.stage {
                 Stage::Unsent => (patience, true),
-                Stage::Sent(_) => {
+                Stage::Sent(_) | Stage::Seeking(_) => {
                     client.patience = Some(patience);
                     return Err(Stall::Waiting);
                 }
@@ -225,13 +232,17 @@ impl Worker {
         };
         let sent = self.wait_at_node(client, routing, spec, timeout, request, (&patience, resumed));
         match sent {
-            Ok(Some(wait)) => {
+            Ok(Some(stage)) => {
                 client.info.waits.store(true, Relaxed);
-                client.patience = Some(Box::new(Patience { stage: Stage::Sent(wait), ..*patience }));
                 if client.hung_up {
                     // As in Redis it gets what is there, and waits for nothing.
-                    self.end_wait(wait, Ending::Gone);
+                    match stage {
+                        Stage::Sent(wait) => self.end_wait(wait, Ending::Gone),
+                        Stage::Seeking(seek) => self.stop_seeking(seek, Ending::Gone),
+                        Stage::Unsent | Stage::Answered(..) => {}
+                    }
                 }
+                client.patience = Some(Box::new(Patience { stage, ..*patience }));
                 Err(Stall::Waiting)
             }
             Ok(None) => {
@@ -247,7 +258,7 @@ impl Worker {
         }
     }
 
-    /// Sends it to the node of its keys. None: it was refused.
+    /// Sends it to the node of its keys, or begins to look at those of several nodes. None: it was refused.
     fn wait_at_node(
         &mut self,
         client: &mut Client,
@@ -256,7 +267,7 @@ impl Worker {
         timeout: Timeout,
         request: &Request<'_>,
         (patience, resumed): (&Patience, bool),
-    ) -> Result<Option<Key>, Stall> {
+    ) -> Result<Option<Stage>, Stall> {
         // If keys cannot be told, any server says why; should it wait, it does so on a connection that nobody else uses.
         let keys = keys::positions(spec, request).unwrap_or_default();
         let slots: Vec<SlotId> = keys.indices().map(|index| SlotId::of_key(request.arg(index))).collect();
@@ -272,10 +283,21 @@ impl Worker {
         let node = match placement::of(routing, slots.iter().copied()) {
             Ok(Place::At(node, _)) => Some(node),
             Ok(Place::Nowhere) => routing.owning().first().copied(),
-            Ok(Place::Apart(apart)) => {
+            Ok(Place::Apart(apart)) if spec.route == Route::OneNode => {
                 let text = apart_refusal(routing, spec, request, &keys, apart);
                 self.refuse(client, text);
                 return Ok(None);
+            }
+            Ok(Place::Apart(_)) => {
+                match self.seek(client, routing, (spec, timeout), (request, &keys), patience) {
+                    Ok(Some(seek)) => return Ok(Some(Stage::Seeking(seek))),
+                    // A server says what is wrong with it.
+                    Ok(None) => routing.owning().first().copied(),
+                    Err(error) => {
+                        self.refuse(client, error.to_string());
+                        return Ok(None);
+                    }
+                }
             }
             Err(slot) => {
                 self.refuse(client, routing.no_owner(slot));
@@ -310,9 +332,8 @@ impl Worker {
             client: Some(client.key),
             upstream,
             node,
-            database: client.database,
             slots,
-            put_back: PutBack::of(spec, request),
+            taken: Taken { put_back: PutBack::of(spec, request), database: client.database },
             ending: None,
         });
         let mut words: Vec<&[u8]> = request.args().collect();
@@ -337,7 +358,7 @@ impl Worker {
         }
         let out = self.upstreams.push_patient(upstream, Receiver::Wait { wait, argument: 0 }, self.turn.now);
         encode_command(out.tail(), &words);
-        Ok(Some(wait))
+        Ok(Some(Stage::Sent(wait)))
     }
 
     /// Goes on with those that were answered.
@@ -358,7 +379,7 @@ impl Worker {
                 client.patience.as_mut().map(|patience| (key, patience))
             }) else {
                 if outcome == Outcome::Answered {
-                    self.give_back(&wait, &answer);
+                    self.give_back(wait.taken, &answer);
                 }
                 continue;
             };
@@ -373,25 +394,10 @@ impl Worker {
                     self.close_client(client);
                     continue;
                 }
-                _ => patience.stage = Stage::Answered(answer, Some(wait)),
+                _ => patience.stage = Stage::Answered(answer, Some(wait.taken)),
             }
             self.clients.resume_one(client);
         }
-    }
-
-    /// What a wait took goes back, because nobody is there to have it.
-    fn give_back(&mut self, wait: &Wait, answer: &Answer) {
-        if answer.is_nothing() || answer.is_error() {
-            return;
-        }
-        let Some(command) = wait.put_back.command(answer.bytes()) else { return };
-        let mut words = Vec::new();
-        if wait.database != 0 {
-            encode_command(&mut words, &["SELECT", &wait.database.to_string()]);
-        }
-        encode_command(&mut words, &command);
-        // As a client that reads nothing: it waits for moves like any other.
-        self.add_trusted(&words);
     }
 
     /// Tells a node to end a wait. It is told again until it has answered.
@@ -420,6 +426,7 @@ impl Worker {
         let Some(client) = self.clients.get_mut(key) else { return };
         match client.patience.as_ref().map(|patience| &patience.stage) {
             Some(&Stage::Sent(wait)) => self.end_wait(wait, Ending::Gone),
+            Some(&Stage::Seeking(seek)) => self.stop_seeking(seek, Ending::Gone),
             // No node has it.
             Some(Stage::Unsent) => client.closing = true,
             Some(Stage::Answered(..)) | None => {}
@@ -435,8 +442,9 @@ impl Worker {
                 }
                 self.end_wait(key, Ending::Gone);
             }
+            Some(Stage::Seeking(key)) => self.abandon_seek(key),
             // It was on its way to it.
-            Some(Stage::Answered(answer, Some(wait))) => self.give_back(&wait, &answer),
+            Some(Stage::Answered(answer, Some(taken))) => self.give_back(taken, &answer),
             Some(Stage::Answered(_, None) | Stage::Unsent) | None => {}
         }
     }
@@ -444,6 +452,7 @@ impl Worker {
     /// Ends waits in slots that move, or have moved, by this table of routes. Returns the connections of all others: no epoch has to
     /// wait for them.
     pub(super) fn end_moved_waits(&mut self, routing: &Routing) -> Vec<UpstreamId> {
+        self.seek_where_slots_are(routing);
         let mut others = Vec::new();
         if self.waits.is_empty() {
             return others;
@@ -462,6 +471,7 @@ impl Worker {
 
     /// As time goes by: nodes are told again what they did not hear, and asked whether they are there.
     pub(super) fn tick_waits(&mut self) {
+        self.send_returns();
         if self.waits.is_empty() {
             self.waits.next_probe = None;
             return;
@@ -528,6 +538,7 @@ impl Worker {
                 None => {}
                 Some(patience) => match &patience.stage {
                     &Stage::Sent(wait) => self.end_wait(wait, Ending::Asked { error }),
+                    &Stage::Seeking(seek) => self.stop_seeking(seek, Ending::Asked { error }),
                     Stage::Answered(..) => {}
                     Stage::Unsent => {
                         patience.stage = Stage::Answered(Answer::Small(unblocked(version, error)), None);
@@ -549,24 +560,4 @@ fn unblocked(version: Version, error: bool) -> Vec<u8> {
         encoder.null_array();
     }
     reply
-}
-
-impl Worker {
-    /// Serves requests of the proxy itself, as those of a client that reads no replies.
-    fn add_trusted(&mut self, requests: &[u8]) {
-        self.add_client(Stream::Closed, requests, None, None);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_id_of_a_stream_in_both_forms() {
-        let two = b"*4\r\n$6\r\nlength\r\n:1\r\n$17\r\nlast-generated-id\r\n$3\r\n5-1\r\n";
-        let three = b"%2\r\n$6\r\nlength\r\n:1\r\n$17\r\nlast-generated-id\r\n$3\r\n5-1\r\n";
-        assert_eq!((last_id(two), last_id(three)), (b"5-1".to_vec(), b"5-1".to_vec()));
-        assert_eq!(last_id(b"-ERR no such key\r\n"), b"0-0");
-    }
 }

@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const SCRIPTS: &[(&str, &str)] = &[
     ("blocking", include_str!("conversations/blocking.txt")),
+    ("waiting-at-several", include_str!("conversations/waiting-at-several.txt")),
     ("pubsub", include_str!("conversations/pubsub.txt")),
     ("pubsub-transactions", include_str!("conversations/pubsub-transactions.txt")),
     ("events", include_str!("conversations/events.txt")),
@@ -28,7 +29,8 @@ const SCRIPTS: &[(&str, &str)] = &[
 ];
 
 /// Those that a proxy has with its clients too.
-const THROUGH_A_PROXY: &[&str] = &["pubsub", "tracking-through-proxies", "monitor", "acl-through-proxies"];
+const THROUGH_A_PROXY: &[&str] =
+    &["waiting-at-several", "pubsub", "tracking-through-proxies", "monitor", "acl-through-proxies"];
 
 /// The connections of a script to one server, by their letters.
 struct Party<'a> {

@@ -113,6 +113,7 @@ fn of_one_slot(request: &[Vec<u8>]) -> bool {
         spec.route,
         Route::OneNode
             | Route::Combined(_)
+            | Route::Taken(_)
             | Route::Split(_)
             | Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function)
             | Route::Transaction

@@ -86,11 +86,11 @@ async fn who_waits_is_served_in_order_and_in_time() {
             call(&mut other, &acts).await;
             assert_eq!(reply(&mut one).await, expected, "{waits}");
         }
-        // Errors are those of a server; several nodes are refused, and nothing is taken.
+        // Errors are those of a server; what would move from node to node is refused, and nothing is taken.
         assert!(error(&call(&mut one, &format!("BLPOP {b} 0")).await).starts_with("WRONGTYPE"));
         assert!(error(&call(&mut one, &format!("BLPOP {a} x")).await).contains("timeout is not a float"));
-        let text = error(&call(&mut one, &format!("BLPOP {a} {far} 0")).await);
-        assert!(text.starts_with("CROSSSLOT BLPOP") && text.contains("node 2"), "{text}");
+        let text = error(&call(&mut one, &format!("BLMOVE {a} {far} LEFT LEFT 0")).await);
+        assert!(text.starts_with("CROSSSLOT BLMOVE") && text.contains("node 2"), "{text}");
         // Woken by another client.
         let Value::Integer(id) = call(&mut one, "CLIENT ID").await else { panic!("a number") };
         assert_eq!(call(&mut other, &format!("CLIENT UNBLOCK {id}")).await, Value::Integer(0));
@@ -209,4 +209,80 @@ async fn who_goes_away_takes_nothing_along() {
             assert_eq!(call(&mut other, &format!("LPOP {queue}")).await, bulk(&round.to_string()));
         }
     }
+}
+
+/// Keys of both nodes: who waits for them waits at none, and goes on where their slots go.
+#[tokio::test]
+async fn who_waits_for_several_nodes_is_held_up_by_no_move_and_holds_none_up() {
+    for members in [Members::Stock, Members::Ours] {
+        let Some(cluster) = Cluster::of(members).await else { return };
+        let (mut one, mut two, mut reader) =
+            (cluster.connect().await, cluster.connect().await, cluster.connect().await);
+        let (mut other, mut target) = (cluster.connect().await, node_of(&cluster, 2).await);
+        let mut watch = cluster.connect().await;
+        let (moving, staying, far) = (key_of(1, 1), key_of(1, 2), key_of(2, 3));
+        let slot = SlotId::of_key(moving.as_bytes());
+        let stream = format!("{{{moving}}}stream");
+        send(&mut one, &format!("BLPOP {moving} {far} 0")).await;
+        so_many_wait(&mut watch, 1).await;
+        send(&mut two, &format!("BLPOP {staying} {far} 0")).await;
+        so_many_wait(&mut watch, 2).await;
+        send(&mut reader, &format!("XREAD BLOCK 0 STREAMS {stream} {{{far}}}x $ $")).await;
+        so_many_wait(&mut watch, 3).await;
+        let mut topology = cluster.topology().await;
+        let step = |topology: &mut Topology, phase| step(topology, slots(slot.get(), slot.get()), phase);
+        step(&mut topology, Phase::Frozen);
+        put(&cluster.registry, "topology", &topology).await;
+        cluster.comes_to(topology.epoch).await;
+        // The first in the line waits for the move, and the next is served.
+        call(&mut other, &format!("RPUSH {far} 1")).await;
+        assert_eq!(reply(&mut two).await, array(&[&far, "1"]));
+        topology.assign(&[slots(slot.get(), slot.get())], &id("2"));
+        step(&mut topology, Phase::Switched);
+        put(&cluster.registry, "topology", &topology).await;
+        cluster.comes_to(topology.epoch).await;
+        step(&mut topology, Phase::Open);
+        put(&cluster.registry, "topology", &topology).await;
+        cluster.comes_to(topology.epoch).await;
+        // All keys are on one node now, which knows who waits.
+        so_many_wait(&mut target, 2).await;
+        call(&mut other, &format!("RPUSH {moving} 2")).await;
+        assert_eq!(reply(&mut one).await, array(&[&moving, "2"]));
+        call(&mut other, &format!("XADD {stream} 1-1 f v")).await;
+        assert!(format!("{:?}", reply(&mut reader).await).contains("1-1"));
+        // On two nodes again.
+        let began = Instant::now();
+        assert_eq!(call(&mut one, &format!("BLPOP {moving} {staying} 0.3")).await, Value::Null);
+        assert!((300..5000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+        call(&mut other, &format!("RPUSH {staying} 3")).await;
+        assert_eq!(call(&mut one, &format!("BLPOP {moving} {staying} 0")).await, array(&[&staying, "3"]));
+        assert_eq!(call(&mut other, &format!("EXISTS {moving} {staying} {far}")).await, Value::Integer(0));
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_node_that_dies_is_told() {
+    let Some(mut cluster) = Cluster::of(Members::Ours).await else { return };
+    let (mut one, mut other) = (cluster.connect().await, cluster.connect().await);
+    let [near, far] = [key_of(1, 1), key_of(2, 2)];
+    send(&mut one, &format!("BLPOP {near} {far} 0")).await;
+    so_many_wait(&mut other, 1).await;
+    cluster.nodes[1].kill();
+    let text = error(&reply(&mut one).await);
+    assert!(text.contains("node 2"), "{text}");
+    cluster.nodes[1].restart();
+    // A sign is heard again.
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        send(&mut one, &format!("BLPOP {near} {far} 1")).await;
+        let told = reply(&mut one).await;
+        if told == Value::Null {
+            break;
+        }
+        assert!(told.as_error().is_some() && Instant::now() < deadline, "{told:?}");
+    }
+    send(&mut one, &format!("BLPOP {near} {far} 0")).await;
+    so_many_wait(&mut other, 1).await;
+    call(&mut other, &format!("RPUSH {far} x")).await;
+    assert_eq!(reply(&mut one).await, array(&[&far, "x"]));
 }

@@ -31,6 +31,9 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
         Route::Combined(_) => {
             "one request, to the node that owns the keys; of several nodes the proxy fetches and computes"
         }
+        Route::Taken(_) => {
+            "one request, to the node that owns the keys; of several nodes the first that has something gives it"
+        }
         Route::Split(_) => "one request per node, replies merged in the order of the keys",
         Route::AllNodes(_) => "one request to every node, replies merged",
         Route::Transaction => "kept by the proxy until EXEC, which runs on one node",

@@ -114,6 +114,9 @@ fn about_command(spec: &Spec) -> String {
         Route::Combined(_) => {
             "goes to the node that owns its keys, or is computed of what several have".to_owned()
         }
+        Route::Taken(_) => {
+            "goes to the node that owns its keys, or to the first of several that has something".to_owned()
+        }
         Route::Split(_) => "is split over the nodes that own its keys".to_owned(),
         Route::AllNodes(_) => "goes to every node".to_owned(),
         Route::Transaction => "is kept by the proxy until EXEC, which runs on one node".to_owned(),

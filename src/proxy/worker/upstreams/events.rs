@@ -135,6 +135,7 @@ impl Worker {
                 }
                 Receiver::Listener => listeners.answered((id, node), &reply, &epochs.routing),
                 Receiver::Wait { wait, argument } => waits.arrived(wait, argument, reply, Outcome::Answered),
+                Receiver::Returned(key) => waits.returns.answered(key, &reply, Outcome::Answered),
                 Receiver::Nobody => {}
             });
         upstreams.note_clogging(id);
@@ -176,6 +177,7 @@ impl Worker {
                 }
                 Receiver::Part { gather, part } => self.gathers.part_arrived(gather, part, reply, outcome),
                 Receiver::Wait { wait, argument } => self.waits.arrived(wait, argument, reply, outcome),
+                Receiver::Returned(key) => self.waits.returns.answered(key, &reply, outcome),
                 Receiver::Listener | Receiver::Pushed | Receiver::Nobody => {}
             }
         }

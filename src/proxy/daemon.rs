@@ -20,6 +20,7 @@ use super::{
     figures::{self, Live},
     local::LocalClient,
     losses::Noticed,
+    others,
     routing::{Access, Routing},
     shared::Shared,
     worker::{Mailbox, Message, stream::Stream},
@@ -61,12 +62,16 @@ impl Proxy {
         Self { shared, routing, live: Live::default(), losses: Noticed::default(), next: AtomicUsize::new(0) }
     }
 
-    /// Waits for the first table, so that the first clients of a proxy that starts do not see errors; not for long, because
+    /// Waits for the first table, and for the users, so that the first clients of a proxy that starts do not see errors; not for long, because
     /// the registry may be away.
     async fn until_known(&self) {
         let mut changes = self.routing_changes();
         // Without it they get errors that say so.
-        let _ = tokio::time::timeout(STARTUP, changes.wait_for(|routing| routing.is_known())).await;
+        let known = async {
+            let _ = changes.wait_for(|routing| routing.is_known()).await;
+            self.shared.users.until_known().await;
+        };
+        let _ = tokio::time::timeout(STARTUP, known).await;
     }
 
     /// The table in use.
@@ -186,6 +191,10 @@ impl Daemon for Proxy {
 
     fn count_keys(&self, _slots: &[SlotRange]) -> Option<Vec<v1::DatabaseKeys>> {
         None
+    }
+
+    fn scripts(&self, request: &v1::ScriptsRequest) -> Result<v1::ScriptsResponse, tonic::Status> {
+        others::answer(&self.shared, request)
     }
 
     fn metrics(&self, out: &mut metrics::Text) {

@@ -170,6 +170,11 @@ impl Gather {
         self.routing.clone_from(routing);
     }
 
+    /// Its replies are merged in another way, now that something else is known.
+    pub(super) fn merge_by(&mut self, merge: Box<dyn Merge>) {
+        self.rule = Rule::Own(merge);
+    }
+
     /// One reply. True: it was the last.
     pub(super) fn arrived(&mut self, part: u32, reply: Reply<'_>, outcome: Outcome) -> bool {
         if let Some(part) = self.parts.get_mut(part as usize) {
@@ -293,7 +298,7 @@ mod tests {
         match gather.finish(&mut around, &mut out) {
             Merged::Done | Merged::Misfit => Some(String::from_utf8(out).unwrap()),
             Merged::InTurns(_) => None,
-            Merged::Ask(question) => panic!("{question:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Logging in to the members, as the user of this registration: the user is made at the member first, and the registry
-//! asked afterwards whether the proxy is still registered, so that a fence set in between is never undone unseen. Also the
-//! numbers that members have within this process. Not here: when to register, and what to do with a table of routes.
+//! asked afterwards whether the proxy is still registered, so that a fence set in between is never undone unseen. A member
+//! without functions is lent some then ([`super::lent`]), before it is used. Also the numbers that members have within this
+//! process. Not here: when to register, and what to do with a table of routes.
 
 use crate::cluster::records::{keys, parse};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
@@ -9,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{
     claim::claim,
+    lent::Lender,
     membership::until,
     routing::{Access, Login, Member, NodeIndex},
 };
@@ -94,6 +96,7 @@ impl Logins {
                 self.access.push(Access::Closed("not logged in yet".to_owned()));
             }
         }
+        let lender = Lender::new(nodes.values().map(|node| node.address.clone()).collect());
         for (index, (id, address)) in self.numbered.iter().enumerate() {
             let is_open = matches!(&self.access[index], Access::Ready(login) if login.user == self.user);
             if !is_member(nodes, id, address) || is_open {
@@ -101,12 +104,17 @@ impl Logins {
             }
             let Ok(index) = NodeIndex::try_from(index) else { continue };
             let (registry, id, address) = (self.registry.clone(), self.id.clone(), address.clone());
+            let lender = lender.clone();
             let (user, previous, secret) =
                 (self.user.clone(), self.previous_user.clone(), self.secret.clone());
             self.pending.spawn(async move {
                 let login = log_in(&registry, &id, &address, (&user, &previous, &secret));
                 let outcome = match tokio::time::timeout(TIMEOUT, login).await {
-                    Ok(outcome) => outcome,
+                    Ok(Ok((socket, mut peer))) => {
+                        lender.help(&mut peer).await;
+                        Ok(socket)
+                    }
+                    Ok(Err(reason)) => Err(reason),
                     Err(_) => Err(format!("no login within {TIMEOUT:?}")),
                 };
                 LoggedIn { index, user, outcome }
@@ -177,7 +185,7 @@ async fn log_in(
     id: &ProxyId,
     address: &Address,
     (user, previous, secret): (&str, &str, &str),
-) -> Result<SocketAddr, String> {
+) -> Result<(SocketAddr, Peer), String> {
     let endpoint = address.connect_to();
     let socket = tokio::net::lookup_host(&endpoint)
         .await
@@ -197,5 +205,5 @@ async fn log_in(
     if let Err(error) = peer.forget_registrations(id, &[user, previous]).await {
         tracing::debug!(%error, "users of earlier registrations stay");
     }
-    Ok(socket)
+    Ok((socket, peer))
 }

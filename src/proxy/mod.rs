@@ -5,7 +5,7 @@
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
 //! [`put_back`] (what nobody waits for any more), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`limits`] (what clients may take up), [`slab`] (things by number), [`membership`],
-//! [`users`] (who may do what), [`logins`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
+//! [`users`] (who may do what), [`others`] (the other proxies), [`logins`], [`lent`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
@@ -22,6 +22,7 @@ mod freeze;
 mod gather;
 mod info;
 mod large;
+mod lent;
 mod limits;
 mod lines;
 mod local;
@@ -29,6 +30,7 @@ mod logins;
 mod losses;
 mod membership;
 mod merge;
+mod others;
 mod outbox;
 mod outcome;
 mod owned;
@@ -259,6 +261,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let unfinished = stop.clone().drop_guard();
     let (counts, waiting) = mpsc::unbounded_channel();
     let (wanted, changes) = mpsc::unbounded_channel();
+    let (others, errands) = others::Others::new();
     let shared = Arc::new(Shared {
         id: options.id.clone(),
         cluster: options.cluster.clone(),
@@ -280,6 +283,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         counts,
         large_slots: large::LargeSlots::default(),
         scripts: scripts::Scripts::default(),
+        others,
         users: users::Users::new(options.password.clone(), wanted),
         audience: audience::Audience::default(),
         monitors: shared::Monitors::new(options.workers.get()),
@@ -329,6 +333,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let losses = losses::watch(Arc::clone(&proxy), registry.clone(), observations, gone.clone());
     let counter = count::run(Arc::clone(&proxy), waiting, gone.clone());
     let owned = owned::run(Arc::clone(&proxy), gone.clone());
+    let others = others::run(Arc::clone(&shared), registry.clone(), errands, gone.clone());
     let users = users::run(Arc::clone(&shared), registry.clone(), changes, gone.clone());
     threads.push(on_thread(&life, &format!("proxy-{}-registry", options.id), async move {
         // Without a registration the proxy is not wanted: `registered` said why, and whoever waits for it ends the proxy.
@@ -340,7 +345,8 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
             losses,
             counter,
             owned,
-            users
+            users,
+            others
         );
     })?);
     if options.drives {

@@ -14,6 +14,12 @@ use sha1::{Digest as _, Sha1};
 /// Bytes of sources that are kept; beyond them the oldest are forgotten.
 const MEMORY_MAX: usize = 32 << 20;
 
+/// A digest in lower case, if it can be one.
+pub(super) fn digest(text: &[u8]) -> Option<String> {
+    let is_digest = text.len() == 40 && text.iter().all(u8::is_ascii_hexdigit);
+    is_digest.then(|| text.iter().map(|&byte| char::from(byte.to_ascii_lowercase())).collect())
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Scripts {

@@ -18,6 +18,7 @@ use super::{
     large::LargeSlots,
     limits::{ClientLimits, Cuts},
     lines::Lines,
+    others::Others,
     scripts::Scripts,
     slow_nodes::SlowNodes,
     users::Users,
@@ -155,6 +156,8 @@ pub(super) struct Shared {
     pub(super) large_slots: LargeSlots,
     /// Sources of scripts.
     pub(super) scripts: Scripts,
+    /// The other proxies.
+    pub(super) others: Others,
     /// Who may do what.
     pub(super) users: Users,
     /// Clients that nodes do not count.
@@ -233,6 +236,7 @@ pub(super) mod tests {
             counts,
             large_slots: LargeSlots::default(),
             scripts: Scripts::default(),
+            others: Others::new().0,
             users: Users::new(None, mpsc::unbounded_channel().0),
             audience: Audience::default(),
             monitors: Monitors::new(0),

@@ -16,6 +16,8 @@ pub(super) struct Transaction {
     /// Requests before all others that give the node the scripts it will be asked for.
     gifts: Vec<u8>,
     given: u32,
+    /// Digests of scripts that it calls, and whose sources are not known.
+    unknown: Vec<String>,
     /// Slots of their keys.
     slots: Vec<Touched>,
     aborted: bool,
@@ -57,6 +59,18 @@ impl Transaction {
             self.gifts.append(&mut gift);
             self.given += 1;
         }
+    }
+
+    /// It calls a script whose source is not known.
+    pub(super) fn lacks(&mut self, digest: String) {
+        if !self.unknown.contains(&digest) {
+            self.unknown.push(digest);
+        }
+    }
+
+    /// Digests of scripts whose sources are not known; forgotten, if they are of no use any more.
+    pub(super) fn unknown(&mut self) -> &mut Vec<String> {
+        &mut self.unknown
     }
 
     /// Replies that come before that of `EXEC`.

@@ -86,6 +86,14 @@ pub trait Daemon: Send + Sync + 'static {
     /// Keys in these slots by database, at one moment; `None` from a proxy, which has no keys of its own.
     fn count_keys(&self, slots: &[SlotRange]) -> Option<Vec<v1::DatabaseKeys>>;
 
+    /// What another proxy of the cluster asks about scripts.
+    ///
+    /// # Errors
+    /// It is not for it to ask, or there is nothing to be asked.
+    fn scripts(&self, _: &v1::ScriptsRequest) -> Result<v1::ScriptsResponse, tonic::Status> {
+        Err(tonic::Status::unimplemented("a node keeps its scripts for itself; use SCRIPT LOAD"))
+    }
+
     /// Writes all metrics.
     fn metrics(&self, out: &mut metrics::Text);
 

@@ -1,9 +1,10 @@
 //! A member as the driver and the console see it: any server that speaks Redis's protocol, ours or stock.
 //!
-//! Here: logging in, what kind of server it is, its keys by slot ([`keys`]), its ACL users ([`fence`]), whose it is ([`mark`]).
+//! Here: logging in, what kind of server it is, its keys by slot ([`keys`]), its ACL users ([`fence`]), its functions, whose it is ([`mark`]).
 //! Only commands that every Redis since 6.2 and Valkey have.
 
 pub mod fence;
+mod functions;
 pub mod keys;
 pub mod mark;
 

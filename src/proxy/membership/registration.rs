@@ -85,6 +85,7 @@ impl Membership {
             }
         };
         self.logins.become_instance(&instance);
+        self.shared.others.become_instance(&instance);
         tracing::info!(instance, "registered");
         Ok(Ok(Registration { lease, instance, created }))
     }

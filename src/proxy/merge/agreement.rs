@@ -1,7 +1,10 @@
 //! Replies of nodes that should all say the same, or of which one is enough: `SCRIPT` and `FUNCTION`.
 
 use super::{Around, Merge, Merged, elements::Elements, sum};
-use crate::{protocol::Encoder, proxy::gather::Gather};
+use crate::{
+    protocol::Encoder,
+    proxy::{gather::Gather, scripts},
+};
 
 /// All say the same.
 #[derive(Debug)]
@@ -28,24 +31,34 @@ impl Merge for AnySucceeded {
     }
 }
 
-/// Which digests all nodes know, or this proxy: `SCRIPT EXISTS`.
+/// Which digests all nodes know, or a proxy: `SCRIPT EXISTS`.
 #[derive(Debug)]
 pub(in crate::proxy) struct Exists {
-    pub(in crate::proxy) known: Vec<bool>,
+    pub(in crate::proxy) digests: Vec<Vec<u8>>,
+    /// Whether other proxies were asked.
+    pub(in crate::proxy) asked: bool,
 }
 
 impl Merge for Exists {
-    fn merge(&self, gather: &Gather, _: &mut Around<'_>, out: &mut Vec<u8>) -> Merged {
+    fn merge(&self, gather: &Gather, around: &mut Around<'_>, out: &mut Vec<u8>) -> Merged {
         let replies: Option<Vec<Vec<i64>>> =
             gather.replies().map(|reply| Elements::of(reply.bytes)?.map(sum::integer).collect()).collect();
-        Merged::when(replies.map(|replies| {
-            let mut encoder = Encoder::new(out, gather.version);
-            encoder.array(self.known.len());
-            for (at, known) in self.known.iter().enumerate() {
-                let everywhere = replies.iter().all(|reply| reply.get(at) == Some(&1));
-                encoder.integer(i64::from(*known || everywhere));
-            }
-        }))
+        let Some(replies) = replies else { return Merged::Misfit };
+        let is_known = |(at, digest): (usize, &Vec<u8>)| {
+            let everywhere = replies.iter().all(|reply| reply.get(at) == Some(&1));
+            everywhere || around.shared.scripts.source(digest).is_some()
+        };
+        let known: Vec<bool> = self.digests.iter().enumerate().map(is_known).collect();
+        let unknown = self.digests.iter().zip(&known).filter(|(_, known)| !**known);
+        let wanted: Vec<String> = unknown.filter_map(|(digest, _)| scripts::digest(digest)).collect();
+        if !self.asked && !wanted.is_empty() {
+            let again = Self { digests: self.digests.clone(), asked: true };
+            return Merged::Elsewhere(wanted, Box::new(again));
+        }
+        let mut encoder = Encoder::new(out, gather.version);
+        encoder.array(known.len());
+        known.iter().for_each(|&known| encoder.integer(i64::from(known)));
+        Merged::Done
     }
 }
 

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use super::{Around, Ask, Merge, Merged, Question, elements::string};
-use crate::proxy::{gather::Gather, outcome::Outcome, routing::NodeIndex};
+use crate::proxy::{gather::Gather, outcome::Outcome, routing::NodeIndex, scripts};
 
 /// What a node is given that lacks something.
 #[derive(Clone, Debug)]
 pub(in crate::proxy) enum Help {
-    /// The source of the script.
-    Script(Arc<[u8]>),
+    /// The source of the script; whether other proxies were asked for it.
+    Script { asked: bool },
     /// All functions of this node.
     Functions(NodeIndex),
     /// Nothing more.
@@ -49,8 +49,18 @@ impl Merge for Called {
         let may_ask =
             reply.outcome == Outcome::Answered && gather.routing().epoch() == around.current.epoch();
         match &self.help {
-            Help::Script(source) if may_ask && reply.bytes.starts_with(b"-NOSCRIPT") => {
-                return Merged::Ask(self.again(node, Ask::new(node, [&b"SCRIPT"[..], b"LOAD", source])));
+            Help::Script { asked } if may_ask && reply.bytes.starts_with(b"-NOSCRIPT") => {
+                let digest = self.request.get(1).map_or(&b""[..], Vec::as_slice);
+                if let Some(source) = around.shared.scripts.source(digest) {
+                    let gift = Ask::new(node, [&b"SCRIPT"[..], b"LOAD", &source]);
+                    return Merged::Ask(self.again(node, gift));
+                }
+                if let Some(digest) = scripts::digest(digest).filter(|_| !asked) {
+                    let help = Help::Script { asked: true };
+                    let merge = Self { request: Arc::clone(&self.request), help };
+                    return Merged::Elsewhere(vec![digest], Box::new(merge));
+                }
+                out.extend_from_slice(reply.bytes);
             }
             Help::Functions(lender) if may_ask && reply.bytes.starts_with(b"-ERR Function not found") => {
                 let ask = Ask::new(*lender, [&b"FUNCTION"[..], b"DUMP"]);
@@ -61,7 +71,7 @@ impl Merge for Called {
                     merge: Box::new(Lent { call, node, refusal }),
                 });
             }
-            Help::Script(_) | Help::Functions(_) | Help::None => out.extend_from_slice(reply.bytes),
+            Help::Script { .. } | Help::Functions(_) | Help::None => out.extend_from_slice(reply.bytes),
         }
         Merged::Done
     }

@@ -89,6 +89,8 @@ pub(super) enum Merged {
     InTurns(InTurns),
     /// Something else is to be asked first.
     Ask(Question),
+    /// The sources of these digests may be known to other proxies: to be merged in this way when those have answered.
+    Elsewhere(Vec<String>, Box<dyn Merge>),
 }
 
 impl Merged {

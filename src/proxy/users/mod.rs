@@ -8,15 +8,9 @@
 mod change;
 mod follow;
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicBool,
-        Ordering::{Acquire, Release},
-    },
-};
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub(super) use self::{change::Change, follow::run};
 use super::{slab::Key, worker::Mailbox};
@@ -37,7 +31,7 @@ pub(super) type Changed = Result<Option<i64>, Vec<u8>>;
 #[derive(Debug)]
 pub(super) struct Users {
     pub(super) acl: Acl,
-    known: AtomicBool,
+    known: watch::Sender<bool>,
     /// `--requirepass`.
     password: Option<String>,
     wanted: mpsc::UnboundedSender<Wanted>,
@@ -49,7 +43,7 @@ impl Users {
     pub(super) fn new(password: Option<String>, wanted: mpsc::UnboundedSender<Wanted>) -> Self {
         let users = Self {
             acl: Acl::default(),
-            known: AtomicBool::new(false),
+            known: watch::Sender::new(false),
             password,
             wanted,
             own: Arc::new(User::of_everything()),
@@ -65,11 +59,17 @@ impl Users {
 
     /// Whether they have been read.
     pub(super) fn are_known(&self) -> bool {
-        self.known.load(Acquire)
+        *self.known.borrow()
+    }
+
+    /// Waits until they are.
+    pub(super) async fn until_known(&self) {
+        // It is not dropped while somebody looks at it.
+        let _ = self.known.subscribe().wait_for(|known| *known).await;
     }
 
     fn have_been_read(&self) {
-        self.known.store(true, Release);
+        self.known.send_replace(true);
     }
 
     /// Whether a connection must log in before it may do anything.

@@ -15,6 +15,7 @@ use crate::{
         count::Counted,
         gather::{Asker, Purpose},
         large::LargeSlots,
+        others::Answered,
         outbox::{LARGE, Outbox},
         remains::Remains,
         replies::{Replies, Sequence},
@@ -89,6 +90,8 @@ pub(super) enum Stall {
     Listening,
     /// Users are being changed.
     Changing,
+    /// Other proxies are asked.
+    Asking,
     /// It waits for others to act.
     Waiting,
     /// Its share of this turn is used up; the request has not been looked at.
@@ -146,6 +149,8 @@ pub(super) struct Client {
     pub(super) counted: Option<Arc<Counted>>,
     /// The same, of users.
     pub(super) changed: Option<Box<Changed>>,
+    /// The same, of other proxies.
+    pub(super) asked: Option<Answered>,
     /// Bytes may be waiting in the kernel.
     pub(super) unread: bool,
     /// On the list of those to be flushed.
@@ -318,6 +323,7 @@ impl Client {
                 | Stall::Counting
                 | Stall::Listening
                 | Stall::Changing
+                | Stall::Asking
                 | Stall::Waiting
                 | Stall::Turn,
             )

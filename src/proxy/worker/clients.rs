@@ -200,6 +200,7 @@ impl Worker {
                 hung_up: false,
                 counted: None,
                 changed: None,
+                asked: None,
                 unread: false,
                 dirty: false,
                 again: false,

@@ -14,9 +14,10 @@ use crate::{
     proxy::{
         gather::{Asker, Gather, KEEP, Purpose, Rule},
         merge::{
-            Around, Ask, InTurns, Merged, Question,
+            self, Around, Ask, InTurns, Merged, Question,
             in_turns::{Merging, Misfit},
         },
+        others::{Errand, Waiter},
         outbox::Outbox,
         outcome::Outcome,
         routing::{NodeIndex, Routing},
@@ -354,12 +355,28 @@ impl Worker {
             match gather.finish(&mut around, &mut merged) {
                 Merged::Done | Merged::Misfit => self.answer(gather, &merged),
                 Merged::Ask(question) => self.ask_again(gather, question),
+                Merged::Elsewhere(digests, merge) => self.ask_elsewhere(gather, digests, merge),
                 Merged::InTurns(in_turns) => self.begin_merging(gather, in_turns),
             }
             if merged.capacity() <= KEEP {
                 self.gathers.merged = merged;
             }
         }
+    }
+
+    /// A gather goes on when other proxies have answered.
+    fn ask_elsewhere(&mut self, mut gather: Box<Gather>, digests: Vec<String>, merge: Box<dyn merge::Merge>) {
+        gather.merge_by(merge);
+        let key = self.gathers.open.insert(gather);
+        if !self.shared.others.ask(Errand::Find(digests), &self.mailbox, Waiter::Gather(key)) {
+            self.gathers.complete.push(key);
+        }
+    }
+
+    /// Other proxies have answered.
+    pub(super) fn go_on_with_gather(&mut self, key: Key) {
+        self.gathers.complete.push(key);
+        self.answer_gathers();
     }
 
     fn answer(&mut self, gather: Box<Gather>, reply: &[u8]) {

@@ -15,6 +15,7 @@ use crate::{
     id::Epoch,
     proxy::{
         count::Counted,
+        others::{Answered, Waiter},
         routing::{NodeIndex, Routing},
         slab::Key,
         users,
@@ -47,6 +48,8 @@ pub(in crate::proxy) enum Message {
     Changed { client: Key, changed: Changed },
     /// What a client wanted of the users is done, or cannot be.
     UsersChanged { client: Key, changed: users::Changed },
+    /// Other proxies have answered what was asked of them.
+    OthersAnswered { waiter: Waiter, answered: Answered },
     /// A user was removed.
     UserGone(Arc<User>),
     /// A user may have lost channels.

@@ -282,6 +282,7 @@ impl Worker {
                     }
                 }
                 Message::UsersChanged { client, changed } => self.users_changed(client, changed),
+                Message::OthersAnswered { waiter, answered } => self.others_answered(waiter, answered),
                 Message::UserGone(user) => self.user_gone(&user),
                 Message::ChannelsLost(user) => self.channels_lost(&user),
                 Message::Look { seek } => self.seeks.make_due(seek),

@@ -17,6 +17,7 @@ use crate::{
     proxy::{
         gather::Rule,
         merge::{AllSucceeded, AnySucceeded, Called, Exists, Help, Question, Running, Same},
+        others::{Answered, Errand, Waiter},
         routing::{NodeIndex, Routing},
         upstream::Receiver,
     },
@@ -57,7 +58,7 @@ impl Worker {
         request: &Request<'_>,
     ) -> Option<Question> {
         let help = match scripted {
-            Scripted::Digest => Help::Script(self.shared.scripts.source(request.arg(1))?),
+            Scripted::Digest => Help::Script { asked: false },
             Scripted::Function => {
                 let lender = routing.owning().iter().copied().find(|&other| other != node)?;
                 Help::Functions(lender)
@@ -97,13 +98,15 @@ impl Worker {
             Scripted::Show => return self.any_node(client, routing, request),
             Scripted::Load => {
                 self.keep_source(request.arg(2));
+                // Another proxy may outlive this one.
+                self.shared.others.tell(Errand::Keep(request.arg(2).into()));
                 // A node that is away is given it when it is back.
                 let there = self.reachable(client, routing, &members)?;
                 return self.ask(client, routing, spec, Question::new(&there, request.args(), Same));
             }
             Scripted::Exists => {
-                let known = request.args_from(2).map(|digest| self.shared.scripts.source(digest).is_some());
-                let exists = Exists { known: known.collect() };
+                let digests = request.args_from(2).map(<[u8]>::to_vec).collect();
+                let exists = Exists { digests, asked: false };
                 let there = self.reachable(client, routing, &members)?;
                 return self.ask(client, routing, spec, Question::new(&there, request.args(), exists));
             }
@@ -111,6 +114,11 @@ impl Worker {
                 let is_meant =
                     |how: &[u8]| [&b"sync"[..], b"async"].iter().any(|word| how.eq_ignore_ascii_case(word));
                 if request.len() == 2 || request.len() == 3 && is_meant(request.arg(2)) {
+                    // Proxies before nodes: they would bring scripts back.
+                    if let Err(text) = self.ask_others(client, || Errand::Forget)? {
+                        self.refuse(client, text);
+                        return Ok(());
+                    }
                     self.shared.scripts.forget();
                 }
                 return self.ask(
@@ -141,6 +149,37 @@ impl Worker {
             }
         }
         self.any_node(client, routing, request)
+    }
+
+    /// Asks the other proxies, or goes on when they have answered.
+    pub(super) fn ask_others(
+        &self,
+        client: &mut Client,
+        errand: impl FnOnce() -> Errand,
+    ) -> Result<Answered, Stall> {
+        if let Some(answered) = client.asked.take() {
+            return Ok(answered);
+        }
+        if self.shared.others.ask(errand(), &self.mailbox, Waiter::Client(client.key)) {
+            Err(Stall::Asking)
+        } else {
+            Ok(Err(b"ERR this proxy ends; nothing was done".to_vec()))
+        }
+    }
+
+    /// They have.
+    pub(super) fn others_answered(&mut self, waiter: Waiter, answered: Answered) {
+        match waiter {
+            Waiter::Gather(key) => self.go_on_with_gather(key),
+            Waiter::Client(key) => {
+                if let Some(client) = self.clients.get_mut(key)
+                    && client.stall == Some(Stall::Asking)
+                {
+                    client.asked = Some(answered);
+                    self.clients.resume_one(key);
+                }
+            }
+        }
     }
 
     /// Those of the nodes that take a request now; all, if none does, so that one says why.

@@ -14,10 +14,12 @@ use crate::{
     command::{Route, Scripted, Spec, keys},
     protocol::{Limits, Request, encode_command},
     proxy::{
+        others::Errand,
         outbox::LARGE,
         placement::{self, Place},
         pushed::too_long,
         routing::{NodeIndex, Routing},
+        scripts,
         transaction::{Touched, Transaction, Watching},
         upstream::Receiver,
     },
@@ -120,10 +122,15 @@ impl Worker {
             self.keep_source(request.arg(1));
         }
         let Some(transaction) = &mut client.transaction else { return };
-        if spec.route == Route::Scripted(Scripted::Digest)
-            && let Some(source) = self.shared.scripts.source(request.arg(1))
-        {
-            transaction.bring(&source);
+        if spec.route == Route::Scripted(Scripted::Digest) {
+            match self.shared.scripts.source(request.arg(1)) {
+                Some(source) => transaction.bring(&source),
+                None => {
+                    if let Some(digest) = scripts::digest(request.arg(1)) {
+                        transaction.lacks(digest);
+                    }
+                }
+            }
         }
         transaction.queue(request, &keys, spec.writes());
         if spec.takes_long {
@@ -138,6 +145,7 @@ impl Worker {
     }
 
     fn exec(&mut self, client: &mut Client, routing: &Arc<Routing>) -> Result<(), Stall> {
+        self.find_scripts(client)?;
         let place = match self.place_of_exec(client, routing)? {
             Ok(place) => place,
             Err(text) => {
@@ -175,6 +183,33 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Sources of scripts that a transaction calls and that are not known here: other proxies may have them.
+    fn find_scripts(&self, client: &mut Client) -> Result<(), Stall> {
+        let Some(unknown) =
+            client.transaction.as_mut().map(|transaction| std::mem::take(transaction.unknown()))
+        else {
+            return Ok(());
+        };
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let asked = self.ask_others(client, || Errand::Find(unknown.clone()));
+        let Some(transaction) = &mut client.transaction else { return Ok(()) };
+        match asked {
+            Err(stall) => {
+                *transaction.unknown() = unknown;
+                Err(stall)
+            }
+            // What nobody has the node may know.
+            Ok(_) => {
+                let sources =
+                    unknown.iter().filter_map(|digest| self.shared.scripts.source(digest.as_bytes()));
+                sources.for_each(|source| transaction.bring(&source));
+                Ok(())
+            }
+        }
     }
 
     /// Where a transaction runs now, if it can; an error ends it.

@@ -83,4 +83,11 @@ impl<D: Daemon> v1::control_server::Control for Control<D> {
             None => Err(Status::unimplemented("a proxy has no keys of its own; use DBSIZE")),
         }
     }
+
+    async fn scripts(
+        &self,
+        request: Request<v1::ScriptsRequest>,
+    ) -> Result<Response<v1::ScriptsResponse>, Status> {
+        self.daemon.scripts(&request.into_inner()).map(Response::new)
+    }
 }

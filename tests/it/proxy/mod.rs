@@ -12,6 +12,7 @@ mod outage;
 mod registration;
 mod scanning;
 mod scripts;
+mod sharing;
 mod slow;
 mod tracking;
 mod transactions;

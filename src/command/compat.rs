@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Group, Merge, Route, Scripted, Spec, TABLE, introspect::Supported};
+use super::{Group, Merge, Route, Scripted, Servers, Spec, TABLE, introspect::Supported};
 
 /// Which daemon has what.
 #[derive(Clone, Copy)]
@@ -45,7 +45,7 @@ Every command and subcommand of Redis 7.2 (and those of later versions that we h
   *combined*: as *one node*; of several nodes the values are fetched, each at its own instant, and the proxy computes the reply.
   *first of*: as *one node*; of several nodes the first key in order that has something gives it, and who waits, waits for all.
   *split*: shared out by key, replies put together; `MSET` is atomic at each node, not over all of them. *all*: sent to all
-  nodes. *any*: to one of them, because all say the same. *itself*: the proxy answers. *transaction*: kept by the proxy until `EXEC`, when all keys must be on one node.
+  nodes. *members*: to all members, whether they own slots or not; what one server would say is made of the replies. *any*: to one of them, because all say the same. *itself*: the proxy answers. *transaction*: kept by the proxy until `EXEC`, when all keys must be on one node.
   *channels*: published at one node, heard at all.
 - **console**: typed into `redis_console`, which sends it to a proxy.
 
@@ -74,8 +74,12 @@ const PROXY_DIFFERENCES: &str = "
 - `PUBLISH`, `SPUBLISH` and `PUBSUB NUMSUB` count clients of this proxy, and of nodes where the message is published, one by one; of other proxies, each thread
   with subscribers counts as one. In a transaction or script the number is that of the node. `PUBSUB NUMPAT` leaves out what clients of other nodes than the one with most are
   subscribed to.
-- `CONFIG SET notify-keyspace-events` goes to all nodes; a node that joins later, or starts again, needs it in its own configuration. `CLIENT TRACKING` with `BCAST` and
-  `NOLOOP` tells a client of its own changes too.
+- `CONFIG SET` changes all members or none (what one refuses is set back at the others, and the error names it); a node that joins later, or starts again, needs it in its own
+  configuration. `CONFIG GET` shows what is the same at all members. Ports, files and limits of clients are the proxy's or each node's own and not changed so, users neither.
+- `SLOWLOG GET` shows entries of all members by time, with numbers that are unique in this proxy and the proxy as their client; `LATENCY` and `MEMORY STATS` are of all members together
+  (proportions are means), texts for people have one part for each; `LASTSAVE` is the oldest; `BGSAVE`, `SAVE`, `BGREWRITEAOF` and `CONFIG REWRITE` are done at all members, and an error says where not.
+- `CLUSTER`: the proxy that is asked is the master of all slots, and the other proxies are its replicas; what changes a cluster is done in the console. `ROLE` is that of a master without replicas.
+- `CLIENT TRACKING` with `BCAST` and `NOLOOP` tells a client of its own changes too.
 - Messages of two channels, published one behind the other without waiting for the reply, may come in another order.
 ";
 
@@ -152,6 +156,8 @@ fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'st
         Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) => Ok("one node"),
         Route::Scripted(Scripted::Show) => Ok("any"),
         Route::AllNodes(_) | Route::Scripted(_) => Ok("all"),
+        Route::Servers(Servers::Sum) => Ok("members, added up"),
+        Route::Servers(_) => Ok("members"),
         Route::Transaction => Ok("transaction"),
         Route::Channels => Ok("channels"),
         Route::Local if (daemons.proxy)(spec) => Ok("itself"),

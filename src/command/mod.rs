@@ -24,6 +24,6 @@ pub use flags::{Acl, Flags, Group, KeyFlags};
 pub use keys::{Find, KeyPositions, KeySpec, Search};
 pub use lookup::lookup;
 pub use resolve::{ResolveError, misused_subcommand, resolve};
-pub use route::{Combine, Merge, Route, Scripted, Take};
+pub use route::{Combine, Merge, Route, Scripted, Servers, Take};
 pub use spec::Spec;
 pub use table::TABLE;

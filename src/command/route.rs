@@ -1,7 +1,6 @@
 //! What a proxy does with a command.
 
 use super::Spec;
-use crate::protocol::Request;
 pub use crate::values::scores::Combine as Algebra;
 
 /// What a proxy does with a command.
@@ -17,6 +16,8 @@ pub enum Route {
     Split(Merge),
     /// To every node; replies merged.
     AllNodes(Merge),
+    /// To every member, whether it owns slots or not, because it is about servers and not about keys; replies merged.
+    Servers(Servers),
     /// Answered by the proxy.
     Local,
     /// Begins or ends a transaction, which the proxy keeps for its client and sends to one node.
@@ -105,12 +106,47 @@ pub enum Merge {
     Info,
 }
 
+/// How the replies of all members become what one server would say of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Servers {
+    /// OK if all are OK; otherwise an error that says where it was refused.
+    Succeeded,
+    /// What the first of them says, if none refused.
+    Same,
+    /// Integers are added.
+    Sum,
+    /// The smallest of integers.
+    Oldest,
+    /// Texts for people, each below the name of its node.
+    Texts,
+    /// Entries of slow logs, newest first.
+    SlowLog,
+    /// The last spikes of latency.
+    Latest,
+    /// All spikes of an event.
+    History,
+    /// Numbers of calls that took so long.
+    Histograms,
+    /// Bytes by purpose.
+    Memory,
+    /// Settings that are the same everywhere.
+    Settings,
+    /// Changes settings everywhere or nowhere.
+    Set,
+}
+
+impl Servers {
+    /// Whether it matters which of them have done it, if some have not.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Same)
+    }
+}
+
 /// Why a request is refused: clauses that follow the command's name.
 pub mod reason {
     /// `SWAPDB`.
     pub const ALL_AT_ONCE: &str = "it would have to happen on all nodes at the same instant";
-    /// `CONFIG`.
-    pub const CONFIGURATION: &str = "configuration is each daemon's own: connect to the node";
     /// `DEBUG`.
     pub const DEBUGGING: &str = "it can stop or change the node it runs on: connect to that node";
     /// `SHUTDOWN` and its like.
@@ -120,22 +156,15 @@ pub mod reason {
     pub const REPLICATION: &str = "replication is between servers: connect to the node";
     /// `WAIT`.
     pub const REPLICAS: &str =
-        "replicas belong to one node, and the proxy does not know which node wrote last";
+        "a node counts replicas for the connection that wrote, and clients of a proxy share those";
     /// `SCRIPT DEBUG`.
     pub const STEPS: &str = "a script is followed step by step at one node: connect to it";
-    /// `MONITOR` and self tests.
-    pub const ONE_NODE: &str = "it is about what one node does: connect to that node";
     /// `MIGRATE` and its like.
     pub const MOVING: &str = "the cluster moves keys itself: use `add` and `remove` in the console";
-    /// Commands of Redis Cluster.
-    pub const REDIRECTION: &str = "clients see one server here, without slots or redirections";
-    /// `SLOWLOG` and its like.
-    pub const FIGURES: &str =
-        "its figures are of one node: connect to it, or use `show nodes` in the console";
+    /// What changes a Redis Cluster.
+    pub const MEMBERSHIP: &str = "slots and members are changed in the console: use `add` and `remove`";
     /// `MODULE`.
     pub const MODULES: &str = "modules are loaded into one node: connect to it";
-    /// `SAVE` and its like.
-    pub const PERSISTENCE: &str = "persistence is each node's own: connect to it";
 }
 
 impl Spec {
@@ -144,14 +173,4 @@ impl Spec {
     pub fn is_never_queued(&self) -> bool {
         matches!(self.name, "discard" | "exec" | "multi" | "quit" | "reset" | "watch")
     }
-}
-
-/// The one setting that is of the cluster and not of a daemon: which events of keys become messages, which come from all nodes.
-pub const EVENTS: &str = "notify-keyspace-events";
-
-/// Whether `CONFIG` is about [`EVENTS`] and nothing else.
-#[must_use]
-pub fn is_about_events(request: &Request<'_>) -> bool {
-    let asks = request.len() <= 4;
-    asks && request.get(2).is_some_and(|parameter| parameter.eq_ignore_ascii_case(EVENTS.as_bytes()))
 }

@@ -193,12 +193,13 @@ impl Gather {
 
     /// What is to be told, once all have answered.
     pub(super) fn finish(&self, around: &mut Around<'_>, out: &mut Vec<u8>) -> Merged {
-        let label = |index: usize| {
-            let node = self.parts[index].node;
-            self.routing.member(node).map_or_else(|| "a removed node".to_owned(), |member| member.label())
-        };
+        let label = |index| self.label(index);
         // What is combined is only read.
-        let writes = self.spec.writes() && !matches!(self.spec.route, command::Route::Combined(_));
+        let writes = match self.spec.route {
+            command::Route::Combined(_) => false,
+            command::Route::Servers(servers) => servers.changes(),
+            _ => self.spec.writes(),
+        };
         if !self.rule.get().takes_errors()
             && let Some(text) = failures::error_of(self.spec.name, writes, &self.replies(), label)
         {
@@ -224,6 +225,12 @@ impl Gather {
             bytes: part.large.as_deref().unwrap_or(&self.bytes[part.at..part.at + part.len]),
             outcome: part.outcome,
         })
+    }
+
+    /// Names the node of a part.
+    pub(super) fn label(&self, part: usize) -> String {
+        let member = self.routing.member(self.parts[part].node);
+        member.map_or_else(|| "a removed node".to_owned(), |member| member.label())
     }
 
     /// Who was asked, in the order of the replies.

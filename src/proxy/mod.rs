@@ -4,7 +4,7 @@
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
-//! [`put_back`] (what nobody waits for any more), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`limits`] (what clients may take up), [`slab`] (things by number), [`membership`],
+//! [`put_back`] (what nobody waits for any more), [`cluster_mode`] and [`siblings`] (what clients of a Redis Cluster are told), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`limits`] (what clients may take up), [`slab`] (things by number), [`membership`],
 //! [`users`] (who may do what), [`others`] (the other proxies), [`logins`], [`lent`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
@@ -14,6 +14,7 @@ mod announce;
 mod audience;
 mod claim;
 mod clients;
+mod cluster_mode;
 mod count;
 mod daemon;
 mod drain;
@@ -46,6 +47,7 @@ mod routing;
 mod scan;
 mod scripts;
 mod shared;
+mod siblings;
 mod slab;
 mod slow_nodes;
 mod tenure;
@@ -68,7 +70,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use limits::ClientLimits;
-pub use worker::local::answers;
+pub use worker::{config::is_of_the_cluster, local::answers};
 
 use self::{
     daemon::Proxy,
@@ -275,6 +277,9 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
             drain_timeout: options.drain_timeout,
         },
         port: local.port(),
+        address: address.clone(),
+        is_advertised: options.advertise.is_some(),
+        siblings: siblings::Siblings::default(),
         started: Millis::now(),
         clients: clients::Clients::default(),
         workers: (0..options.workers.get()).map(|_| WorkerFigures::default()).collect(),
@@ -335,6 +340,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let owned = owned::run(Arc::clone(&proxy), gone.clone());
     let others = others::run(Arc::clone(&shared), registry.clone(), errands, gone.clone());
     let users = users::run(Arc::clone(&shared), registry.clone(), changes, gone.clone());
+    let siblings = siblings::run(Arc::clone(&shared), registry.clone(), gone.clone());
     threads.push(on_thread(&life, &format!("proxy-{}-registry", options.id), async move {
         // Without a registration the proxy is not wanted: `registered` said why, and whoever waits for it ends the proxy.
         tokio::join!(
@@ -346,7 +352,8 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
             counter,
             owned,
             users,
-            others
+            others,
+            siblings
         );
     })?);
     if options.drives {

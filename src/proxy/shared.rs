@@ -20,6 +20,7 @@ use super::{
     lines::Lines,
     others::Others,
     scripts::Scripts,
+    siblings::Siblings,
     slow_nodes::SlowNodes,
     users::Users,
     worker::{Message, Waiting},
@@ -145,6 +146,12 @@ pub(super) struct Shared {
     pub(super) max_clients: u64,
     pub(super) config: Settings,
     pub(super) port: u16,
+    /// `host:port` that others reach it by.
+    pub(super) address: String,
+    /// Whether the operator said so.
+    pub(super) is_advertised: bool,
+    /// All proxies.
+    pub(super) siblings: Siblings,
     pub(super) started: Millis,
     pub(super) clients: Clients,
     pub(super) workers: Vec<WorkerFigures>,
@@ -228,6 +235,9 @@ pub(super) mod tests {
                 drain_timeout: second,
             },
             port: 0,
+            address: String::new(),
+            is_advertised: false,
+            siblings: Siblings::default(),
             started: Millis(0),
             clients: Clients::default(),
             workers: Vec::new(),

@@ -107,6 +107,7 @@ fn redis(words: &[Vec<u8>], view: &ClusterView) -> Option<Hint> {
 fn target(spec: &Spec, words: &[Vec<u8>], view: &ClusterView) -> Result<String, String> {
     match spec.route {
         Route::AllNodes(_) => return Ok("→ all nodes".to_owned()),
+        Route::Servers(_) => return Ok("→ all members".to_owned()),
         Route::Transaction => return Ok("→ one node, at EXEC".to_owned()),
         Route::Scripted(Scripted::Show) => return Ok("→ any node".to_owned()),
         Route::Channels => return Ok("→ channels, heard at all nodes".to_owned()),

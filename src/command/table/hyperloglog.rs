@@ -37,6 +37,6 @@ pub(super) const COMMANDS: &[Row] = &[
         .since("2.8.9")
         .complexity("O(N), N the registers")
         .flags(&[ADMIN])
-        .refused(reason::ONE_NODE)
+        .route(Route::OneNode)
         .internal(),
 ];

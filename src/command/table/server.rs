@@ -9,10 +9,10 @@ const fn row(name: &'static str, arity: i16, summary: &'static str) -> Row {
 pub(super) const COMMANDS: &[Row] = &[
     row("bgrewriteaof", 1, "Rewrite the append-only file in the background.")
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING])
-        .refused(reason::PERSISTENCE),
+        .route(Route::Servers(Servers::Same)),
     row("bgsave", -1, "Save a snapshot in the background.")
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING])
-        .refused(reason::PERSISTENCE)
+        .route(Route::Servers(Servers::Same))
         .args(&[token("SCHEDULE").optional().since("3.2.2")]),
     row("dbsize", 1, "Number of keys in the database.")
         .flags(&[READONLY, FAST])
@@ -59,12 +59,12 @@ pub(super) const COMMANDS: &[Row] = &[
         .flags(&[LOADING, STALE, FAST])
         .acl(&[Acl::ADMIN, Acl::DANGEROUS])
         .tips(&["nondeterministic_output"])
-        .refused(reason::PERSISTENCE),
+        .route(Route::Servers(Servers::Oldest)),
     row("lolwut", -1, "Version of the server and a picture.")
         .since("5.0.0")
         .complexity("")
         .flags(&[READONLY, FAST])
-        .route(Route::Local)
+        .route(Route::OneNode)
         .args(&[integer("version").after("VERSION").optional()]),
     row("monitor", 1, "Show every command that the server executes.")
         .complexity("")
@@ -113,11 +113,11 @@ pub(super) const COMMANDS: &[Row] = &[
         .since("2.8.12")
         .flags(&[NOSCRIPT, LOADING, STALE, FAST])
         .acl(&[Acl::ADMIN, Acl::DANGEROUS])
-        .refused(reason::REPLICATION),
+        .route(Route::Local),
     row("save", 1, "Save a snapshot, stopping everything meanwhile.")
         .complexity("O(N), N the keys of all databases")
         .flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI])
-        .refused(reason::PERSISTENCE),
+        .route(Route::Servers(Servers::Succeeded)),
     row("shutdown", -1, "End the server, saving what is to be saved.")
         .complexity("O(N) when saving, N the keys")
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY])

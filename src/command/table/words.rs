@@ -5,7 +5,7 @@ pub(super) use crate::command::{
     arg::{block, double, integer, key, one_of, pattern, string, token, unix_time},
     keys::{ByCode, after, all_after, at, counted, half_after, range, unknown},
     route::reason,
-    route::{Algebra, Combine, Scripted, Take},
+    route::{Algebra, Combine, Scripted, Servers, Take},
     spec::{Row, command},
 };
 use crate::command::{Flags, KeyFlags};

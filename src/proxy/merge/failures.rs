@@ -27,7 +27,7 @@ pub(in crate::proxy) fn error_of<'a>(
 }
 
 /// An error without its type and end.
-fn text(reply: &[u8]) -> &[u8] {
+pub(super) fn text(reply: &[u8]) -> &[u8] {
     let body = match reply.first() {
         Some(b'!') => memchr::memchr(b'\n', reply).map_or(reply, |at| &reply[at..]),
         _ => reply,

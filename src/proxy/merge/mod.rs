@@ -16,7 +16,9 @@ mod keys;
 pub(super) mod moved;
 mod random_key;
 mod scan;
+pub(super) mod servers;
 mod sets;
+mod slot_keys;
 mod sorted_sets;
 mod streams;
 mod strings;
@@ -38,6 +40,7 @@ pub(super) use self::{
     random_key::RandomKey,
     scan::Scan,
     sets::Sets,
+    slot_keys::SlotKeys,
     sorted_sets::SortedSets,
     streams::{LastIds, Streams, last_id, last_ids},
     strings::{HyperLogLogs, Subsequence},

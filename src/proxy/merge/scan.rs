@@ -102,7 +102,7 @@ impl Merge for Scan {
 }
 
 /// The node's cursor and its keys.
-fn answer(reply: &[u8]) -> Option<(u64, Elements<'_>)> {
+pub(super) fn answer(reply: &[u8]) -> Option<(u64, Elements<'_>)> {
     let mut elements = Elements::of(reply)?;
     let cursor = std::str::from_utf8(string(elements.next()?)?).ok()?.parse().ok()?;
     Some((cursor, Elements::of(elements.next()?)?))

@@ -9,10 +9,9 @@ use super::{
 };
 use crate::{
     command::{
-        Flags, KeyPositions, Merge, ResolveError, Route, Scripted, Spec, by_pattern,
+        Flags, KeyPositions, ResolveError, Route, Scripted, Spec, by_pattern,
         keys::{self, InvalidArguments},
         resolve,
-        route::is_about_events,
     },
     protocol::{Request, encode_command, quote},
     proxy::{
@@ -118,9 +117,6 @@ impl Worker {
             return self.wait(client, routing, (spec, timeout), request);
         }
         match spec.route {
-            Route::Refused(_) if spec.name == "config|set" && is_about_events(request) => {
-                self.all_nodes(client, routing, spec, Merge::AllSucceeded, request)?;
-            }
             Route::OneNode
             | Route::Combined(_)
             | Route::Taken(_)
@@ -132,6 +128,7 @@ impl Worker {
             Route::AllNodes(merge) => self.all_nodes(client, routing, spec, merge, request)?,
             Route::Transaction => self.about_transactions(client, routing, spec, request)?,
             Route::Channels => self.about_channels(client, routing, spec, request)?,
+            Route::Servers(servers) => self.all_servers(client, routing, (spec, servers), request)?,
             Route::Local => self.local(client, spec, request)?,
             Route::Refused(reason) => self.unavailable(client, spec, reason),
         }

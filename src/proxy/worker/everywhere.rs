@@ -39,10 +39,6 @@ impl Worker {
             self.refuse(client, routing.no_owner(SlotId::of_key(b"")));
             return Ok(());
         }
-        if spec.name == "config|set" {
-            let members: Vec<NodeIndex> = routing.members().map(|(index, _)| index).collect();
-            return self.plainly(client, routing, spec, (&members, merge), request);
-        }
         if spec.writes() {
             return self.all_members(client, routing, spec, merge, request);
         }

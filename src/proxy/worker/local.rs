@@ -1,13 +1,11 @@
 //! Commands that a proxy answers itself: about the connection, the clock, and the command table.
 
-use std::sync::Arc;
-
 use super::{
     Worker,
     client::{Client, Stall},
 };
 use crate::{
-    command::{Route, Spec, introspect, route::is_about_events},
+    command::{Route, Spec, introspect},
     connection,
     protocol::Request,
     proxy::outbox::LARGE,
@@ -44,13 +42,19 @@ impl Worker {
             "client|tracking" => return self.track(client, request),
             "client|caching" => self.set_caching(client, request),
             "monitor" => self.monitor(client),
-            "config|get" if is_about_events(request) => {
-                let routing = Arc::clone(&self.epochs.routing);
-                return self.any_node(client, &routing, request);
-            }
-            "config|get" => self.config_get(client, request),
+            // As INFO says: replicas are the nodes' own.
+            "role" => client.reply(|reply| {
+                reply.array(3);
+                reply.bulk("master");
+                reply.integer(0);
+                reply.array(0);
+            }),
             name if name.starts_with("acl|") && name != "acl|help" => {
                 return self.users(client, spec, request);
+            }
+            "asking" | "readonly" | "readwrite" => client.reply(|reply| reply.simple("OK")),
+            name if name.starts_with("cluster|") && name != "cluster|help" => {
+                return self.about_cluster(client, spec, request);
             }
             name if name == "command" || name.starts_with("command|") => self.command(client, spec, request),
             name if name.ends_with("|help") => {
@@ -79,8 +83,14 @@ impl Worker {
 pub fn answers(spec: &Spec) -> bool {
     match spec.name.split_once('|') {
         Some(("client", "caching" | "tracking" | "unblock")) => true,
-        Some(("command" | "acl", _) | (_, "help") | ("config", "get")) => true,
-        _ => connection::find(spec.name).is_some() || matches!(spec.name, "time" | "command" | "monitor"),
+        Some(("command" | "acl" | "cluster", _) | (_, "help")) => true,
+        _ => {
+            connection::find(spec.name).is_some()
+                || matches!(
+                    spec.name,
+                    "asking" | "command" | "monitor" | "readonly" | "readwrite" | "role" | "time"
+                )
+        }
     }
 }
 
@@ -94,6 +104,7 @@ pub(super) fn is_available(spec: &Spec) -> bool {
         | Route::Taken(_)
         | Route::Split(_)
         | Route::AllNodes(_)
+        | Route::Servers(_)
         | Route::Transaction
         | Route::Scripted(_)
         | Route::Channels => true,

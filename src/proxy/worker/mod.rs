@@ -15,8 +15,9 @@
 mod channels;
 mod client;
 mod clients;
+mod cluster_mode;
 mod combine;
-mod config;
+pub(super) mod config;
 mod dispatch;
 mod endpoint;
 mod epochs;
@@ -29,6 +30,7 @@ pub(super) mod local;
 mod mailbox;
 mod monitors;
 mod scripts;
+mod servers;
 pub(super) mod stream;
 mod tracking;
 mod transactions;

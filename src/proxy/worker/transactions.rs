@@ -96,7 +96,7 @@ impl Worker {
             Route::Channels if spec.name == "spublish" => vec![request.arg(1)],
             Route::Transaction => Vec::new(),
             Route::Local if matches!(spec.name, "echo" | "ping" | "time") => Vec::new(),
-            Route::Local | Route::AllNodes(_) | Route::Channels | Route::Scripted(_) => {
+            Route::Local | Route::AllNodes(_) | Route::Servers(_) | Route::Channels | Route::Scripted(_) => {
                 let name = spec.name.replace('|', " ");
                 let text = format!(
                     "ERR '{name}' is not available inside MULTI through a proxy: EXEC runs on one node"

@@ -3,13 +3,10 @@
 
 use cluster_fixture::{Server, node, redis_server};
 use redis_cluster::{
-    command::{
-        Group, KeyPositions, Route, Scripted, Spec, by_pattern::patterns, keys, resolve,
-        route::is_about_events,
-    },
+    command::{Group, KeyPositions, Route, Scripted, Servers, Spec, by_pattern::patterns, keys, resolve},
     node::commands::table::is_implemented,
     protocol::{Batch, Limits, Value, Version, encode_command},
-    proxy::answers,
+    proxy::{answers, is_of_the_cluster},
     slot::{SLOTS, SlotId},
 };
 
@@ -38,7 +35,7 @@ impl Cluster {
             theirs: redis,
             refusal,
             exceptions: EXCEPTIONS,
-            commands: is_implemented,
+            commands: |spec| is_implemented(spec) && !is_of_redis_cluster(spec),
             files: &[("several nodes", include_str!("cases/several-nodes.txt"))],
             spans_nodes: false,
             queued: of_one_slot,
@@ -49,6 +46,11 @@ impl Cluster {
 
 const EXCEPTIONS: &[Exception] =
     &[("config|get", Rule::Kind, "most settings are each node's own, and the proxy has none of that name")];
+
+/// One redis-server says that it is no cluster. Programs compare these with a Redis Cluster (`clients`).
+fn is_of_redis_cluster(spec: &Spec) -> bool {
+    spec.group == Group::Cluster
+}
 
 /// The second node has the second half.
 fn node_of(slot: SlotId) -> usize {
@@ -95,7 +97,9 @@ const NOT_ON_STOCK: &[(&str, &str)] = &[
 
 /// What a stock server behind the proxy serves or the proxy refuses: all of Redis.
 fn on_stock(spec: &Spec) -> bool {
-    NOT_ON_STOCK.iter().all(|(name, _)| *name != spec.name) && spec.subcommands().is_empty()
+    !is_of_redis_cluster(spec)
+        && NOT_ON_STOCK.iter().all(|(name, _)| *name != spec.name)
+        && spec.subcommands().is_empty()
 }
 
 /// Whether a request can be a part of a transaction whose keys are of one slot.
@@ -134,7 +138,11 @@ fn refusal(request: &[Vec<u8>]) -> Option<&'static str> {
     let request = batch.get(0, &bytes);
     let spec = resolve(&request).ok()?;
     match spec.route {
-        Route::Refused(_) if spec.name == "config|set" && is_about_events(&request) => None,
+        Route::Servers(Servers::Set)
+            if request.args_from(2).step_by(2).any(|name| !is_of_the_cluster(name)) =>
+        {
+            Some("possibly related to argument")
+        }
         Route::Refused(reason) => Some(reason),
         Route::Local if !answers(spec) => Some("not available through a proxy yet"),
         Route::OneNode | Route::Scripted(_) => {

@@ -12,6 +12,7 @@ mod outage;
 mod registration;
 mod scanning;
 mod scripts;
+mod servers;
 mod sharing;
 mod slow;
 mod tracking;
@@ -266,7 +267,7 @@ async fn what_a_proxy_cannot_do_is_said() {
         )
     );
     assert_eq!(call(&mut ours, "EVAL return(1) 0").await, Value::Integer(1));
-    for line in ["CONFIG SET hz 1", "SCRIPT DEBUG NO"] {
+    for line in ["SWAPDB 0 1", "SCRIPT DEBUG NO"] {
         let text = error(&call(&mut ours, line).await);
         let name = line.split(' ').next().unwrap().to_lowercase();
         assert!(

@@ -209,6 +209,7 @@ fn what(
         | Route::Local
         | Route::Transaction
         | Route::Scripted(_)
+        | Route::Servers(_)
         | Route::Channels
         | Route::Refused(_) => None,
     }

@@ -18,9 +18,9 @@ use crate::{
     format::{Form, Formatter, TextForm},
     language, oneshot,
     output::Output,
-    paths, repl,
+    paths, repl, replay,
     runner::Runner,
-    screen,
+    screen::{self, aliases::Aliases},
     script::{self, Source},
     session::{Options, Session, StartsNodes, Status},
     signals::Signals,
@@ -229,6 +229,15 @@ pub async fn run(arguments: Arguments) -> Status {
     if arguments.candidates {
         return candidates(arguments).await;
     }
+    if let Some(path) = &arguments.replay {
+        return match replay::run(path, arguments.typed.speed).await {
+            Ok(status) => status,
+            Err(error) => {
+                say(&format!("{}: {error}", path.display()));
+                Status::Usage
+            }
+        };
+    }
     let surroundings = Surroundings::look();
     let face = surroundings.face(&arguments);
     let mut output = Output::new(surroundings.formatter(&arguments));
@@ -306,13 +315,23 @@ async fn unattended(mut runner: Runner, arguments: &Arguments, face: Face, signa
 }
 
 async fn full_screen(place: &Place, arguments: &Arguments) -> Status {
+    let aliases = match Aliases::new(&arguments.keys) {
+        Ok(aliases) => aliases,
+        Err(error) => {
+            say(&format!("{}: {error}", paths::config_file().unwrap_or_default().display()));
+            return Status::Usage;
+        }
+    };
     let options = screen::Options {
         theme: screen::theme::Theme::detect(arguments.typed.ascii, arguments.typed.no_color, |name| {
             std::env::var(name).ok()
-        }),
+        })
+        .chosen(arguments.typed.theme),
         embedded: place.embedded.is_some(),
         mouse: !arguments.typed.no_mouse,
         asks_to_leave: place.session.is_fleeting() && !arguments.typed.yes,
+        aliases,
+        record: arguments.typed.record.clone(),
         history: paths::history_file(),
     };
     match screen::run(place.session.clone(), options).await {

@@ -1,14 +1,23 @@
 //! The program's arguments: what was typed, and what it means.
 
-use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal as _},
+    os::unix::ffi::OsStringExt as _,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{CommandFactory as _, Parser, error::ErrorKind};
 use clap_complete::Shell;
 use redis_cluster::cluster::registry::{Access, AccessArguments};
 
 use crate::{
+    config::{self, Config},
     format::Form,
     language::{self, words},
+    paths,
+    screen::theme,
 };
 
 const TEMPLATE: &str = "\
@@ -23,6 +32,7 @@ Examples:
   redis_console http://localhost:2379 delete key1 value1     only if it holds value1
   printf 'set a 1\\nincr a\\n' | redis_console http://localhost:2379
   redis_console --embedded set key1 value1              a cluster for this command only
+  redis_console http://localhost:2379 --record FILE     and then: redis_console replay FILE
 
 Usage: {usage}
 
@@ -39,7 +49,9 @@ Exit status: 0 all ran without error reply; 1 an error reply; 2 usage or syntax;
     version,
     help_template = TEMPLATE,
     override_usage = "redis_console [OPTIONS] [ETCD] [COMMAND]...",
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    // What is typed comes after what the configuration file says.
+    args_override_self = true
 )]
 pub struct Typed {
     /// ETCD: http://HOST:PORT or https://HOST:PORT, several with commas (else: REDIS_CLUSTER_ETCD from the environment; else
@@ -142,12 +154,24 @@ pub struct Typed {
     /// No colour (also: NO_COLOR)
     #[arg(long)]
     no_color: bool,
+    /// Also what the configuration file says under [NAME]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Colours of the full screen
+    #[arg(long, value_name = "THEME", value_enum, default_value_t, hide_default_value = true)]
+    theme: theme::Choice,
     /// Only ASCII on the full screen
     #[arg(long)]
     ascii: bool,
     /// Leave the mouse to the terminal on the full screen
     #[arg(long)]
     no_mouse: bool,
+    /// Write what the full screen shows to a new FILE, an asciicast: `redis_console replay FILE` shows it again
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// replay: so many times faster
+    #[arg(long, value_name = "N", default_value = "1", hide_default_value = true, value_parser = speed)]
+    speed: f64,
     /// The line editor instead of the full screen
     #[arg(long)]
     repl: bool,
@@ -201,8 +225,12 @@ pub struct Arguments {
     pub repeat: Option<u64>,
     /// `--candidates`: nothing is run, the last word is completed.
     pub candidates: bool,
+    /// `replay FILE`: a recording is shown; nothing else happens.
+    pub replay: Option<PathBuf>,
     /// `--completions`, `--man`.
     pub printed: Option<Printed>,
+    /// Keys of the full screen, from the configuration file: the new one, and whose meaning it gets.
+    pub keys: Vec<(String, String)>,
     /// Everything that needs no reading.
     pub typed: TypedOptions,
 }
@@ -255,10 +283,16 @@ pub struct TypedOptions {
     pub plain: bool,
     /// `--no-color`.
     pub no_color: bool,
+    /// `--theme`.
+    pub theme: theme::Choice,
     /// `--ascii`.
     pub ascii: bool,
     /// `--no-mouse`.
     pub no_mouse: bool,
+    /// `--record`.
+    pub record: Option<PathBuf>,
+    /// `--speed`.
+    pub speed: f64,
     /// `--repl`.
     pub repl: bool,
     /// `--dir`.
@@ -270,6 +304,21 @@ pub struct TypedOptions {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.01..=1_000.0).contains(&speed) { Ok(speed) } else { Err("0.01 to 1000".to_owned()) }
+}
+
+/// `replay FILE`, without an ETCD: no command of Redis has that name.
+fn replayed(words: &[Vec<u8>]) -> Option<PathBuf> {
+    match words {
+        [word, file] if word.eq_ignore_ascii_case(b"replay") => {
+            Some(PathBuf::from(OsString::from_vec(file.clone())))
+        }
+        _ => None,
+    }
 }
 
 /// `http://…`, or `host:port`, also several with commas. No command of Redis or of ours looks like that.
@@ -289,8 +338,47 @@ fn is_etcd(word: &OsString) -> bool {
 ///
 /// # Errors
 /// Wrong options; also `--help` and `--version`, which are not errors to clap's [`clap::Error::exit_code`].
-pub fn parse(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
-    parse_with(arguments, std::env::var_os(ETCD_VARIABLE))
+pub fn parse(mut arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    let (typed, _) = typed(&mut arguments.clone())?;
+    let mut config = configured(&typed)?;
+    let at = arguments.len().min(1);
+    arguments.splice(at..at, config.options.drain(..));
+    let etcd = std::env::var_os(ETCD_VARIABLE).filter(|value| !value.is_empty());
+    let mut parsed = parse_with(arguments, etcd.or(config.etcd.map(Into::into)))?;
+    parsed.keys = config.keys;
+    Ok(parsed)
+}
+
+/// What the file says: where somebody sits at a terminal, or it was asked for. A job does the same whatever somebody's file says.
+fn configured(typed: &Typed) -> Result<Config, clap::Error> {
+    let profile = typed.profile.as_deref();
+    let is_wanted = profile.is_some() || (io::stdin().is_terminal() && io::stdout().is_terminal());
+    let Some(path) = paths::config_file().filter(|_| is_wanted && !typed.candidates) else {
+        return Ok(Config::default());
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && profile.is_none() => String::new(),
+        Err(error) => return Err(usage(&format!("{}: {error}", path.display()))),
+    };
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let config = config::parse(&text, profile, &definition(), is_set)
+        .map_err(|error| usage(&format!("{}: {error}", path.display())))?;
+    match config.etcd.as_ref().filter(|etcd| !is_etcd(&OsString::from(etcd))) {
+        None => Ok(config),
+        Some(etcd) => Err(usage(&format!("{}: etcd is `{etcd}`; it wants http://HOST:PORT", path.display()))),
+    }
+}
+
+/// What was typed, and the ETCD, which is taken out of the arguments.
+fn typed(arguments: &mut Vec<OsString>) -> Result<(Typed, Option<OsString>), clap::Error> {
+    let typed = Typed::try_parse_from(&*arguments)?;
+    if !typed.words.first().is_some_and(is_etcd) {
+        return Ok((typed, None));
+    }
+    let etcd = arguments.remove(arguments.len() - typed.words.len());
+    // Options may stand between ETCD and the command too.
+    Ok((Typed::try_parse_from(&*arguments)?, Some(etcd)))
 }
 
 /// The environment's etcd, where the command line names none.
@@ -300,14 +388,7 @@ fn parse_with(
     mut arguments: Vec<OsString>,
     etcd_of_environment: Option<OsString>,
 ) -> Result<Arguments, clap::Error> {
-    let mut typed = Typed::try_parse_from(&arguments)?;
-    let mut etcd = None;
-    if typed.words.first().is_some_and(is_etcd) {
-        let at = arguments.len() - typed.words.len();
-        etcd = Some(arguments.remove(at));
-        // Options may stand between ETCD and the command too.
-        typed = Typed::try_parse_from(&arguments)?;
-    }
+    let (mut typed, mut etcd) = typed(&mut arguments)?;
     let mut words: Vec<Vec<u8>> = typed.words.drain(..).map(OsString::into_vec).collect();
     let trailing = if typed.eval.is_none() { take_trailing_form(&mut words) } else { None };
     if typed.quoted_input {
@@ -327,6 +408,7 @@ fn parse_with(
     if typed.file.is_some() && !words.is_empty() {
         return Err(usage("a command and -f exclude each other"));
     }
+    let replay = if etcd.is_none() { replayed(&words) } else { None };
     let embedded = typed.embedded || typed.dir.is_some();
     if embedded && etcd.is_some() {
         return Err(usage("--embedded and --dir are for a cluster in this process, which has no ETCD"));
@@ -349,6 +431,8 @@ fn parse_with(
         stdin,
         repeat: u64::try_from(typed.repeat).ok(),
         candidates: typed.candidates,
+        replay,
+        keys: Vec::new(),
         printed: typed.completions.map(Printed::Completions).or(typed.man.then_some(Printed::Manual)),
         typed: TypedOptions {
             cluster: typed.cluster,
@@ -369,8 +453,11 @@ fn parse_with(
             askpass: typed.askpass,
             plain: typed.plain,
             no_color: typed.no_color,
+            theme: typed.theme,
             ascii: typed.ascii,
             no_mouse: typed.no_mouse,
+            record: typed.record,
+            speed: typed.speed,
             repl: typed.repl,
             dir: typed.dir,
             access: typed.access.access(),
@@ -477,6 +564,14 @@ mod tests {
         assert_eq!(parsed("a:2379,b:2379 ping").etcd.as_deref(), Some("a:2379,b:2379"));
         assert_eq!((parsed("get a").etcd, command("get a")), (None, vec!["get".to_owned(), "a".to_owned()]));
         assert!(parsed("").command.is_none());
+    }
+
+    #[test]
+    fn a_recording_is_replayed_without_a_cluster() {
+        let replay = |line: &str| parsed(line).replay.map(|path| path.display().to_string());
+        assert_eq!(replay("--speed 4 replay tape.cast").as_deref(), Some("tape.cast"));
+        // Whatever a server makes of it.
+        assert_eq!((replay("h:1 replay x"), replay("replay"), replay("replay a b")), (None, None, None));
     }
 
     #[test]

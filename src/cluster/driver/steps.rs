@@ -44,13 +44,20 @@ pub(super) enum Progress {
 pub(super) struct Driver {
     ledger: Ledger,
     pace: Pace,
+    /// The plan that `pace` is of.
+    paced: Option<PlanId>,
     /// The move under way is being aborted for the last time.
     hopeless: bool,
 }
 
 impl Driver {
     pub(super) fn new(registry: Registry, leadership: Leadership, identity: String) -> Self {
-        Self { ledger: Ledger::new(registry, leadership, identity), pace: Pace::default(), hopeless: false }
+        Self {
+            ledger: Ledger::new(registry, leadership, identity),
+            pace: Pace::default(),
+            paced: None,
+            hopeless: false,
+        }
     }
 
     /// One change of the cluster, from what the registry says now.
@@ -64,10 +71,10 @@ impl Driver {
         let Some(plan) = plans.into_iter().find(|plan| !plan.value.ended()) else {
             return Ok(Progress::NothingToDo);
         };
-        if plan.value.state == PlanState::Accepted {
+        let id = plan.value.id;
+        if self.paced.replace(id) != Some(id) {
             self.pace = Pace::default();
         }
-        let id = plan.value.id;
         match self.go_on(topology, plan).await {
             Err(error) if error.is_for_good() => {
                 self.fail(id, error.to_string()).await?;

@@ -152,6 +152,19 @@ impl Registry {
         etcd::list(&self.inner, CALL_DEADLINE, prefix).await
     }
 
+    /// All keys that begin with `prefix`, as they stood at an earlier revision; `None`: the store no longer knows, because its
+    /// history was compacted, or it never came so far.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unavailable`] or [`RegistryError::Refused`].
+    pub async fn list_at(
+        &self,
+        prefix: &str,
+        revision: Revision,
+    ) -> Result<Option<Vec<Entry>>, RegistryError> {
+        etcd::list_at(&self.inner, CALL_DEADLINE, prefix, revision).await
+    }
+
     /// Makes all changes of `txn` at once if all its conditions hold, else none. Never makes them twice, however often it has
     /// to be sent.
     ///

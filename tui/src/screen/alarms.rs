@@ -2,16 +2,23 @@
 //!
 //! Pure: from a view and the time to its alarms. Not here: how they are drawn, and what is no trouble (events tell that).
 
-use redis_cluster::{cluster::member::NodeRecord, id::NodeId, slot::SLOTS, time::Millis};
+use redis_cluster::{
+    cluster::{member::NodeRecord, topology::Phase},
+    id::NodeId,
+    slot::SLOTS,
+    time::Millis,
+};
 
 use super::text;
 use crate::session::view::{ClusterView, Health, NodeView, PlanState, ProxyView};
 
 /// A proxy may be this late with an epoch before that is a trouble, milliseconds: it looks again every few hundred.
 const EPOCH_LATE_MS: i64 = 3_000;
+/// Writes may wait so long for a move before that is a trouble, milliseconds: most moves hold them for a few hundred.
+const HELD_LONG_MS: i64 = 2_000;
 /// A registry that has not answered for so long since it was first asked is a trouble, milliseconds.
 const UNANSWERED_AFTER_MS: i64 = 2_000;
-/// A plan that failed is told for so long, milliseconds; afterwards only events and `show moves` do.
+/// A plan that failed, and a proxy that went, are told for so long, milliseconds; afterwards only events and `show moves` do.
 const FAILED_TOLD_MS: i64 = 600_000;
 
 /// A trouble.
@@ -29,8 +36,8 @@ impl Alarm {
     }
 }
 
-/// All troubles as of `now`, the heaviest first: data out of reach, data lost, the registry, plans, routing, and members
-/// without data.
+/// All troubles as of `now`, the heaviest first: data out of reach, data lost, the registry, writes that wait, plans, routing,
+/// and members without data.
 #[must_use]
 pub fn alarms(view: &ClusterView, now: Millis) -> Vec<Alarm> {
     let mut alarms = Vec::new();
@@ -79,6 +86,7 @@ pub fn alarms(view: &ClusterView, now: Millis) -> Vec<Alarm> {
         let text = format!("{unowned} slots have no owner: their keys cannot be read or written");
         alarms.push(Alarm::new(text, "`show slots` says which; `add` gives them to a node"));
     }
+    of_freezes(view, now, &mut alarms);
     let failed = view.plans.last().filter(|plan| now.0 - plan.changed_at.0 < FAILED_TOLD_MS);
     if let Some(plan) = failed
         && let PlanState::Failed(why) = &plan.state
@@ -87,6 +95,7 @@ pub fn alarms(view: &ClusterView, now: Millis) -> Vec<Alarm> {
         alarms.push(Alarm::new(text, "ask for it again once that is mended"));
     }
     of_proxies(view, now, &mut alarms);
+    of_gone_proxies(view, now, &mut alarms);
     alarms.extend(down.iter().filter(|(_, _, slots)| *slots == 0).map(|(id, node, _)| {
         let text = format!("node {id} down{}: it owns no slots", since(node.read_at, now));
         Alarm::new(text, start_again(&node.record))
@@ -99,22 +108,22 @@ fn plans_unfinished(view: &ClusterView) -> usize {
 }
 
 fn of_proxies(view: &ClusterView, now: Millis, alarms: &mut Vec<Alarm>) {
-    let answers = |(_, proxy): &(_, &ProxyView)| proxy.error.is_none();
     if !view.nodes.is_empty() && view.proxies.is_empty() && view.registry.health.is_up() {
         let text = "no proxy is registered: clients cannot reach the cluster".to_owned();
         alarms.push(Alarm::new(text, "start `proxy_node ID ADDR ETCD`"));
     }
+    // One that does not answer at all is told below, with how far it is behind.
     if let Some(known) = view.topology.as_ref().filter(|known| now.0 - known.seen_at.0 > EPOCH_LATE_MS) {
-        let current = known.topology.epoch;
-        let behind = view.proxies.iter().filter(answers).filter(|(_, proxy)| proxy.record.epoch < current);
-        alarms.extend(behind.map(|(id, proxy)| {
-            let late = current.0 - proxy.record.epoch.0;
-            let text = format!("proxy {id} is {late} behind epoch {current}{}", since(known.seen_at, now));
-            Alarm::new(text, "a move waits for it; see its log, or stop it")
+        let behind = view.proxies.values().filter(|proxy| proxy.error.is_none());
+        alarms.extend(behind.filter_map(|proxy| {
+            let late = epochs_behind(view, proxy)?;
+            let text = format!("proxy {} is {late}{}", proxy.record.id, since(known.seen_at, now));
+            Some(Alarm::new(text, "a move waits for it; see its log, or stop it"))
         }));
     }
     if view.moves().is_empty() {
-        let held = view.proxies.iter().filter(answers).filter_map(|(id, proxy)| {
+        let answering = view.proxies.iter().filter(|(_, proxy)| proxy.error.is_none());
+        let held = answering.filter_map(|(id, proxy)| {
             let held = proxy.figures.as_ref()?.held;
             (held > 0).then_some((id, held))
         });
@@ -125,8 +134,62 @@ fn of_proxies(view: &ClusterView, now: Millis, alarms: &mut Vec<Alarm>) {
     }
     let down = view.proxies.iter().filter(|(_, proxy)| proxy.error.is_some());
     alarms.extend(down.map(|(id, proxy)| {
-        let text = format!("proxy {id} down{}: its clients wait or have gone", since(proxy.read_at, now));
+        let late = epochs_behind(view, proxy).map_or_else(String::new, |late| format!("; it is {late}"));
+        let is_waited_for = !late.is_empty() && !view.moves().is_empty();
+        let waits = if is_waited_for { ", and a move may wait for it" } else { "" };
+        let since = since(proxy.read_at, now);
+        let text = format!("proxy {id} down{since}: its clients wait or have gone{late}{waits}");
         Alarm::new(text, format!("start it again at {}", proxy.record.address))
+    }));
+}
+
+/// Proxies that went without a word, for a while: nobody knows whether they are meant to be back.
+fn of_gone_proxies(view: &ClusterView, now: Millis, alarms: &mut Vec<Alarm>) {
+    let gone = view
+        .gone
+        .iter()
+        .filter(|(id, gone)| !view.proxies.contains_key(*id) && now.0 - gone.at.0 < FAILED_TOLD_MS);
+    alarms.extend(gone.map(|(id, gone)| {
+        let why = if gone.shut_out {
+            "it did not follow a move and was shut out"
+        } else {
+            "its lease ended while it did not answer"
+        };
+        let text = format!("proxy {id} gone{}: {why}; its clients wait or have gone", since(gone.at, now));
+        Alarm::new(text, format!("start it again at {}", gone.record.address))
+    }));
+}
+
+/// `3 behind epoch 118`; `None`: it is not.
+fn epochs_behind(view: &ClusterView, proxy: &ProxyView) -> Option<String> {
+    let current = view.topology.as_ref()?.topology.epoch;
+    let late = current.0.saturating_sub(proxy.record.epoch.0);
+    (late > 0).then(|| format!("{late} behind epoch {current}"))
+}
+
+/// Moves that hold writes for longer than a move should, with those who have yet to say that they do: it is them it waits for,
+/// or its driver.
+fn of_freezes(view: &ClusterView, now: Millis, alarms: &mut Vec<Alarm>) {
+    let Some(known) = view.topology.as_ref().filter(|known| now.0 - known.seen_at.0 > HELD_LONG_MS) else {
+        return;
+    };
+    let behind: Vec<&str> = view
+        .proxies
+        .iter()
+        .filter(|(_, proxy)| epochs_behind(view, proxy).is_some())
+        .map(|(id, _)| id.as_str())
+        .collect();
+    let waits = match behind.as_slice() {
+        [] => "its driver".to_owned(),
+        [one] => format!("proxy {one}"),
+        more => format!("proxies {}", more.join(", ")),
+    };
+    let frozen = known.topology.moves.iter().filter(|one| one.phase == Phase::Frozen);
+    alarms.extend(frozen.map(|one| {
+        let slots: usize = one.slots.iter().map(|range| range.count()).sum();
+        let held = since(known.seen_at, now);
+        let text = format!("writes to {slots} slots wait{held} for move {} to node {}", one.id, one.to);
+        Alarm::new(text, format!("waits for {waits}; lets go by itself at its limit"))
     }));
 }
 
@@ -152,6 +215,7 @@ mod tests {
     fn a_cluster_that_is_well_has_none_and_troubles_come_by_weight() {
         let well = || {
             let mut view = sample::cluster();
+            view.topology.as_mut().unwrap().seen_at = sample::NOW;
             let epoch = view.topology.as_ref().unwrap().topology.epoch;
             for proxy in view.proxies.values_mut() {
                 proxy.record.epoch = epoch;
@@ -199,7 +263,10 @@ mod tests {
             proxy.record.epoch = redis_cluster::id::Epoch(epoch.0 - 1);
         }
         assert_eq!(texts(&view, sample::NOW), [""; 0]);
-        assert_eq!(texts(&view, Millis(sample::NOW.0 + 3_001)).len(), view.proxies.len());
+        let told = texts(&view, Millis(sample::NOW.0 + 3_001));
+        assert_eq!(told.len(), view.proxies.len() + 1, "{told:#?}");
+        assert!(told[0].starts_with("writes to 608 slots wait 3s for move 7"), "{told:#?}");
+        assert!(told[1..].iter().all(|text| text.ends_with("is 1 behind epoch 118 3s")), "{told:#?}");
 
         let mut plan = view.plans.pop().unwrap();
         (plan.state, plan.changed_at) = (PlanState::Failed("node 5 is full".to_owned()), sample::NOW);
@@ -207,6 +274,7 @@ mod tests {
         let told = texts(&view, sample::NOW);
         assert!(told.len() == 1 && told[0].contains("failed 0s: node 5 is full"), "{told:?}");
         view.proxies.clear();
+        view.topology.as_mut().unwrap().seen_at = Millis(sample::NOW.0 + FAILED_TOLD_MS);
         let later = texts(&view, Millis(sample::NOW.0 + FAILED_TOLD_MS));
         assert_eq!(later, ["no proxy is registered: clients cannot reach the cluster"]);
     }

@@ -3,9 +3,12 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use ratatui::crossterm::event::KeyEvent;
-use redis_cluster::{cluster::member::Address, id::NodeId, protocol::Value, time::Millis};
+use redis_cluster::{cluster::member::Address, id::NodeId, time::Millis};
 
-use super::{pages::ask::Question, view::Zone};
+use super::{
+    pages::ask::{Heard, Question},
+    view::Zone,
+};
 use crate::{
     format::Formatter,
     language::{ChangeOptions, Command, PlanRequest},
@@ -67,8 +70,8 @@ pub enum Event {
     Answered {
         /// Of the [`Effect::Ask`].
         serial: u64,
-        /// One reply for each command, or why there are none.
-        result: Result<Vec<Value>, String>,
+        /// What was said, or why nothing was.
+        result: Result<Heard, String>,
     },
     /// A node that is listened to ([`Model::monitored`](super::model::Model::monitored)) was asked something.
     Monitored {

@@ -52,11 +52,13 @@ pub enum Context {
     Sample,
     /// What a node is asked.
     Monitor,
+    /// The cluster as it was.
+    Past,
 }
 
 impl Context {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Nav,
         Self::Line,
         Self::EmptyLine,
@@ -77,7 +79,14 @@ impl Context {
         Self::Value,
         Self::Sample,
         Self::Monitor,
+        Self::Past,
     ];
+
+    /// Characters are text there.
+    #[must_use]
+    pub const fn takes_text(self) -> bool {
+        self.bits() & TEXT != 0
+    }
 
     /// The bit of this context and, for a narrower one, of the context it extends.
     const fn bits(self) -> u32 {
@@ -102,6 +111,7 @@ impl Context {
             Self::Value => PAGE | TABLE | OPENS | VALUE,
             Self::Sample => PAGE | TABLE | OPENS | SAMPLE,
             Self::Monitor => PAGE | TABS | TABLE | OPENS | SAMPLE,
+            Self::Past => PAGE | TABLE | PAST,
         }
     }
 }
@@ -129,6 +139,7 @@ const BROWSER: u32 = 1 << 15;
 const VALUE: u32 = 1 << 16;
 /// It goes on until it is stopped.
 const SAMPLE: u32 = 1 << 17;
+const PAST: u32 = 1 << 18;
 /// Keys act on what is shown.
 const KEYS: u32 = NAV | PAGE;
 /// Where text is typed.
@@ -293,6 +304,12 @@ impl Key {
         Some(Self { code, control })
     }
 
+    /// It writes a character where text is typed.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        matches!(self.code, KeyCode::Char(_)) && !self.control
+    }
+
     /// As the footer and the help write it.
     #[must_use]
     pub fn label(self, charset: Charset) -> String {
@@ -451,6 +468,10 @@ pub static BINDINGS: &[Binding] = &[
     bind(VALUE, &[letter('v')], Action::Turn(Turn::Look), Group::Screen, "text, JSON, hex", "view"),
     bind(VALUE, &[letter(']')], Action::Neighbour(true), Group::Move, "next part of the value", "next part"),
     bind(VALUE, &[letter('[')], Action::Neighbour(false), Group::Move, "part before", ""),
+    bind(PAST, &[letter(']')], Action::Neighbour(true), Group::Move, "the change after", "later"),
+    bind(PAST, &[letter('[')], Action::Neighbour(false), Group::Move, "the change before", "earlier"),
+    bind(NAV, &[letter('t'), letter('0')], Action::Show(0), Group::Pages, "history: time travel", ""),
+    bind(PAGE, &[letter('0')], Action::Show(0), Group::Pages, "history: time travel", ""),
     bind(KEYS, &[letter('1')], Action::Show(1), Group::Pages, "overview", ""),
     bind(KEYS, &[letter('2')], Action::Show(2), Group::Pages, "the selected node", ""),
     bind(KEYS, &[letter('3')], Action::Show(3), Group::Pages, "keys", "keys"),
@@ -599,7 +620,8 @@ mod tests {
                 assert_eq!(action(context, press(KeyCode::Char(character), KeyModifiers::NONE)), None);
             }
         }
-        for (context, allowed) in [(Context::EmptyLine, "/?"), (Context::Nav, "jkgGsS/?:>iADqyz123456789 ")] {
+        for (context, allowed) in [(Context::EmptyLine, "/?"), (Context::Nav, "jkgGsS/?:>iADqyzt0123456789 ")]
+        {
             for character in ' '..='~' {
                 let bound = action(context, press(KeyCode::Char(character), KeyModifiers::NONE)).is_some();
                 assert_eq!(bound, allowed.contains(character), "{context:?} {character:?}");

@@ -4,6 +4,7 @@
 //! code that changes it and does no I/O, `view` draws it. `run` connects them to a terminal and a session.
 
 pub mod alarms;
+pub mod aliases;
 mod answer;
 pub mod dialog;
 pub mod event;
@@ -14,10 +15,12 @@ pub mod model;
 pub mod nodes;
 pub mod pages;
 pub mod palette;
+mod recent;
 pub mod run;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod settings;
+mod tape;
 mod terminal;
 pub mod text;
 pub mod theme;

@@ -9,6 +9,7 @@ use redis_cluster::{id::NodeId, slot::SLOTS, time::Millis};
 use tui_input::Input;
 
 use super::{
+    aliases::Aliases,
     dialog::Dialog,
     nodes::NodeTable,
     pages::{Kind, Pages, transcript::Transcript},
@@ -83,6 +84,8 @@ pub struct Model {
     pub palette: Option<Palette>,
     /// What was typed and what came back.
     pub transcript: Transcript,
+    /// Keys of the operator's own.
+    pub aliases: Aliases,
     /// Nothing may be changed from here.
     pub read_only: bool,
     /// Rows scrolled away at the newest end of the events.
@@ -362,6 +365,7 @@ impl Model {
             pages: Pages::default(),
             palette: None,
             transcript: Transcript::default(),
+            aliases: Aliases::default(),
             read_only: false,
             events_back: 0,
             proxies_at: 0,

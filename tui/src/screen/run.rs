@@ -18,14 +18,17 @@ use tokio::{
 };
 
 use super::{
+    aliases::Aliases,
     answer,
     event::{Effect, Effects, Event, Mouse},
     hangup::Watchdog,
     history::History,
     keymap,
     model::Model,
-    pages::ask::Request,
-    terminal::Screen,
+    pages::ask::{Heard, Past, Request},
+    recent,
+    tape::Tape,
+    terminal::{self, Screen},
     theme::Theme,
     update::update,
 };
@@ -51,6 +54,10 @@ pub struct Options {
     pub mouse: bool,
     /// The keys end with this process: leaving is asked about while there are some.
     pub asks_to_leave: bool,
+    /// Keys of the operator's own.
+    pub aliases: Aliases,
+    /// What is shown is written to this new file.
+    pub record: Option<PathBuf>,
     /// Lines of earlier sessions, shared with the line editor; `None`: they are not kept.
     pub history: Option<PathBuf>,
 }
@@ -62,13 +69,21 @@ pub struct Options {
 pub async fn run(session: Session, options: Options) -> io::Result<Status> {
     keymap::check(keymap::BINDINGS).map_err(io::Error::other)?;
     let mut signals = Signals::new()?;
-    let screen = Screen::enter(options.mouse)?;
+    let tape = match &options.record {
+        None => None,
+        Some(path) => {
+            let made = Tape::create(path, terminal::size()?);
+            Some(made.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?)
+        }
+    };
+    let screen = Screen::enter(options.mouse, tape)?;
     let hung_up = Arc::new(Notify::new());
     let _watchdog = Watchdog::start(Arc::clone(&hung_up))?;
     let history = History::open(options.history);
     let mut model = Model::new(screen.size()?, options.theme, Millis::now());
     model.embedded = options.embedded;
     model.asks_to_leave = options.asks_to_leave;
+    model.aliases = options.aliases;
     model.read_only = session.options().read_only;
     model.database = session.database();
     model.line.history = history.lines();
@@ -175,7 +190,7 @@ impl Face {
         let mut next_frame = Instant::now();
         let mut followed = true;
         sources.view.mark_changed();
-        self.screen.paint(&self.model)?;
+        self.paint()?;
         loop {
             let mut paint_now = true;
             let timer = self.timer(next_frame);
@@ -208,6 +223,7 @@ impl Face {
             };
             let mut effects = update(&mut self.model, Event::Clock(Millis::now()));
             if let Some(event) = event {
+                recent::note(&event, self.model.now);
                 effects.extend(update(&mut self.model, event));
             } else if paint_now {
                 self.model.dirty = true;
@@ -217,11 +233,18 @@ impl Face {
             }
             self.listen();
             if self.model.dirty && (paint_now || Instant::now() >= next_frame) {
-                self.screen.paint(&self.model)?;
                 self.model.dirty = false;
+                self.paint()?;
                 next_frame = Instant::now() + FRAME;
             }
         }
+    }
+
+    fn paint(&mut self) -> io::Result<()> {
+        if let Some(error) = self.screen.paint(&self.model)? {
+            update(&mut self.model, Event::Trouble(format!("the recording ends here: {error}")));
+        }
+        Ok(())
     }
 
     /// Listens to the node that is to be listened to, and to no other.
@@ -298,8 +321,17 @@ impl Face {
                     let (session, answers) = (self.session.clone(), self.answers.clone());
                     tokio::spawn(async move {
                         let result = match &question.request {
-                            Request::Commands(commands) => session.ask(&question.target, commands).await,
-                            Request::CountKeys(ranges) => session.count_keys(&question.target, ranges).await,
+                            Request::Commands(commands) => {
+                                session.ask(&question.target, commands).await.map(Heard::Replies)
+                            }
+                            Request::CountKeys(ranges) => {
+                                session.count_keys(&question.target, ranges).await.map(Heard::Replies)
+                            }
+                            Request::Audit => session.audit().await.map(Past::Audit).map(Heard::Past),
+                            Request::AsOf(revision) => {
+                                let view = session.as_of(*revision).await;
+                                view.map(|view| Heard::Past(Past::AsOf(*revision, view.map(Box::new))))
+                            }
                         };
                         // Without a screen nobody waits for it.
                         let _ = answers.send(Event::Answered { serial, result }).await;

@@ -17,7 +17,7 @@ use redis_cluster::{
 use super::{
     event::{Event, Plan, Share},
     model::Model,
-    theme::{Charset, Theme},
+    theme::{Charset, Ground, Theme},
     update::update,
 };
 use crate::session::{
@@ -154,6 +154,7 @@ pub(crate) fn cluster() -> ClusterView {
         events.push(ClusterEvent { at: NOW.0 - ago, revision, kind, text: text.to_owned(), plan: None });
     }
     ClusterView {
+        gone: BTreeMap::new(),
         cluster: "prod-a".to_owned(),
         drives_here: false,
         losses: BTreeMap::new(),
@@ -252,7 +253,8 @@ pub(super) fn broken() -> ClusterView {
 
 /// A screen on which a view has arrived, with a few samples of every trend.
 pub(super) fn model(size: (u16, u16), charset: Charset, view: &ClusterView) -> Model {
-    let mut model = Model::new(size, Theme { charset, color: true, greys: true }, NOW);
+    let mut model =
+        Model::new(size, Theme { charset, color: true, greys: true, ground: Ground::Unknown }, NOW);
     for second in 0..9i64 {
         let mut view = view.clone();
         for node in view.nodes.values_mut().filter(|node| node.error.is_none()) {

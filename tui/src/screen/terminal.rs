@@ -29,6 +29,8 @@ use ratatui::{
 
 use super::{
     model::Model,
+    recent,
+    tape::Tape,
     view::{self, Hits, Zone},
 };
 use crate::{format::json::base64, keyboard};
@@ -69,6 +71,7 @@ pub(super) struct Screen {
     /// The mouse is ours; else the terminal selects text with it.
     mouse: bool,
     hits: Hits,
+    tape: Option<Tape>,
 }
 
 impl Screen {
@@ -76,13 +79,13 @@ impl Screen {
     ///
     /// # Errors
     /// Standard output is no terminal, or it cannot be written to.
-    pub(super) fn enter(mouse: bool) -> io::Result<Self> {
+    pub(super) fn enter(mouse: bool, tape: Option<Tape>) -> io::Result<Self> {
         // Whether colours are used is decided by our theme; crossterm's own way loses bold and reverse with NO_COLOR.
         force_color_output(true);
         HOOK.call_once(install_hook);
         let bytes = FrameBytes::default();
         let terminal = Terminal::new(CrosstermBackend::new(bytes.clone()))?;
-        let mut screen = Self { terminal, bytes, mouse, hits: Hits::default() };
+        let mut screen = Self { terminal, bytes, mouse, hits: Hits::default(), tape };
         screen.resume()?;
         Ok(screen)
     }
@@ -146,13 +149,20 @@ impl Screen {
     ///
     /// # Errors
     /// The terminal is gone.
-    pub(super) fn paint(&mut self, model: &Model) -> io::Result<()> {
+    /// A recording that cannot go on ends; why is told once.
+    pub(super) fn paint(&mut self, model: &Model) -> io::Result<Option<io::Error>> {
         let mut bytes = self.bytes.clone();
         bytes.queue(BeginSynchronizedUpdate)?;
         let hits = &mut self.hits;
         self.terminal.draw(|frame| *hits = view::draw(model, frame))?;
         bytes.queue(EndSynchronizedUpdate)?;
-        write_out(&self.bytes.take())
+        let frame = self.bytes.take();
+        write_out(&frame)?;
+        let trouble = self.tape.as_mut().and_then(|tape| tape.frame(model.size, &frame).err());
+        if trouble.is_some() {
+            self.tape = None;
+        }
+        Ok(trouble)
     }
 }
 
@@ -160,6 +170,14 @@ impl Drop for Screen {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Columns and rows of the terminal that standard output is.
+///
+/// # Errors
+/// It is none.
+pub(super) fn size() -> io::Result<(u16, u16)> {
+    ratatui::crossterm::terminal::size()
 }
 
 fn write_out(bytes: &[u8]) -> io::Result<()> {
@@ -212,7 +230,11 @@ fn write_report(info: &PanicHookInfo<'_>) -> Option<PathBuf> {
     std::fs::create_dir_all(&directory).ok()?;
     let path = directory.join(format!("crash-{}.txt", redis_cluster::time::Millis::now().0));
     let version = env!("CARGO_PKG_VERSION");
-    let text = format!("redis_console {version}\n{info}\n\n{}\n", Backtrace::force_capture());
+    let text = format!(
+        "redis_console {version}\n{info}\n\n{}\n\nlast events, milliseconds since 1970:\n{}",
+        Backtrace::force_capture(),
+        recent::report()
+    );
     std::fs::write(&path, text).ok()?;
     Some(path)
 }
@@ -233,7 +255,8 @@ mod tests {
     fn child() {
         let Ok(wanted) = std::env::var(WANTED) else { return };
         redis_cluster::server::abort_on_panic();
-        let _screen = Screen::enter(true).unwrap();
+        let _screen = Screen::enter(true, None).unwrap();
+        recent::note(&super::super::event::Event::Interrupt, redis_cluster::time::Millis(7));
         if wanted == "drawing" {
             panic!("boom while drawing");
         }
@@ -277,7 +300,8 @@ mod tests {
             assert_eq!(written.matches(&format!("\x1b[?{mode}l")).count(), 1, "{mode}: {written:?}");
         }
         assert!(written.contains("report: "), "{written:?}");
-        assert!(matches!(&reports[..], [report] if report.contains(words)), "{reports:?}");
+        let tells = |report: &String| report.contains(words) && report.contains("\n7 interrupt\n");
+        assert!(matches!(&reports[..], [report] if tells(report)), "{reports:?}");
         status
     }
 

@@ -219,6 +219,18 @@ pub fn clock(at: redis_cluster::time::Millis) -> String {
     format!("{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// A moment as seen from another: `14:02:11Z` on the same day, `11-22 19:26Z` on others.
+#[must_use]
+pub fn moment(at: redis_cluster::time::Millis, now: redis_cluster::time::Millis) -> String {
+    let day = |at: redis_cluster::time::Millis| at.seconds().div_euclid(86_400);
+    if day(at) == day(now) {
+        return clock(at);
+    }
+    let stamp = crate::session::timestamp(at.0);
+    // `2026-11-22T19:26:09Z`
+    format!("{} {}Z", stamp.get(5..10).unwrap_or_default(), stamp.get(11..16).unwrap_or_default())
+}
+
 /// A row of a chart of several: as [`sparkline`], but nothing is blank where another row is `below`.
 #[must_use]
 pub fn bars(samples: &[u64], columns: usize, highest: u64, below: bool, charset: Charset) -> String {
@@ -275,6 +287,9 @@ mod tests {
         assert_eq!([900, 42_000, 185_000, 7_800_000].map(age), ["0s", "42s", "3m05s", "2h10m"]);
         assert_eq!(percent(4096, 16384, Charset::Unicode), "25.0%");
         assert_eq!(percent(1, 0, Charset::Ascii), "-");
+        let at = redis_cluster::time::Millis(1_795_375_569_999);
+        let moments = [0, 86_400_000].map(|later| moment(at, redis_cluster::time::Millis(at.0 + later)));
+        assert_eq!(moments, ["19:26:09Z", "11-22 19:26Z"]);
     }
 
     #[test]

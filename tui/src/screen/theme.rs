@@ -1,7 +1,8 @@
 //! How things look: the character set and the styles. Colour and symbol only repeat what a word already says.
 //!
-//! Only the sixteen colours every terminal has, one grey where there are more, and never a background of ours except by
-//! reversing, so that light and dark terminals both stay readable.
+//! Only the sixteen colours every terminal has, one grey where there are more, and a background of ours only under the selected
+//! row where it is known what ground the text stands on; else that is reversed, so that light and dark terminals both stay
+//! readable.
 
 use ratatui::{
     style::{Color, Modifier, Style},
@@ -168,6 +169,38 @@ pub enum Role {
     Owner(usize),
 }
 
+/// What the text of the terminal stands on, as far as anybody says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ground {
+    /// Nobody does: what is selected is reversed, which is right on any.
+    #[default]
+    Unknown,
+    /// Something dark.
+    Dark,
+    /// Something light.
+    Light,
+}
+
+/// A theme that was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Choice {
+    /// What the terminal says of itself.
+    #[default]
+    Auto,
+    /// 256 colours on a dark ground.
+    Dark,
+    /// 256 colours on a light ground.
+    Light,
+    /// 256 colours, whatever the ground.
+    #[value(name = "256")]
+    Colors256,
+    /// The sixteen colours that every terminal has.
+    #[value(name = "16")]
+    Colors16,
+    /// No colours.
+    None,
+}
+
 /// Character set and whether colours may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
@@ -177,6 +210,8 @@ pub struct Theme {
     pub color: bool,
     /// The terminal has 256 colours, and with them a grey that can be read on black and on white.
     pub greys: bool,
+    /// Under the text.
+    pub ground: Ground,
 }
 
 impl Theme {
@@ -195,7 +230,32 @@ impl Theme {
             charset: if ascii || !utf8 { Charset::Ascii } else { Charset::Unicode },
             color: !no_color && set("NO_COLOR").is_none() && !plain_terminal,
             greys: set("COLORTERM").is_some() || set("TERM").is_some_and(|term| term.contains("256color")),
+            ground: set("COLORFGBG").map_or(Ground::Unknown, |colors| ground_of(&colors)),
         }
+    }
+
+    /// As somebody wants it. `NO_COLOR` and `--no-color` stand above all.
+    #[must_use]
+    pub fn chosen(self, choice: Choice) -> Self {
+        match choice {
+            Choice::Auto => self,
+            Choice::Dark => Self { greys: true, ground: Ground::Dark, ..self },
+            Choice::Light => Self { greys: true, ground: Ground::Light, ..self },
+            Choice::Colors256 => Self { greys: true, ..self },
+            Choice::Colors16 => Self { greys: false, ground: Ground::Unknown, ..self },
+            Choice::None => Self { color: false, ..self },
+        }
+    }
+
+    /// What is laid over the row that is selected: a background where it is known that one can be read on it.
+    #[must_use]
+    pub fn selected_row(self) -> Style {
+        let background = match self.ground {
+            Ground::Dark if self.color && self.greys => 238,
+            Ground::Light if self.color && self.greys => 252,
+            Ground::Unknown | Ground::Dark | Ground::Light => return self.style(Role::Selected),
+        };
+        Style::new().bg(Color::Indexed(background)).add_modifier(Modifier::BOLD)
     }
 
     /// The style of a role.
@@ -227,13 +287,22 @@ impl Theme {
     }
 }
 
+/// `15;0` or `15;default;0` of `COLORFGBG`: the last number is the background, dark but for white and the light grey.
+fn ground_of(colors: &str) -> Ground {
+    match colors.rsplit(';').next().and_then(|background| background.parse::<u8>().ok()) {
+        Some(7 | 9..=15) => Ground::Light,
+        Some(0..=6 | 8) => Ground::Dark,
+        _ => Ground::Unknown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn without_colour_only_modifiers_are_left() {
-        let theme = Theme { charset: Charset::Ascii, color: false, greys: true };
+        let theme = Theme { charset: Charset::Ascii, color: false, greys: true, ground: Ground::Unknown };
         for role in [Role::Bad, Role::Selected, Role::Owner(3), Role::Frame, Role::Stale] {
             let style = theme.style(role);
             assert_eq!((style.fg, style.bg), (Some(Color::Reset), Some(Color::Reset)), "{role:?}");
@@ -247,22 +316,47 @@ mod tests {
             move |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
         };
         let xterm = Theme::detect(false, false, with(&[("TERM", "xterm"), ("NO_COLOR", "")]));
-        assert_eq!(xterm, Theme { charset: Charset::Unicode, color: true, greys: false });
+        assert_eq!(
+            xterm,
+            Theme { charset: Charset::Unicode, color: true, greys: false, ground: Ground::Unknown }
+        );
         assert!(Theme::detect(false, false, with(&[("TERM", "xterm-256color")])).greys);
         let c = Theme::detect(false, false, with(&[("TERM", "xterm"), ("LANG", "C"), ("NO_COLOR", "1")]));
-        assert_eq!(c, Theme { charset: Charset::Ascii, color: false, greys: false });
+        assert_eq!(c, Theme { charset: Charset::Ascii, color: false, greys: false, ground: Ground::Unknown });
         assert_eq!(Theme::detect(true, true, with(&[("TERM", "xterm")])).charset, Charset::Ascii);
     }
 
     #[test]
     fn words_that_matter_less_can_still_be_read() {
         let foreground = |color, greys| {
-            let theme = Theme { charset: Charset::Unicode, color, greys };
+            let theme = Theme { charset: Charset::Unicode, color, greys, ground: Ground::Unknown };
             [Role::Quiet, Role::Stale].map(|role| (theme.style(role).fg, theme.style(role).add_modifier))
         };
         let plain = (Some(Color::Reset), Modifier::empty());
         assert_eq!(foreground(true, true), [(Some(GREY), Modifier::empty()); 2]);
         assert_eq!((foreground(true, false), foreground(false, true)), ([plain; 2], [plain; 2]));
+    }
+
+    #[test]
+    fn a_selected_row_keeps_its_colours_where_the_ground_is_known() {
+        let with = |ground: &'static str| {
+            Theme::detect(false, false, move |name| match name {
+                "TERM" => Some("xterm-256color".to_owned()),
+                "COLORFGBG" => Some(ground.to_owned()),
+                _ => None,
+            })
+        };
+        let row = |theme: Theme| (theme.selected_row().fg, theme.selected_row().bg);
+        assert_eq!(row(with("15;0")), (None, Some(Color::Indexed(238))));
+        assert_eq!(row(with("0;default;15")), (None, Some(Color::Indexed(252))));
+        let reversed = (Some(Color::Reset), Some(Color::Reset));
+        assert_eq!(row(with("what")), reversed);
+        for choice in [Choice::Colors16, Choice::None] {
+            assert_eq!(row(with("15;0").chosen(choice)), reversed, "{choice:?}");
+        }
+        assert_eq!(row(with("").chosen(Choice::Light)).1, Some(Color::Indexed(252)));
+        let no_color = Theme::detect(false, true, |_| None).chosen(Choice::Dark);
+        assert_eq!((no_color.color, row(no_color)), (false, reversed));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis_cluster::cluster::registry::{self, Registry, WatchEvent};
 use tokio::sync::mpsc;
 
-use super::update::Change;
+use super::{past, update::Change};
 
 /// Between two questions.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -49,9 +49,19 @@ async fn follow(
 ) {
     let mut watch = registry.watch("");
     let mut standing = Standing::default();
+    let mut is_first = true;
     loop {
         let (first, second) = tokio::select! {
-            event = watch.next() => standing.told(event),
+            event = watch.next() => {
+                if let (true, WatchEvent::Reset { entries, .. }) = (is_first, &event) {
+                    is_first = false;
+                    let lines = entries.iter().filter_map(past::line).collect();
+                    if changes.send(Change::Past(lines)).await.is_err() {
+                        return;
+                    }
+                }
+                standing.told(event)
+            }
             Some(answer) = answered.recv() => (standing.heard(answer, Instant::now()), None),
         };
         for change in first.into_iter().chain(second) {

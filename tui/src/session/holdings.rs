@@ -62,6 +62,17 @@ impl ClusterView {
         Some(Count { keys, exact })
     }
 
+    /// Keys of some nodes, each slot's at its owner; `None`: none of them has said yet.
+    #[must_use]
+    pub fn keys_of_all<'a>(&self, nodes: impl Iterator<Item = &'a NodeId>) -> Option<Count> {
+        let counts: Vec<Option<Count>> = nodes.map(|id| self.keys_of(id)).collect();
+        let known = counts.iter().flatten();
+        (!counts.iter().all(Option::is_none)).then(|| Count {
+            keys: known.map(|count| count.keys).sum(),
+            exact: counts.iter().all(|count| count.is_some_and(|count| count.exact)),
+        })
+    }
+
     /// Keys that the nodes hold, copies included; `None`: some node has not said yet.
     #[must_use]
     pub fn keys_held(&self) -> Option<u64> {

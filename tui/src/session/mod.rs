@@ -21,6 +21,7 @@ pub mod holdings;
 mod monitor;
 mod operations;
 pub mod outcome;
+pub mod past;
 mod pipeline;
 mod plans;
 mod show;
@@ -52,6 +53,7 @@ pub(crate) use figures::INTERVAL as FIGURES_INTERVAL;
 pub(crate) use guard::keys_of;
 pub use outcome::{Body, Outcome, Status, Table};
 pub use pipeline::Pipeline;
+pub(crate) use show::timestamp;
 pub use update::Change;
 pub use view::ClusterView;
 

@@ -240,7 +240,7 @@ async fn records<T: serde::de::DeserializeOwned>(session: &Session, prefix: &str
 }
 
 /// `2026-11-22T19:26:09Z`.
-fn timestamp(at_ms: i64) -> String {
+pub(crate) fn timestamp(at_ms: i64) -> String {
     let (days, second) = (at_ms.div_euclid(86_400_000), at_ms.rem_euclid(86_400_000) / 1000);
     // Days since 1970 to a date, by eras of 400 years that begin on 1 March (Hinnant, "chrono-compatible low-level date
     // algorithms").

@@ -22,10 +22,11 @@ use redis_cluster::{
 use super::{
     headway::headway,
     holdings::Owned,
+    past::AuditLine,
     plans,
     view::{
-        ClusterEvent, ClusterView, EventKind, Health, NodeView, PlanState, PlanView, ProxyFigures, ProxyView,
-        Reading, TopologyView,
+        ClusterEvent, ClusterView, EventKind, GoneProxy, Health, NodeView, PlanState, PlanView, ProxyFigures,
+        ProxyView, Reading, TopologyView,
     },
 };
 
@@ -53,6 +54,8 @@ pub enum Change {
         /// Keys and values.
         changes: Vec<(String, Option<Vec<u8>>)>,
     },
+    /// What was done before this console began, oldest first: the audit log.
+    Past(Vec<AuditLine>),
     /// The registry is asked for the first time.
     RegistryAsked,
     /// The registry answers.
@@ -99,6 +102,16 @@ impl ClusterView {
                 self.registry_up(now);
                 self.registry.revision = revision;
                 self.put_all(changes, revision, now);
+            }
+            Change::Past(lines) => {
+                let told = lines.iter().filter(|line| !line.is_a_step()).map(|line| ClusterEvent {
+                    at: line.at.0,
+                    revision: Some(line.revision),
+                    kind: EventKind::Audit,
+                    text: format!("{}  by {}", line.what, line.by),
+                    plan: None,
+                });
+                self.events.precede(told);
             }
             Change::RegistryAsked => self.registry.asked_at = now,
             Change::RegistryUp if self.registry.health == Health::Unknown => {}
@@ -212,6 +225,7 @@ impl ClusterView {
             Some(("proxies", _)) => {
                 parse_value(key, value).map(|record| self.put_proxy(record, revision, now))
             }
+            Some(("retired", _)) => parse_value(key, value).map(|record| self.put_gone(record, true, now)),
             Some(("losses", _)) => parse_value(key, value).map(|loss| self.put_loss(loss, revision)),
             Some(("plans", _)) => plans::read(key, value).map(|plan| {
                 let (id, before) = (plan.id, self.put_plan(plan, now));
@@ -247,6 +261,15 @@ impl ClusterView {
             Some(("proxies", id)) => {
                 let gone = id.parse().ok().and_then(|id: ProxyId| self.proxies.remove(&id));
                 if let Some(proxy) = gone {
+                    let is_shut_out =
+                        |gone: &GoneProxy| gone.shut_out && gone.record.instance == proxy.record.instance;
+                    if !self.gone.get(&proxy.record.id).is_some_and(is_shut_out) {
+                        self.gone.remove(&proxy.record.id);
+                        // One that drains said that it would go.
+                        if proxy.error.is_some() && !proxy.record.draining {
+                            self.put_gone(proxy.record.clone(), false, now);
+                        }
+                    }
                     let text = format!("proxy {} gone: it left, or its lease ended", proxy.record.id);
                     self.event(now, Some(revision), EventKind::Proxy, text);
                 }
@@ -297,8 +320,18 @@ impl ClusterView {
         self.event(Millis(loss.at_ms), Some(revision), EventKind::Loss, text);
     }
 
+    /// One that is registered, by now, under another instance is not gone.
+    fn put_gone(&mut self, record: ProxyRecord, shut_out: bool, now: Millis) {
+        if self.proxies.get(&record.id).is_none_or(|proxy| proxy.record.instance == record.instance) {
+            self.gone.insert(record.id.clone(), GoneProxy { record, at: now, shut_out });
+        }
+    }
+
     fn put_proxy(&mut self, record: ProxyRecord, revision: u64, now: Millis) {
         let id = record.id.clone();
+        if self.gone.get(&id).is_some_and(|gone| gone.record.instance != record.instance) {
+            self.gone.remove(&id);
+        }
         match self.proxies.get_mut(&id) {
             Some(proxy) if proxy.record.instance == record.instance => {
                 let begins = record.draining && !proxy.record.draining;
@@ -620,6 +653,44 @@ mod tests {
         register(&mut view, "c", 2);
         assert_eq!((view.proxies[&id].read_at, view.proxies[&id].figures.is_some()), (Millis(0), false));
         assert_eq!(texts(&view)[1..], ["proxy 1 registered anew at h:1", "proxy 1 registered anew at h:2"]);
+    }
+
+    #[test]
+    fn a_proxy_that_went_without_a_word_is_gone_until_it_is_back() {
+        let mut view = ClusterView::new("default", &[], 10);
+        let record = |instance: &str| {
+            let json =
+                format!(r#"{{"id":"1","instance":"{instance}","address":"h:1","version":"1","epoch":1}}"#);
+            Some(json.into_bytes())
+        };
+        let keys = |view: &mut ClusterView, changes: &[(&str, Option<Vec<u8>>)], at| {
+            let changes = changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+            view.apply(Change::Keys { revision: 1, changes }, Millis(at));
+        };
+        let id: ProxyId = "1".parse().unwrap();
+        keys(&mut view, &[("proxies/1", record("a"))], 10);
+        // Of its own accord.
+        keys(&mut view, &[("proxies/1", None)], 20);
+        assert!(view.gone.is_empty());
+        // Shut out, in either order of the transaction.
+        for changes in [
+            [("proxies/1", None), ("retired/1-a", record("a"))],
+            [("retired/1-a", record("a")), ("proxies/1", None)],
+        ] {
+            keys(&mut view, &[("proxies/1", record("a"))], 30);
+            keys(&mut view, &changes, 40);
+            assert_eq!(view.gone.get(&id).map(|gone| (gone.at, gone.shut_out)), Some((Millis(40), true)));
+            // Back under another instance, whose old one is retired in the same transaction.
+            keys(&mut view, &[("retired/1-a", record("a")), ("proxies/1", record("b"))], 50);
+            assert!(view.gone.is_empty());
+            keys(&mut view, &[("proxies/1", None)], 60);
+            assert!(view.gone.is_empty());
+        }
+        // Its lease ended while it did not answer.
+        keys(&mut view, &[("proxies/1", record("c"))], 70);
+        view.apply(Change::Proxy(id.clone(), Err("no answer".to_owned())), Millis(80));
+        keys(&mut view, &[("proxies/1", None)], 90);
+        assert_eq!(view.gone.get(&id).map(|gone| (gone.at, gone.shut_out)), Some((Millis(90), false)));
     }
 
     #[test]

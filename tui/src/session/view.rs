@@ -36,6 +36,8 @@ pub struct ClusterView {
     pub nodes: BTreeMap<NodeId, NodeView>,
     /// Proxies that hold a lease, by id.
     pub proxies: BTreeMap<ProxyId, ProxyView>,
+    /// Proxies that went without a word, until they are back.
+    pub gone: BTreeMap<ProxyId, GoneProxy>,
     /// The proxy that drives moves, while one is elected.
     pub leader: Option<ProxyId>,
     /// This console drives them, because no proxy is alive.
@@ -188,6 +190,17 @@ impl ProxyView {
             (Some(_), _) => 2,
         }
     }
+}
+
+/// A proxy that did not leave of its own accord.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GoneProxy {
+    /// As it was registered.
+    pub record: ProxyRecord,
+    /// When its registration went.
+    pub at: Millis,
+    /// It did not follow a move, which shut it out; else its lease ended while it did not answer.
+    pub shut_out: bool,
 }
 
 /// Figures of a proxy.
@@ -373,17 +386,6 @@ impl ClusterView {
         }
     }
 
-    /// Commands a second of all nodes that answer, whoever asks them.
-    #[must_use]
-    pub fn ops_per_second_of_nodes(&self) -> f64 {
-        self.nodes
-            .values()
-            .filter(|node| node.error.is_none())
-            .filter_map(|node| node.figures.as_ref())
-            .map(|figures| figures.ops_per_second)
-            .sum()
-    }
-
     /// Commands a second that clients give: what all proxies that answer were asked, without what moves and this console
     /// ask nodes themselves. `None`: none answers.
     #[must_use]
@@ -415,6 +417,8 @@ pub enum EventKind {
     Loss,
     /// The registry stopped or began answering.
     Registry,
+    /// It was done before this console began.
+    Audit,
 }
 
 impl EventKind {
@@ -430,6 +434,7 @@ impl EventKind {
             Self::Health => "health",
             Self::Loss => "loss",
             Self::Registry => "registry",
+            Self::Audit => "audit",
         }
     }
 }
@@ -457,6 +462,7 @@ pub struct EventLog {
     events: VecDeque<Arc<ClusterEvent>>,
     dropped: u64,
     told: u64,
+    preceding: usize,
     version: u64,
 }
 
@@ -464,7 +470,7 @@ impl EventLog {
     /// Keeps the last `kept` events.
     #[must_use]
     pub fn new(kept: usize) -> Self {
-        Self { kept, events: VecDeque::new(), dropped: 0, told: 0, version: 0 }
+        Self { kept, events: VecDeque::new(), dropped: 0, told: 0, preceding: 0, version: 0 }
     }
 
     /// Adds the newest.
@@ -474,8 +480,24 @@ impl EventLog {
         self.events.push_back(Arc::new(event));
         while self.events.len() > self.kept {
             self.events.pop_front();
+            self.preceding = self.preceding.saturating_sub(1);
             self.dropped += 1;
         }
+    }
+
+    /// Puts what happened before all this in front, oldest first, as far as there is room. It is no news.
+    pub fn precede(&mut self, before: impl DoubleEndedIterator<Item = ClusterEvent>) {
+        for event in before.rev().take(self.kept.saturating_sub(self.events.len())) {
+            self.events.push_front(Arc::new(event));
+            self.preceding += 1;
+        }
+        self.version += 1;
+    }
+
+    /// How many of those that are kept happened before.
+    #[must_use]
+    pub fn preceding(&self) -> usize {
+        self.preceding
     }
 
     /// Puts a plan's line in the place of the one there is; without one it is the newest.
@@ -524,7 +546,7 @@ impl EventLog {
         self.version
     }
 
-    /// How many there were in all: events after an earlier count are the new ones.
+    /// How many there were in all, without those of before: events after an earlier count are the new ones.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.told

@@ -3,6 +3,8 @@
 #![allow(clippy::cast_possible_truncation, reason = "numbers of tests are small")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
+mod alarming;
+mod bars;
 mod bytes;
 mod cluster;
 mod embedded;
@@ -23,4 +25,5 @@ mod screen_pages;
 mod script;
 mod support;
 mod surroundings;
+mod tape;
 mod truth;

@@ -99,6 +99,11 @@ impl Pty {
         });
     }
 
+    /// Where the cursor is: row and column.
+    pub(crate) fn cursor(&self) -> (u16, u16) {
+        self.shared.0.lock().unwrap().parser.screen().cursor_position()
+    }
+
     /// Types.
     pub(crate) fn send(&mut self, text: &str) {
         self.send_bytes(text.as_bytes());

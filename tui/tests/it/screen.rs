@@ -18,6 +18,7 @@ pub(crate) fn surroundings(command: &mut CommandBuilder, home: &tempfile::TempDi
     command.env("LANG", "C.UTF-8");
     command.env("HOME", home.path());
     command.env_remove("XDG_STATE_HOME");
+    command.env_remove("XDG_CONFIG_HOME");
     command.env_remove("NO_COLOR");
 }
 

@@ -172,3 +172,35 @@ fn the_mouse_opens_what_it_hits_and_the_terminal_keeps_it_if_told_so() {
     assert!(pty.raw().contains("\x1b]52;c;") && pty.raw().contains("\x1b[?1006h"));
     leave(pty);
 }
+
+#[test]
+fn what_was_before_is_there_by_revision_with_whose_command_led_to_it() {
+    let Some(cluster) = Cluster::start() else { return };
+    let added = cluster.run(&["add", "2", &cluster.of.nodes[1].url()]);
+    assert_eq!(added.code, Some(0), "{added:?}");
+    let mut pty = screen_of(&cluster.of.etcd, &cluster.home, 120, 36);
+    // The audit log stands for the events that this console has not seen.
+    pty.wait_text("audit     add 2 http://");
+    pty.send("\x1b");
+    pty.wait_text("[NAV]");
+    pty.send("t");
+    pty.wait_text("node 2 has its share (plan 2)");
+    pty.wait_text("driver ");
+    // From the command on, one change after the other, until slots belong to the new node.
+    pty.send("/add 2\r\r");
+    pty.wait("the cluster of then beside the one of now", |screen| {
+        let text = screen.contents();
+        let row = text.lines().find(|line| line.contains(&cluster.of.nodes[0].address()));
+        text.contains("history › as of revision ")
+            && row.is_some_and(|row| row.contains(" 16384 ") && row.contains(" 8192 "))
+    });
+    pty.send("]]]]]]");
+    pty.wait("slots of both", |screen| {
+        let text = screen.contents();
+        let row = text.lines().find(|line| line.contains(&cluster.of.nodes[1].address()));
+        row.is_some_and(|row| row.matches(" 8192 ").count() == 2) && text.contains("AAABBB")
+    });
+    pty.send("\x1b");
+    pty.wait_text("changes, enter: the cluster after one");
+    leave(pty);
+}

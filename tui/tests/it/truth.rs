@@ -18,13 +18,13 @@ const TRUE_TO_MS: i64 = 2_000;
 const SLACK: Duration = Duration::from_secs(1);
 
 /// Three nodes with keys, two proxies, and a console that watches.
-struct Watched {
-    of: cluster_fixture::Cluster,
-    session: Session,
+pub(crate) struct Watched {
+    pub(crate) of: cluster_fixture::Cluster,
+    pub(crate) session: Session,
 }
 
 impl Watched {
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let nodes = ["1", "2", "3"].map(node).into();
         let of = tokio::task::block_in_place(|| cluster_fixture::Cluster::with_members(nodes, "http", 2))?;
         let session =
@@ -35,7 +35,7 @@ impl Watched {
         Some(watched)
     }
 
-    async fn until(
+    pub(crate) async fn until(
         &self,
         what: &str,
         patience: Duration,
@@ -68,7 +68,7 @@ async fn until(
     }
 }
 
-fn all_well(view: &ClusterView) -> bool {
+pub(crate) fn all_well(view: &ClusterView) -> bool {
     let nodes = view.nodes.values().all(|node| node.figures.is_some() && node.error.is_none());
     let proxies = view.proxies.values().all(|proxy| proxy.figures.is_some() && proxy.error.is_none());
     view.nodes.len() == 3 && view.proxies.len() == 2 && nodes && proxies
@@ -290,7 +290,7 @@ async fn while_slots_move_every_key_counts_once_and_a_plan_is_one_line() {
     assert!(!view.events.iter().any(|event| event.text.contains("new owners")), "{:?}", view.events);
 }
 
-fn parsed(line: &str) -> Command {
+pub(crate) fn parsed(line: &str) -> Command {
     parse_line(line.as_bytes()).unwrap().unwrap().command
 }
 

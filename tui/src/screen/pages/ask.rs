@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use redis_cluster::{id::NodeId, slot::SlotRange, time::Millis};
+use redis_cluster::{id::NodeId, protocol::Value, slot::SlotRange, time::Millis};
 
-use crate::session::Target;
+use crate::session::{ClusterView, Target, past::AuditLine};
 
 /// Commands a second that an open page sends to the cluster at most; a page that is not on top sends none.
 pub const RATE: i64 = 200;
@@ -48,12 +48,34 @@ pub enum Request {
     Commands(Vec<Vec<Vec<u8>>>),
     /// How many keys a node has in each of these ranges; each has a number.
     CountKeys(Vec<SlotRange>),
+    /// The registry for its audit log.
+    Audit,
+    /// The registry for members and routing at a revision.
+    AsOf(u64),
+}
+
+/// What somebody said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// Replies, one for each command or range.
+    Replies(Vec<Value>),
+    /// Of the registry.
+    Past(Past),
+}
+
+/// What the registry knows of the past.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Past {
+    /// The audit log, oldest first.
+    Audit(Vec<AuditLine>),
+    /// The cluster at a revision; `None`: it no longer knows.
+    AsOf(u64, Option<Box<ClusterView>>),
 }
 
 /// A request for somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// For whom.
+    /// For whom; of no meaning where it is the registry.
     pub target: Target,
     /// What.
     pub request: Request,
@@ -78,12 +100,18 @@ impl Question {
         Self { target, request: Request::CountKeys(ranges) }
     }
 
+    /// Something of the past.
+    #[must_use]
+    pub fn past(request: Request) -> Self {
+        Self { target: Target::Cluster, request }
+    }
+
     /// Its commands.
     #[must_use]
     pub fn commands(&self) -> &[Vec<Vec<u8>>] {
         match &self.request {
             Request::Commands(commands) => commands,
-            Request::CountKeys(_) => &[],
+            Request::CountKeys(_) | Request::Audit | Request::AsOf(_) => &[],
         }
     }
 
@@ -91,15 +119,19 @@ impl Question {
     #[must_use]
     pub fn ranges(&self) -> &[SlotRange] {
         match &self.request {
-            Request::Commands(_) => &[],
             Request::CountKeys(ranges) => ranges,
+            Request::Commands(_) | Request::Audit | Request::AsOf(_) => &[],
         }
     }
 
-    /// What it costs: each command, each range.
+    /// What it costs: each command, each range, each look into the registry.
     #[must_use]
     pub fn cost(&self) -> usize {
-        self.commands().len() + self.ranges().len()
+        match &self.request {
+            Request::Commands(commands) => commands.len(),
+            Request::CountKeys(ranges) => ranges.len(),
+            Request::Audit | Request::AsOf(_) => 1,
+        }
     }
 }
 

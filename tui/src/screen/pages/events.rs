@@ -13,7 +13,7 @@ use crate::{
 };
 
 const COLUMNS: &[Column] = &[
-    column("TIME", 9, false, 9),
+    column("TIME", 12, false, 9),
     column("REVISION", 9, true, 4),
     column("KIND", 8, false, 8),
     column("WHAT", 400, false, 10),
@@ -28,6 +28,7 @@ pub fn role_of(kind: EventKind) -> Role {
         EventKind::Member | EventKind::Proxy | EventKind::Move | EventKind::Slots | EventKind::Plan => {
             Role::Text
         }
+        EventKind::Audit => Role::Quiet,
     }
 }
 
@@ -38,12 +39,20 @@ pub struct EventsPage {
     events: Vec<ClusterEvent>,
     version: Option<u64>,
     total: Option<u64>,
+    preceding: usize,
     dropped: u64,
 }
 
 impl Default for EventsPage {
     fn default() -> Self {
-        Self { grid: Grid::new(COLUMNS), events: Vec::new(), version: None, total: None, dropped: 0 }
+        Self {
+            grid: Grid::new(COLUMNS),
+            events: Vec::new(),
+            version: None,
+            total: None,
+            preceding: 0,
+            dropped: 0,
+        }
     }
 }
 
@@ -70,7 +79,12 @@ impl Content for EventsPage {
         } else {
             String::new()
         };
-        format!("{} since this console began{older}", text::thousands(self.events.len() as u64))
+        let before = match self.preceding {
+            0 => String::new(),
+            before => format!(", {} before (audit)", text::thousands(before as u64)),
+        };
+        let since = self.events.len().saturating_sub(self.preceding);
+        format!("{} since this console began{before}{older}", text::thousands(since as u64))
     }
 
     fn know(&mut self, known: Known<'_>) {
@@ -78,13 +92,14 @@ impl Content for EventsPage {
         if self.version == Some(log.version()) {
             return;
         }
-        (self.version, self.total) = (Some(log.version()), Some(log.total()));
-        self.dropped = log.dropped();
+        let total = log.total() + log.preceding() as u64;
+        (self.version, self.total) = (Some(log.version()), Some(total));
+        (self.dropped, self.preceding) = (log.dropped(), log.preceding());
         self.events = log.iter().rev().cloned().collect();
         let rows = self.events.iter().zip(0..).map(|(event, back)| {
-            let number = log.total() - 1 - back;
+            let number = total - 1 - back;
             let cells = vec![
-                Cell::number(event.at as f64, text::clock(Millis(event.at))),
+                Cell::number(event.at as f64, text::moment(Millis(event.at), known.now)),
                 event
                     .revision
                     .map(|revision| Cell::number(revision as f64, revision.to_string()))

@@ -7,6 +7,7 @@ pub mod ask;
 pub mod big;
 pub mod events;
 pub mod grid;
+pub mod history;
 pub mod keys;
 pub mod monitor;
 pub mod node;
@@ -20,10 +21,11 @@ use redis_cluster::{id::NodeId, protocol::Value, time::Millis};
 use tui_input::Input;
 
 use self::{
-    ask::{Asks, Question, Topic},
+    ask::{Asks, Heard, Past, Question, Topic},
     big::BigPage,
     events::{EventPage, EventsPage},
     grid::Grid,
+    history::{HistoryPage, PastPage},
     keys::{KeysPage, value::ValuePage},
     monitor::MonitorPage,
     node::NodePage,
@@ -119,6 +121,8 @@ pub trait Content {
     }
     /// An answer.
     fn take(&mut self, _topic: &Topic, _question: &Question, _replies: Vec<Value>, _now: Millis) {}
+    /// What the registry knows of the past, to a question that asked for it.
+    fn recall(&mut self, _past: Past) {}
     /// Something was changed, or the operator asked: what is known of what is shown may be out of date.
     fn refreshed(&mut self) {}
     /// What `/` types into, and the word before it: the filter of the table, unless the page looks for things itself.
@@ -202,6 +206,10 @@ pub enum Kind {
     SlowLog(SlowLogPage),
     /// What was typed and answered.
     Transcript(TranscriptPage),
+    /// Who did what, by revision.
+    History(HistoryPage),
+    /// The cluster as it was.
+    Past(Box<PastPage>),
 }
 
 impl Kind {
@@ -221,6 +229,8 @@ impl Kind {
             Self::Event(page) => page,
             Self::SlowLog(page) => page,
             Self::Transcript(page) => page,
+            Self::History(page) => page,
+            Self::Past(page) => &**page,
         }
     }
 
@@ -239,6 +249,8 @@ impl Kind {
             Self::Event(page) => page,
             Self::SlowLog(page) => page,
             Self::Transcript(page) => page,
+            Self::History(page) => page,
+            Self::Past(page) => &mut **page,
         }
     }
 }
@@ -340,7 +352,7 @@ impl Pages {
     pub fn answered(
         &mut self,
         serial: u64,
-        result: Result<Vec<Value>, String>,
+        result: Result<Heard, String>,
         known: Known<'_>,
         slower: i64,
     ) -> bool {
@@ -355,8 +367,13 @@ impl Pages {
             // Whoever does not answer is not asked at the speed of a scan.
             let every = if error.is_some() { every.max(1_000) } else { every };
             let question = page.asks.answered(&topic, error, every, known.now);
-            if let (Ok(replies), Some(question)) = (result, question) {
-                page.kind.content_mut().take(&topic, &question, replies, known.now);
+            match (result, question) {
+                (Ok(Heard::Replies(replies)), Some(question)) => {
+                    page.kind.content_mut().take(&topic, &question, replies, known.now);
+                }
+                (Ok(Heard::Past(past)), Some(_)) => page.kind.content_mut().recall(past),
+                // Nobody waits for it, or there is none.
+                (Ok(_), None) | (Err(_), _) => {}
             }
             return true;
         }
@@ -364,7 +381,7 @@ impl Pages {
     }
 }
 
-/// Which page a digit opens, besides 1 for the overview.
+/// Which page a digit opens, besides 1 for the overview. 0 is what was before.
 #[must_use]
 pub fn numbered(digit: u8, selected: Option<&NodeId>) -> Option<Kind> {
     Some(match digit {
@@ -376,6 +393,7 @@ pub fn numbered(digit: u8, selected: Option<&NodeId>) -> Option<Kind> {
         5 => Kind::Events(EventsPage::default()),
         6 => Kind::SlowLog(SlowLogPage::default()),
         9 => Kind::Transcript(TranscriptPage::default()),
+        0 => Kind::History(HistoryPage::default()),
         _ => return None,
     })
 }

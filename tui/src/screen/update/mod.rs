@@ -135,6 +135,11 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Effects) {
     model.dirty = true;
     let context = context(model);
     let action = keymap::action(context, key);
+    if action.is_none()
+        && let Some(meant) = model.aliases.meant(context, key)
+    {
+        return press(model, meant, effects);
+    }
     // Terminals send Alt with a key as Esc and the key: where the pair means nothing it was two keys, pressed quickly.
     if action.is_none() && key.modifiers.contains(KeyModifiers::ALT) {
         press(model, KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE), effects);
@@ -172,6 +177,7 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Effects) {
         | Context::Value
         | Context::Sample
         | Context::Monitor
+        | Context::Past
         | Context::Text => act(model, action, effects),
     }
 }

@@ -1,7 +1,7 @@
 //! Keys on an open page, and its questions. What a page changes runs as a line of the language, after its dialog.
 
 use ratatui::crossterm::event::KeyEvent;
-use redis_cluster::{id::NodeId, protocol::Value};
+use redis_cluster::id::NodeId;
 
 use super::{navigation, note};
 use crate::screen::{
@@ -11,7 +11,7 @@ use crate::screen::{
     model::{Focus, Model, Tone},
     pages::{
         Kind, Known, Pages, Wish,
-        ask::{self, Topic},
+        ask::{self, Heard, Topic},
         grid::Grid,
         node::NodePage,
         numbered,
@@ -76,12 +76,7 @@ pub(super) fn ask(model: &mut Model, effects: &mut Effects) {
 }
 
 /// An answer to a question.
-pub(super) fn answered(
-    model: &mut Model,
-    serial: u64,
-    result: Result<Vec<Value>, String>,
-    effects: &mut Effects,
-) {
+pub(super) fn answered(model: &mut Model, serial: u64, result: Result<Heard, String>, effects: &mut Effects) {
     let slower = if model.unfocused { ask::UNFOCUSED_FACTOR } else { 1 };
     if with_pages(model, |pages, known| pages.answered(serial, result, known, slower)) {
         model.dirty = true;

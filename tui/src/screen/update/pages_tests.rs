@@ -5,7 +5,10 @@ use super::*;
 use crate::screen::{
     dialog::Field,
     event::Mouse,
-    pages::{Kind, ask::Question},
+    pages::{
+        Kind,
+        ask::{Heard, Question},
+    },
     sample,
     theme::Charset,
     view::Zone,
@@ -66,7 +69,7 @@ fn only_the_page_on_top_asks_and_only_when_it_is_due() {
     let (serial, _) = asked(&effects)[0];
     assert_eq!(model.ask_in_ms(), None, "an answer is awaited");
     let reply = vec![Value::Bulk("# Server\r\nredis_version:7.2\r\n".into())];
-    assert!(send(&mut model, [Event::Answered { serial, result: Ok(reply) }]).is_empty());
+    assert!(send(&mut model, [Event::Answered { serial, result: Ok(Heard::Replies(reply)) }]).is_empty());
     assert_eq!(model.ask_in_ms(), Some(1_000));
     let later = Millis(model.now.0 + 1_000);
     let effects = send(&mut model, [Event::Clock(later)]);
@@ -95,7 +98,7 @@ fn tabs_ask_for_themselves_and_a_change_is_a_command_in_a_dialog() {
     assert_eq!(words(question), ["CLIENT LIST"]);
     let list =
         Value::Bulk("id=7 addr=10.0.0.9:5000 name=app cmd=get\nid=8 addr=10.0.0.9:5001 cmd=set\n".into());
-    send(&mut model, [Event::Answered { serial: *serial, result: Ok(vec![list]) }]);
+    send(&mut model, [Event::Answered { serial: *serial, result: Ok(Heard::Replies(vec![list])) }]);
     send(&mut model, [key(KeyCode::Char('/'))]);
     send(&mut model, text("5001"));
     send(&mut model, [key(KeyCode::Enter), key(KeyCode::Char('D'))]);

@@ -7,7 +7,7 @@ use tui_input::Input;
 use super::{
     Painter, Zone,
     command::window,
-    nodes::{letter, places},
+    nodes::{letters, places},
     painter::Piece,
 };
 use crate::screen::{
@@ -203,7 +203,7 @@ fn preview(
 /// The table of a plan: a row for each node that gives or takes, and their sum.
 fn shares(model: &Model, painter: &Painter<'_>, plan: &Plan, partner: Partner, width: usize) -> Vec<Row> {
     let glyphs = model.theme.charset.glyphs();
-    let places = places(model);
+    let places = places(&model.shown);
     let wide = width >= 56;
     // What a node has to hold in the end matters where it takes.
     let memory = matches!(partner, Partner::Taker) && wide;
@@ -237,7 +237,7 @@ fn shares(model: &Model, painter: &Painter<'_>, plan: &Plan, partner: Partner, w
         let name = node.map_or_else(
             || "nobody".to_owned(),
             |id| match places.get(id) {
-                Some(&place) => format!("{} {}", painter.escape(id.as_str()), letter(place)),
+                Some(&place) => format!("{} {}", painter.escape(id.as_str()), letters(place)),
                 None => painter.escape(id.as_str()),
             },
         );

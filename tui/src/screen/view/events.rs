@@ -7,10 +7,11 @@ use super::{Painter, Style, Zone, is_focused, painter::Piece, title_role};
 use crate::{
     screen::{
         model::{Model, Panel},
+        pages::events::role_of,
         text,
         theme::Role,
     },
-    session::view::{ClusterEvent, EventKind},
+    session::view::ClusterEvent,
 };
 
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: Style) {
@@ -50,16 +51,10 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
 }
 
 fn line(model: &Model, painter: &Painter<'_>, event: &ClusterEvent, style: Style) -> [Piece; 2] {
-    let role = match event.kind {
-        EventKind::Loss => Role::Bad,
-        EventKind::Health | EventKind::Registry => Role::Warning,
-        EventKind::Member | EventKind::Proxy | EventKind::Move | EventKind::Slots | EventKind::Plan => {
-            Role::Text
-        }
-    };
+    let role = role_of(event.kind);
     let none = model.theme.charset.glyphs().none;
     let text = painter.escape(&text::own(&event.text, model.theme.charset));
-    let at = text::clock(Millis(event.at));
+    let at = text::moment(Millis(event.at), model.as_of());
     let kind = text::left(event.kind.word(), 8);
     match style {
         Style::Boxes => {

@@ -12,7 +12,10 @@ use crate::{
         text,
         theme::Role,
     },
-    session::view::{NodeState, NodeView},
+    session::{
+        ClusterView,
+        view::{NodeState, NodeView},
+    },
 };
 
 /// What a column shows.
@@ -51,14 +54,21 @@ const fn column(cell: Cell, title: &'static str, width: usize, right: bool, keep
     Column { cell, title, width, right, keep }
 }
 
-/// The letter that stands for a node in the slot strip: by its place among the ids.
-pub(super) fn letter(place: usize) -> char {
-    char::from(b'A' + u8::try_from(place % 26).unwrap_or_default())
+/// The letters that stand for a node in the slot strip, by its place among the ids: A to Z, then AA, AB and so on.
+pub(super) fn letters(place: usize) -> String {
+    let mut letters = String::new();
+    let mut rest = place + 1;
+    while rest > 0 {
+        let digit = (rest - 1) % 26;
+        letters.insert(0, char::from(b'A' + u8::try_from(digit).unwrap_or_default()));
+        rest = (rest - 1) / 26;
+    }
+    letters
 }
 
 /// Places of the nodes among the ids.
-pub(super) fn places(model: &Model) -> BTreeMap<&NodeId, usize> {
-    model.shown.nodes.keys().enumerate().map(|(place, id)| (id, place)).collect()
+pub(super) fn places(view: &ClusterView) -> BTreeMap<&NodeId, usize> {
+    view.nodes.keys().enumerate().map(|(place, id)| (id, place)).collect()
 }
 
 fn is_old(model: &Model, node: &NodeView) -> bool {
@@ -72,6 +82,7 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
         shown().map(|(id, node)| width(id, node)).max().unwrap_or(0)
     };
     let id = longest(&|id, _| id.as_str().len()).clamp(2, 12);
+    let letters = letters(nodes.len().saturating_sub(1)).len();
     let address = longest(&|_, node| text::width(&node.record.address.host_port())).clamp(7, 30);
     // Ages matter as soon as one figure is old; then they take the place of the trend.
     let old = nodes.values().any(|node| is_old(model, node));
@@ -85,7 +96,7 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
     let mut columns = match style {
         Style::Boxes => vec![
             column(Cell::Id, "ID", id, false, 100),
-            column(Cell::Letter, "", 1, false, 60),
+            column(Cell::Letter, "", letters, false, 60),
             column(Cell::Address, "ADDRESS", address, false, 70),
             column(Cell::State, "STATE", 10, false, 100),
             column(Cell::Slots, "SLOTS", 6, true, 50),
@@ -103,7 +114,7 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
         ],
         Style::Rules => vec![
             column(Cell::Id, "ID", id, false, 100),
-            column(Cell::Letter, "", 1, false, 60),
+            column(Cell::Letter, "", letters, false, 60),
             column(Cell::Address, "ADDRESS", address, false, 70),
             column(Cell::State, "STATE", 10, false, 100),
             column(Cell::Share, "SLOTS", 6, true, 55),
@@ -156,7 +167,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, style: 
         }
         painter.line(inner, 0, &head);
     }
-    let places = places(model);
+    let places = places(&model.shown);
     for (row, id) in visible.iter().enumerate() {
         let Some(node) = model.shown.nodes.get(id) else { continue };
         let selected = table.selected.as_ref() == Some(id);
@@ -271,7 +282,7 @@ fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: us
     let figures = node.figures.as_ref();
     match column.cell {
         Cell::Id => (Role::Title, id.to_string()),
-        Cell::Letter => (Role::Owner(place), letter(place).to_string()),
+        Cell::Letter => (Role::Owner(place), letters(place)),
         Cell::Address => (role, node.record.address.host_port()),
         Cell::State => state(model, id),
         Cell::Slots => (Role::Text, slots.to_string()),
@@ -335,10 +346,20 @@ fn trend(model: &Model, id: &NodeId, width: usize) -> String {
 fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column], cut: bool) {
     let view = &model.shown;
     let glyphs = model.theme.charset.glyphs();
-    let figures = || view.nodes.values().filter_map(|node| node.figures.as_ref());
-    let slots: usize = model.nodes.slots.values().sum();
-    let known = view.nodes.values().all(|node| node.figures.is_some() && node.error.is_none());
-    let keys = |form: fn(u64) -> String| match view.keys() {
+    // With a filter the sum is of the rows that pass it.
+    let rows = &model.nodes.rows;
+    let is_filtered = !model.nodes.filter.value().is_empty();
+    let nodes = || rows.iter().filter_map(|id| view.nodes.get(id));
+    let figures = || nodes().filter_map(|node| node.figures.as_ref());
+    let slots: usize = rows.iter().filter_map(|id| model.nodes.slots.get(id)).sum();
+    let known = nodes().all(|node| node.figures.is_some() && node.error.is_none());
+    let sum_of_keys = if is_filtered { view.keys_of_all(rows.iter()) } else { view.keys() };
+    let ops: f64 = nodes()
+        .filter(|node| node.error.is_none())
+        .filter_map(|node| node.figures.as_ref())
+        .map(|figures| figures.ops_per_second)
+        .sum();
+    let keys = |form: fn(u64) -> String| match sum_of_keys {
         Some(count) if known => text::about(count, form),
         Some(count) => format!("({})", text::about(count, form)),
         None => glyphs.none.to_owned(),
@@ -351,12 +372,13 @@ fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column]
                 let at = model.nodes.position().map_or(0, |at| at + 1);
                 format!("{at} of {} {}", model.nodes.rows.len(), text::plural(model.nodes.rows.len(), "node"))
             }
+            Cell::Address if is_filtered => format!("{} of {} nodes", rows.len(), view.nodes.len()),
             Cell::Address => format!("{} {}", view.nodes.len(), text::plural(view.nodes.len(), "node")),
             Cell::Slots => slots.to_string(),
             Cell::Share => text::percent(slots as u64, SLOTS as u64, model.theme.charset),
             Cell::Keys => keys(text::thousands),
             Cell::ShortKeys => keys(text::short_count),
-            Cell::Ops => text::short_count(text::whole(view.ops_per_second_of_nodes())),
+            Cell::Ops => text::short_count(text::whole(ops)),
             Cell::Memory => text::short_bytes(figures().map(|figures| figures.used_memory).sum()),
             Cell::Clients => figures().map(|figures| figures.clients).sum::<u64>().to_string(),
             Cell::Letter

@@ -5,8 +5,9 @@ use redis_cluster::protocol::info;
 
 use super::{
     Painter, Style, Zone,
-    nodes::{letter, places},
+    nodes::{letters, places},
     painter::Piece,
+    slots,
 };
 use crate::screen::{
     model::{Focus, Model},
@@ -48,6 +49,14 @@ pub(super) fn draw(model: &Model, page: &Page, painter: &mut Painter<'_>, area: 
     }
     match (&page.kind, content.grid(), content.text()) {
         (Kind::Node(node), None, _) => overview(model, node, painter, inner, style),
+        (Kind::Past(past), Some(grid), _) => {
+            let mut inner = inner;
+            if let Some(was) = past.was().filter(|_| inner.height > 6) {
+                slots::line(was, painter, inner);
+                inner = below(inner, 2);
+            }
+            table(model, content, grid, painter, inner);
+        }
         (_, Some(grid), _) => table(model, content, grid, painter, inner),
         (_, _, Some(text)) => {
             let inner = match &page.kind {
@@ -317,10 +326,10 @@ fn identity(model: &Model, page: &NodePage, painter: &Painter<'_>, width: usize)
     };
     let field = |name| info::field(&page.info, name).unwrap_or("?").to_owned();
     let number = |name| info::number(&page.info, name).unwrap_or(0);
-    let place = places(model).get(&page.id).copied().unwrap_or(0);
+    let place = places(&model.shown).get(&page.id).copied().unwrap_or(0);
     let mut lines: Vec<Vec<Piece>> = Vec::new();
     lines.push(vec![
-        (Role::Owner(place), format!(" {} ", letter(place))),
+        (Role::Owner(place), format!(" {} ", letters(place))),
         (Role::Title, painter.escape(&node.record.address.to_string())),
         (Role::Text, format!("  {}", view.state_of(&page.id).word())),
     ]);

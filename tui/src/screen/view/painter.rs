@@ -91,10 +91,10 @@ impl Painter<'_> {
         }
     }
 
-    /// Reverses a whole row.
+    /// Marks a whole row as the selected one.
     pub(super) fn select(&mut self, area: Rect, row: u16) {
         let row = Rect { y: area.y.saturating_add(row), height: u16::from(row < area.height), ..area };
-        self.buffer.set_style(row, self.theme.style(Role::Selected));
+        self.buffer.set_style(row, self.theme.selected_row());
     }
 
     /// A panel's frame: a box, or a rule with the title in it. Returns what is inside.

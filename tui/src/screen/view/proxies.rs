@@ -46,7 +46,12 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
     let top = model.proxies_at.saturating_sub(height / 2).min(proxies.len().saturating_sub(height));
     for (row, (name, proxy)) in proxies.iter().skip(top).take(height).enumerate() {
         let drives = model.shown.leader.as_ref() == Some(name);
-        let (role, word, age) = state(model, proxy);
+        let (role, mut word, age) = state(model, proxy);
+        // Behind the figures where there is room, else in place of the word that it is well.
+        let has_place = usize::from(inner.width) >= fixed + if wide { 38 } else { 32 };
+        if drives && role == Role::Good && !has_place {
+            word = format!("{} driver", model.theme.charset.glyphs().up);
+        }
         let none = model.theme.charset.glyphs().none;
         let figures = proxy.figures.as_ref().filter(|_| age.is_none());
         let ops = figures.map_or_else(
@@ -65,7 +70,7 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
         }
         match age {
             Some(age) => line.push((Role::Stale, format!("  {}", text::age(age)))),
-            None if drives => line.push((Role::Quiet, "  driver".to_owned())),
+            None if drives && has_place => line.push((Role::Quiet, "  driver".to_owned())),
             None => {}
         }
         let at = top + row;

@@ -5,23 +5,50 @@ use redis_cluster::{id::NodeId, slot::SLOTS};
 
 use super::{
     Painter,
-    nodes::{letter, places},
+    nodes::{letters, places},
     painter::Piece,
 };
-use crate::screen::{model::Model, text, theme::Role};
+use crate::{
+    screen::{model::Model, text, theme::Role},
+    session::ClusterView,
+};
 
 /// What a cell shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stretch {
-    character: char,
+    shows: Shows,
     role: Role,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    Owner(usize),
+    /// To that one.
+    Moving(usize),
+    Sign(char),
+}
+
+impl Stretch {
+    /// What stands in the n-th cell. Names of two letters take turns: `ABABAB` is the node AB.
+    fn character(self, cell: usize) -> char {
+        let turn = |place: usize| {
+            let letters = letters(place);
+            letters.chars().nth(cell % letters.len()).unwrap_or('?')
+        };
+        match self.shows {
+            Shows::Owner(place) => turn(place),
+            Shows::Moving(place) => turn(place).to_ascii_lowercase(),
+            Shows::Sign(sign) => sign,
+        }
+    }
+}
+
 /// Its owner is down.
-const DEAD: Stretch = Stretch { character: '!', role: Role::Bad };
+const DEAD: Stretch = Stretch { shows: Shows::Sign(DEAD_SIGN), role: Role::Bad };
+const DEAD_SIGN: char = '!';
 /// The registry has not told yet.
-const UNKNOWN: Stretch = Stretch { character: '?', role: Role::Quiet };
-const NOBODY: Stretch = Stretch { character: '.', role: Role::Quiet };
+const UNKNOWN: Stretch = Stretch { shows: Shows::Sign('?'), role: Role::Quiet };
+const NOBODY: Stretch = Stretch { shows: Shows::Sign('.'), role: Role::Quiet };
 
 pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: bool) {
     if area.is_empty() {
@@ -34,30 +61,37 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, area: Rect, boxed: 
         slots => format!(" {slots} slots/cell "),
     };
     let inner = painter.panel(area, boxed, &[(Role::Title, title)], &[(Role::Quiet, end)]);
-    let mut line: Vec<Piece> = vec![(Role::Text, " ".to_owned())];
-    for stretch in strip(model, width) {
-        match line.last_mut() {
-            Some((role, text)) if *role == stretch.role => text.push(stretch.character),
-            _ => line.push((stretch.role, stretch.character.to_string())),
-        }
-    }
-    painter.line(inner, 0, &line);
+    line(&model.shown, painter, inner);
     if inner.height > 1 {
         painter.line(inner, 1, &legend(model, painter, usize::from(inner.width)));
     }
 }
 
-fn strip(model: &Model, width: usize) -> Vec<Stretch> {
-    let Some(known) = &model.shown.topology else {
-        return vec![if model.shown.is_known() { NOBODY } else { UNKNOWN }; width];
+/// The strip in the first row of an area, with a blank on either side.
+pub(super) fn line(view: &ClusterView, painter: &mut Painter<'_>, area: Rect) {
+    let width = usize::from(area.width.saturating_sub(2)).clamp(1, SLOTS);
+    let mut line: Vec<Piece> = vec![(Role::Text, " ".to_owned())];
+    for (at, stretch) in strip(view, width).into_iter().enumerate() {
+        let character = stretch.character(at);
+        match line.last_mut() {
+            Some((role, text)) if *role == stretch.role => text.push(character),
+            _ => line.push((stretch.role, character.to_string())),
+        }
+    }
+    painter.line(area, 0, &line);
+}
+
+fn strip(view: &ClusterView, width: usize) -> Vec<Stretch> {
+    let Some(known) = &view.topology else {
+        return vec![if view.is_known() { NOBODY } else { UNKNOWN }; width];
     };
-    let places = places(model);
+    let places = places(view);
     let place_of = |id: &NodeId| places.get(id).copied();
     let mut owners: Vec<Option<usize>> = vec![None; SLOTS];
     for (range, owner) in &known.topology.slots {
         owners[range.first().index()..=range.last().index()].fill(place_of(owner));
     }
-    let down = model.shown.nodes.iter().filter(|(_, node)| node.error.is_some());
+    let down = view.nodes.iter().filter(|(_, node)| node.error.is_some());
     let dead: Vec<usize> = down.filter_map(|(id, _)| place_of(id)).collect();
     let mut targets: Vec<Option<usize>> = vec![None; SLOTS];
     for one in &known.topology.moves {
@@ -69,13 +103,12 @@ fn strip(model: &Model, width: usize) -> Vec<Stretch> {
         .map(|cell| {
             let slots = cell * SLOTS / width..((cell + 1) * SLOTS / width).max(cell * SLOTS / width + 1);
             if let Some(target) = targets[slots.clone()].iter().flatten().next() {
-                let character = letter(*target).to_ascii_lowercase();
-                return Stretch { character, role: Role::Warning };
+                return Stretch { shows: Shows::Moving(*target), role: Role::Warning };
             }
             match most(&owners[slots]) {
                 None => NOBODY,
                 Some(place) if dead.contains(&place) => DEAD,
-                Some(place) => Stretch { character: letter(place), role: Role::Owner(place) },
+                Some(place) => Stretch { shows: Shows::Owner(place), role: Role::Owner(place) },
             }
         })
         .collect()
@@ -100,8 +133,8 @@ fn legend(model: &Model, painter: &Painter<'_>, width: usize) -> Vec<Piece> {
         fits
     };
     for one in model.shown.moves().iter().take(3) {
-        let place = places(model).get(&one.to).copied().unwrap_or(0);
-        let text = format!("  moving {} = {}{arrow}{}", letter(place).to_ascii_lowercase(), one.from, one.to);
+        let place = places(&model.shown).get(&one.to).copied().unwrap_or(0);
+        let text = format!("  moving {} = {}{arrow}{}", letters(place).to_lowercase(), one.from, one.to);
         push(&mut line, Role::Warning, painter.escape(&text));
     }
     let free = model.shown.slots_without_owner();
@@ -116,10 +149,10 @@ fn legend(model: &Model, painter: &Painter<'_>, width: usize) -> Vec<Piece> {
         node.error.is_some() && model.shown.slots_of(id) > 0
     };
     if model.shown.nodes.iter().any(is_dead) {
-        push(&mut line, Role::Bad, format!("  {} owner down", DEAD.character));
+        push(&mut line, Role::Bad, format!("  {} owner down", DEAD_SIGN));
     }
     for (place, id) in model.shown.nodes.keys().enumerate() {
-        let text = painter.escape(&format!("  {}={id}", letter(place)));
+        let text = painter.escape(&format!("  {}={id}", letters(place)));
         if !push(&mut line, Role::Owner(place), text) {
             line.push((Role::Quiet, format!(" {}", model.theme.charset.glyphs().more)));
             break;

@@ -12,6 +12,7 @@ use crate::screen::{
     event::{Event, Finished, Plan, Probe, Share},
     keymap::BINDINGS,
     model::{Focus, Model},
+    pages::ask::Heard,
     sample, text,
     theme::Charset,
     update::update,
@@ -285,7 +286,7 @@ fn node_page(size: (u16, u16), charset: Charset) -> Model {
             commands / 20
         );
         let reply = redis_cluster::protocol::Value::Bulk(info.into());
-        update(&mut model, Event::Answered { serial: *serial, result: Ok(vec![reply]) });
+        update(&mut model, Event::Answered { serial: *serial, result: Ok(Heard::Replies(vec![reply])) });
         let later = redis_cluster::time::Millis(model.now.0 + 1_000);
         effects = update(&mut model, Event::Clock(later));
     }
@@ -430,7 +431,7 @@ fn served(model: &mut Model, mut effects: Vec<crate::screen::event::Effect>) {
                     other => panic!("{other}"),
                 }
             });
-            let result = Ok(replies.collect());
+            let result = Ok(Heard::Replies(replies.collect()));
             answered.extend(update(model, Event::Answered { serial, result }));
         }
         let later = redis_cluster::time::Millis(model.now.0 + 200);

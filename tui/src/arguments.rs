@@ -490,7 +490,13 @@ fn form(typed: &Typed) -> Option<Form> {
 fn take_trailing_form(words: &mut Vec<Vec<u8>>) -> Option<Form> {
     let first = words.first()?;
     let ours = words::OPERATOR.iter().find(|word| word.name.as_bytes().eq_ignore_ascii_case(first))?;
-    if !matches!(ours.name, "show" | "plan" | "add" | "remove" | "drain" | "ack" | "sync" | "help") {
+    let takes_no_data = match ours.name {
+        "show" | "plan" | "add" | "remove" | "drain" | "ack" | "sync" | "help" | "import" | "export"
+        | "backup" => true,
+        "restore" => language::of_ours(words).is_some(),
+        _ => false,
+    };
+    if !takes_no_data {
         return None;
     }
     let form = match words.last()?.as_slice() {

@@ -240,6 +240,11 @@ fn following(earlier: &[Vec<u8>], nothing_typed: bool, view: &ClusterView) -> Ve
         ["drain"] => fixed(&["proxy"]),
         ["drain", "proxy"] => view.proxies.keys().map(ToString::to_string).collect(),
         ["drain", "proxy", _, ..] => fixed(&["--force", "--no-wait"]),
+        ["import" | "restore", _] if language::of_ours(earlier).is_some() => {
+            fixed(&["--skip", "--replace", "--stop"])
+        }
+        ["export" | "backup", _] => fixed(&["--rdb"]),
+        ["export" | "backup", _, "--rdb"] => fixed(&["10", "12"]),
         ["show"] => fixed(&Show::ALL.map(|(name, _)| name)),
         ["plan"] => fixed(&["add", "remove"]),
         ["set"] if earlier[0].first() == Some(&b':') => fixed(&["text", "vars", "format"]),

@@ -15,7 +15,7 @@ const QUIET_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two drawings on a terminal.
 const LIVE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Waits for a command of ours and tells how far its plan is.
+/// Waits for a command of ours and tells how far it, or its plan, is.
 pub async fn follow(
     session: &Session,
     output: &mut Output,
@@ -51,6 +51,9 @@ pub fn describe(view: &ClusterView, now: Millis) -> Option<String> {
     if let Health::Down { since, error, refused } = &view.registry.health {
         let what = if *refused { "does not let us in" } else { "does not answer" };
         return Some(format!("the registry {what} since {} s: {error}", seconds(*since)));
+    }
+    if let Some(transfer) = view.transfer.as_ref().filter(|transfer| !transfer.ended) {
+        return Some(transfer.line(now));
     }
     let plan = view.plans.iter().find(|plan| !plan.state.is_final())?;
     let percent = (plan.slots_done * 100).checked_div(plan.slots_total).unwrap_or(0);

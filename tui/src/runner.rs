@@ -15,7 +15,7 @@ use crate::{
     language::{Command, Directive, Line, Operator, SyntaxError, variables::Variables},
     output::Output,
     progress,
-    session::{Body, Outcome, Session, Status},
+    session::{Body, Outcome, Session, Status, transfer::meter::Transfer},
 };
 
 /// Between two runs of a command that is watched.
@@ -51,6 +51,8 @@ pub struct Runner {
     watch_runs: Option<u64>,
     /// What was typed in this session, where somebody types.
     typed: Option<Vec<u8>>,
+    /// An import or export runs, or was given up.
+    is_transferring: bool,
     variables: Variables,
     commands: u64,
     errors: u64,
@@ -72,6 +74,7 @@ impl Runner {
             watch_interval: WATCH_INTERVAL,
             watch_runs: None,
             typed: None,
+            is_transferring: false,
             variables: Variables::default(),
             commands: 0,
             errors: 0,
@@ -145,10 +148,21 @@ impl Runner {
             }
             None => "what was sent".to_owned(),
         };
+        if let Some(left) = self.take_transfer() {
+            self.output.message(&format!("redis_console: {why}: {left}"));
+            self.summarize();
+            return status;
+        }
         let plans = self.plans_go_on();
         self.output.message(&format!("redis_console: {why}; {how_far} may still run, and {plans}"));
         self.summarize();
         status
+    }
+
+    /// How far an import or export was that has just been given up.
+    pub fn take_transfer(&mut self) -> Option<String> {
+        let was = std::mem::take(&mut self.is_transferring);
+        self.session.now().transfer.as_ref().filter(|_| was).map(Transfer::left)
     }
 
     /// What becomes of plans when nobody waits for them here.
@@ -287,6 +301,14 @@ impl Runner {
     /// Runs a command; words of ours with progress.
     async fn execute(&mut self, command: Command) -> Outcome {
         match command {
+            Command::Operator(operator) if operator.is_transfer() => {
+                let session = self.session.clone();
+                self.is_transferring = true;
+                let running = session.execute(Command::Operator(operator));
+                let outcome = progress::follow(&session, &mut self.output, running).await;
+                self.is_transferring = false;
+                outcome
+            }
             Command::Operator(Operator::Add { .. } | Operator::Remove { .. } | Operator::Sync)
             | Command::Directive(Directive::Wait { .. }) => {
                 let session = self.session.clone();

@@ -33,6 +33,8 @@ use value::Unreadable;
 
 /// RDB version of Redis 7.0: what is written, as far as it knows the types.
 pub const VERSION: u16 = 10;
+/// RDB version of Redis 7.2, of sets in listpacks and of consumers that were active.
+const VERSION_OF_LISTPACK_SETS: u16 = 11;
 /// RDB version of Redis 7.4, of hashes with fields that expire.
 const VERSION_OF_EXPIRING_FIELDS: u16 = 12;
 /// RDB version of Redis 8.0: what is read, as far as the types are known.
@@ -60,6 +62,15 @@ pub enum PayloadError {
     /// A type that this node does not have.
     #[error("ERR this node cannot RESTORE a {0}")]
     Type(&'static str),
+}
+
+impl From<Unreadable> for PayloadError {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Type(name) => Self::Type(name),
+            Unreadable::Unknown(_) | Unreadable::Fault(_) => Self::Format,
+        }
+    }
 }
 
 /// The payload of DUMP.
@@ -101,6 +112,31 @@ pub fn restore_functions(payload: &[u8]) -> Result<Vec<Cow<'_, [u8]>>, PayloadEr
     Ok(sources)
 }
 
+/// A value as a server serialised it: a file takes it as it is, unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dumped<'p> {
+    kind: u8,
+    value: &'p [u8],
+}
+
+impl<'p> Dumped<'p> {
+    /// What is in a payload of DUMP whose version and checksum are right.
+    ///
+    /// # Errors
+    /// See [`PayloadError`]; also for what only a server with a certain module reads.
+    pub fn of(payload: &'p [u8]) -> Result<Self, PayloadError> {
+        let (&kind, value) = signed(payload)?.split_first().ok_or(PayloadError::Format)?;
+        value::ensure_known(kind).map_err(PayloadError::from)?;
+        Ok(Self { kind, value })
+    }
+
+    /// The first version of RDB that has this form of a value, at least that of Redis 7.0.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        value::version_of_kind(self.kind)
+    }
+}
+
 fn sign(payload: &mut Vec<u8>, version: u16) {
     payload.extend_from_slice(&version.to_le_bytes());
     let checksum = crc64(payload);
@@ -128,10 +164,7 @@ pub fn restore(payload: &[u8], forms: Forms) -> Result<Restored<'static>, Payloa
         let string = body.string().map_err(|_| PayloadError::Format)?;
         return Ok(Restored::String(Cow::Owned(string.into_owned())));
     }
-    value::read_object(kind, &mut body, forms).map(Restored::Object).map_err(|unreadable| match unreadable {
-        Unreadable::Type(name) => PayloadError::Type(name),
-        Unreadable::Unknown(_) | Unreadable::Fault(_) => PayloadError::Format,
-    })
+    value::read_object(kind, &mut body, forms).map(Restored::Object).map_err(PayloadError::from)
 }
 
 #[cfg(test)]

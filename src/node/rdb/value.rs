@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    VERSION, VERSION_OF_EXPIRING_FIELDS, hash, list, set,
+    VERSION, VERSION_OF_EXPIRING_FIELDS, VERSION_OF_LISTPACK_SETS, hash, list, set,
     sink::Sink,
     source::{Fault, Source},
     stream::{self, Form},
@@ -118,6 +118,26 @@ impl From<Fault> for Unreadable {
     }
 }
 
+/// Whether a value of this type can be read, before it is.
+pub(super) fn ensure_known(kind: u8) -> Result<(), Unreadable> {
+    match kind {
+        _ if MODULES.contains(&kind) => Err(Unreadable::Type("module value")),
+        22 | 23 => Err(Unreadable::Type("hash whose fields expire, from before Redis 7.4")),
+        8 => Err(Unreadable::Unknown(kind)),
+        0..=LAST => Ok(()),
+        _ => Err(Unreadable::Unknown(kind)),
+    }
+}
+
+/// The version of RDB in which a type byte came up; that of Redis 7.0 for all that are older.
+pub(super) fn version_of_kind(kind: u8) -> u16 {
+    match kind {
+        TYPE_SET_LISTPACK | TYPE_STREAM_3 => VERSION_OF_LISTPACK_SETS,
+        TYPE_HASH_METADATA | TYPE_HASH_LISTPACK_EX => VERSION_OF_EXPIRING_FIELDS,
+        _ => VERSION,
+    }
+}
+
 /// The value behind a type byte, which is no string: who reads one knows best where it goes.
 pub(super) fn read_object(kind: u8, source: &mut impl Source, forms: Forms) -> Result<Object, Unreadable> {
     Ok(match kind {
@@ -141,8 +161,9 @@ pub(super) fn read_object(kind: u8, source: &mut impl Source, forms: Forms) -> R
         TYPE_STREAM => Object::Stream(Box::new(stream::read(source, Form::First)?)),
         TYPE_STREAM_2 => Object::Stream(Box::new(stream::read(source, Form::Second)?)),
         TYPE_STREAM_3 => Object::Stream(Box::new(stream::read(source, Form::Third)?)),
-        _ if MODULES.contains(&kind) => return Err(Unreadable::Type("module value")),
-        22 | 23 => return Err(Unreadable::Type("hash whose fields expire, from before Redis 7.4")),
-        _ => return Err(Unreadable::Unknown(kind)),
+        _ => {
+            ensure_known(kind)?;
+            return Err(Unreadable::Unknown(kind));
+        }
     })
 }

@@ -18,7 +18,7 @@ use redis_cluster::{
 };
 
 pub use directive::{Directive, WaitFor};
-pub use operator::{ChangeOptions, Operator, PlanRequest, Show};
+pub use operator::{ChangeOptions, Conflict, Operator, PlanRequest, Show};
 
 /// What one line asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -156,7 +156,7 @@ pub fn parse_words(words: Vec<Vec<u8>>) -> Result<Command, SyntaxError> {
 }
 
 /// The word of ours that a command begins with, if it means ours and not Redis's: proxies do not take that one, or, of `watch`, a
-/// command follows and not keys.
+/// command follows and not keys, or, of `restore`, no payload can follow.
 #[must_use]
 pub fn of_ours(words: &[Vec<u8>]) -> Option<&'static words::Word> {
     let (first, rest) = words.split_first()?;
@@ -167,7 +167,11 @@ pub fn of_ours(words: &[Vec<u8>]) -> Option<&'static words::Word> {
         word.name == "watch"
             && rest.first().is_none_or(|next| command::lookup(next).is_some() || named(next).is_some())
     };
-    (!is_accepted_by_proxies(first) || watches_command()).then_some(word)
+    // RESTORE has three arguments or more, and a time to live in the second place.
+    let restores_directory = || {
+        word.name == "restore" && (rest.len() < 3 || rest.iter().take(2).any(|word| word.starts_with(b"--")))
+    };
+    (!is_accepted_by_proxies(first) || watches_command() || restores_directory()).then_some(word)
 }
 
 /// `:watch`, `:explain`: any operator word may carry a colon, which always means ours.
@@ -221,6 +225,35 @@ mod tests {
             assert_eq!(parse_words(words(line)), Ok(Command::Redis(words(line))));
         }
         assert!(parse_words(words("watch")).is_err());
+    }
+
+    #[test]
+    fn files_and_what_becomes_of_keys_that_are_there() {
+        let operator = |line: &str| match parse_line(line.as_bytes()).unwrap().unwrap().command {
+            Command::Operator(operator) => operator,
+            other => panic!("{line}: {other:?}"),
+        };
+        let import = |conflict| Operator::Import { path: "a b.rdb".into(), conflict };
+        assert_eq!(operator("import 'a b.rdb'"), import(Conflict::Stop));
+        assert_eq!(operator("import --skip 'a b.rdb'"), import(Conflict::Skip));
+        assert_eq!(operator("import 'a b.rdb' --replace"), import(Conflict::Replace));
+        assert_eq!(operator("export f --rdb 12"), Operator::Export { path: "f".into(), newer: true });
+        assert_eq!(operator("backup d"), Operator::Backup { directory: "d".into(), newer: false });
+        let restore = |conflict| Operator::Restore { directory: "d".into(), conflict };
+        assert_eq!(operator("restore d"), restore(None));
+        assert_eq!(operator("restore d --stop"), restore(Some(Conflict::Stop)));
+        assert_eq!(operator(":restore d --skip"), restore(Some(Conflict::Skip)));
+        for line in ["restore key 0 payload", "restore key 0 payload REPLACE", "restore key 0 --skip"] {
+            assert!(
+                matches!(parse_line(line.as_bytes()).unwrap().unwrap().command, Command::Redis(_)),
+                "{line}"
+            );
+        }
+        for bad in
+            ["import", "import a b", "import a --force", "export a --rdb 11", "backup", "restore --skip"]
+        {
+            assert!(matches!(parse_line(bad.as_bytes()), Err(SyntaxError::Usage { .. })), "{bad}");
+        }
     }
 
     #[test]

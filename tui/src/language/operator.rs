@@ -1,5 +1,7 @@
 //! Operator words: what follows them.
 
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, path::PathBuf};
+
 use redis_cluster::{
     cluster::member::Address,
     id::{NodeId, ProxyId},
@@ -62,8 +64,44 @@ pub enum Operator {
     Explain(Vec<Vec<u8>>),
     /// `watch COMMAND…`.
     Watch(Box<Command>),
+    /// `import FILE`.
+    Import {
+        /// An RDB file.
+        path: PathBuf,
+        /// What becomes of keys that are there.
+        conflict: Conflict,
+    },
+    /// `export FILE`.
+    Export {
+        /// A new file.
+        path: PathBuf,
+        /// For Redis 7.4 and later.
+        newer: bool,
+    },
+    /// `backup DIR`.
+    Backup {
+        /// A new directory.
+        directory: PathBuf,
+        /// As in `export`.
+        newer: bool,
+    },
+    /// `restore DIR`.
+    Restore {
+        /// What `backup` made.
+        directory: PathBuf,
+        /// As in `import`; without it the cluster has to be empty.
+        conflict: Option<Conflict>,
+    },
     /// `help [WORD…]`.
     Help(Option<String>),
+}
+
+impl Operator {
+    /// It carries keys between the cluster and files.
+    #[must_use]
+    pub fn is_transfer(&self) -> bool {
+        matches!(self, Self::Import { .. } | Self::Export { .. } | Self::Backup { .. } | Self::Restore { .. })
+    }
 }
 
 /// How a change of membership is made.
@@ -75,6 +113,17 @@ pub struct ChangeOptions {
     pub no_wait: bool,
     /// Refuse if the cluster changed after this revision of the registry.
     pub if_revision: Option<i64>,
+}
+
+/// What becomes of a key of a file that the cluster has too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// The cluster's stays.
+    Skip,
+    /// The file's takes its place.
+    Replace,
+    /// Nothing more is written.
+    Stop,
 }
 
 /// What a dry run is asked about.
@@ -228,12 +277,65 @@ pub(super) fn parse(word: &'static Word, arguments: &[Vec<u8>]) -> Result<Operat
             Command::Directive(_) => return Err(usage(word, "only commands can be watched")),
             watched => Operator::Watch(Box::new(watched)),
         },
+        "import" => {
+            let (path, conflict) = conflict(word, arguments)?;
+            Operator::Import { path, conflict: conflict.unwrap_or(Conflict::Stop) }
+        }
+        "restore" => {
+            let (directory, conflict) = conflict(word, arguments)?;
+            Operator::Restore { directory, conflict }
+        }
+        "export" => {
+            let (path, newer) = rdb_version(word, arguments)?;
+            Operator::Export { path, newer }
+        }
+        "backup" => {
+            let (directory, newer) = rdb_version(word, arguments)?;
+            Operator::Backup { directory, newer }
+        }
         "help" => match arguments {
             [] => Operator::Help(None),
             words => Operator::Help(Some(words.iter().map(|word| text(word)).collect::<Vec<_>>().join(" "))),
         },
         _ => return Err(SyntaxError::NotAvailable(word.name)),
     })
+}
+
+fn path(word: &[u8]) -> PathBuf {
+    PathBuf::from(OsString::from_vec(word.to_vec()))
+}
+
+/// A path, and what is said about keys that are there.
+fn conflict(word: &Word, arguments: &[Vec<u8>]) -> Result<(PathBuf, Option<Conflict>), SyntaxError> {
+    let conflict = |option: &[u8]| match option {
+        b"--skip" => Ok(Some(Conflict::Skip)),
+        b"--replace" => Ok(Some(Conflict::Replace)),
+        b"--stop" => Ok(Some(Conflict::Stop)),
+        _ => Err(usage(word, format!("no option {}", text(option)))),
+    };
+    match arguments {
+        [file] if !file.starts_with(b"--") => Ok((path(file), None)),
+        [option, file] | [file, option] if option.starts_with(b"--") && !file.starts_with(b"--") => {
+            Ok((path(file), conflict(option)?))
+        }
+        _ => Err(usage(word, "one path and at most one option")),
+    }
+}
+
+/// A path, and whether the file is for Redis 7.4 and later.
+fn rdb_version(word: &Word, arguments: &[Vec<u8>]) -> Result<(PathBuf, bool), SyntaxError> {
+    let newer = |version: &[u8]| match version {
+        b"10" => Ok(false),
+        b"12" => Ok(true),
+        _ => Err(usage(word, "files are of RDB version 10 (Redis 7.0) or 12 (Redis 7.4)")),
+    };
+    match arguments {
+        [file] if !file.starts_with(b"--") => Ok((path(file), false)),
+        [file, option, version] | [option, version, file] if option == b"--rdb" => {
+            Ok((path(file), newer(version)?))
+        }
+        _ => Err(usage(word, "one path and at most one option")),
+    }
 }
 
 fn plan(word: &'static Word, arguments: &[Vec<u8>]) -> Result<PlanRequest, SyntaxError> {

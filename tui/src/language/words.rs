@@ -42,6 +42,18 @@ pub const OPERATOR: &[Word] = &[
     word("delete", "KEY [VALUE]", "delete a key; with VALUE only if it holds exactly that string"),
     word("explain", "COMMAND…", "slots, nodes and round trips of a command, without running it"),
     word("watch", "COMMAND…", "run a command again and again until Ctrl-C"),
+    word(
+        "import",
+        "FILE [--skip|--replace|--stop]",
+        "put the keys of an RDB file into the cluster; a key that is there: skip it, replace it, or stop (default)",
+    ),
+    word("export", "FILE [--rdb 10|12]", "write all keys into a new RDB file that one redis-server loads"),
+    word("backup", "DIR [--rdb 10|12]", "write all keys and a manifest into a new directory"),
+    word(
+        "restore",
+        "DIR [--skip|--replace|--stop]",
+        "put the keys of a backup into the cluster, which is empty unless something is said about keys that are there",
+    ),
     word("help", "[WORD]", "this list, or one word or Redis command"),
     reserved("rebalance", "[--by slots|keys|bytes|ops]", "even out the nodes"),
     reserved("pause", "MOVE", "stop a move for now"),

@@ -22,7 +22,7 @@ use crate::{
     assist::is_secret,
     format::{counted, harmless},
     keyboard,
-    language::{Command, Directive, Operator, PlanRequest, lines},
+    language::{Command, Conflict, Directive, Operator, PlanRequest, lines},
     runner::{Next, Runner, syntax_error},
     script::{self, Source},
     session::{ClusterView, Session, Status, view::EventKind},
@@ -220,8 +220,10 @@ async fn talk(
             None => {
                 interrupted = Some(Instant::now());
                 runner.output.flush()?;
-                let plans = runner.plans_go_on();
-                runner.output.message(&format!("given up; what was sent may still run, and {plans}"));
+                let left = runner.take_transfer();
+                let left = left
+                    .unwrap_or_else(|| format!("what was sent may still run, and {}", runner.plans_go_on()));
+                runner.output.message(&format!("given up; {left}"));
                 if !waiting.is_empty() && !go_on(runner, reader, &waiting).await {
                     waiting.clear();
                 }
@@ -330,6 +332,12 @@ async fn confirmed(runner: &mut Runner, reader: &mut Reader, command: &Command) 
             let request = (!options.force).then(|| PlanRequest::Remove { id: id.clone() });
             (request, format!("type the id to remove node {id}: "), id.as_str().to_owned())
         }
+        Command::Operator(Operator::Import { path, conflict }) => {
+            (None, question_of(&format!("import {}", path.display()), Some(*conflict)), "y".to_owned())
+        }
+        Command::Operator(Operator::Restore { directory, conflict }) => {
+            (None, question_of(&format!("restore {}", directory.display()), *conflict), "y".to_owned())
+        }
         _ => return Ok(true),
     };
     if let Some(request) = request {
@@ -344,6 +352,17 @@ async fn confirmed(runner: &mut Runner, reader: &mut Reader, command: &Command) 
         Read::Line(line) => line.trim_ascii() == answer.as_bytes() || (answer == "y" && is_yes(&line)),
         Read::End | Read::Interrupted | Read::Failed(_) => false,
     })
+}
+
+/// Says what becomes of keys that are there.
+fn question_of(words: &str, conflict: Option<Conflict>) -> String {
+    let keys = match conflict {
+        None => "only if the cluster is empty",
+        Some(Conflict::Stop) => "it stops at the first key that is there",
+        Some(Conflict::Skip) => "keys that are there stay as they are",
+        Some(Conflict::Replace) => "keys that are there are REPLACED",
+    };
+    format!("{words}: {keys}; go on? [y/N] ")
 }
 
 /// Whoever gave the terminal away takes it back.

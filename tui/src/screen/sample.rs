@@ -157,6 +157,7 @@ pub(crate) fn cluster() -> ClusterView {
         gone: BTreeMap::new(),
         cluster: "prod-a".to_owned(),
         drives_here: false,
+        transfer: None,
         losses: BTreeMap::new(),
         registry: RegistryView {
             endpoints: vec!["http://localhost:2379".to_owned()],

@@ -7,7 +7,7 @@ use redis_cluster::{client::Connection, id::NodeId, protocol::Value};
 use super::{
     Session, alive, directive, drain, explain, guard, help, operations,
     outcome::{Outcome, Status},
-    show,
+    show, transfer,
 };
 use crate::{
     format,
@@ -44,6 +44,10 @@ async fn operator(session: &Session, operator: Operator) -> Outcome {
         Operator::Explain(command) => explain::explain(session, &command).await,
         // Faces that can repeat do so themselves; where one cannot, once is what is left.
         Operator::Watch(command) => Box::pin(run(session, *command)).await,
+        Operator::Import { path, conflict } => transfer::import(session, &path, conflict).await,
+        Operator::Export { path, newer } => transfer::export(session, &path, newer).await,
+        Operator::Backup { directory, newer } => transfer::backup(session, &directory, newer).await,
+        Operator::Restore { directory, conflict } => transfer::restore(session, &directory, conflict).await,
         Operator::Help(word) => help::answer(word.as_deref()),
     }
 }
@@ -94,6 +98,8 @@ pub(super) fn refuse(session: &Session, command: &Command) -> Option<Outcome> {
                     | Operator::Ack { .. }
                     | Operator::DrainProxy { .. }
                     | Operator::Delete { .. }
+                    | Operator::Import { .. }
+                    | Operator::Restore { .. }
             )
         }
         Command::Directive(_) => false,

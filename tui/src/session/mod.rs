@@ -25,6 +25,7 @@ pub mod past;
 mod pipeline;
 mod plans;
 mod show;
+pub mod transfer;
 pub mod update;
 pub mod view;
 

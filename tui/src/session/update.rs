@@ -24,6 +24,7 @@ use super::{
     holdings::Owned,
     past::AuditLine,
     plans,
+    transfer::meter::Transfer,
     view::{
         ClusterEvent, ClusterView, EventKind, GoneProxy, Health, NodeView, PlanState, PlanView, ProxyFigures,
         ProxyView, Reading, TopologyView,
@@ -69,6 +70,8 @@ pub enum Change {
     },
     /// This console began, or ceased, to drive plans itself.
     Driving(bool),
+    /// How far an import or export is.
+    Transfer(Transfer),
     /// What one source tells of nodes; there may be several sources.
     Nodes(Vec<(NodeId, Reading)>),
     /// Keys by owner as a proxy counted them, and how long before it told, milliseconds; `None`: it sees nothing move.
@@ -127,6 +130,7 @@ impl ClusterView {
                     self.registry.health = Health::Down { since, error, refused };
                 }
             },
+            Change::Transfer(transfer) => self.transfer = Some(transfer),
             Change::Driving(drives) => {
                 self.drives_here = drives;
                 if drives {

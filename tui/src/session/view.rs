@@ -21,7 +21,7 @@ use redis_cluster::{
     time::Millis,
 };
 
-use super::holdings::Owned;
+use super::{holdings::Owned, transfer::meter::Transfer};
 
 /// The cluster as far as it is known. Times are wall-clock milliseconds since 1970 at this machine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,6 +50,8 @@ pub struct ClusterView {
     pub journal: BTreeMap<u64, Arc<MoveRecord>>,
     /// While slots move: what belongs to whom, if a proxy has counted.
     pub owned: Option<Owned>,
+    /// The last import or export of this console: how far it is, or was when it ended.
+    pub transfer: Option<Transfer>,
     /// What happened, oldest first.
     pub events: EventLog,
 }

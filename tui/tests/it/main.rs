@@ -26,4 +26,5 @@ mod script;
 mod support;
 mod surroundings;
 mod tape;
+mod transfer;
 mod truth;

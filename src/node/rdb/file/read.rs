@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     node::{
-        keyspace::LARGE,
+        keyspace::{Content, LARGE, Record, Value},
         rdb::{
-            FUNCTION, Fault, Forms, NEWEST, Restored,
+            FUNCTION, Fault, Forms, NEWEST, Restored, dump,
             source::Source as _,
             value::{self, Unreadable},
         },
@@ -61,6 +61,17 @@ pub struct Entry<'r> {
     pub idle: Option<i64>,
     /// How often it was used, as LFU counts.
     pub frequency: Option<u8>,
+}
+
+impl Entry<'_> {
+    /// Its value as RESTORE takes it.
+    #[must_use]
+    pub fn into_payload(self) -> Vec<u8> {
+        match self.value {
+            Restored::String(string) => dump(Content::String(Value::of_string(&string))),
+            Restored::Object(object) => dump(Record::of_object(b"", object, None, 0).as_ref().content()),
+        }
+    }
 }
 
 /// See the module.

@@ -7,8 +7,8 @@ use crate::{
     node::{
         keyspace::{Aging, RecordRef},
         rdb::{
-            Draft, FUNCTION, VERSION, VERSION_OF_EXPIRING_FIELDS, crc64, lzf::Compressor, sink::Sink as _,
-            string, value,
+            Draft, Dumped, FUNCTION, VERSION, VERSION_OF_EXPIRING_FIELDS, crc64, lzf::Compressor,
+            sink::Sink as _, string, value,
         },
     },
     time::Millis,
@@ -26,6 +26,14 @@ pub struct Settings {
     pub compresses: bool,
     /// `rdbchecksum`.
     pub sums: bool,
+}
+
+impl Settings {
+    /// The version that the file gets.
+    #[must_use]
+    pub fn version(self) -> u16 {
+        if self.has_expiring_fields { VERSION_OF_EXPIRING_FIELDS } else { VERSION }
+    }
 }
 
 /// What a file says of how keys were used.
@@ -96,9 +104,8 @@ impl<W: Write> Writer<W> {
     pub fn new(out: W, settings: Settings) -> io::Result<Self> {
         let summed = Summed { out, written: 0, crc: settings.sums.then_some(0) };
         let mut out = BufWriter::with_capacity(CHUNK, summed);
-        let version = if settings.has_expiring_fields { VERSION_OF_EXPIRING_FIELDS } else { VERSION };
         out.write_all(MAGIC)?;
-        write!(out, "{version:04}")?;
+        write!(out, "{:04}", settings.version())?;
         Ok(Self { out, compressor: settings.compresses.then(Compressor::default) })
     }
 
@@ -152,6 +159,23 @@ impl<W: Write> Writer<W> {
     /// As [`Writer::new`].
     pub fn draft(&mut self, draft: &Draft) -> io::Result<()> {
         draft.write(self.compressor.as_mut(), &mut self.out)
+    }
+
+    /// A key of the database that was selected, with a value that a server serialised. Whether the file's version has that
+    /// form of a value is for the caller to see to ([`Dumped::version`], [`Settings::version`]).
+    ///
+    /// # Errors
+    /// As [`Writer::new`].
+    pub fn dumped(&mut self, key: &[u8], expiry: Option<Millis>, dumped: Dumped<'_>) -> io::Result<()> {
+        let mut head = Vec::with_capacity(key.len() + 20);
+        if let Some(expiry) = expiry {
+            head.push(EXPIRY);
+            head.extend_from_slice(&expiry.0.to_le_bytes());
+        }
+        head.push(dumped.kind);
+        string::write_bytes(&mut head, key);
+        self.out.write_all(&head)?;
+        self.out.write_all(dumped.value)
     }
 
     /// Bytes that were handed on.

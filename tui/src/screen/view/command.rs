@@ -89,6 +89,11 @@ pub(super) fn hint(model: &Model, painter: &mut Painter<'_>, area: Rect) {
         if !model.queue.is_empty() {
             waiting = format!("  {} more waiting", model.queue.len());
         }
+        if let Some(transfer) = model.latest.transfer.as_ref().filter(|transfer| !transfer.ended) {
+            let line = painter.escape(&transfer.line(model.now));
+            let what = [(Role::Warning, format!("{indent}{line}{waiting}"))];
+            return painter.line_with_end(area, 0, &what, &[(Role::Quiet, format!("{stop} "))]);
+        }
         let line = text::shorten(&line, usize::from(area.width) / 2).into_owned();
         let what = [(Role::Warning, format!("{indent}running {line}  {age}{waiting}"))];
         return painter.line_with_end(area, 0, &what, &[(Role::Quiet, format!("{stop} "))]);

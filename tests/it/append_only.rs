@@ -460,3 +460,70 @@ fn a_torn_end_is_cut_and_damage_is_refused_with_its_place() {
     );
     assert_eq!(fs::read(&log).unwrap(), damaged, "what is damaged is left as it is");
 }
+
+/// A node on a disk of its own, of this many kilobytes; `None` where nobody may make one.
+fn on_small_disk(kilobytes: u32, options: &[&str]) -> Option<(Server, std::path::PathBuf)> {
+    let mount = tempfile::tempdir().unwrap();
+    let path = mount.path().to_str().unwrap().to_owned();
+    let may =
+        std::process::Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", &path]).output();
+    if !may.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: this user may not mount a file system of its own");
+        return None;
+    }
+    let port = free_port();
+    // The mount is the process's own, and is gone with it.
+    let script = format!("mount -t tmpfs -o size={kilobytes}k none '{path}' && exec \"$@\"");
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-rm", "sh", "-c", &script, "sh"]).arg(binary("redis_node"));
+    command.args([
+        "small",
+        &format!("127.0.0.1:{port}"),
+        "--dir",
+        &path,
+        "--appendonly",
+        "yes",
+        "--save",
+        "",
+    ]);
+    command.args(options);
+    let server = Server::start("redis_node on a small disk", command, port, Some(mount));
+    let inside = std::path::PathBuf::from(format!("/proc/{}/root{path}", server.pid()));
+    Some((server, inside))
+}
+
+#[test]
+fn a_full_disk_refuses_what_writes_and_is_forgotten_when_it_has_room_again() {
+    for policy in ["everysec", "always"] {
+        let Some((node, disk)) = on_small_disk(256, &["--appendfsync", policy]) else { return };
+        let mut connection = connect(&node);
+        let _: () = ask(&mut connection, "SET a 1");
+        // Somebody else has the rest, nearly.
+        fs::write(disk.join("other"), vec![b'x'; 150 << 10]).unwrap();
+        // What is too much for the disk is in memory. With `always` nobody is told that it is kept.
+        let mut writer = redis::Client::open(url(&node)).unwrap().get_connection().unwrap();
+        let writing = thread::spawn(move || {
+            redis::cmd("SET").arg("big").arg(vec![b'y'; 200 << 10]).query::<String>(&mut writer)
+        });
+        becomes(&mut connection, "aof_last_write_status", "err");
+        for line in ["SET a 2", "PING", "EVAL return(redis.call('incr','a')) 1 a"] {
+            let refused = &at_once(&mut connection, &[line])[0];
+            let is_misconf = refused.as_ref().is_err_and(|error| {
+                error.contains("Errors writing to the AOF file: No space left on device")
+            });
+            assert!(is_misconf, "{policy}: {line}: {refused:?}");
+        }
+        assert_eq!(ask::<String>(&mut connection, "GET a"), "1");
+        assert!(node.log().contains("cannot write the append-only file"), "{}", node.log());
+        assert_eq!(writing.is_finished(), policy != "always", "{policy}");
+        fs::remove_file(disk.join("other")).unwrap();
+        becomes(&mut connection, "aof_last_write_status", "ok");
+        assert_eq!(writing.join().unwrap().unwrap(), "OK");
+        let _: () = ask(&mut connection, "SET a 3");
+        let text = fs::read(disk.join("appendonlydir/appendonly.aof.1.incr.aof")).unwrap();
+        let log = String::from_utf8_lossy(&text);
+        assert!(log.ends_with("$1\r\na\r\n$1\r\n3\r\n") && !log.contains("$1\r\n2\r\n"), "{policy}");
+        assert_eq!(log.matches("big").count(), 1, "{policy}: it is there once, and whole");
+        assert_eq!(info(&mut connection, "aof_delayed_fsync"), "0");
+    }
+}

@@ -23,6 +23,8 @@ pub struct Directory {
     log: String,
     /// What there is.
     pub manifest: Manifest,
+    /// `aof-disable-auto-gc`: files that are of no use any more are kept.
+    pub keeps_history: bool,
 }
 
 /// What goes on from a base.
@@ -86,8 +88,13 @@ impl Directory {
     /// It cannot be read, or the manifest is none.
     pub fn open(base: &Path, name: &str, log: &str) -> Result<Self, DirectoryError> {
         let path = base.join(name);
-        let mut directory =
-            Self { base: base.to_owned(), path, log: log.to_owned(), manifest: Manifest::default() };
+        let mut directory = Self {
+            base: base.to_owned(),
+            path,
+            log: log.to_owned(),
+            manifest: Manifest::default(),
+            keeps_history: false,
+        };
         let manifest = directory.manifest_path();
         match fs::read(&manifest) {
             Ok(text) => {
@@ -246,13 +253,13 @@ impl Directory {
         self.delete_history()
     }
 
-    /// Deletes what is of no use any more.
+    /// Deletes what is of no use any more, unless it is to be kept.
     ///
     /// # Errors
     /// The manifest cannot be written.
     pub fn delete_history(&mut self) -> Result<(), DirectoryError> {
         let mut manifest = self.manifest.clone();
-        if manifest.history.is_empty() {
+        if manifest.history.is_empty() || self.keeps_history {
             return Ok(());
         }
         for part in std::mem::take(&mut manifest.history) {
@@ -304,6 +311,16 @@ mod tests {
         assert_eq!(names, ["a.aof.1.base.rdb", "a.aof.2.incr.aof", "a.aof.manifest"]);
         assert_eq!(open().manifest, directory.manifest);
         assert_eq!(directory.sizes(), (4, 0));
+        // What is superfluous is kept where that is wanted, until it is not.
+        directory.keeps_history = true;
+        let (_, number) = directory.add().unwrap();
+        fs::write(&unfinished, "base").unwrap();
+        let part = directory.manifest.next_base("a.aof", Form::Rdb);
+        directory.rebase(&unfinished, part, &First::Of(number)).unwrap();
+        assert!(directory.path_of("a.aof.1.base.rdb").exists() && open().manifest.history.len() == 2);
+        directory.keeps_history = false;
+        directory.delete_history().unwrap();
+        assert!(!directory.path_of("a.aof.1.base.rdb").exists() && open().manifest.history.is_empty());
     }
 
     #[test]
@@ -315,6 +332,7 @@ mod tests {
             path: base.path().join("logs"),
             log: "a.aof".into(),
             manifest: Manifest::default(),
+            keeps_history: false,
         };
         // It was named, and not moved yet.
         let named = Manifest { base: Some(Part { name: "a.aof".into(), number: 1 }), ..Manifest::default() };

@@ -28,6 +28,9 @@ use crate::{node::effects::Effects, time::Millis};
 /// For so long nothing is written while the disk is busy: a write would wait for it, and with it all clients.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Whoever syncs itself keeps all others of its thread waiting for so long at most, but for the first time that it takes longer.
+const QUICK: Duration = Duration::from_millis(2);
+
 /// `appendfsync`: when what was written is made to last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
@@ -86,6 +89,14 @@ pub struct Shared {
     /// What was written may not last although it was synced later: only a new base makes it whole.
     pub(super) is_holed: AtomicBool,
     waiting: Mutex<Vec<(u64, Waker)>>,
+    /// Whoever makes it last, one at a time.
+    turn: Mutex<()>,
+    /// The last sync took long.
+    is_slow: AtomicBool,
+    /// `no-appendfsync-on-rewrite`.
+    rests: AtomicBool,
+    /// A snapshot is being written.
+    is_disturbed: AtomicBool,
     pub(super) signal: Mutex<Signal>,
     pub(super) bell: Condvar,
 }
@@ -174,6 +185,21 @@ impl Shared {
         self.ring();
     }
 
+    /// After `no-appendfsync-on-rewrite` was set.
+    pub fn set_rests(&self, rests: bool) {
+        self.rests.store(rests, Relaxed);
+    }
+
+    /// A snapshot begins to be written, or has been.
+    pub fn set_disturbed(&self, disturbed: bool) {
+        self.is_disturbed.store(disturbed, Relaxed);
+    }
+
+    /// Whether the syncs of every second are left out, because the disk has enough to do.
+    pub(super) fn is_resting(&self) -> bool {
+        self.rests.load(Relaxed) && self.is_disturbed.load(Relaxed)
+    }
+
     /// Bytes appended.
     #[must_use]
     pub fn appended(&self) -> u64 {
@@ -244,8 +270,43 @@ impl Shared {
         if before == after && self.is_failed() {
             return None;
         }
-        self.ring();
         Some(after)
+    }
+
+    /// Whether whoever waits is better off when it syncs itself than when it wakes the thread: while syncs are quick, and succeed.
+    #[must_use]
+    pub fn syncs_at_once(&self) -> bool {
+        self.policy() == Policy::Always && !self.is_slow.load(Relaxed) && !self.is_failed() && self.is_on()
+    }
+
+    /// Makes it last up to a position at least, with all that was appended by now. Whether it does is to be asked afterwards.
+    pub fn commit(&self, position: u64) {
+        let _turn = self.turn.lock();
+        // Whose turn was before has often done it.
+        if self.synced() < position {
+            self.write_and_sync();
+        }
+    }
+
+    /// The same in its turn, until nothing is left that was appended by then.
+    pub(super) fn commit_all(&self) {
+        let _turn = self.turn.lock();
+        while self.synced() < self.appended() && self.write_and_sync() {}
+    }
+
+    /// Whether all that could be written lasts.
+    fn write_and_sync(&self) -> bool {
+        self.write();
+        if self.written.load(Acquire) <= self.synced() {
+            return false;
+        }
+        let begun = Instant::now();
+        let lasts = self.sync();
+        self.is_slow.store(begun.elapsed() > QUICK, Relaxed);
+        if lasts {
+            self.forgive();
+        }
+        lasts
     }
 
     /// Writes what was appended, unless the disk is busy with a sync, and has not been for too long.
@@ -320,10 +381,13 @@ impl Shared {
         self.bell.notify_one();
     }
 
-    /// Whether a position is synced; whoever asks is woken when it is.
+    /// Whether a position is synced; whoever asks is woken when the thread has done it.
     pub fn poll_synced(&self, position: u64, cx: &mut Context<'_>) -> Poll<()> {
         if self.synced() >= position || !self.is_on() {
             return Poll::Ready(());
+        }
+        if self.policy() == Policy::Always {
+            self.ring();
         }
         let mut waiting = self.waiting.lock();
         waiting.push((position, cx.waker().clone()));

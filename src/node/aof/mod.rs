@@ -119,7 +119,9 @@ impl Aof {
             }
             *files = Some(Directory::open(Path::new(&dir), &text("appenddirname"), &text("appendfilename"))?);
         }
-        files.as_mut().ok_or(RewriteError::NoDirectory)
+        let directory = files.as_mut().ok_or(RewriteError::NoDirectory)?;
+        directory.keeps_history = text("aof-disable-auto-gc") == "yes";
+        Ok(directory)
     }
 
     /// Before anybody is served: what there is of a log, if the configuration wants one.
@@ -173,7 +175,21 @@ impl Aof {
 
     /// After a parameter was set.
     pub fn configure(&self, node: &NodeState) {
-        self.shared.set_policy(Policy::of_word(&node.config.get("appendfsync").unwrap_or_default()));
+        let text = |name| node.config.get(name).unwrap_or_default();
+        self.shared.set_policy(Policy::of_word(&text("appendfsync")));
+        self.shared.set_rests(text("no-appendfsync-on-rewrite") == "yes");
+    }
+
+    /// After `aof-disable-auto-gc` was set: what was kept because of it goes.
+    ///
+    /// # Errors
+    /// The manifest cannot be written.
+    pub fn delete_history(&self, node: &NodeState) -> Result<(), RewriteError> {
+        let mut files = self.files.lock();
+        if files.is_some() {
+            self.directory(&mut files, node)?.delete_history()?;
+        }
+        Ok(())
     }
 
     /// `CONFIG SET appendonly`.

@@ -1,4 +1,4 @@
-//! The thread that makes a journal last: one sync for all who wait, or one every second.
+//! The thread that makes a journal last: one sync every second, or one for all who wait and do not do it themselves.
 
 use std::{
     sync::{
@@ -68,18 +68,11 @@ impl Shared {
                 continue;
             }
             match self.policy() {
-                Policy::Always => {
-                    while self.synced() < self.appended() {
-                        self.write();
-                        if self.is_behind() || !self.sync() {
-                            break;
-                        }
-                        self.forgive();
-                    }
-                }
+                Policy::Always => self.commit_all(),
                 Policy::EverySecond => {
                     self.write();
-                    if synced.elapsed() >= SECOND && self.synced() < self.written.load(Acquire) {
+                    let is_due = synced.elapsed() >= SECOND && !self.is_resting();
+                    if is_due && self.synced() < self.written.load(Acquire) {
                         synced = Instant::now();
                         self.sync();
                     }
@@ -88,11 +81,6 @@ impl Shared {
             }
             failed = self.is_failed().then(Instant::now);
         }
-    }
-
-    /// Whether nothing more could be written than has been synced.
-    fn is_behind(&self) -> bool {
-        self.written.load(Acquire) <= self.synced()
     }
 
     /// Makes last what was written; `false` if it does not. Writing goes on meanwhile.

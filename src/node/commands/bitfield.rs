@@ -122,7 +122,8 @@ fn run(ctx: &mut Context<'_>, request: Request<'_>, operations: &[Operation]) ->
         db.create(key, access);
     }
     let len = old.unwrap_or(0).max(needed);
-    let mut changed = old != Some(len);
+    let is_longer = old != Some(len);
+    let (before_all, mut changes) = (db.changes(), 0);
     reply.array(operations.len());
     if let Some(mut entry) = db.write(key, access) {
         entry.edit(len, |bytes| {
@@ -145,12 +146,13 @@ fn run(ctx: &mut Context<'_>, request: Request<'_>, operations: &[Operation]) ->
                     continue;
                 };
                 field.write(bytes, at, kept);
-                changed |= kept != before;
+                changes += usize::from(is_longer || kept != before);
                 reply.integer(if matches!(what, What::Set(..)) { before } else { kept });
             }
         });
+        db.count_as(before_all, changes);
     }
-    if changed {
+    if is_longer || changes > 0 {
         db.event(EventClass::String, "setbit", key.bytes);
     } else {
         ctx.tell_nothing();

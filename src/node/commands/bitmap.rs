@@ -189,11 +189,13 @@ fn bitop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             db.event(EventClass::Generic, "del", target.bytes);
         }
     } else {
+        let before = db.changes();
         // Kept as bytes, as Redis does, also where they are a number's.
         db.set(target, Value::Bytes(b""), Ttl::None, access);
         if let Some(mut entry) = db.write(target, access) {
             entry.edit(result.len(), |bytes| bytes.copy_from_slice(&result));
         }
+        db.count_as(before, 1);
         db.event(EventClass::String, "set", target.bytes);
     }
     reply.integer(result.len() as i64);

@@ -14,10 +14,11 @@ use crate::{
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("dump", dump), ("restore", restore)];
 
 fn dump(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let (key, access) = (ctx.key(request, 1), ctx.access());
+    let (key, access, compresses) = (ctx.key(request, 1), ctx.access(), ctx.node.config.compresses());
     let (db, reply) = ctx.db_and_reply();
     match db.read(key, access) {
-        Some(record) => reply.bulk(rdb::dump(record.content())),
+        Some(record) if compresses => reply.bulk(rdb::dump(record.content())),
+        Some(record) => reply.bulk(rdb::dump_uncompressed(record.content())),
         None => reply.null(),
     }
     Ok(())

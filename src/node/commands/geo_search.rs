@@ -323,7 +323,11 @@ fn run(ctx: &mut Context<'_>, request: Request<'_>, form: Form) -> Outcome {
         }
         let event = if form == Form::SearchStore { "geosearchstore" } else { "georadiusstore" };
         let object = (!found.is_empty()).then_some(Object::SortedSet(result));
+        let before = db.changes();
         put_result(db, target, access, object, EventClass::SortedSet, event);
+        if !found.is_empty() {
+            db.count_as(before, found.len());
+        }
         reply.integer(found.len() as i64);
         return Ok(());
     }

@@ -57,6 +57,7 @@ fn set_fields(ctx: &mut Context<'_>, request: Request<'_>, name: &str) -> Result
         .step_by(2)
         .map(|at| usize::from(held.set(request.arg(at), request.arg(at + 1), limits)))
         .sum();
+    hash.counts_as(request.len() / 2 - 1);
     drop(hash);
     db.event(EventClass::Hash, "hset", key.bytes);
     Ok(created)

@@ -51,6 +51,7 @@ fn pfadd(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             }
         })?,
     };
+    let before = db.changes();
     let changed = match sparse {
         // Twelve kilobytes are changed where they are.
         None => {
@@ -66,22 +67,23 @@ fn pfadd(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 });
                 db.event(EventClass::String, "pfadd", key.bytes);
             }
-            !higher.is_empty()
+            higher.len()
         }
         Some(there) => {
-            let mut changed = there.is_none();
+            let mut changed = usize::from(there.is_none());
             let mut log = there.unwrap_or_else(hyperloglog::empty);
             for (index, value) in higher {
-                changed |= hyperloglog::raise(&mut log, index, value, most)?;
+                changed += usize::from(hyperloglog::raise(&mut log, index, value, most)?);
             }
-            if changed {
+            if changed > 0 {
                 hyperloglog::forget_cached(&mut log);
                 put(db, key, access, &log);
             }
             changed
         }
     };
-    reply.integer(i64::from(changed));
+    db.count_as(before, changed);
+    reply.integer(i64::from(changed > 0));
     Ok(())
 }
 

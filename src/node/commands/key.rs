@@ -91,8 +91,10 @@ fn rename_to(ctx: &mut Context<'_>, request: Request<'_>, replace: bool) -> Resu
     if from.bytes == to.bytes || (!replace && db.contains(to, access.now)) {
         return Ok(false);
     }
+    let before = db.changes();
     if let Some(record) = db.remove(from, access.now) {
         db.put(record.with_key(to.bytes));
+        db.count_as(before, 1);
         db.event(EventClass::Generic, "rename_from", from.bytes);
         db.event(EventClass::Generic, "rename_to", to.bytes);
     }

@@ -72,8 +72,9 @@ pub(super) fn push_all<'v>(
 ) -> Result<usize, CommandError> {
     let mut list = db.get_or_create::<List>(key, access)?;
     let held = &mut *list;
-    values.for_each(|value| held.push(end, value, fill));
+    let pushed_now = values.map(|value| held.push(end, value, fill)).count();
     let len = held.len();
+    list.counts_as(pushed_now);
     drop(list);
     db.event(EventClass::List, pushed(end), key.bytes);
     Ok(len)
@@ -137,6 +138,7 @@ fn pop(ctx: &mut Context<'_>, request: Request<'_>, end: End, name: &str) -> Out
     for _ in 0..taken {
         held.pop(end, |element| reply_element(reply, element));
     }
+    list.counts_as(taken);
     drop(list);
     took(db, key, end, access);
     Ok(())
@@ -259,6 +261,7 @@ fn lrem(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     } else {
         0
     };
+    list.counts_as(removed);
     drop(list);
     if removed > 0 {
         db.event(EventClass::List, "lrem", key.bytes);
@@ -279,12 +282,10 @@ fn ltrim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
     let held = &mut *list;
     held.remove(start + count, len - start - count);
     held.remove(0, start);
+    list.counts_as(len - count);
     drop(list);
     db.event(EventClass::List, "ltrim", key.bytes);
     gone(db, key, access);
-    if count == len {
-        ctx.tell_nothing();
-    }
     Ok(())
 }
 

@@ -65,6 +65,8 @@ impl Move {
             return Ok(element);
         }
         let element = list.pop(self.from, |element| element.to_vec());
+        // It is one change, and the other list has it.
+        list.counts_as(0);
         drop(list);
         if let Some(element) = &element {
             push_all(db, target, access, self.to, std::iter::once(&element[..]), fill)?;
@@ -153,6 +155,7 @@ impl Multi {
                 also(element);
             });
         }
+        list.counts_as(taken);
         drop(list);
         took(db, key, end, access);
         Ok(true)

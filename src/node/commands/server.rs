@@ -95,7 +95,11 @@ fn config_set(context: &mut Context<'_>, request: Request<'_>) -> Outcome {
                 context.store.tracking.limit(config.tracked_keys(), sending);
             }
             "notify-keyspace-events" => context.store.set_events(config.events()),
-            "appendfsync" => context.node.aof.configure(context.node),
+            "appendfsync" | "no-appendfsync-on-rewrite" => context.node.aof.configure(context.node),
+            "aof-disable-auto-gc" => {
+                let deleted = context.node.aof.delete_history(context.node);
+                deleted.map_err(|error| CommandError::other(error.to_string()))?;
+            }
             "appendonly" => turn_log(context)?,
             "save" | "stop-writes-on-bgsave-error" => context.store.note_restrictions(context.node),
             _ => {}

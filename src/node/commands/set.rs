@@ -175,6 +175,7 @@ fn spop(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             });
         }
     }
+    set.counts_as(taken);
     drop(set);
     db.event(EventClass::Set, "spop", key.bytes);
     gone(db, key, access);

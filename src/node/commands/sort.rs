@@ -280,9 +280,13 @@ fn run(ctx: &mut Context<'_>, request: Request<'_>, may_store: bool) -> Outcome 
     let sorted = if query.unsorted { elements } else { ordered(db, access, &query, elements)? };
     if let Some(target) = query.store {
         let list = result(db, access, &query, &sorted, fill);
-        reply.integer(list.len() as i64);
+        let (len, before) = (list.len(), db.changes());
+        reply.integer(len as i64);
         let object = (!list.is_empty()).then_some(Object::List(list));
         put_result(db, target, access, object, EventClass::List, "sortstore");
+        if len > 0 {
+            db.count_as(before, len);
+        }
         return Ok(());
     }
     reply.array(sorted.len() * query.get.len().max(1));

@@ -301,6 +301,8 @@ pub(super) fn seen(
         }
         added
     });
+    // That it was seen is written with what it does.
+    stream.counts_as(usize::from(added == Some(true)));
     drop(stream);
     if added == Some(true) {
         db.event(EventClass::Stream, "xgroup-createconsumer", key.bytes);
@@ -411,6 +413,7 @@ fn xclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             taken.push(id);
         });
     }
+    stream.counts_as(effects.len() + usize::from(created) + usize::from(is_moved && effects.is_empty()));
     drop(stream);
     if created {
         db.event(EventClass::Stream, "xgroup-createconsumer", key.bytes);
@@ -496,6 +499,7 @@ fn xautoclaim(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
             count -= 1;
         }
     }
+    stream.counts_as(effects.len());
     drop(stream);
     reply.array(3);
     reply_id(reply, cursor);

@@ -44,6 +44,7 @@ fn take(
     let Some(mut set) = db.write_collection::<SortedSet>(key, access)? else { return Ok(None) };
     let held = &mut *set;
     let taken: Vec<_> = (0..count).map_while(|_| held.pop(end == End::Highest)).collect();
+    set.counts_as(taken.len());
     drop(set);
     let event = if end == End::Lowest { "zpopmin" } else { "zpopmax" };
     db.event(EventClass::SortedSet, event, key.bytes);

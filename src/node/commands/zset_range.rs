@@ -281,6 +281,7 @@ fn remove(ctx: &mut Context<'_>, request: Request<'_>, by: By, event: &'static s
     };
     let ranks = part.ranks(set.view(), false);
     let removed = if ranks.is_empty() { 0 } else { set.remove_ranks(ranks) };
+    set.counts_as(removed);
     drop(set);
     if removed > 0 {
         db.event(EventClass::SortedSet, event, key.bytes);

@@ -58,6 +58,7 @@ pub(super) struct Hot {
     frees_evicted_lazily: AtomicBool,
     frees_deleted_lazily: AtomicBool,
     notes_times: AtomicBool,
+    compresses: AtomicBool,
     output: Mutex<output::Limits>,
 }
 
@@ -87,6 +88,7 @@ impl Config {
         hot.frees_evicted_lazily.store(is_yes(b"lazyfree-lazy-eviction"), Relaxed);
         hot.frees_deleted_lazily.store(is_yes(b"lazyfree-lazy-user-del"), Relaxed);
         hot.notes_times.store(is_yes(b"aof-timestamp-enabled"), Relaxed);
+        hot.compresses.store(is_yes(b"rdbcompression"), Relaxed);
         hot.tracked_keys.store(size("tracking-table-max-keys"), Relaxed);
         hot.list_fill.store(number("list-max-listpack-size"), Relaxed);
         hot.hash_fields.store(size("hash-max-listpack-entries"), Relaxed);
@@ -147,6 +149,12 @@ impl Config {
     #[must_use]
     pub fn frees_deleted_lazily(&self) -> bool {
         self.hot.frees_deleted_lazily.load(Relaxed)
+    }
+
+    /// `rdbcompression`.
+    #[must_use]
+    pub fn compresses(&self) -> bool {
+        self.hot.compresses.load(Relaxed)
     }
 
     /// `aof-timestamp-enabled`.

@@ -327,6 +327,17 @@ impl Db {
         }
     }
 
+    /// Changes that commands made here since the start.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.count
+    }
+
+    /// What was done since there were `before` changes counts as so many, however many keys it took.
+    pub fn count_as(&mut self, before: u64, changes: usize) {
+        self.changes.count = before + changes as u64;
+    }
+
     /// Adds an empty string whose key is not there, to be edited at once: that is the one change.
     pub fn create(&mut self, key: Key<'_>, access: Access) {
         self.add(

@@ -21,6 +21,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::{
     busy,
+    commit::Committer,
     input::{Input, READ},
     room::Room,
     step::{Situation, Step},
@@ -62,11 +63,15 @@ pub(in crate::node) struct Worker {
     input: Cell<Option<Box<Input>>>,
     output: RefCell<Output>,
     plan: RefCell<Plan>,
+    committer: Rc<Committer>,
 }
 
 impl Worker {
+    /// On the thread that it is for.
     pub(in crate::node) fn new(node: Arc<Node>) -> Self {
-        Self { node, input: Cell::default(), output: RefCell::default(), plan: RefCell::default() }
+        let committer = Committer::new(Arc::clone(&node.state.aof.shared));
+        tokio::task::spawn_local(Rc::clone(&committer).run());
+        Self { node, input: Cell::default(), output: RefCell::default(), plan: RefCell::default(), committer }
     }
 
     fn take_input(&self) -> Box<Input> {
@@ -239,7 +244,7 @@ impl Connection {
                             // Nobody knows what becomes of it: better no answer than a wrong one.
                             return Poll::Ready(Ok(End::Close));
                         }
-                        ready!(aof.poll_synced(position, cx));
+                        ready!(self.worker.committer.poll_lasts(position, cx));
                     }
                     self.held = None;
                 }

@@ -1,7 +1,8 @@
 //! How a node talks RESP: [`connection`] reads, runs and writes; [`input`] is what was read and has not run; [`step`] decides what a
-//! connection does next; [`room`] is memory for a long reply; [`busy`] answers while a script has the data; [`grpc`] is the same for callers over gRPC. Not here: what commands do, and who may run them.
+//! connection does next; [`room`] is memory for a long reply; [`commit`] makes what clients are told last; [`busy`] answers while a script has the data; [`grpc`] is the same for callers over gRPC. Not here: what commands do, and who may run them.
 
 mod busy;
+mod commit;
 mod connection;
 pub(super) mod grpc;
 mod input;

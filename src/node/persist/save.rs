@@ -105,9 +105,12 @@ impl Plan {
         let mut figures = node.persist.lock();
         figures.generation += 1;
         Self {
-            goal,
             settings,
-            syncs_often: is("rdb-save-incremental-fsync"),
+            syncs_often: is(match goal {
+                Goal::File(_) => "rdb-save-incremental-fsync",
+                Goal::Base(_) => "aof-rewrite-incremental-fsync",
+            }),
+            goal,
             outline,
             functions: store.functions.sources().map(<[u8]>::to_vec).collect(),
             used_memory: node.used_memory(&store.keyspace),
@@ -274,8 +277,10 @@ fn run(store: &mut Store, node: &NodeState, plan: Plan) -> Result<(), SaveError>
     let keys = plan.outline.parts.iter().map(|part| part.keys as u64).sum();
     let is_base = matches!(plan.goal, Goal::Base(_));
     persist.lock().running = Some(Running { since: Instant::now(), keys, written: 0, held: 0, is_base });
+    node.aof.shared.set_disturbed(true);
     if sender.send(plan).is_err() {
         persist.lock().running = None;
+        node.aof.shared.set_disturbed(false);
         node.freer.free(store.keyspace.abandon_snapshot());
         return Err(SaveError::NoThread);
     }
@@ -367,6 +372,7 @@ fn write_in_background(node: &Node, plan: &Plan) {
         ),
     };
     let took = begun.elapsed();
+    state.aof.shared.set_disturbed(false);
     let mut store = node.store();
     let is_ours = {
         let mut figures = persist.lock();

@@ -84,6 +84,15 @@ pub fn dump(content: Content<'_>) -> Vec<u8> {
     bytes
 }
 
+/// The same with `rdbcompression no`.
+#[must_use]
+pub fn dump_uncompressed(content: Content<'_>) -> Vec<u8> {
+    let mut bytes = vec![value::kind(content)];
+    value::write(&mut bytes, content);
+    sign(&mut bytes, value::version(content));
+    bytes
+}
+
 /// The payload of FUNCTION DUMP, of the sources of libraries.
 #[must_use]
 pub fn dump_functions<'s>(sources: impl Iterator<Item = &'s [u8]>) -> Vec<u8> {

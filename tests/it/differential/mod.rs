@@ -2,6 +2,7 @@
 
 mod acl_file;
 mod acl_rules;
+mod changes;
 mod compare;
 mod connections;
 mod conversations;

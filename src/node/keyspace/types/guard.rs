@@ -26,6 +26,8 @@ pub struct Guard<'a, C: Collection> {
     key: Key<'a>,
     held: Held<C>,
     changed: bool,
+    /// As how many changes it counts; as one if nobody says.
+    counted: Option<usize>,
 }
 
 /// Where the collection is while somebody works on it. Its cell stays the same for as long.
@@ -43,7 +45,7 @@ pub(super) enum Held<C> {
 
 impl<'a, C: Collection> Guard<'a, C> {
     pub(super) fn new(db: &'a mut Db, key: Key<'a>, held: Held<C>) -> Self {
-        Self { db, key, held, changed: false }
+        Self { db, key, held, changed: false, counted: None }
     }
 
     /// Works on the collection and returns how much that changed. Nobody is told of one that stays as it is.
@@ -51,21 +53,30 @@ impl<'a, C: Collection> Guard<'a, C> {
         let changed = self.changed;
         let count = work(self);
         self.changed = changed || count > 0;
+        self.counts_as(self.counted.unwrap_or(0) + count);
         count
+    }
+
+    /// What is done counts as so many changes.
+    pub fn counts_as(&mut self, changes: usize) {
+        self.counted = Some(changes);
     }
 
     /// Tells what was done; `removed` if nothing is left.
     fn report(&mut self, created: bool, removed: bool) {
-        let key = self.key.bytes;
+        let (key, before) = (self.key.bytes, self.db.changes());
         if removed {
             self.db.changes.report(Change::Removed, key);
+        } else if created || self.changed {
+            if created {
+                self.db.changes.note(Change::Created, key);
+            }
+            self.db.changes.report(Change::Written, key);
+        } else {
             return;
         }
-        if created {
-            self.db.changes.note(Change::Created, key);
-        }
-        if created || self.changed {
-            self.db.changes.report(Change::Written, key);
+        if let Some(counted) = self.counted {
+            self.db.count_as(before, counted);
         }
     }
 }

@@ -176,6 +176,40 @@ fn a_changed_byte_is_noticed_and_does_no_harm() {
     }
 }
 
+/// `RDB_MUTATIONS=1000000` for a long run.
+#[test]
+fn what_is_changed_by_chance_is_read_or_refused_and_does_no_harm() {
+    /// Bytes that mean something: lengths of all forms, special ones, ends.
+    const MARKS: [u8; 11] = [0, 1, 0x3f, 0x40, 0x7f, 0x80, 0x81, 0xc0, 0xc3, 0xfe, 0xff];
+    let rounds = std::env::var("RDB_MUTATIONS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(300);
+    // Nothing notices by a sum.
+    let files = [true, false].map(|compresses| {
+        let bytes = file(Settings { compresses, sums: false, ..PLAIN }, Used::Unsaid);
+        assert_eq!(bytes[bytes.len() - 8..], [0; 8]);
+        bytes
+    });
+    let (mut refused, mut random) = (0, fastrand::Rng::with_seed(rounds));
+    for _ in 0..rounds {
+        let mut bytes = files[random.usize(..2)].clone();
+        for _ in 0..random.usize(1..6) {
+            let at = random.usize(9..bytes.len() - 8);
+            match random.u8(..5) {
+                0 => bytes[at] = random.u8(..),
+                1 => bytes[at] ^= 1_u8 << random.u8(..8),
+                2 => bytes[at] = MARKS[random.usize(..MARKS.len())],
+                3 => drop(bytes.drain(at..(at + random.usize(1..20)).min(bytes.len() - 8))),
+                _ => {
+                    let from = random.usize(9..bytes.len() - 8);
+                    let piece = bytes[from..(from + random.usize(1..20)).min(bytes.len())].to_vec();
+                    bytes.splice(at..at, piece);
+                }
+            }
+        }
+        refused += u64::from(describe(bytes.as_slice()).is_err());
+    }
+    assert!(refused > rounds / 10 && refused < rounds, "{refused} of {rounds} were refused");
+}
+
 #[test]
 fn what_promises_much_takes_little() {
     // A string of an exabyte.

@@ -193,7 +193,7 @@ impl Counting {
         let text = String::from_utf8_lossy(text.as_bytes().unwrap()).into_owned();
         let now = info::field(&text, "rdb_changes_since_last_save").unwrap().parse().unwrap();
         let counted = now - std::mem::replace(&mut self.before, now);
-        (counted, reply.as_error().map(|error| error.into_owned()))
+        (counted, reply.as_error().map(std::borrow::Cow::into_owned))
     }
 }
 

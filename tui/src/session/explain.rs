@@ -36,6 +36,7 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
         }
         Route::Split(_) => "one request per node, replies merged in the order of the keys",
         Route::AllNodes(_) => "one request to every node, replies merged",
+        Route::Servers(_) => "one request to every member, with slots or without, replies merged",
         Route::Transaction => "kept by the proxy until EXEC, which runs on one node",
         Route::Scripted(_) => "called at the node of its keys; all nodes know the same scripts and functions",
         Route::Channels => "published at one node, heard at all",
@@ -53,7 +54,7 @@ pub(super) async fn explain(session: &Session, arguments: &[Vec<u8>]) -> Outcome
             (Some(key), Some(slot), view.owner_of(slot).cloned())
         })
         .collect();
-    if rows.is_empty() && matches!(spec.route, Route::AllNodes(_)) {
+    if rows.is_empty() && matches!(spec.route, Route::AllNodes(_) | Route::Servers(_)) {
         rows = view.nodes.keys().map(|id| (None, None, Some(id.clone()))).collect();
     }
     let nodes: std::collections::BTreeSet<_> = rows.iter().filter_map(|(.., node)| node.as_ref()).collect();

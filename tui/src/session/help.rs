@@ -119,6 +119,7 @@ fn about_command(spec: &Spec) -> String {
         }
         Route::Split(_) => "is split over the nodes that own its keys".to_owned(),
         Route::AllNodes(_) => "goes to every node".to_owned(),
+        Route::Servers(_) => "goes to every member, with slots or without".to_owned(),
         Route::Transaction => "is kept by the proxy until EXEC, which runs on one node".to_owned(),
         Route::Scripted(_) => "is about scripts and functions, which all nodes know".to_owned(),
         Route::Channels => "is published at one node, and heard at all".to_owned(),

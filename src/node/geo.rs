@@ -259,10 +259,16 @@ impl Cell {
     }
 }
 
-/// What C makes of a score that need not be of a place: negative ones wrap.
+/// What C makes of a score that need not be of a place, where Redis mostly runs (x86-64): negative ones wrap, and of one that 64 bits
+/// cannot hold nothing is left.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "as said")]
 fn bits(score: f64) -> u64 {
-    if score < 0.0 { (score as i64).cast_unsigned() } else { score as u64 }
+    const TOO_LARGE: f64 = 18_446_744_073_709_551_616.0;
+    match score {
+        ..0.0 => (score as i64).cast_unsigned(),
+        TOO_LARGE.. => 0,
+        _ => score as u64,
+    }
 }
 
 /// A zero before each bit.
@@ -318,6 +324,15 @@ mod tests {
         for value in [0, 1, 2, 0x5555_5555, 0xAAAA_AAAA, u32::MAX, 0x0123_4567] {
             assert_eq!(every_other(spread(value)), value);
             assert_eq!(every_other(spread(value) << 1), 0);
+        }
+    }
+
+    #[test]
+    fn scores_that_are_no_places() {
+        for (score, expected) in
+            [(0.1, 0), (-2.25, u64::MAX - 1), (1e300, 0), (f64::INFINITY, 0), (-1e300, 1 << 63), (2e19, 0)]
+        {
+            assert_eq!(bits(score), expected, "{score}");
         }
     }
 

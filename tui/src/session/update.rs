@@ -274,7 +274,11 @@ impl ClusterView {
                             self.put_gone(proxy.record.clone(), false, now);
                         }
                     }
-                    let text = format!("proxy {} gone: it left, or its lease ended", proxy.record.id);
+                    let id = &proxy.record.id;
+                    let text = match proxy.record.draining {
+                        true => format!("proxy {id} gone: it has drained"),
+                        false => format!("proxy {id} gone: it left, or its lease ended"),
+                    };
                     self.event(now, Some(revision), EventKind::Proxy, text);
                 }
             }
@@ -473,7 +477,9 @@ impl ClusterView {
                 proxy.error.take().map(|_| format!("proxy {id} answers again"))
             }
             Err(error) => {
-                let text = proxy.error.is_none().then(|| format!("proxy {id} does not answer: {error}"));
+                // One that drains has said that it will not; its row shows the error all the same.
+                let is_news = proxy.error.is_none() && !proxy.record.draining;
+                let text = is_news.then(|| format!("proxy {id} does not answer: {error}"));
                 proxy.error = Some(error);
                 text
             }
@@ -637,6 +643,29 @@ mod tests {
         // Read again after an outage it is no news.
         put(&mut view, &[plan(r#""state":"done","ended_at_ms":60"#, 8192, 50)], 70);
         assert_eq!(view.events.total(), 4);
+    }
+
+    #[test]
+    fn one_that_drains_is_no_news_when_it_goes() {
+        let mut view = ClusterView::new("default", &[], 10);
+        let mut revision = 0;
+        let mut put = |view: &mut ClusterView, value: Option<&str>| {
+            revision += 1;
+            let changes = vec![("proxies/1".to_owned(), value.map(|json| json.as_bytes().to_vec()))];
+            view.apply(Change::Keys { revision, changes }, Millis(10));
+        };
+        let record = r#"{"id":"1","instance":"a","address":"h:1","host":"h","version":"1","epoch":1}"#;
+        put(&mut view, Some(record));
+        put(&mut view, Some(&record.replace('}', r#","draining":true}"#)));
+        let silent = Err("refused".to_owned());
+        view.apply(Change::Proxy("1".parse().unwrap(), silent), Millis(11));
+        assert_eq!(view.proxies[&"1".parse().unwrap()].error.as_deref(), Some("refused"));
+        put(&mut view, None);
+        assert_eq!(
+            texts(&view),
+            ["proxy 1 registered at h:1", "proxy 1 drains", "proxy 1 gone: it has drained"]
+        );
+        assert!(view.gone.is_empty());
     }
 
     #[test]

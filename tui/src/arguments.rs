@@ -154,7 +154,7 @@ pub struct Typed {
     /// No colour (also: NO_COLOR)
     #[arg(long)]
     no_color: bool,
-    /// Also what the configuration file says under [NAME]
+    /// Also what the configuration file says under `[NAME]`
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     /// Colours of the full screen

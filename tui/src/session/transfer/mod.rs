@@ -1,7 +1,7 @@
 //! Keys in and out as files: `import`, `export`, `backup`, `restore`.
 //!
-//! [`import`] and [`export`] speak with the cluster through its proxies alone, so that keys go where their slots are, whatever the
-//! members are and while slots move. [`backup`] is an export with a manifest beside it. [`unfinished`] has the names of files
+//! [`mod@import`] and [`mod@export`] speak with the cluster through its proxies alone, so that keys go where their slots are, whatever the
+//! members are and while slots move. [`mod@backup`] is an export with a manifest beside it. [`unfinished`] has the names of files
 //! that are not whole yet, [`meter`] tells faces how far it is. What a file consists of is the library's (`rdb::file`).
 
 mod backup;

@@ -162,7 +162,7 @@ impl Runner {
     /// How far an import or export was that has just been given up.
     pub fn take_transfer(&mut self) -> Option<String> {
         let was = std::mem::take(&mut self.is_transferring);
-        self.session.now().transfer.as_ref().filter(|_| was).map(Transfer::left)
+        self.session.last_transfer().filter(|_| was).as_ref().map(Transfer::left)
     }
 
     /// What becomes of plans when nobody waits for them here.

@@ -143,6 +143,8 @@ struct Inner {
     registry: Registry,
     view: watch::Receiver<Arc<ClusterView>>,
     changes: mpsc::Sender<Change>,
+    /// The last import or export, as soon as it has ended: the view hears of that a moment later.
+    last_transfer: watch::Sender<Option<transfer::meter::Transfer>>,
     figures: Once,
     figures_interval: watch::Sender<Duration>,
     data: Mutex<data::Link>,
@@ -192,6 +194,7 @@ impl Session {
                 registry,
                 view: receiver,
                 changes,
+                last_transfer: watch::Sender::new(None),
                 figures: Once::new(),
                 figures_interval: watch::Sender::new(figures::INTERVAL),
                 data,
@@ -214,6 +217,12 @@ impl Session {
     #[must_use]
     pub fn now(&self) -> Arc<ClusterView> {
         self.inner.view.borrow().clone()
+    }
+
+    /// How far the last import or export came, once it has ended or was given up.
+    #[must_use]
+    pub fn last_transfer(&self) -> Option<transfer::meter::Transfer> {
+        self.inner.last_transfer.borrow().clone()
     }
 
     /// How it was opened.

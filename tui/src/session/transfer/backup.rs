@@ -69,7 +69,7 @@ struct Keys {
 /// Runs `backup`.
 pub(in crate::session) async fn backup(session: &Session, directory: &Path, newer: bool) -> Outcome {
     let words = format!("backup {}", directory.display());
-    let meter = Meter::new(words, "no directory was left", session.inner.changes.clone());
+    let meter = Meter::new(words, "no directory was left", session);
     match meter.follow(to_directory(session, directory, newer, &meter)).await {
         Ok(manifest) => Outcome::done(Body::Document(json!({
             "directory": directory.display().to_string(),
@@ -152,7 +152,7 @@ pub(in crate::session) async fn restore(
 ) -> Outcome {
     let words = format!("restore {}", directory.display());
     let remains = "what was written stays; the same with --skip completes it";
-    let meter = Meter::new(words, remains, session.inner.changes.clone());
+    let meter = Meter::new(words, remains, session);
     match meter.follow(from_directory(session, directory, conflict, &meter)).await {
         Ok(document) => Outcome::done(Body::Document(document)),
         Err(failure) => failure,

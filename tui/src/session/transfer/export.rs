@@ -53,7 +53,7 @@ pub(super) struct Exported {
 /// Runs `export`.
 pub(in crate::session) async fn export(session: &Session, path: &Path, newer: bool) -> Outcome {
     let words = format!("export {}", path.display());
-    let meter = Meter::new(words, "no file was left", session.inner.changes.clone());
+    let meter = Meter::new(words, "no file was left", session);
     match meter.follow(to_file(session, path, newer, &meter)).await {
         Err(failure) => failure,
         Ok(exported) => Outcome::done(Body::Document(json!({

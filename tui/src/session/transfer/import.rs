@@ -82,7 +82,7 @@ struct Lot {
 pub(in crate::session) async fn import(session: &Session, path: &Path, conflict: Conflict) -> Outcome {
     let words = format!("import {}", path.display());
     let remains = "what was written stays; the same with --skip completes it";
-    let meter = Meter::new(words, remains, session.inner.changes.clone());
+    let meter = Meter::new(words, remains, session);
     let work = async {
         let survey = survey(path).await?;
         from_file(session, path, &survey, conflict, &meter).await

@@ -6,10 +6,11 @@ use std::{
     time::Duration,
 };
 
+use crate::{
+    format::counted,
+    session::{Change, Session},
+};
 use redis_cluster::time::Millis;
-use tokio::sync::mpsc;
-
-use crate::{format::counted, session::Change};
 
 /// Between two publications.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -83,14 +84,14 @@ pub(super) struct Meter {
     keys_total: AtomicU64,
     bytes: AtomicU64,
     start: Transfer,
-    changes: mpsc::Sender<Change>,
+    session: Session,
 }
 
 impl Meter {
-    pub(super) fn new(words: String, remains: &'static str, changes: mpsc::Sender<Change>) -> Self {
+    pub(super) fn new(words: String, remains: &'static str, session: &Session) -> Self {
         let (keys, keys_total, bytes) = (0, 0, 0);
         let start = Transfer { words, keys, keys_total, bytes, began: Millis::now(), remains, ended: false };
-        Self { keys: 0.into(), keys_total: 0.into(), bytes: 0.into(), start, changes }
+        Self { keys: 0.into(), keys_total: 0.into(), bytes: 0.into(), start, session: session.clone() }
     }
 
     pub(super) fn expect(&self, keys: u64) {
@@ -132,7 +133,10 @@ impl Meter {
         let (keys, keys_total) = (self.keys(), self.keys_total.load(Ordering::Relaxed));
         let now = Transfer { keys, keys_total, bytes: self.bytes(), ended, ..self.start.clone() };
         // Where many changes wait, the next tick tells the same and more.
-        let _ = self.changes.try_send(Change::Transfer(now));
+        let _ = self.session.inner.changes.try_send(Change::Transfer(now.clone()));
+        if ended {
+            self.session.inner.last_transfer.send_replace(Some(now));
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use mlua::{
     Lua, Table,
     ffi::{
         LUA_TNUMBER, LUA_TSTRING, lua_State, lua_checkstack, lua_createtable, lua_error, lua_gettop,
-        lua_pushboolean, lua_pushlstring, lua_pushnil, lua_pushnumber, lua_rawset, lua_rawseti_,
+        lua_pushboolean, lua_pushlstring, lua_pushnil, lua_pushnumber, lua_rawset, lua_rawseti_, lua_settop,
         lua_tolstring, lua_tonumber, lua_type,
     },
 };
@@ -92,6 +92,8 @@ unsafe fn push_answer(state: *mut lua_State, answer: Answer) {
     // script: in Lua 5.1 only userdata have finalisers, and scripts cannot make any.
     unsafe {
         let bytes = std::slice::from_raw_parts(answer.start, answer.len);
+        // The words have been read, and there may be as many as a stack holds.
+        lua_settop(state, 0);
         if answer.is_plain {
             push_error(state, bytes, answer.is_counted);
         } else {
@@ -138,6 +140,15 @@ unsafe fn push(state: *mut lua_State, bytes: &[u8], at: usize, is_resp3: bool) -
                     _ => push_verbatim(state, body),
                 }
                 return after + body.len() + 2;
+            }
+            // Attributes are not for scripts; what they are about follows.
+            b'|' => {
+                let mut next = after;
+                for _ in 0..2 * i64::from(count(line).unwrap_or(0)) {
+                    next = push(state, bytes, next, is_resp3);
+                    lua_settop(state, -2);
+                }
+                return push(state, bytes, next, is_resp3);
             }
             b'*' | b'>' | b'%' | b'~' => match count(line) {
                 Some(count) => return push_elements(state, bytes, after, is_resp3, kind, count),

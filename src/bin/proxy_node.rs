@@ -70,6 +70,12 @@ struct Arguments {
     /// Password that clients must give
     #[arg(long, value_name = "PASSWORD", env = "REDIS_PASSWORD", hide_env_values = true)]
     requirepass: Option<String>,
+    /// Microseconds from which on a request is slow, waiting included: INFO slowrequests shows it; -1: none is
+    #[arg(long, value_name = "US", default_value_t = 10_000, allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1..))]
+    slowlog_log_slower_than: i64,
+    /// The latest so many slow requests are kept
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(..=10_000))]
+    slowlog_max_len: u16,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
@@ -125,6 +131,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.drain_delay = Duration::from_millis(arguments.drain_delay);
     options.drain_timeout = Duration::from_millis(arguments.drain_timeout);
     options.password = arguments.requirepass;
+    options.slow_after = u64::try_from(arguments.slowlog_log_slower_than).ok().map(Duration::from_micros);
+    options.slow_kept = usize::from(arguments.slowlog_max_len);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen().context("cannot listen for signals")?;

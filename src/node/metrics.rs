@@ -2,8 +2,11 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Node, process, state::VERSION};
-use crate::server::metrics::{Kind, Text};
+use super::{Node, state::VERSION};
+use crate::server::{
+    metrics::{Kind, Text},
+    process,
+};
 
 pub(super) fn write(node: &Node, out: &mut Text) {
     let state = &node.state;
@@ -38,8 +41,14 @@ pub(super) fn write(node: &Node, out: &mut Text) {
     out.one(Kind::Counter, "redis_net_output_bytes_total", "Bytes to RESP clients.", stats.output.get());
     loading(node, out);
     databases(node, out);
-    let used = state.used_memory(&node.store().keyspace);
+    let (used, blocked) = {
+        let store = node.store();
+        (state.used_memory(&store.keyspace), store.blocked.len() + store.pause.waiting())
+    };
+    out.one(Kind::Gauge, "redis_blocked_clients", "Clients whose command waits for others.", blocked);
     out.one(Kind::Gauge, "redis_memory_used_bytes", "Bytes of data, tables and client buffers.", used);
+    let help = "maxmemory; 0: no limit.";
+    out.one(Kind::Gauge, "redis_memory_max_bytes", help, state.config.max_memory());
     let memory = process::memory();
     out.one(Kind::Gauge, "redis_memory_used_rss_bytes", "Resident memory of the process.", memory.resident);
     let cpu = process::cpu();

@@ -30,7 +30,6 @@ mod net;
 pub mod object;
 pub mod pause;
 pub mod persist;
-pub(crate) mod process;
 pub mod rdb;
 pub mod script;
 mod slowlog;

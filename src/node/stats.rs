@@ -1,38 +1,16 @@
-//! What a node counts about its work, in INFO's terms.
+//! What a node counts about its work, in INFO's terms. Written only by who holds the keyspace; read by anybody.
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use super::latency::Times;
-use crate::command::{Spec, TABLE};
-
-/// A number that grows. Written only by who holds the keyspace, so adding is a load and a store and no bus lock;
-/// read by anybody.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds. Only while the keyspace is locked.
-    pub fn add(&self, more: u64) {
-        self.0.store(self.0.load(Relaxed) + more, Relaxed);
-    }
-
-    /// The number now.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-
-    fn reset(&self) {
-        self.0.store(0, Relaxed);
-    }
-}
+use crate::{
+    command::{Spec, TABLE},
+    server::counts::{Codes, Counter},
+};
 
 /// Of one command.
 #[derive(Debug, Default)]
@@ -55,7 +33,7 @@ pub struct Stats {
     /// By [`Spec::index`].
     commands: Box<[CommandStats]>,
     /// Replies by error code.
-    errors: Mutex<BTreeMap<String, u64>>,
+    errors: Codes,
     /// `total_commands_processed`.
     pub processed: Counter,
     /// `total_error_replies`.
@@ -78,7 +56,7 @@ impl Default for Stats {
     fn default() -> Self {
         Self {
             commands: TABLE.iter().map(|_| CommandStats::default()).collect(),
-            errors: Mutex::default(),
+            errors: Codes::default(),
             processed: Counter::default(),
             error_replies: Counter::default(),
             evicted_clients: Counter::default(),
@@ -90,9 +68,6 @@ impl Default for Stats {
         }
     }
 }
-
-/// Distinct codes that are counted; clients could otherwise invent them without end.
-const CODES_MAX: usize = 128;
 
 impl Stats {
     /// Of one command.
@@ -122,31 +97,24 @@ impl Stats {
     /// Counts an error reply by its first word; without the `-`.
     pub fn error(&self, text: &[u8]) {
         self.error_replies.add(1);
-        let end = text.iter().position(|&byte| matches!(byte, b' ' | b'\r' | b'\n')).unwrap_or(text.len());
-        let code = String::from_utf8_lossy(&text[..end]);
-        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = errors.get_mut(&*code) {
-            *count += 1;
-        } else if errors.len() < CODES_MAX {
-            errors.insert(code.into_owned(), 1);
-        }
+        self.errors.add(text);
     }
 
     /// Replies by error code.
     #[must_use]
     pub fn errors(&self) -> BTreeMap<String, u64> {
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.errors.read()
     }
 
     /// `CONFIG RESETSTAT`.
     pub fn reset(&self) {
         for stats in &self.commands {
             for counter in [&stats.calls, &stats.nanoseconds, &stats.rejected, &stats.failed] {
-                counter.reset();
+                counter.set(0);
             }
             stats.times.reset();
         }
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.errors.clear();
         for counter in [
             &self.processed,
             &self.error_replies,
@@ -156,7 +124,7 @@ impl Stats {
             &self.reads,
             &self.writes,
         ] {
-            counter.reset();
+            counter.set(0);
         }
     }
 }
@@ -226,17 +194,5 @@ mod tests {
             stats.sample(Duration::from_millis(100));
         }
         assert!((stats.rate().commands - 500.0).abs() < 1e-6);
-    }
-
-    #[test]
-    fn errors_by_code() {
-        let stats = Stats::default();
-        stats.error(b"ERR syntax error\r\n");
-        stats.error(b"WRONGTYPE Operation");
-        stats.error(b"ERR");
-        assert_eq!(
-            stats.errors().into_iter().collect::<Vec<_>>(),
-            [("ERR".into(), 2), ("WRONGTYPE".into(), 1)]
-        );
     }
 }

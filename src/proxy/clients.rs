@@ -178,6 +178,18 @@ impl ClientInfo {
     }
 }
 
+/// What clients have, together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    /// Clients with subscriptions.
+    pub(super) subscribed: u64,
+    /// Clients that wait for others to act.
+    pub(super) waiting: u64,
+    /// Bytes of requests not complete, and of replies not sent.
+    pub(super) input: u64,
+    pub(super) output: u64,
+}
+
 /// All of them, by id.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
@@ -235,6 +247,18 @@ impl Clients {
     /// Those from the network, by id.
     pub(super) fn list(&self) -> Vec<Arc<ClientInfo>> {
         self.open().values().filter(|client| client.peer.is_some()).cloned().collect()
+    }
+
+    /// Those from the network, added up. Looks at each of them.
+    pub(super) fn sum(&self) -> Sum {
+        let mut sum = Sum::default();
+        for client in self.open().values().filter(|client| client.peer.is_some()) {
+            sum.subscribed += u64::from(client.is_subscribed());
+            sum.waiting += u64::from(client.waits.load(Relaxed));
+            sum.input += client.buffers.0.load(Relaxed);
+            sum.output += client.buffers.1.load(Relaxed);
+        }
+        sum
     }
 
     /// How many are told of changed keys. Looks at each of them.

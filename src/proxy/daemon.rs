@@ -20,8 +20,8 @@ use super::{
     figures::{self, Live},
     local::LocalClient,
     losses::Noticed,
-    others,
-    routing::{Access, Routing},
+    observe, others,
+    routing::Routing,
     shared::Shared,
     worker::{Mailbox, Message, stream::Stream},
 };
@@ -30,8 +30,9 @@ use crate::{
     protocol::Value,
     server::{
         Addresses, ConnectionCounters, Daemon, Served, WorkerHandle,
+        counts::Counter,
         grpc::v1,
-        metrics::{self, Kind},
+        metrics,
         sniff::{Protocol, Sniff, sniff},
     },
     slot::SlotRange,
@@ -53,13 +54,22 @@ pub(super) struct Proxy {
     pub(super) live: Live,
     /// Members that came back without their keys.
     pub(super) losses: Noticed,
+    /// Tables that were put to use; the thread of the registry counts.
+    pub(super) applied: Counter,
     next: AtomicUsize,
 }
 
 impl Proxy {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let (routing, _) = watch::channel(Arc::new(Routing::unknown()));
-        Self { shared, routing, live: Live::default(), losses: Noticed::default(), next: AtomicUsize::new(0) }
+        Self {
+            shared,
+            routing,
+            live: Live::default(),
+            losses: Noticed::default(),
+            applied: Counter::default(),
+            next: AtomicUsize::new(0),
+        }
     }
 
     /// Waits for the first table, and for the users, so that the first clients of a proxy that starts do not see errors; not for long, because
@@ -87,6 +97,7 @@ impl Proxy {
     /// Puts another table to use, everywhere.
     pub(super) fn publish(&self, routing: &Arc<Routing>) {
         self.routing.send_replace(Arc::clone(routing));
+        self.applied.add(1);
         for mailbox in self.shared.mailboxes() {
             mailbox.send(Message::Routing(Arc::clone(routing)));
         }
@@ -198,80 +209,7 @@ impl Daemon for Proxy {
     }
 
     fn metrics(&self, out: &mut metrics::Text) {
-        let counters = self.shared.counters();
-        let connections = &self.shared.connections;
-        out.one(Kind::Gauge, "redis_proxy_connected_clients", "Open connections.", connections.connected());
-        out.one(
-            Kind::Counter,
-            "redis_proxy_connections_received_total",
-            "Connections accepted.",
-            connections.received.load(Relaxed),
-        );
-        out.one(
-            Kind::Counter,
-            "redis_proxy_connections_rejected_total",
-            "Connections over the limit.",
-            connections.rejected.load(Relaxed),
-        );
-        out.one(Kind::Counter, "redis_proxy_commands_total", "Requests served.", counters.commands);
-        out.one(Kind::Counter, "redis_proxy_forwarded_total", "Requests sent to nodes.", counters.forwarded);
-        out.one(
-            Kind::Counter,
-            "redis_proxy_errors_total",
-            "Requests answered with an error of the proxy's own.",
-            counters.errors,
-        );
-        out.one(
-            Kind::Gauge,
-            "redis_proxy_held_clients",
-            "Clients whose writes wait for a slot move.",
-            counters.held,
-        );
-        let mut family = out.family(
-            Kind::Counter,
-            "redis_proxy_clients_cut_total",
-            "Clients closed because they took up too much memory.",
-        );
-        for (why, count) in self.shared.cuts.read() {
-            family.sample(&[("reason", why)], count);
-        }
-        out.one(
-            Kind::Gauge,
-            "redis_proxy_waiting_clients",
-            "Clients that wait for keys of several nodes.",
-            counters.waiting,
-        );
-        out.one(
-            Kind::Counter,
-            "redis_proxy_returned_total",
-            "Elements taken for a client that had gone, and given back.",
-            counters.returned,
-        );
-        out.one(
-            Kind::Counter,
-            "redis_proxy_unreturned_total",
-            "Elements taken for a client that had gone, and refused by their node, or perhaps.",
-            counters.unreturned,
-        );
-        let routing = self.routing();
-        out.one(Kind::Gauge, "redis_proxy_topology_epoch", "Epoch it routes by.", routing.epoch().0);
-        let mut family = out.family(
-            Kind::Gauge,
-            "redis_proxy_node_logged_in",
-            "Whether the proxy may make connections to a node.",
-        );
-        for (_, member) in routing.members() {
-            let ready = u8::from(matches!(member.access, Access::Ready(_)));
-            family.sample(&[("node", member.id.as_str())], ready);
-        }
-        let mut family = out.family(
-            Kind::Counter,
-            "redis_proxy_node_losses_total",
-            "How often a node was seen to come back without the keys it held.",
-        );
-        for (_, member) in routing.members() {
-            family.sample(&[("node", member.id.as_str())], self.losses.of(&member.id));
-        }
+        observe::metrics::write(self, out);
     }
 
     fn ready(&self) -> Result<(), String> {
@@ -285,7 +223,7 @@ impl Daemon for Proxy {
         if routing.owning().is_empty() {
             return Err("no node owns slots; add one with redis_console".to_owned());
         }
-        Ok(())
+        observe::unreachable(&self.shared, &routing).map_or(Ok(()), Err)
     }
 
     fn max_clients(&self) -> u64 {

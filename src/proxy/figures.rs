@@ -49,6 +49,11 @@ impl Live {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether this proxy drives, by the last look.
+    pub(super) fn is_driver(&self) -> bool {
+        self.drives.load(Relaxed)
+    }
+
     /// Wakes up when a member stops answering, or answers again.
     pub(super) fn turns(&self) -> watch::Receiver<u64> {
         self.turns.subscribe()
@@ -105,7 +110,7 @@ pub(super) fn now(proxy: &Proxy) -> v1::LiveFigures {
             ops_per_second: seen.per_second,
             epoch: proxy.routing().epoch().0,
             held: counters.held,
-            driver: proxy.live.drives.load(Relaxed),
+            driver: proxy.live.is_driver(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }),
     }

@@ -3,10 +3,11 @@
 //! Figures that can be added are (keys, memory, commands, clients of nodes); of the rest a field is shown when all nodes agree on
 //! it. `# Server`, `# Clients` and `# Cluster` are the proxy's own, but for `blocked_clients`, which is all nodes'.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, time::Instant};
 
 use super::{
     count::{Counted, Databases},
+    observe::{Cut, sections},
     routing::{NodeIndex, Routing},
     shared::Shared,
 };
@@ -111,12 +112,18 @@ pub(super) fn merge(
         if name.eq_ignore_ascii_case("stats") {
             fields
                 .push(("proxy_total_commands_processed".to_owned(), shared.counters().commands.to_string()));
-            let cuts = shared.cuts.read();
-            fields.extend(cuts.map(|(why, count)| (format!("proxy_clients_cut_{why}"), count.to_string())));
+            fields.extend(Cut::ALL.map(|(cut, reason)| {
+                (format!("proxy_clients_cut_{reason}"), shared.were_cut(cut).to_string())
+            }));
         }
         let fields: Vec<(&str, String)> =
             fields.iter().map(|(field, value)| (field.as_str(), value.clone())).collect();
         section(&name, &fields);
+    }
+    for (name, fields) in own_sections(shared, sections) {
+        let fields: Vec<(&str, String)> =
+            fields.iter().map(|(field, value)| (field.as_str(), value.clone())).collect();
+        section(name, &fields);
     }
     if wanted("cluster") {
         let answered = |index| parts.iter().any(|part| part.0 == index);
@@ -138,6 +145,26 @@ pub(super) fn merge(
         );
     }
     text
+}
+
+/// Whether these are only sections that no node is asked for.
+pub(super) fn are_own(sections: &[Vec<u8>]) -> bool {
+    let is_own =
+        |section: &Vec<u8>| [sections::SLOW, sections::HOT].iter().any(|own| section == own.as_bytes());
+    !sections.is_empty() && sections.iter().all(is_own)
+}
+
+/// Sections that are shown only by their names.
+fn own_sections(shared: &Shared, asked: &[Vec<u8>]) -> Vec<(&'static str, sections::Fields)> {
+    let is_asked = |name: &str| asked.iter().any(|section| section == name.as_bytes());
+    let mut own = Vec::new();
+    if is_asked(sections::SLOW) {
+        own.push(("Slowrequests", sections::slow(shared)));
+    }
+    if is_asked(sections::HOT) {
+        own.push(("Hotkeys", sections::hot(shared, Instant::now())));
+    }
+    own
 }
 
 type Section = (String, Vec<(String, String)>);

@@ -1,11 +1,8 @@
-//! What clients may take up of a proxy's memory, and how many were cut off because they took more. Not here: where it lies, and the cutting.
+//! What clients may take up of a proxy's memory. Not here: where it lies, and the cutting.
 
 use std::{
     cmp::Reverse,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use super::clients::ClientInfo;
@@ -26,25 +23,6 @@ impl Default for ClientLimits {
     fn default() -> Self {
         let query_buffer = protocol::Limits::default().query_buffer;
         Self { query_buffer, output: output::Limits::default(), memory: 0 }
-    }
-}
-
-/// Clients that were cut off, by reason.
-#[derive(Debug, Default)]
-pub(super) struct Cuts {
-    pub(super) query_buffer: AtomicU64,
-    pub(super) output_buffer: AtomicU64,
-    pub(super) memory: AtomicU64,
-}
-
-impl Cuts {
-    /// Names as INFO and metrics have them, and counts.
-    pub(super) fn read(&self) -> [(&'static str, u64); 3] {
-        [
-            ("query_buffer", self.query_buffer.load(Relaxed)),
-            ("output_buffer", self.output_buffer.load(Relaxed)),
-            ("memory", self.memory.load(Relaxed)),
-        ]
     }
 }
 

@@ -6,7 +6,7 @@
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
 //! [`put_back`] (what nobody waits for any more), [`cluster_mode`] and [`siblings`] (what clients of a Redis Cluster are told), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`limits`] (what clients may take up), [`slab`] (things by number), [`membership`],
 //! [`users`] (who may do what), [`others`] (the other proxies), [`logins`], [`lent`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
-//! listener and gRPC see), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
+//! listener and gRPC see), [`observe`] (what is seen of the requests that pass through), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
 
@@ -31,6 +31,7 @@ mod logins;
 mod losses;
 mod membership;
 mod merge;
+mod observe;
 mod others;
 mod outbox;
 mod outcome;
@@ -124,6 +125,10 @@ pub struct ProxyOptions {
     pub drain_delay: Duration,
     /// So long clients have, when it drains, to come to the end of what they do.
     pub drain_timeout: Duration,
+    /// Requests that take as long are shown by `INFO slowrequests`; none: no request is.
+    pub slow_after: Option<Duration>,
+    /// The latest so many of them.
+    pub slow_kept: usize,
 }
 
 impl ProxyOptions {
@@ -147,6 +152,8 @@ impl ProxyOptions {
             drives: true,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(10),
+            slow_after: Some(Duration::from_millis(10)),
+            slow_kept: 128,
         }
     }
 }
@@ -282,7 +289,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         siblings: siblings::Siblings::default(),
         started: Millis::now(),
         clients: clients::Clients::default(),
-        workers: (0..options.workers.get()).map(|_| WorkerFigures::default()).collect(),
+        workers: (0..options.workers.get()).map(|_| Arc::new(WorkerFigures::default())).collect(),
         mailboxes: std::sync::OnceLock::new(),
         connections: server::ConnectionCounters::default(),
         counts,
@@ -293,9 +300,9 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         audience: audience::Audience::default(),
         monitors: shared::Monitors::new(options.workers.get()),
         limits: options.limits.clone(),
-        cuts: limits::Cuts::default(),
         slow_nodes: slow_nodes::SlowNodes::default(),
         drain: drain::Drain::default(),
+        slow: observe::SlowLog::new(options.slow_after, options.slow_kept),
         lines: std::sync::Mutex::default(),
     });
     let (reports_in, reports) = mpsc::unbounded_channel();

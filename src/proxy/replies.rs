@@ -195,6 +195,12 @@ impl Replies {
         self.out.len() + self.early_used + self.large_len
     }
 
+    /// Bytes that can be sent now.
+    #[inline]
+    pub(super) fn unsent(&self) -> usize {
+        self.out.len()
+    }
+
     /// Whether something is to be sent.
     #[inline]
     pub(super) fn has_output(&self) -> bool {

@@ -183,6 +183,11 @@ impl Routing {
         self.tenure.is_certain()
     }
 
+    /// How long that registration certainly stands.
+    pub(super) fn lease_left(&self) -> std::time::Duration {
+        self.tenure.left()
+    }
+
     /// The first slot that may have changed its owner unless this proxy is certainly registered, if there is one.
     pub(super) fn any_frozen(&self) -> Option<SlotId> {
         self.held.as_ref()?;

@@ -16,8 +16,9 @@ use super::{
     clients::{ClientInfo, Clients},
     drain::Drain,
     large::LargeSlots,
-    limits::{ClientLimits, Cuts},
+    limits::ClientLimits,
     lines::Lines,
+    observe::{Cut, SlowLog, Traffic},
     others::Others,
     scripts::Scripts,
     siblings::Siblings,
@@ -72,30 +73,35 @@ struct Published {
     unreturned: AtomicU64,
 }
 
-/// Where a worker publishes its counters, once a turn.
+/// What a worker tells of itself.
 #[derive(Debug, Default)]
-pub(super) struct WorkerFigures(Published);
+pub(super) struct WorkerFigures {
+    /// Its counters, published once a turn.
+    counters: Published,
+    /// The requests that pass through it.
+    pub(super) traffic: Traffic,
+}
 
 impl WorkerFigures {
     pub(super) fn publish(&self, counters: &Counters) {
-        self.0.commands.store(counters.commands, Relaxed);
-        self.0.forwarded.store(counters.forwarded, Relaxed);
-        self.0.errors.store(counters.errors, Relaxed);
-        self.0.held.store(counters.held, Relaxed);
-        self.0.waiting.store(counters.waiting, Relaxed);
-        self.0.returned.store(counters.returned, Relaxed);
-        self.0.unreturned.store(counters.unreturned, Relaxed);
+        self.counters.commands.store(counters.commands, Relaxed);
+        self.counters.forwarded.store(counters.forwarded, Relaxed);
+        self.counters.errors.store(counters.errors, Relaxed);
+        self.counters.held.store(counters.held, Relaxed);
+        self.counters.waiting.store(counters.waiting, Relaxed);
+        self.counters.returned.store(counters.returned, Relaxed);
+        self.counters.unreturned.store(counters.unreturned, Relaxed);
     }
 
     pub(super) fn read(&self) -> Counters {
         Counters {
-            commands: self.0.commands.load(Relaxed),
-            forwarded: self.0.forwarded.load(Relaxed),
-            errors: self.0.errors.load(Relaxed),
-            held: self.0.held.load(Relaxed),
-            waiting: self.0.waiting.load(Relaxed),
-            returned: self.0.returned.load(Relaxed),
-            unreturned: self.0.unreturned.load(Relaxed),
+            commands: self.counters.commands.load(Relaxed),
+            forwarded: self.counters.forwarded.load(Relaxed),
+            errors: self.counters.errors.load(Relaxed),
+            held: self.counters.held.load(Relaxed),
+            waiting: self.counters.waiting.load(Relaxed),
+            returned: self.counters.returned.load(Relaxed),
+            unreturned: self.counters.unreturned.load(Relaxed),
         }
     }
 }
@@ -154,7 +160,7 @@ pub(super) struct Shared {
     pub(super) siblings: Siblings,
     pub(super) started: Millis,
     pub(super) clients: Clients,
-    pub(super) workers: Vec<WorkerFigures>,
+    pub(super) workers: Vec<std::sync::Arc<WorkerFigures>>,
     /// How to reach each worker; set once, before the first connection.
     pub(super) mailboxes: std::sync::OnceLock<Vec<std::sync::Arc<super::worker::Mailbox>>>,
     pub(super) connections: ConnectionCounters,
@@ -173,11 +179,12 @@ pub(super) struct Shared {
     /// What clients may take up.
     pub(super) limits: ClientLimits,
     /// Who was cut off for taking more.
-    pub(super) cuts: Cuts,
     /// Nodes that are at work on what may take long.
     pub(super) slow_nodes: SlowNodes,
     /// Whether the proxy is about to end.
     pub(super) drain: Drain,
+    /// Requests that took long.
+    pub(super) slow: SlowLog,
     /// Who waits for keys of several nodes.
     pub(super) lines: Mutex<Lines>,
 }
@@ -188,9 +195,14 @@ impl Shared {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many clients were cut off for this reason.
+    pub(super) fn were_cut(&self, why: Cut) -> u64 {
+        self.workers.iter().map(|worker| worker.traffic.were_cut(why)).sum()
+    }
+
     /// Sums of all workers.
     pub(super) fn counters(&self) -> Counters {
-        self.workers.iter().map(WorkerFigures::read).fold(Counters::default(), |sum, one| Counters {
+        self.workers.iter().map(|worker| worker.read()).fold(Counters::default(), |sum, one| Counters {
             commands: sum.commands + one.commands,
             forwarded: sum.forwarded + one.forwarded,
             errors: sum.errors + one.errors,
@@ -251,9 +263,9 @@ pub(super) mod tests {
             audience: Audience::default(),
             monitors: Monitors::new(0),
             limits: ClientLimits::default(),
-            cuts: Cuts::default(),
             slow_nodes: SlowNodes::default(),
             drain: Drain::default(),
+            slow: SlowLog::new(None, 0),
             lines: Mutex::default(),
         }
     }

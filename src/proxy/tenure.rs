@@ -24,4 +24,9 @@ impl Tenure {
     pub(super) fn is_certain(&self) -> bool {
         self.0.as_ref().is_some_and(|lease| lease.is_certain(MARGIN))
     }
+
+    /// How long it certainly stands; nothing is taken off.
+    pub(super) fn left(&self) -> Duration {
+        self.0.as_ref().map(Liveness::remaining).unwrap_or_default()
+    }
 }

@@ -5,6 +5,8 @@
 
 use std::fmt::{Display, Write as _};
 
+use super::counts::Spread;
+
 /// What a family's numbers mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -12,6 +14,8 @@ pub enum Kind {
     Counter,
     /// Goes up and down.
     Gauge,
+    /// Times by size, in seconds.
+    Histogram,
 }
 
 /// The answer to `GET /metrics` under construction.
@@ -35,6 +39,7 @@ impl Text {
         let word = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
         };
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
         let _ = write!(self.out, "# HELP {name} {help}\n# TYPE {name} {word}\n");
@@ -58,8 +63,23 @@ pub struct Family<'a> {
 impl Family<'_> {
     /// One number; labels as name and value.
     pub fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.sample_of("", labels, value);
+    }
+
+    /// All samples of a histogram.
+    pub fn spread(&mut self, labels: &[(&str, &str)], spread: &Spread) {
+        for (bound, count) in spread.up_to() {
+            self.sample_of("_bucket", &[labels, &[("le", bound)]].concat(), count);
+        }
+        self.sample_of("_bucket", &[labels, &[("le", "+Inf")]].concat(), spread.count());
+        self.sample_of("_sum", labels, spread.seconds());
+        self.sample_of("_count", labels, spread.count());
+    }
+
+    fn sample_of(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
         let out = &mut self.text.out;
         out.push_str(self.name);
+        out.push_str(suffix);
         for (index, (name, label)) in labels.iter().enumerate() {
             out.push(if index == 0 { '{' } else { ',' });
             out.push_str(name);
@@ -98,5 +118,18 @@ mod tests {
              # HELP redis_commands_total Commands.\n# TYPE redis_commands_total counter\n\
              redis_commands_total{cmd=\"get\",node=\"a\\\"b\\\\c\"} 7\nredis_commands_total{cmd=\"set\"} 0.5\n"
         );
+    }
+
+    #[test]
+    fn a_histogram_ends_in_what_is_longer_than_all_bounds() {
+        let histogram = super::super::counts::Histogram::default();
+        histogram.record(std::time::Duration::from_secs(100), 2);
+        let mut text = Text::default();
+        text.family(Kind::Histogram, "x_seconds", "Times.").spread(&[("node", "1")], &histogram.read());
+        let text = text.finish();
+        assert!(text.starts_with("# HELP x_seconds Times.\n# TYPE x_seconds histogram\n"), "{text}");
+        assert!(text.contains("x_seconds_bucket{node=\"1\",le=\"10\"} 0\n"), "{text}");
+        let end = "x_seconds_bucket{node=\"1\",le=\"+Inf\"} 2\nx_seconds_sum{node=\"1\"} 200\nx_seconds_count{node=\"1\"} 2\n";
+        assert!(text.ends_with(end), "{text}");
     }
 }

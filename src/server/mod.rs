@@ -2,9 +2,10 @@
 //!
 //! A daemon implements [`Daemon`]; [`start`] gives it worker threads and connections. Everything about bytes on the
 //! one port is here: telling the protocols apart ([`sniff`]), HTTP endpoints and gRPC ([`http`], [`grpc`]), metrics
-//! text ([`metrics`]), how a daemon ends ([`Life`]), and what the process logs ([`log`]). Not here: what a command means, and the RESP loop itself, which node and proxy each write for
+//! text ([`metrics`]) and what is counted for it ([`counts`]), what the system says of the process ([`process`]), how a daemon ends ([`Life`]), and what the process logs ([`log`]). Not here: what a command means, and the RESP loop itself, which node and proxy each write for
 //! their own concurrency.
 
+pub mod counts;
 pub mod daemon;
 pub mod durable;
 pub mod files;
@@ -15,6 +16,7 @@ pub mod listener;
 pub mod log;
 pub mod metrics;
 pub mod prefixed;
+pub mod process;
 mod signals;
 pub mod sniff;
 pub mod supervisor;

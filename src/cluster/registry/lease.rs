@@ -153,6 +153,12 @@ impl Liveness {
         self.validity.remaining().is_some_and(|left| left >= margin)
     }
 
+    /// How long the lease certainly lives; zero once it may have ended.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.validity.remaining().unwrap_or_default()
+    }
+
     /// Resolves as soon as the lease may have ended. Cancel safe.
     pub fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut lost = self.lost.clone();

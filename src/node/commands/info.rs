@@ -13,10 +13,10 @@ use crate::{
     connection::{REDIS_VERSION, channels::Kind},
     node::{
         context::{Context, Handler},
-        process,
         state::VERSION,
     },
     protocol::Request,
+    server::process,
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[("info", info)];

@@ -10,9 +10,9 @@ use crate::{
         allocator,
         context::{CommandError, Context, Handler},
         keyspace::Db,
-        process,
     },
     protocol::{Encoder, Request},
+    server::process,
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[

@@ -5,27 +5,34 @@
 //! and one database for all its life: the form of a reply and the meaning of a key depend on them, and a `SELECT` between requests
 //! that failed would send the next one into the wrong database.
 //!
-//! [`link`] is how far the connection is, [`handshake`] what it says first.
+//! [`link`] is how far the connection is, [`handshake`] what it says first, [`timing`] how long requests take.
 
 mod handshake;
 mod link;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 use std::{
     collections::VecDeque,
     io::{self, Write},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
-pub(super) use self::link::Trouble;
 use self::{
     handshake::{Greeted, Handshake},
     link::Link,
+    timing::Timing,
+};
+pub(super) use self::{
+    link::Trouble,
+    timing::{Origin, Settled, Told},
 };
 use super::{
+    observe::Note,
     outbox::{LARGE, Outbox, Sent},
     outcome::Outcome,
     remains::Remains,
@@ -180,6 +187,7 @@ pub(super) struct Upstream {
     /// Requests taken and requests answered, ever.
     taken: u64,
     answered: u64,
+    timing: Timing,
 }
 
 impl Upstream {
@@ -204,6 +212,7 @@ impl Upstream {
             remembers_for: None,
             taken: 0,
             answered: 0,
+            timing: Timing::default(),
         }
     }
 
@@ -335,6 +344,7 @@ impl Upstream {
         self.waiting_since = None;
         self.is_patient = false;
         self.answered += tags.len() as u64;
+        self.timing.lose(self.answered);
         Lost { tags, sent_to, trouble }
     }
 
@@ -383,7 +393,27 @@ impl Upstream {
         &self.user
     }
 
+    /// Whether it waits to be tried again.
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.link, Link::Down { .. })
+    }
+
     // === requests ===
+
+    /// What the request is that comes next, and what is to be kept of it.
+    #[inline]
+    pub(super) fn announce(&mut self, origin: Option<&Origin>, note: Option<&Arc<Note>>) {
+        let number = self.taken + 1;
+        self.timing.take(number, origin);
+        if let Some(note) = note {
+            self.timing.note(number, note);
+        }
+    }
+
+    /// Tells what became of requests since the last time; returns since when the first of them was the node's to answer.
+    pub(super) fn settle(&mut self, now: Instant, tell: &mut impl FnMut(Told)) -> Option<Instant> {
+        self.timing.settle((self.answered, self.taken), now, tell)
+    }
 
     /// Takes a request; its bytes are to be appended to what is returned. It may be several commands at once, of which only the last
     /// reply is meant: those before it are skipped.
@@ -446,6 +476,9 @@ impl Upstream {
         let sent = self.out.send(socket)?;
         let count = (before - self.out.len()) as u64;
         if count > 0 {
+            if self.tags.front().is_some_and(|oldest| oldest.start >= self.base) {
+                self.timing.begin(now);
+            }
             // While the node takes a long request there is no reply to wait for. What follows it does not count: a node that
             // answers nothing any more has room in its socket for a while.
             let oldest_ends = self.tags.get(1).map_or(self.base + before as u64, |next| next.start);
@@ -566,6 +599,10 @@ impl Upstream {
             return Err(Failure::nonsense("it sent a reply that nobody asked for"));
         };
         self.answered += 1;
+        self.timing.answered(self.answered, reply.bytes().len());
+        if matches!(kind, b'-' | b'!') {
+            self.timing.fail(self.answered, reply.bytes());
+        }
         deliver(tag.receiver, reply);
         Ok(())
     }

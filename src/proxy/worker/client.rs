@@ -1,20 +1,24 @@
 //! One client connection on its worker.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
 use super::{channels::Hearing, stream::Stream, tracking::Tracks, upstreams::UpstreamId, waits::Patience};
 use crate::{
     acl::User,
-    command::{Flags, Spec},
+    command::{Flags, Spec, TABLE},
     connection::{Replies as ReplyMode, channels, output::Lag},
-    protocol::{Batch, Encoder, ProtocolError, Version},
+    protocol::{Batch, Encoder, ProtocolError, Version, quote},
     proxy::{
         clients::ClientInfo,
         count::Counted,
         gather::{Asker, Purpose},
         large::LargeSlots,
+        observe::{Cut, SlowLog, SlowRequest},
         others::Answered,
         outbox::{LARGE, Outbox},
         remains::Remains,
@@ -25,6 +29,7 @@ use crate::{
         users::Changed,
     },
     slot::SlotId,
+    time::Millis,
 };
 
 /// Requests of one client that may be under way at once: as many lie before the next one of somebody else at a node.
@@ -113,6 +118,10 @@ pub(super) struct Client {
     pub(super) next: usize,
     pub(super) replies: Replies,
     pub(super) share: Share,
+    /// When the requests of `batch` were read.
+    pub(super) read_at: Instant,
+    /// Since when it has not taken all that was sent to it.
+    pub(super) unsent_since: Option<Instant>,
     /// The number of its connections, at every node.
     pub(super) upstream: usize,
     /// So many requests more take the connections for large ones.
@@ -165,8 +174,8 @@ pub(super) struct Client {
     pub(super) leaving: bool,
     /// Everything was sent, and that it was the last; so long, what it still sends is thrown away, so that it reads the rest.
     pub(super) lingers_until: Option<Instant>,
-    /// To be closed at once, with what is unsent.
-    pub(super) aborted: bool,
+    /// To be closed at once, with what is unsent, and why.
+    pub(super) aborted: Option<Cut>,
     /// Told after the requests before it were served.
     pub(super) broken: Option<ProtocolError>,
     /// Dropped with the client: tells the listener that the connection ended.
@@ -347,6 +356,31 @@ impl Client {
     /// Whether nothing is under way that it has begun.
     pub(super) fn is_between_requests(&self) -> bool {
         self.stall.is_none() && self.input.is_empty() && self.is_free()
+    }
+
+    /// After something was sent: keeps in mind since when the rest waits. True: what waited is sent, and waited long.
+    pub(super) fn time_writing(&mut self, now: Instant, wall: Millis, slow: &SlowLog) -> bool {
+        if self.replies.has_output() {
+            self.unsent_since.get_or_insert(now);
+            return false;
+        }
+        let Some(since) = self.unsent_since.take() else { return false };
+        let write = now.saturating_duration_since(since);
+        let is_slow = slow.is_slow(write);
+        if is_slow {
+            let last = TABLE.get(usize::from(self.info.last_command.load(Relaxed)));
+            slow.add(SlowRequest {
+                at: wall,
+                queue: Duration::ZERO,
+                node: Duration::ZERO,
+                write,
+                member: None,
+                others: 0,
+                client: self.info.address(),
+                command: last.map(|spec| quote::repr(spec.name.as_bytes())).unwrap_or_default(),
+            });
+        }
+        is_slow
     }
 
     /// Its memory, when it is gone.

@@ -24,6 +24,7 @@ use crate::{
     protocol::{Batch, Limits, Version},
     proxy::{
         large::LargeSlots,
+        observe::Cut,
         outbox::{LARGE, Outbox, Sent},
         replies::Replies,
         routing::Routing,
@@ -37,8 +38,6 @@ use crate::{
 pub(super) struct Clients {
     /// What may wait for those that do not read.
     output: output::Limits,
-    /// Who was cut off for letting messages wait, and was not counted yet.
-    cut: u64,
     all: Slab<Box<Client>>,
     /// Something is to be written to them.
     dirty: Vec<Key>,
@@ -180,6 +179,8 @@ impl Worker {
                 next: 0,
                 replies: Replies::default(),
                 share: Share::default(),
+                read_at: self.turn.now,
+                unsent_since: None,
                 upstream: 0,
                 heavy: 0,
                 slot: None,
@@ -208,7 +209,7 @@ impl Worker {
                 ending: false,
                 leaving: self.stage != Stage::Serving && peer.is_some(),
                 lingers_until: None,
-                aborted: false,
+                aborted: None,
                 broken: None,
                 _ended: ended,
             })
@@ -279,9 +280,6 @@ impl Worker {
                 Ok(Some(0)) => {
                     // It may still read what it has asked for.
                     client.closing = true;
-                    if !client.is_done() {
-                        self.clients.mark_dirty(&mut client);
-                    }
                     break !client.is_done();
                 }
                 Ok(Some(count)) => {
@@ -295,6 +293,10 @@ impl Worker {
             }
         };
         self.scratch = scratch;
+        if client.closing {
+            // Nothing else may ever come that would end it.
+            self.clients.mark_dirty(&mut client);
+        }
         self.clients.put_back(client);
         if !alive {
             self.close_client(key);
@@ -303,6 +305,8 @@ impl Worker {
 
     /// New bytes of a client that is not stalled.
     fn feed(&mut self, client: &mut Client, bytes: &[u8]) {
+        client.read_at = self.turn.now;
+        self.figures.traffic.input.add(bytes.len() as u64);
         if client.input.is_empty() {
             self.parse(client, Source::Read(bytes));
         } else {
@@ -327,7 +331,7 @@ impl Worker {
                 client = client.info.address(),
                 "closing a client that sends a request without an end"
             );
-            self.shared.cuts.query_buffer.fetch_add(1, Relaxed);
+            self.figures.traffic.cut(Cut::QueryBuffer);
             client.closing = true;
             return;
         }
@@ -380,7 +384,7 @@ impl Worker {
                 }
                 None => {
                     // What was asked for before is not for who sends this.
-                    client.aborted = true;
+                    client.aborted = Some(Cut::Http);
                     if let Some((remote, _)) = client.info.peer {
                         self.shared.connections.warn_of_http(remote, self.turn.wall);
                     }
@@ -392,6 +396,7 @@ impl Worker {
     }
 
     fn serve_batch(&mut self, client: &mut Client, routing: &Arc<Routing>, batch: &Batch, buffer: &[u8]) {
+        self.looked_at = None;
         while client.next < batch.len() && !client.closing {
             // A request that has begun is not stopped by anything but itself.
             if matches!(client.stall, None | Some(Stall::Turn)) {
@@ -472,9 +477,15 @@ impl Worker {
         let limit = self.clients.output.of(Class::Normal);
         let Some(client) = self.clients.get_mut(key) else { return };
         client.dirty = false;
-        let mut alive = !client.aborted;
+        let mut alive = client.aborted.is_none();
+        if let Some(cut) = client.aborted {
+            self.figures.traffic.cut(cut);
+        }
         if alive && client.replies.has_output() {
-            match client.replies.send(&mut client.stream) {
+            let before = client.replies.unsent();
+            let sent = client.replies.send(&mut client.stream);
+            self.figures.traffic.output.add((before - client.replies.unsent()) as u64);
+            match sent {
                 Ok(Sent::All | Sent::Blocked) => {}
                 Ok(Sent::More) if client.again => {}
                 Ok(Sent::More) => {
@@ -485,7 +496,14 @@ impl Worker {
             }
             client.replies.leave(&mut self.remains);
             client.info.buffers.1.store(client.replies.buffered() as u64, Relaxed);
-            alive &= !client.is_behind(limit, self.turn.wall, &self.shared.cuts);
+            if client.replies.has_output() || client.unsent_since.is_some() {
+                let slow = client.time_writing(self.turn.now, self.turn.wall, &self.shared.slow);
+                self.figures.traffic.slow.add(u64::from(slow));
+            }
+            if client.is_behind(limit, self.turn.wall) {
+                self.figures.traffic.cut(Cut::OutputBuffer);
+                alive = false;
+            }
         }
         if client.leaving && client.is_between_requests() {
             client.closing = true;

@@ -80,6 +80,7 @@ impl Worker {
             return Ok(());
         }
         if client.transaction.is_some() && !spec.is_never_queued() {
+            self.notice(client, spec, request);
             let errors = self.counters.errors;
             self.queue(client, routing, spec, request);
             if self.counters.errors > errors {
@@ -89,12 +90,14 @@ impl Worker {
             }
             return Ok(());
         }
+        self.notice(client, spec, request);
         if client.hearing.is_some() {
             self.run_for_listener(client, routing, spec, request)?;
         } else {
             self.serve_by_table(client, routing, spec, request)?;
         }
         self.counters.commands += 1;
+        self.figures.traffic.served(spec);
         client.info.last_command.store(spec.index, Relaxed);
         if self.shared.monitors.are_any() {
             self.show(client, spec, request);
@@ -159,6 +162,7 @@ impl Worker {
     /// Answers with an error of the proxy's own.
     pub(super) fn refuse(&mut self, client: &mut Client, text: impl AsRef<[u8]>) {
         self.counters.errors += 1;
+        self.figures.traffic.refusals.add(text.as_ref());
         client.error(text);
     }
 

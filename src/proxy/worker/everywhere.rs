@@ -106,6 +106,11 @@ impl Worker {
         let sections: Vec<Vec<u8>> = request.args_from(1).map(<[u8]>::to_ascii_lowercase).collect();
         let moving = !routing.topology().moves.is_empty() && info::wants(&sections, "keyspace");
         let counted = if moving { Some(self.counted(client, routing, true)?) } else { None };
+        if info::are_own(&sections) {
+            let text = info::merge(&self.shared, routing, &sections, &[], None, self.turn.wall);
+            client.reply(|reply| reply.verbatim("txt", text));
+            return Ok(());
+        }
         // A node that does not answer must not hide the others: it is left out, and said so.
         let mut reachable = Vec::new();
         for &node in routing.owning() {

@@ -301,6 +301,8 @@ impl Worker {
         told: bool,
     ) {
         let asker = Asker { client: client.key, purpose: Purpose::Look(seek), version: client.version };
+        // A look is no request of the client's, however long it takes.
+        (self.upstreams.origin, self.upstreams.note, self.looked_at) = (None, None, None);
         let nodes = question.asks.iter().map(|ask| ask.node);
         let (key, _) = self.gathers.open(asker, spec, Rule::Own(question.merge), routing, nodes);
         self.upstreams.tracked = told;
@@ -315,6 +317,8 @@ impl Worker {
             return self.answer_asker(&gather, b"*-1\r\n");
         };
         let routing = Arc::clone(&self.epochs.routing);
+        // Another request may have been served meanwhile.
+        (self.upstreams.origin, self.upstreams.note, self.looked_at) = (None, None, None);
         gather.ask(question.asks.iter().map(|ask| ask.node), question.merge, &routing);
         let key = self.gathers.open.insert(gather);
         self.ask_parts(&client, &routing, key, &question.asks);

@@ -1,11 +1,11 @@
 //! Clients that take up more than they may are cut off. What they may: [`crate::proxy::limits`].
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::time::Duration;
 
 use super::{Worker, client::Client};
 use crate::{
     connection::output::{Class, Limit},
-    proxy::limits::{self, Cuts},
+    proxy::{limits, observe::Cut},
     time::Millis,
 };
 
@@ -13,9 +13,9 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Client {
-    /// Whether it has not read for too long, or too much: then it is counted, and to be closed. What clients hear without asking has a
+    /// Whether it has not read for too long, or too much: then it is to be closed. What clients hear without asking has a
     /// limit of its own.
-    pub(super) fn is_behind(&mut self, limit: Limit, now: Millis, cuts: &Cuts) -> bool {
+    pub(super) fn is_behind(&mut self, limit: Limit, now: Millis) -> bool {
         if limit == Limit::default() || self.is_subscribed() {
             return false;
         }
@@ -25,7 +25,6 @@ impl Client {
         }
         let client = self.info.address();
         tracing::warn!(client, bytes = waiting, "closing a client that does not read its replies");
-        cuts.output_buffer.fetch_add(1, Relaxed);
         true
     }
 }
@@ -33,8 +32,6 @@ impl Client {
 impl Worker {
     /// As time goes by.
     pub(super) fn tick_limits(&mut self) {
-        let cut = std::mem::take(self.clients.cut());
-        self.shared.cuts.output_buffer.fetch_add(cut, Relaxed);
         if self.turn.now < self.next_look {
             return;
         }
@@ -42,8 +39,9 @@ impl Worker {
         let limit = self.shared.limits.output.of(Class::Normal);
         if limit.soft > 0 {
             for key in self.clients.keys() {
-                let (now, cuts) = (self.turn.wall, &self.shared.cuts);
-                if self.clients.get_mut(key).is_some_and(|client| client.is_behind(limit, now, cuts)) {
+                let now = self.turn.wall;
+                if self.clients.get_mut(key).is_some_and(|client| client.is_behind(limit, now)) {
+                    self.figures.traffic.cut(Cut::OutputBuffer);
                     self.close_client(key);
                 }
             }
@@ -56,7 +54,7 @@ impl Worker {
                     bytes = client.memory(),
                     "closing a client: the buffers of all are above maxmemory-clients"
                 );
-                self.shared.cuts.memory.fetch_add(1, Relaxed);
+                self.figures.traffic.cut(Cut::Memory);
                 self.shared.kill(&client);
             }
         }

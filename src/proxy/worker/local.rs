@@ -74,7 +74,10 @@ impl Worker {
                 reply.error(error.to_string());
             }
         });
-        self.counters.errors += u64::from(failed.is_some());
+        if let Some(error) = failed {
+            self.counters.errors += 1;
+            self.figures.traffic.refusals.add(error.to_string().as_bytes());
+        }
     }
 }
 

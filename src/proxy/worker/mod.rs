@@ -10,7 +10,7 @@
 //! of their own, and are merged a few elements at a time.
 //!
 //! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`waits`], [`listeners`] and [`epochs`] own what is theirs; what a
-//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`], [`users`] and [`local`]; how clients go when the proxy drains, in [`leaving`], or because they take up too much, in [`limits`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`], [`users`] and [`local`]; what is seen of it, in [`watching`]; how clients go when the proxy drains, in [`leaving`], or because they take up too much, in [`limits`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod channels;
 mod client;
@@ -37,6 +37,7 @@ mod transactions;
 mod upstreams;
 mod users;
 mod waits;
+mod watching;
 
 use std::{
     io,
@@ -59,12 +60,13 @@ use self::{
     waits::{Seeks, Waits},
 };
 use super::{
+    observe::Cut,
     remains::Remains,
     routing::Routing,
-    shared::{Counters, Shared},
+    shared::{Counters, Shared, WorkerFigures},
     slab::Key,
 };
-use crate::time::Millis;
+use crate::{command::Spec, time::Millis};
 
 /// What is read from one socket at once.
 const READ: usize = 128 << 10;
@@ -102,6 +104,7 @@ struct Turn {
 pub(super) struct Worker {
     index: usize,
     shared: Arc<Shared>,
+    figures: Arc<WorkerFigures>,
     mailbox: Arc<Mailbox>,
     reports: mpsc::UnboundedSender<Report>,
     poll: Poll,
@@ -124,6 +127,12 @@ pub(super) struct Worker {
     next_tick: Instant,
     next_look: Instant,
     random: fastrand::Rng,
+    /// The request to be sampled next, counted by `counters.commands`.
+    sample_at: u64,
+    /// Requests of the batch being served need no look as long as they are of this command.
+    looked_at: Option<&'static Spec>,
+    /// How many origins requests have had.
+    origins: u64,
     seen_scripts: scripts::Seen,
     stage: Stage,
 }
@@ -142,11 +151,14 @@ impl Worker {
         let waker = Waker::new(poll.registry(), WAKER)?;
         let mailbox = Arc::new(Mailbox::new(waker));
         let now = Instant::now();
-        let upstreams = Upstreams::new(Arc::clone(&shared), poll.registry().try_clone()?, now);
+        let figures = Arc::clone(&shared.workers[index]);
+        let upstreams =
+            Upstreams::new(Arc::clone(&shared), Arc::clone(&figures), poll.registry().try_clone()?, now);
         let clients = Clients::new(shared.limits.output);
         let worker = Self {
             index,
             shared,
+            figures,
             mailbox: Arc::clone(&mailbox),
             reports,
             poll,
@@ -167,6 +179,9 @@ impl Worker {
             next_tick: now,
             next_look: now,
             random: fastrand::Rng::new(),
+            sample_at: 0,
+            looked_at: None,
+            origins: 0,
             seen_scripts: scripts::Seen::default(),
             stage: Stage::Serving,
         };
@@ -217,7 +232,8 @@ impl Worker {
             }
             self.counters.held = self.clients.held() as u64;
             self.counters.waiting = self.seeks.waiting() as u64;
-            self.shared.workers[self.index].publish(&self.counters);
+            self.figures.publish(&self.counters);
+            self.upstreams.count_links();
             match self.stage {
                 Stage::Serving | Stage::Leaving => {}
                 Stage::Stopping => {
@@ -279,6 +295,7 @@ impl Worker {
                     for key in self.clients.keys() {
                         let killed = self.clients.get_mut(key).is_some_and(|c| c.info.killed.load(Relaxed));
                         if killed {
+                            self.figures.traffic.cut(Cut::Killed);
                             self.close_client(key);
                         }
                     }

@@ -14,6 +14,7 @@ use crate::{
     command::{Route, Scripted, Spec, keys},
     protocol::{Limits, Request, encode_command},
     proxy::{
+        observe::Cut,
         others::Errand,
         outbox::LARGE,
         placement::{self, Place},
@@ -138,6 +139,7 @@ impl Worker {
         }
         if transaction.memory() > Limits::default().query_buffer {
             tracing::warn!(client = client.info.address(), "closing a client that queues without an end");
+            self.figures.traffic.cut(Cut::QueryBuffer);
             client.closing = true;
         }
         client.note_queue();

@@ -21,13 +21,15 @@ use super::{
 use crate::{
     protocol::{Request, Version},
     proxy::{
+        observe::{Note, OfNode},
         outbox::{Outbox, Sent},
+        outcome::Outcome,
         remains::Remains,
         routing::{Access, NodeIndex, Routing},
-        shared::Shared,
+        shared::{Shared, WorkerFigures},
         slab::Key,
         transaction::Use,
-        upstream::{BACKLOG_MAX, Lost, Purpose, Receiver, Trouble, Upstream},
+        upstream::{BACKLOG_MAX, Lost, Origin, Purpose, Receiver, Trouble, Upstream},
     },
     slot::SlotId,
 };
@@ -84,6 +86,19 @@ struct Connected {
     dirty: bool,
     /// On the list of those to go on with in the next turn.
     again: bool,
+    /// Of its node.
+    figures: Arc<OfNode>,
+    /// Requests taken that are counted there.
+    counted: u64,
+}
+
+impl Connected {
+    /// Counts what was taken since the last time.
+    fn note_sent(&mut self) {
+        let taken = self.upstream.taken();
+        self.figures.sent.add(taken - self.counted);
+        self.counted = taken;
+    }
 }
 
 /// See the module.
@@ -107,6 +122,13 @@ pub(super) struct Upstreams {
     pub(super) untracked: bool,
     /// Connections at nodes that are told of what is remembered.
     remembered_for: HashMap<NodeIndex, i64>,
+    /// What the request is that is being served.
+    pub(super) origin: Option<Origin>,
+    /// What is to be kept of it until it is answered.
+    pub(super) note: Option<Arc<Note>>,
+    /// Connections began or ended that are not counted yet.
+    links_changed: bool,
+    figures: Arc<WorkerFigures>,
     shared: Arc<Shared>,
     registry: Registry,
 }
@@ -119,7 +141,12 @@ fn is_large(request: &Request<'_>) -> bool {
 // === which one ===
 
 impl Upstreams {
-    pub(super) fn new(shared: Arc<Shared>, registry: Registry, now: Instant) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        figures: Arc<WorkerFigures>,
+        registry: Registry,
+        now: Instant,
+    ) -> Self {
         let ordinary = shared.config.connections_per_node.get();
         Self {
             all: Vec::new(),
@@ -132,6 +159,10 @@ impl Upstreams {
             tracked: false,
             untracked: false,
             remembered_for: HashMap::new(),
+            origin: None,
+            note: None,
+            links_changed: false,
+            figures,
             shared,
             registry,
         }
@@ -180,6 +211,7 @@ impl Upstreams {
 
     fn add(&mut self, upstream: Upstream) -> UpstreamId {
         let id = UpstreamId(u32::try_from(self.all.len()).expect("fewer than there are file descriptors"));
+        let figures = self.figures.traffic.node(upstream.node);
         self.all.push(Connected {
             upstream,
             socket: None,
@@ -188,6 +220,8 @@ impl Upstreams {
             free_since: self.forget_large,
             dirty: false,
             again: false,
+            figures,
+            counted: 0,
         });
         id
     }
@@ -351,6 +385,19 @@ impl Upstreams {
     ) -> &mut Outbox {
         self.mark_dirty(id);
         let upstream = &mut self.all[id.0 as usize].upstream;
+        match receiver {
+            Receiver::Client { .. } | Receiver::Part { .. } | Receiver::Published { .. } => {
+                upstream.announce(self.origin.as_ref(), self.note.as_ref());
+            }
+            // What waits for others says nothing of its node, nor does what the proxy asks for itself.
+            Receiver::Wait { .. }
+            | Receiver::Returned(_)
+            | Receiver::Listener
+            | Receiver::Pushed
+            | Receiver::Nobody => {
+                upstream.announce(None, None);
+            }
+        }
         if self.tracked {
             match self.remembered_for.get(&upstream.node) {
                 Some(&listener) => return upstream.push_tracked(receiver, skip, listener, now),
@@ -371,7 +418,9 @@ impl Upstreams {
     /// The same for a request that may wait.
     pub(super) fn push_patient(&mut self, id: UpstreamId, receiver: Receiver, now: Instant) -> &mut Outbox {
         self.mark_dirty(id);
-        self.all[id.0 as usize].upstream.push_patient(receiver, now)
+        let upstream = &mut self.all[id.0 as usize].upstream;
+        upstream.announce(None, None);
+        upstream.push_patient(receiver, now)
     }
 
     /// The first ordinary connection to a node; it is made before anybody needs it.
@@ -480,6 +529,38 @@ impl Upstreams {
     }
 }
 
+// === figures ===
+
+impl Upstreams {
+    /// A connection can be used.
+    fn is_made(&mut self) {
+        self.links_changed = true;
+    }
+
+    /// Counts connections by their state anew, if one of them has changed.
+    pub(super) fn count_links(&mut self) {
+        if !std::mem::take(&mut self.links_changed) {
+            return;
+        }
+        let mut counts: HashMap<NodeIndex, (&OfNode, [u64; 3])> = HashMap::new();
+        for Connected { upstream, figures, .. } in &self.all {
+            let (_, [ready, connecting, down]) = counts.entry(upstream.node).or_insert((&**figures, [0; 3]));
+            if upstream.is_ready() {
+                *ready += 1;
+            } else if upstream.is_down() {
+                *down += 1;
+            } else if !upstream.is_idle() {
+                *connecting += 1;
+            }
+        }
+        for (figures, [ready, connecting, down]) in counts.into_values() {
+            figures.ready.set(ready);
+            figures.connecting.set(connecting);
+            figures.down.set(down);
+        }
+    }
+}
+
 // === sockets ===
 
 impl Upstreams {
@@ -498,6 +579,8 @@ impl Upstreams {
             }
         };
         connected.upstream.connect(login, self.shared.config.connect_timeout, now);
+        connected.figures.attempts.add(1);
+        self.links_changed = true;
         let socket = TcpStream::connect(login.socket).and_then(|mut socket| {
             let both = Interest::READABLE | Interest::WRITABLE;
             self.registry.register(&mut socket, id.token(), both)?;
@@ -540,7 +623,16 @@ impl Upstreams {
         let connected = &mut self.all[id.0 as usize];
         connected.socket = None;
         let known = connected.upstream.trouble() == Some(&trouble);
+        connected.note_sent();
         let lost = connected.upstream.lose(trouble, now);
+        connected.figures.failures.add(1);
+        for (_, outcome) in lost.receivers() {
+            match outcome {
+                Outcome::NotRun => connected.figures.not_run.add(1),
+                Outcome::Answered | Outcome::Unknown => connected.figures.unknown.add(1),
+            }
+        }
+        self.links_changed = true;
         if !known {
             let node = label(routing, connected.upstream.node);
             tracing::warn!(node, trouble = ?lost.trouble, "connection to a node failed");
@@ -553,6 +645,7 @@ impl Upstreams {
         let connected = &mut self.all[id.0 as usize];
         connected.socket = None;
         connected.upstream.close();
+        self.links_changed = true;
     }
 
     /// Goes on in the next turn.
@@ -567,8 +660,12 @@ impl Upstreams {
     fn flush(&mut self, id: UpstreamId, turn: &mut Turn, remains: &mut Remains) -> Result<(), Trouble> {
         let connected = &mut self.all[id.0 as usize];
         connected.dirty = false;
+        connected.note_sent();
         let Some(socket) = &mut connected.socket else { return Ok(()) };
-        match connected.upstream.send(socket, turn.now) {
+        let before = connected.upstream.backlog();
+        let sent = connected.upstream.send(socket, turn.now);
+        connected.figures.output.add((before - connected.upstream.backlog()) as u64);
+        match sent {
             Ok(Sent::All | Sent::Blocked) => {}
             Ok(Sent::More) => self.go_on_with(id, turn),
             Err(error) => return Err(Trouble::Unreachable(plain(&error))),

@@ -1,6 +1,6 @@
 //! A proxy in front of two members, stock servers or our own: what clients see. Here: the cluster that these tests use, and
 //! a proxy at rest. What is seen while slots move is in [`moving`], while nodes are away in [`outage`], the proxy's place in
-//! etcd in [`registration`].
+//! etcd in [`registration`], what it shows of itself in [`observing`].
 
 mod channels;
 mod draining;
@@ -8,6 +8,7 @@ mod grpc;
 mod large;
 mod limits;
 mod moving;
+mod observing;
 mod outage;
 mod registration;
 mod scanning;

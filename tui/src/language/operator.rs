@@ -158,17 +158,23 @@ pub enum Show {
     Audit,
     /// The routing as it stands in the registry.
     Topology,
+    /// Requests that took long.
+    Slow,
+    /// Keys that are asked for most, and large ones.
+    HotKeys,
 }
 
 impl Show {
     /// All, with their words.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("nodes", Self::Nodes),
         ("proxies", Self::Proxies),
         ("slots", Self::Slots),
         ("moves", Self::Moves),
         ("audit", Self::Audit),
         ("topology", Self::Topology),
+        ("slow", Self::Slow),
+        ("hotkeys", Self::HotKeys),
     ];
 }
 

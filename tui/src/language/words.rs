@@ -29,7 +29,11 @@ pub const OPERATOR: &[Word] = &[
         "add a node and move its share of the slots to it",
     ),
     word("remove", "ID [--force] [--no-wait] [--if-rev N]", "move a node's slots away and remove it"),
-    word("show", "nodes|proxies|slots|moves|audit|topology", "print what the registry and the members say"),
+    word(
+        "show",
+        "nodes|proxies|slots|moves|audit|topology|slow|hotkeys",
+        "print what the registry and the members say",
+    ),
     word("ack", "ID", "take note that a node came back without its keys: the warning ends"),
     word(
         "drain",

@@ -16,6 +16,7 @@ use serde_json::Value as Cell;
 use super::{
     ClusterView, Session, Table,
     outcome::{Body, Outcome, Status},
+    passing,
 };
 use crate::language::Show;
 
@@ -55,6 +56,8 @@ pub(super) async fn show(session: &Session, what: Show) -> Outcome {
         },
         Show::Moves => moves(session).await,
         Show::Audit => audit(session).await,
+        Show::Slow => passing::slow(session).await,
+        Show::HotKeys => passing::hot_keys(session).await,
     }
 }
 

@@ -6,7 +6,7 @@ use super::Clients;
 use crate::{
     connection::output::Class,
     protocol::Version,
-    proxy::{outbox::LARGE, slab::Key, upstream::Reply},
+    proxy::{observe::Cut, outbox::LARGE, slab::Key, upstream::Reply},
     time::Millis,
 };
 
@@ -47,11 +47,6 @@ impl Clients {
         }
     }
 
-    /// How many were cut off since this was looked at.
-    pub(in crate::proxy::worker) fn cut(&mut self) -> &mut u64 {
-        &mut self.cut
-    }
-
     /// Whether somebody may be closed as time goes by.
     pub(in crate::proxy::worker) fn need_time(&self) -> bool {
         self.output.of(Class::Normal).soft > 0
@@ -68,9 +63,7 @@ impl Clients {
                 bytes = waiting,
                 "closing a client that does not read what it wants to hear"
             );
-            if !std::mem::replace(&mut client.aborted, true) {
-                self.cut += 1;
-            }
+            client.aborted = Some(Cut::OutputBuffer);
         }
         self.touch(key);
     }

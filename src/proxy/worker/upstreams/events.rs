@@ -1,14 +1,20 @@
 //! What happens on connections to nodes, and who is told of it: replies, a node that goes away, time.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{Connected, FORGET_LARGE, UpstreamId, label, plain, unsent};
 use crate::{
+    command::Spec,
+    protocol::quote,
     proxy::{
         merge::sum::integer,
+        observe::{Note, SlowRequest},
         outcome::Outcome,
-        routing::{Access, Routing},
-        upstream::{BACKLOG_MAX, Due, Failure, Lost, Receiver, Reply, Trouble},
+        routing::{Access, NodeIndex, Routing},
+        upstream::{BACKLOG_MAX, Due, Failure, Lost, Receiver, Reply, Settled, Told, Trouble},
         worker::{READS_PER_TURN, Report, Worker},
     },
     server::grpc::UNCERTAIN,
@@ -16,6 +22,17 @@ use crate::{
 
 /// Replies of one connection in one turn.
 const REPLIES_PER_TURN: u64 = 4096;
+
+/// Requests that were answered together, and late.
+#[derive(Debug)]
+struct Late {
+    /// Of the first.
+    spec: &'static Spec,
+    took: Duration,
+    requests: u64,
+    /// What was kept of the one that is to blame, if there is one.
+    note: Option<Arc<Note>>,
+}
 
 /// The number of receivers that a node counted, and so many more.
 fn received(reply: &[u8], more: i32) -> Vec<u8> {
@@ -99,6 +116,7 @@ impl Worker {
         match failure {
             None if !was_ready && self.upstreams.upstream(id).is_ready() => {
                 self.upstreams.mark_dirty(id);
+                self.upstreams.is_made();
                 self.listener_ready(id);
             }
             None => self.resume_listening(),
@@ -116,8 +134,8 @@ impl Worker {
 
     fn deal_out(&mut self, id: UpstreamId, bytes: &[u8]) -> Result<(), Failure> {
         let Self { upstreams, clients, gathers, waits, listeners, epochs, shared, remains, turn, .. } = self;
-        let upstream = &mut upstreams.all[id.0 as usize].upstream;
-        let (node, wall) = (upstream.node, turn.wall);
+        let Connected { upstream, figures, .. } = &mut upstreams.all[id.0 as usize];
+        let (node, wall, before) = (upstream.node, turn.wall, upstream.answered());
         let dealt =
             upstream.receive(bytes, turn.now, remains, &mut |receiver, reply: Reply<'_>| match receiver {
                 Receiver::Client { client, sequence } => {
@@ -138,8 +156,70 @@ impl Worker {
                 Receiver::Returned(key) => waits.returns.answered(key, &reply, Outcome::Answered),
                 Receiver::Nobody => {}
             });
+        figures.input.add(bytes.len() as u64);
+        figures.answered.add(upstream.answered() - before);
         upstreams.note_clogging(id);
+        self.settle_times(id);
         dealt
+    }
+
+    /// Counts what was answered, and looks for what took long.
+    fn settle_times(&mut self, id: UpstreamId) {
+        let Connected { upstream, figures, .. } = &mut self.upstreams.all[id.0 as usize];
+        let (traffic, slow, now) = (&self.figures.traffic, &self.shared.slow, self.turn.now);
+        let mut late: Option<Late> = None;
+        let head = upstream.settle(now, &mut |told| match told {
+            Told::Took(Settled { spec, requests, took }) => {
+                figures.times.record(took, requests);
+                traffic.took(spec, took, requests);
+                if slow.is_slow(took) {
+                    traffic.slow.add(requests);
+                    let late = late.get_or_insert(Late { spec, took, requests: 0, note: None });
+                    late.requests += requests;
+                }
+            }
+            Told::Failed(spec, text) => {
+                figures.errors.add(1);
+                figures.codes.add(&text);
+                if let Some(spec) = spec {
+                    traffic.failed(spec);
+                }
+            }
+            Told::Noted(note, reply) => {
+                if let Some(key) = &note.key {
+                    traffic.keys().reply(key, note.spec.name, reply, now);
+                }
+                if let Some(late) = &mut late
+                    && late.note.is_none()
+                    && note.may_be_slow
+                {
+                    late.note = Some(note);
+                }
+            }
+        });
+        if let Some(late) = late {
+            let node = upstream.node;
+            self.note_late(node, &late, head);
+        }
+    }
+
+    /// A node answers a pipeline when all of it has run: of what was answered together the first that may take long is named.
+    #[cold]
+    fn note_late(&self, node: NodeIndex, late: &Late, head: Option<Instant>) {
+        let at_node = head.map_or(Duration::ZERO, |head| self.turn.now.saturating_duration_since(head));
+        let at_node = at_node.min(late.took);
+        let member = self.epochs.routing.member(node).map(|member| member.id.to_string());
+        let note = late.note.as_deref();
+        self.shared.slow.add(SlowRequest {
+            at: self.turn.wall,
+            queue: late.took - at_node,
+            node: at_node,
+            write: Duration::ZERO,
+            member,
+            others: late.requests - 1,
+            client: note.and_then(Note::client_address).unwrap_or_default(),
+            command: note.map_or_else(|| quote::repr(late.spec.name.as_bytes()), Note::command),
+        });
     }
 
     /// The connection is of no more use: everyone waiting on it is told what is known.

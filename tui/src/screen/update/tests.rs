@@ -143,7 +143,7 @@ fn tab_walks_through_candidates() {
     send(&mut model, [key(KeyCode::Tab)]);
     assert_eq!(model.line.input.value(), "show audit");
     send(&mut model, [key(KeyCode::Tab)]);
-    assert_eq!(model.line.input.value(), "show moves");
+    assert_eq!(model.line.input.value(), "show hotkeys");
     assert!(model.line.completion.is_some());
     send(&mut model, text("x"));
     assert!(model.line.completion.is_none());

@@ -1,0 +1,27 @@
+//! Whether a proxy reaches any node at all: clients should not be sent to one that is cut off.
+
+use crate::proxy::{
+    routing::{Access, Routing},
+    shared::Shared,
+};
+
+/// Why no node that owns slots can be asked, if none can. A connection that is being made, or that nobody has needed yet, may be good.
+pub(in crate::proxy) fn unreachable(shared: &Shared, routing: &Routing) -> Option<String> {
+    let mut labels = Vec::new();
+    for &index in routing.owning() {
+        let member = routing.member(index)?;
+        match &member.access {
+            Access::Closed(reason) => labels.push(format!("{}: {reason}", member.label())),
+            Access::Ready(_) => {
+                let figures = || shared.workers.iter().filter_map(|worker| worker.traffic.known_node(index));
+                let is_down =
+                    figures().any(|of| of.down.get() > 0) && figures().all(|of| of.ready.get() == 0);
+                if !is_down {
+                    return None;
+                }
+                labels.push(format!("{} is unreachable", member.label()));
+            }
+        }
+    }
+    Some(format!("no node can be asked: {}", labels.join("; ")))
+}

@@ -3,4 +3,5 @@
 
 pub mod hyperloglog;
 pub mod scores;
+pub mod sorting;
 pub mod subsequence;

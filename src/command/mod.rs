@@ -15,6 +15,7 @@ pub mod keys;
 mod lookup;
 mod resolve;
 pub mod route;
+pub mod shebang;
 pub mod spec;
 pub mod table;
 pub mod waiting;

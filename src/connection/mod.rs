@@ -2,7 +2,7 @@
 //! exist once, so that a client cannot tell the two apart by them.
 //!
 //! What both know of is here too: who is subscribed to what ([`channels`]), who is told of changed keys ([`tracking`]), what `MONITOR` shows ([`monitor`]) and hides ([`secrets`]), how
-//! much may wait for a client ([`output`]).
+//! much may wait for a client ([`output`]), what `CLIENT PAUSE` holds ([`pause`]).
 //!
 //! A command works on an [`Endpoint`], which is whatever the daemon keeps of a connection, writes one reply, or returns an error
 //! having written nothing. Not here: sockets, when a command may run, and what a daemon shows of a connection in `CLIENT LIST`.
@@ -11,6 +11,7 @@ pub mod channels;
 pub(crate) mod clients;
 pub(crate) mod monitor;
 pub mod output;
+pub mod pause;
 pub(crate) mod secrets;
 pub mod tracking;
 

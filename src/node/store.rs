@@ -11,7 +11,7 @@ use super::{
     effects::Effects,
     events::Wanted,
     keyspace::{Change, EventClass, ExpiredOnes, Key, Keyspace},
-    pause::{Pause, Scope},
+    pause::Pause,
     script::{Functions, Scripts},
     state::NodeState,
     tracking::{Sending, Tracking},
@@ -22,6 +22,7 @@ use crate::{
     connection::{
         channels::{Channels, Kind},
         monitor,
+        pause::Span,
         tracking::Options,
     },
     protocol::{Args, Request},
@@ -162,8 +163,8 @@ impl Store {
     }
 
     /// `CLIENT PAUSE`.
-    pub fn begin_pause(&mut self, until: Millis, scope: Scope) {
-        self.pause.begin(until, scope);
+    pub fn begin_pause(&mut self, span: Span) {
+        self.pause.begin(span);
         self.keyspace.set_expired_ones(ExpiredOnes::StayHidden);
         self.listen();
     }

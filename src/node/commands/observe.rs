@@ -1,16 +1,10 @@
 //! Watching what a node does and holding it still: `SLOWLOG`, `MONITOR`, `CLIENT PAUSE`.
 
-use super::{
-    help::help as help_lines,
-    support::{Outcome, is_word},
-};
+use super::{help::help as help_lines, support::Outcome};
 use crate::{
-    node::{
-        context::{CommandError, Context, Handler},
-        pause::Scope,
-    },
+    connection::pause::Span,
+    node::context::{CommandError, Context, Handler},
     protocol::{Request, number::parse_i64},
-    time::Millis,
 };
 
 pub(super) const HANDLERS: &[(&str, Handler)] = &[
@@ -24,19 +18,8 @@ pub(super) const HANDLERS: &[(&str, Handler)] = &[
 ];
 
 fn pause(ctx: &mut Context<'_>, request: Request<'_>) -> Outcome {
-    let scope = match request.get(3) {
-        None => Scope::All,
-        Some(word) if is_word(word, "ALL") => Scope::All,
-        Some(word) if is_word(word, "WRITE") => Scope::Writes,
-        Some(_) => return Err(CommandError::other("ERR CLIENT PAUSE mode must be WRITE or ALL")),
-    };
-    let timeout = parse_i64(request.arg(2))
-        .ok_or(CommandError::other("ERR timeout is not an integer or out of range"))?;
-    if timeout < 0 {
-        return Err(CommandError::other("ERR timeout is negative"));
-    }
-    // Redis does not look whether there is such a time: a pause beyond all times is none.
-    ctx.store.begin_pause(Millis(ctx.now.0.wrapping_add(timeout)), scope);
+    let span = Span::parse(&request, ctx.now).map_err(|refusal| CommandError::other(refusal.0))?;
+    ctx.store.begin_pause(span);
     ctx.reply.ok();
     Ok(())
 }

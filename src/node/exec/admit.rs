@@ -6,10 +6,9 @@ use crate::{
         log::{Entry, Place, Reason},
     },
     command::{Flags, Spec},
-    connection::channels,
+    connection::{channels, pause},
     node::{
         caller::{Caller, Origin},
-        pause,
         persist::{ENDING, LOADING},
         state::NodeState,
     },

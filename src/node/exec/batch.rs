@@ -14,7 +14,7 @@ use std::{borrow::Cow, time::Duration};
 
 use crate::{
     command::{ResolveError, Spec, TABLE, resolve},
-    connection::Replies,
+    connection::{Replies, pause},
     node::{
         absence::absence,
         aof::log::Wrap,
@@ -22,7 +22,6 @@ use crate::{
         commands::table::{self, Row},
         context::Flow,
         keyspace::Place,
-        pause,
         persist::MISCONF,
         script::{self, Digest, aside::Return},
     },

@@ -8,14 +8,13 @@ use super::{Digest, Failure, Rights, Running, convert, engine::MEMORY_MAX, raw};
 use crate::{
     acl::{Denied, log::Place},
     command::{Flags, ResolveError, Spec, TABLE, resolve},
-    connection::REDIS_VERSION,
+    connection::{REDIS_VERSION, pause},
     node::{
         commands::table,
         exec::{
             self, Stage,
             memory::{OUT_OF_MEMORY, cannot_keep},
         },
-        pause,
     },
     protocol::{Args, Output, Request, TooLarge, Version, number::format_double},
 };

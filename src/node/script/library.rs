@@ -7,8 +7,8 @@ use std::{
 
 use mlua::{Function, Lua, MultiValue, Table, Value as LuaValue};
 
-use super::{api, shebang::FLAGS};
-use crate::protocol::quote;
+use super::api;
+use crate::{command::shebang::FLAGS, protocol::quote};
 
 /// A library that takes longer to load is none.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -19,7 +19,6 @@ mod msgpack;
 mod random;
 mod raw;
 mod running;
-mod shebang;
 mod structs;
 
 use std::{
@@ -33,11 +32,11 @@ use sha1::{Digest as _, Sha1};
 pub use engine::{Call, Failure, Rights};
 pub use functions::{Functions, Policy};
 pub use running::{Called, NotKilled, Running, What};
-pub use shebang::Declared;
 
 use self::{engine::Engine, random::Random};
 use super::exec::Stage;
-use crate::protocol::Encoder;
+pub use crate::command::shebang::{Declared, says_it_reads};
+use crate::{command::shebang, protocol::Encoder};
 
 /// A script that took no longer the last time runs where it is called, as every command does.
 const QUICK: Duration = Duration::from_millis(1);
@@ -48,12 +47,6 @@ pub const BUSY_SCRIPT: &str =
 /// The same, while it is a function.
 pub const BUSY_FUNCTION: &str =
     "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.";
-
-/// Whether a script says in its first line that it only reads.
-#[must_use]
-pub fn says_it_reads(source: &[u8]) -> bool {
-    source.starts_with(b"#!") && shebang::parse(source).is_ok_and(|(declared, _)| declared.no_writes)
-}
 
 /// Whether a script has a first line that says what it does, and not that it may run when there is no more memory.
 #[must_use]

@@ -1,4 +1,5 @@
-//! The first line of a script that says how it is to be run: `#!lua flags=no-writes,allow-stale`.
+//! The first line of a script that says how it is to be run: `#!lua flags=no-writes,allow-stale`. The node runs it so, and a proxy lets it
+//! run while clients that write are paused.
 
 /// What a script says about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,20 +14,20 @@ pub struct Declared {
 
 impl Declared {
     /// It says what it does, and not that it may run when there is no more memory.
-    pub(super) fn needs_memory(self) -> bool {
+    #[must_use]
+    pub fn needs_memory(self) -> bool {
         self.is_declared && !(self.allow_oom || self.no_writes)
     }
 }
 
 /// Flags that mean something to Redis; of these two change what happens here.
-pub(super) const FLAGS: [&str; 5] =
-    ["no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys"];
+pub const FLAGS: [&str; 5] = ["no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys"];
 
 /// Reads the first line, and gives the script with an empty line in its place.
 ///
 /// # Errors
 /// The text of Redis, code first.
-pub(super) fn parse(source: &[u8]) -> Result<(Declared, Vec<u8>), String> {
+pub fn parse(source: &[u8]) -> Result<(Declared, Vec<u8>), String> {
     if !source.starts_with(b"#!") {
         return Ok((Declared::default(), source.to_vec()));
     }
@@ -50,6 +51,12 @@ pub(super) fn parse(source: &[u8]) -> Result<(Declared, Vec<u8>), String> {
         }
     }
     Ok((declared, source[end..].to_vec()))
+}
+
+/// Whether a script has a first line that says that it writes nothing.
+#[must_use]
+pub fn says_it_reads(source: &[u8]) -> bool {
+    source.starts_with(b"#!") && parse(source).is_ok_and(|(declared, _)| declared.no_writes)
 }
 
 #[cfg(test)]

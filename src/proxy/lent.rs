@@ -1,5 +1,6 @@
-//! Functions for a member that has none: it joined, or started again empty. It is lent those of another member before it is used,
-//! because a transaction cannot be helped any more when it finds that they are not there.
+//! What a member lacks that joined, or started again empty: functions, and the setting which events of keys are told of. It is lent those of another
+//! member before it is used. A transaction cannot be helped any more when it finds that a function is not there, and who is subscribed
+//! to events would not notice that those of some keys do not come.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,65 +12,98 @@ use crate::cluster::{
     peer::{Peer, PeerError},
 };
 
-/// Members that are asked, one after the other, until one has functions.
+/// Members that are asked, one after the other, until all is found.
 const ASKED_MAX: usize = 16;
-/// A member that takes longer is used without; what it lacks it is given when it is called.
+/// A member that takes longer is used without; functions that it lacks it is given when one is called.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What members have: looked for once for all that are logged in to together, when the first of them needs it.
 #[derive(Clone, Debug)]
 pub(super) struct Lender {
     members: Arc<[Address]>,
-    functions: Arc<OnceCell<Option<Bytes>>>,
+    found: Arc<OnceCell<Found>>,
+}
+
+/// What the first members had that have any.
+#[derive(Debug, Default)]
+struct Found {
+    functions: Option<Bytes>,
+    /// Letters of `notify-keyspace-events`.
+    events: Option<String>,
 }
 
 impl Lender {
     /// Of these members.
     pub(super) fn new(members: Arc<[Address]>) -> Self {
-        Self { members, functions: Arc::default() }
+        Self { members, found: Arc::default() }
     }
 
     /// Gives a member what others have, if it has none. Nothing of that is needed to use the member: what goes wrong is logged.
     pub(super) async fn help(&self, peer: &mut Peer) {
-        match tokio::time::timeout(PATIENCE, self.try_to_help(peer)).await {
-            Ok(Ok(false)) => {}
-            Ok(Ok(true)) => {
-                tracing::info!(node = %peer.address(), "a node without functions was given those of another");
-            }
+        let lent = tokio::time::timeout(PATIENCE, async {
+            self.lend_functions(peer).await?;
+            self.lend_events(peer).await
+        });
+        match lent.await {
+            Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(node = %peer.address(), %error, "a node may lack functions until they are called");
+                tracing::warn!(node = %peer.address(), %error, "a node may lack functions until they are called, and events of keys");
             }
             Err(_) => {
-                tracing::warn!(node = %peer.address(), "a node may lack functions until they are called: no answer in time");
+                tracing::warn!(
+                    node = %peer.address(),
+                    "a node may lack functions until they are called, and events of keys: no answer in time"
+                );
             }
         }
     }
 
-    /// Whether it was given any.
-    async fn try_to_help(&self, peer: &mut Peer) -> Result<bool, PeerError> {
-        if peer.has_functions().await? != Some(false) {
-            return Ok(false);
+    async fn found(&self) -> &Found {
+        self.found.get_or_init(|| find(&self.members)).await
+    }
+
+    async fn lend_functions(&self, peer: &mut Peer) -> Result<(), PeerError> {
+        if peer.has_functions().await? == Some(false)
+            && let Some(functions) = &self.found().await.functions
+        {
+            peer.restore_functions(functions).await?;
+            tracing::info!(node = %peer.address(), "a node without functions was given those of another");
         }
-        let functions = self.functions.get_or_init(|| find(&self.members)).await;
-        let Some(functions) = functions else { return Ok(false) };
-        peer.restore_functions(functions).await?;
-        Ok(true)
+        Ok(())
+    }
+
+    async fn lend_events(&self, peer: &mut Peer) -> Result<(), PeerError> {
+        if peer.events().await?.is_empty()
+            && let Some(events) = &self.found().await.events
+        {
+            peer.set_events(events).await?;
+            tracing::info!(node = %peer.address(), events, "a node tells of the same events of keys as another");
+        }
+        Ok(())
     }
 }
 
-/// Those of the first member that has any.
-async fn find(members: &[Address]) -> Option<Bytes> {
+/// Of the first members that have any.
+async fn find(members: &[Address]) -> Found {
+    let mut found = Found::default();
     for member in members.iter().take(ASKED_MAX) {
-        match of_member(member).await {
-            Ok(None) => {}
-            Ok(functions) => return functions,
-            Err(error) => tracing::debug!(%error, "a node does not say which functions it has"),
+        if let Err(error) = look(member, &mut found).await {
+            tracing::debug!(%error, "a node does not say which functions it has, or which events it tells of");
+        }
+        if found.functions.is_some() && found.events.is_some() {
+            break;
         }
     }
-    None
+    found
 }
 
-async fn of_member(member: &Address) -> Result<Option<Bytes>, PeerError> {
+async fn look(member: &Address, found: &mut Found) -> Result<(), PeerError> {
     let mut peer = Peer::open(member).await?;
-    if peer.has_functions().await? == Some(true) { peer.dump_functions().await.map(Some) } else { Ok(None) }
+    if found.functions.is_none() && peer.has_functions().await? == Some(true) {
+        found.functions = Some(peer.dump_functions().await?);
+    }
+    if found.events.is_none() {
+        found.events = Some(peer.events().await?).filter(|events| !events.is_empty());
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Here: logging in, what kind of server it is, its keys by slot ([`keys`]), its ACL users ([`fence`]), its functions, whose it is ([`mark`]).
 //! Only commands that every Redis since 6.2 and Valkey have.
 
+mod events;
 pub mod fence;
 mod functions;
 pub mod keys;

@@ -96,6 +96,30 @@ async fn a_node_that_lacks_functions_is_lent_them() {
     }
 }
 
+/// Who is subscribed to events of keys does not miss those of a node that has forgotten the setting.
+#[tokio::test]
+async fn a_node_that_starts_again_tells_of_the_same_events() {
+    let Some(mut cluster) = Cluster::start().await else { return };
+    let mut ours = cluster.connect().await;
+    assert_eq!(call(&mut ours, "CONFIG SET notify-keyspace-events Kg").await, ok());
+    cluster.nodes[1].restart();
+    let mut node = Connection::connect(&cluster.nodes[1].address(), TIMEOUT).await.unwrap();
+    let deadline = Instant::now() + TIMEOUT;
+    // It is not in use before it has it.
+    loop {
+        let served = call(&mut ours, &format!("SET {} v", key_of(2, 1))).await;
+        if served == ok() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{served:?}");
+        tokio::task::yield_now().await;
+    }
+    let Value::Array(pair) = call(&mut node, "CONFIG GET notify-keyspace-events").await else {
+        panic!("no pair")
+    };
+    assert_eq!(pair[1], Value::Bulk("gK".into()));
+}
+
 /// It blocks its own connection, and nobody who asks for its end.
 #[tokio::test]
 async fn a_script_without_an_end_is_stopped() {

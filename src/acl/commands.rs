@@ -130,6 +130,19 @@ impl Commands {
         TABLE.iter().filter(|spec| spec.acl.has(category)).all(|spec| self.allowed.has(spec))
     }
 
+    /// Whether a command may run that the table does not have. Only its categories tell: who began with everything may run it unless
+    /// all of one of them is forbidden, anybody else if all of one of them is allowed.
+    pub(super) fn allows_unlisted(&self, categories: Categories) -> bool {
+        let mut of_it = CATEGORIES.iter().filter(|category| {
+            Categories::named(category.name.as_bytes()).is_some_and(|flag| categories.has(flag))
+        });
+        if self.future {
+            of_it.all(|category| self.allowed.count(&category.switched).0 > 0)
+        } else {
+            of_it.any(|category| self.allowed.count(&category.switched).1 == 0)
+        }
+    }
+
     fn switch(&mut self, spec: &Spec, on: bool) {
         self.allowed.set_with_subcommands(spec, on);
         self.first_args.remove(&spec.index);

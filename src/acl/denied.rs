@@ -1,7 +1,7 @@
 //! What a user may not do, and what its client is told of that.
 
 use super::log::Reason;
-use crate::{command::Spec, protocol::Request};
+use crate::protocol::Request;
 
 /// What a request must not do, and the argument that is to blame. Of several the greatest counts, as in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,12 +18,12 @@ const RIGHTS_CHANGED: &str = "NOPERM ACLs rules changed between the moment the t
                               This command is no longer allowed for the following reason: ";
 
 impl Denied {
-    /// The reply to a request, code first.
+    /// The reply to a request for the command of this name, code first.
     #[must_use]
-    pub fn text(self, spec: &Spec) -> String {
+    pub fn text(self, name: &str) -> String {
         match self {
             Self::Command => {
-                format!("NOPERM this user has no permissions to run the '{}' command", spec.name)
+                format!("NOPERM this user has no permissions to run the '{name}' command")
             }
             Self::Key(_) => {
                 "NOPERM this user has no permissions to access one of the keys used as arguments".into()
@@ -47,9 +47,9 @@ impl Denied {
 
     /// What `ACL LOG` says of it: why, and which command, key or channel.
     #[must_use]
-    pub fn blamed<'a>(self, spec: &'static Spec, request: &Request<'a>) -> (Reason, &'a [u8]) {
+    pub fn blamed<'a>(self, name: &'a str, request: &Request<'a>) -> (Reason, &'a [u8]) {
         match self {
-            Self::Command => (Reason::Command, spec.name.as_bytes()),
+            Self::Command => (Reason::Command, name.as_bytes()),
             Self::Key(index) => (Reason::Key, request.get(index).unwrap_or_default()),
             Self::Channel(index) => (Reason::Channel, request.get(index).unwrap_or_default()),
         }

@@ -6,7 +6,7 @@ use super::{
     rules::{RuleError, has_space},
 };
 use crate::{
-    command::{Acl, Flags, KeyFlags, KeyPositions, Spec, keys},
+    command::{Acl, Flags, KeyFlags, KeyPositions, Spec, keys, learned::Learned},
     protocol::{
         Request,
         glob::{Case, Glob},
@@ -205,21 +205,12 @@ impl Selector {
         if !spec.flags.has(Flags::NO_AUTH) && !self.commands.allows(spec, request) {
             return Err(Denied::Command);
         }
-        if let Names::Some(patterns) = &self.keys
-            && spec.has_keys()
-        {
+        if matches!(self.keys, Names::Some(_)) && spec.has_keys() {
             // Where keys cannot be told the arguments are wrong, and the command says so.
             let find = || keys::positions(spec, request).unwrap_or_default();
             let keys = positions.get_or_insert_with(find);
             let used = keys.iter().map(|(index, flags)| (index, Access::needed(flags)));
-            for (index, needed) in used.chain(stored(spec, request).map(|index| (index, Access::WRITE))) {
-                let key = request.get(index).unwrap_or_default();
-                let fits =
-                    |(pattern, access): &(Pattern, Access)| access.covers(needed) && pattern.matches(key);
-                if !patterns.iter().any(fits) {
-                    return Err(Denied::Key(index));
-                }
-            }
+            self.check_keys(request, used.chain(stored(spec, request).map(|index| (index, Access::WRITE))))?;
         }
         if spec.flags.has(Flags::PUBSUB)
             && !self.has_all_channels()
@@ -229,6 +220,42 @@ impl Selector {
                 if !self.allows_channel(request.get(index).unwrap_or_default(), is_pattern) {
                     return Err(Denied::Channel(index));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same for a command that the table does not have.
+    ///
+    /// # Errors
+    /// What it does not allow.
+    pub(super) fn check_learned(&self, learned: &Learned, request: &Request<'_>) -> Result<(), Denied> {
+        if !self.commands.allows_unlisted(learned.acl()) {
+            return Err(Denied::Command);
+        }
+        match learned.positions(request) {
+            Some(keys) => {
+                let keys = keys.unwrap_or_default();
+                self.check_keys(request, keys.iter().map(|(index, flags)| (index, Access::needed(flags))))
+            }
+            // Which they are is not known in time.
+            None if self.allows_all_keys(Access { reads: true, writes: learned.writes() }) => Ok(()),
+            None => Err(Denied::Key(1)),
+        }
+    }
+
+    /// Whether it allows to use these arguments as keys, each in this way.
+    fn check_keys(
+        &self,
+        request: &Request<'_>,
+        used: impl Iterator<Item = (usize, Access)>,
+    ) -> Result<(), Denied> {
+        let Names::Some(patterns) = &self.keys else { return Ok(()) };
+        for (index, needed) in used {
+            let key = request.get(index).unwrap_or_default();
+            let fits = |(pattern, access): &(Pattern, Access)| access.covers(needed) && pattern.matches(key);
+            if !patterns.iter().any(fits) {
+                return Err(Denied::Key(index));
             }
         }
         Ok(())
@@ -328,7 +355,10 @@ fn channels(spec: &Spec, len: usize) -> Option<(std::ops::Range<usize>, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{command::resolve, protocol::Args};
+    use crate::{
+        command::resolve,
+        protocol::{Args, Value},
+    };
 
     fn of(rules: &[&str]) -> Selector {
         let mut selector = Selector::default();
@@ -416,6 +446,47 @@ mod tests {
             assert_eq!(selector.apply(rule.as_bytes()), Err(RuleError::Syntax), "{rule}");
         }
         assert_eq!(shown(&selector), "resetchannels -@all");
+    }
+
+    /// What `COMMAND INFO` of a server would say, without specifications of keys.
+    fn learned(flags: &[&'static str], categories: &[&'static str], first_key: i64) -> Learned {
+        let names = |names: &[&'static str]| {
+            Value::Array(names.iter().map(|name| Value::Simple(name.as_bytes().into())).collect())
+        };
+        let info = [
+            Value::Bulk("x.y".into()),
+            Value::Integer(-1),
+            names(flags),
+            Value::Integer(first_key),
+            Value::Integer(first_key),
+            Value::Integer(1),
+            names(categories),
+        ];
+        Learned::parse("x.y", &Value::Array(info.to_vec())).expect("all that old servers say")
+    }
+
+    #[test]
+    fn what_the_table_does_not_have_is_allowed_by_category() {
+        let writes = learned(&["write"], &["@write", "@slow"], 1);
+        let reads = learned(&["readonly"], &["@read", "@fast"], 1);
+        let asked = learned(&["readonly", "movablekeys"], &["@read", "@slow"], 0);
+        let args = Args::of(&["x.y", "a", "b"]).unwrap();
+        let request = args.request().unwrap();
+        for (rules, expected) in [
+            (&["+@all", "~*"][..], [Ok(()), Ok(()), Ok(())]),
+            (&["+@all", "-get", "~*"], [Ok(()), Ok(()), Ok(())]),
+            (&["+@all", "-@write", "~*"], [Err(Denied::Command), Ok(()), Ok(())]),
+            (&["+@read", "~*"], [Err(Denied::Command), Ok(()), Ok(())]),
+            (&["+get", "+set", "~*"], [Err(Denied::Command); 3]),
+            (&["+@all", "~a"], [Ok(()), Ok(()), Err(Denied::Key(1))]),
+            (&["+@all", "%R~a"], [Err(Denied::Key(1)), Ok(()), Err(Denied::Key(1))]),
+            (&["+@all", "%R~*"], [Err(Denied::Key(1)), Ok(()), Ok(())]),
+            (&["+@all", "~b"], [Err(Denied::Key(1)); 3]),
+        ] {
+            let selector = of(rules);
+            let found = [&writes, &reads, &asked].map(|learned| selector.check_learned(learned, &request));
+            assert_eq!(found, expected, "{rules:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     selector::{Access, Selector},
 };
 use crate::{
-    command::{Acl, Spec},
+    command::{Acl, Spec, learned::Learned},
     protocol::{Request, quote::c_string},
 };
 
@@ -259,6 +259,24 @@ impl User {
     #[inline]
     pub fn check(&self, spec: &Spec, request: &Request<'_>) -> Result<(), Denied> {
         if self.may_do_all() { Ok(()) } else { self.check_selectors(spec, request) }
+    }
+
+    /// The same for a command that the table does not have.
+    ///
+    /// # Errors
+    /// What is not allowed.
+    pub fn check_learned(&self, learned: &Learned, request: &Request<'_>) -> Result<(), Denied> {
+        if self.may_do_all() {
+            return Ok(());
+        }
+        let mut worst = Denied::Command;
+        for selector in self.rules().selectors() {
+            match selector.check_learned(learned, request) {
+                Ok(()) => return Ok(()),
+                Err(denied) => worst = worst.max(denied),
+            }
+        }
+        Err(worst)
     }
 
     fn check_selectors(&self, spec: &Spec, request: &Request<'_>) -> Result<(), Denied> {

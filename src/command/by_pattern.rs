@@ -1,6 +1,6 @@
 //! Keys that a request does not name: those that `SORT` reads by the patterns of `BY` and `GET`.
 
-use super::Spec;
+use super::{Spec, keys};
 use crate::{protocol::Request, slot::SlotId};
 
 impl Spec {
@@ -9,6 +9,12 @@ impl Spec {
     pub fn reads_by_pattern(&self) -> bool {
         matches!(self.name, "sort" | "sort_ro")
     }
+}
+
+/// Whether a request only reads: nothing is stored.
+#[must_use]
+pub fn only_reads(spec: &Spec, request: &Request<'_>) -> bool {
+    spec.name == "sort_ro" || keys::positions(spec, request).is_ok_and(|keys| keys.len() == 1)
 }
 
 /// The patterns of a request, each with the slot of all keys that it can mean; `None` if they may have any.

@@ -49,7 +49,8 @@ Every command and subcommand of Redis 7.2 (and those of later versions that we h
   *channels*: published at one node, heard at all.
 - **console**: typed into `redis_console`, which sends it to a proxy.
 
-Data commands that our node does not have yet go through the proxy nevertheless, for members that are stock servers.
+Data commands that our node does not have yet go through the proxy nevertheless, for members that are stock servers. So do commands that are not
+listed here, those of modules and of newer servers: a proxy asks the members for them (`COMMAND INFO`), and goes by what they say of keys, flags and tips.
 ";
 
 /// What the differential tests do not hold a node to, without what no client relies on: orders of hash tables, chance, times.
@@ -72,13 +73,20 @@ const PROXY_DIFFERENCES: &str = "
 ## Where a proxy differs on purpose
 
 - `PUBLISH`, `SPUBLISH` and `PUBSUB NUMSUB` count clients of this proxy, and of nodes where the message is published, one by one; of other proxies, each thread
-  with subscribers counts as one. In a transaction or script the number is that of the node. `PUBSUB NUMPAT` leaves out what clients of other nodes than the one with most are
+  with subscribers counts as one, because to ask them for each message would cost it a trip more. In a transaction or script the number is that of the node. `PUBSUB NUMPAT` leaves out what clients of other nodes than the one with most are
   subscribed to.
 - `CONFIG SET` changes all members or none (what one refuses is set back at the others, and the error names it); a node that joins later, or starts again, needs it in its own
-  configuration. `CONFIG GET` shows what is the same at all members. Ports, files and limits of clients are the proxy's or each node's own and not changed so, users neither.
+  configuration, but for `notify-keyspace-events`, which it gets from another. `CONFIG GET` shows what is the same at all members. Ports, files and limits of clients are the proxy's or each node's own and not changed so, users neither.
 - `SLOWLOG GET` shows entries of all members by time, with numbers that are unique in this proxy and the proxy as their client; `LATENCY` and `MEMORY STATS` are of all members together
   (proportions are means), texts for people have one part for each; `LASTSAVE` is the oldest; `BGSAVE`, `SAVE`, `BGREWRITEAOF` and `CONFIG REWRITE` are done at all members, and an error says where not.
 - `CLUSTER`: the proxy that is asked is the master of all slots, and the other proxies are its replicas; what changes a cluster is done in the console. `ROLE` is that of a master without replicas.
+- `CLIENT PAUSE` is about the clients of this proxy, and answers when what they had begun is answered. With `WRITE` every `FCALL` waits, and `EVALSHA` of a script
+  whose source the proxy has not seen; keys expire meanwhile.
+- `WAIT` and `WAITAOF` tell of the node that has the fewest, which may be too few while replicas are behind, and never too many.
+- Commands that are not in the table: keys on several nodes are refused; so is what may wait, subscribe, or be about the connection or one server, with the reason. ACL rules
+  cannot name them: who began with `+@all` may run one unless all of one of its categories is forbidden, anybody else if all of one of them is allowed. Inside `MULTI` a node cannot be asked for keys.
+- `SORT` and `SORT_RO` read keys of other nodes by patterns, each at its own instant, but not with `STORE`, nor inside `MULTI`.
+- `INFO node:ID [section …]` is what one member says of itself.
 - `CLIENT TRACKING` with `BCAST` and `NOLOOP` tells a client of its own changes too.
 - Messages of two channels, published one behind the other without waiting for the reply, may come in another order.
 ";
@@ -148,6 +156,7 @@ fn row(page: &mut String, spec: &Spec, daemons: Daemons<'_>) {
 /// How it works through a proxy, or why it does not.
 fn through_proxy(spec: &Spec, daemons: Daemons<'_>) -> Result<&'static str, &'static str> {
     match spec.route {
+        Route::OneNode if spec.reads_by_pattern() && !spec.writes() => Ok("combined"),
         Route::OneNode => Ok("one node"),
         Route::Combined(_) => Ok("combined"),
         Route::Taken(_) => Ok("first of"),

@@ -129,12 +129,12 @@ struct Run {
 }
 
 /// Key specifications a command has at most.
-const RUNS_MAX: usize = 4;
+pub(super) const SPECS_MAX: usize = 4;
 
 /// The arguments of a request that are keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyPositions {
-    runs: [Run; RUNS_MAX],
+    runs: [Run; SPECS_MAX],
     used: usize,
 }
 
@@ -228,6 +228,11 @@ pub fn sole(spec: &Spec) -> Option<usize> {
 /// As [`positions`], and when a range of keys is empty.
 pub fn listed(spec: &Spec, request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
     find(spec, request, EmptyRange::IsInvalid)
+}
+
+/// What [`positions`] would say of a command with these specifications, at most [`SPECS_MAX`].
+pub(super) fn found(specs: &[KeySpec], request: &Request<'_>) -> Result<KeyPositions, InvalidArguments> {
+    by_specs(specs, request, EmptyRange::IsNone)
 }
 
 fn find(spec: &Spec, request: &Request<'_>, empty: EmptyRange) -> Result<KeyPositions, InvalidArguments> {

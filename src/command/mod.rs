@@ -4,7 +4,8 @@
 //! COMPAT.md answer from it. Nothing keeps a second list. Not here: executing anything.
 //!
 //! Rows stand in [`table`], one file per group; [`Spec`] is one row; [`resolve()`] finds the row of a request;
-//! [`keys::positions`] finds its keys; [`Spec::route`] says what a proxy does with it.
+//! [`keys::positions`] finds its keys; [`Spec::route`] says what a proxy does with it. What a server tells of a command that has no row is a
+//! [`learned::Learned`].
 
 pub mod arg;
 pub mod by_pattern;
@@ -12,6 +13,7 @@ pub mod compat;
 pub mod flags;
 pub mod introspect;
 pub mod keys;
+pub mod learned;
 mod lookup;
 mod resolve;
 pub mod route;

@@ -104,6 +104,8 @@ pub enum Merge {
     KeyCount,
     /// Texts of figures are added up, field by field.
     Info,
+    /// Numbers of those that have what was written; the smallest, once it is enough or time is up.
+    Acknowledged,
 }
 
 /// How the replies of all members become what one server would say of itself.
@@ -154,9 +156,6 @@ pub mod reason {
         "others rely on the nodes: use `remove` in the console, or connect to the node";
     /// `REPLICAOF` and its like.
     pub const REPLICATION: &str = "replication is between servers: connect to the node";
-    /// `WAIT`.
-    pub const REPLICAS: &str =
-        "a node counts replicas for the connection that wrote, and clients of a proxy share those";
     /// `SCRIPT DEBUG`.
     pub const STEPS: &str = "a script is followed step by step at one node: connect to it";
     /// `MIGRATE` and its like.

@@ -32,12 +32,15 @@ const OF_SUBSCRIBERS: [&str; 9] = [
 /// Why a client of RESP2 with subscriptions may not run a command, if it may not.
 #[must_use]
 pub fn refusal(spec: &Spec) -> Option<String> {
-    (!OF_SUBSCRIBERS.contains(&spec.name)).then(|| {
-        format!(
-            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
-            spec.name
-        )
-    })
+    (!OF_SUBSCRIBERS.contains(&spec.name)).then(|| refusal_of(spec.name))
+}
+
+/// The same for a command of this name, which is none of those that it may run.
+#[must_use]
+pub fn refusal_of(name: &str) -> String {
+    format!(
+        "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    )
 }
 
 /// A connection that can be subscribed to something.

@@ -21,6 +21,11 @@ pub(super) const BROKEN_REDIRECT: u8 = 1 << 2;
 /// It is told of all keys with a prefix.
 pub(super) const BROADCAST: u8 = 1 << 3;
 
+/// Its next request waits because clients are paused.
+pub(super) const PAUSED: u8 = 1 << 4;
+/// The last command of a client is none of the table: [`Names::learned`] has it.
+const LEARNED: u16 = u16::MAX - 1;
+
 /// What is shown of one connection. Its worker writes it, anyone reads it.
 #[derive(Debug)]
 pub(super) struct ClientInfo {
@@ -74,9 +79,17 @@ pub(super) struct Names {
     pub(super) no_evict: bool,
     /// See `no_evict`.
     pub(super) no_touch: bool,
+    /// The last command, if the table does not have it.
+    learned: String,
 }
 
 impl ClientInfo {
+    /// Its last command is one that nodes have taught.
+    pub(super) fn note_learned(&self, name: &str) {
+        name.clone_into(&mut self.names().learned);
+        self.last_command.store(LEARNED, Relaxed);
+    }
+
     /// How many commands wait for `EXEC`, if any can.
     pub(super) fn set_queued(&self, queued: Option<u32>) {
         self.queued.store(queued.map_or(-1, i64::from), Relaxed);
@@ -137,15 +150,17 @@ impl ClientInfo {
     /// One line of `CLIENT LIST`, without its end; the fields of Redis 7.0 that a proxy can fill.
     pub(super) fn line(&self, now: Millis) -> String {
         let names = self.names();
-        let command =
-            TABLE.get(usize::from(self.last_command.load(Relaxed))).map_or("NULL", |spec| spec.name);
+        let command = match self.last_command.load(Relaxed) {
+            LEARNED => &names.learned,
+            index => TABLE.get(usize::from(index)).map_or("NULL", |spec| spec.name),
+        };
         let queued = self.queued.load(Relaxed);
         let (marks, waits) = (self.marks.load(Relaxed), self.waits.load(Relaxed));
         let wishes = [
             (marks & MONITORS > 0, 'O'),
             (self.is_subscribed(), 'P'),
             (queued >= 0, 'x'),
-            (waits, 'b'),
+            (waits || marks & PAUSED > 0, 'b'),
             (marks & TRACKS > 0, 't'),
             (marks & BROKEN_REDIRECT > 0, 'R'),
             (marks & BROADCAST > 0, 'B'),

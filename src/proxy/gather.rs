@@ -66,7 +66,8 @@ impl Rule {
             | command::Merge::Scan
             | command::Merge::RandomKey
             | command::Merge::KeyCount
-            | command::Merge::Info => None,
+            | command::Merge::Info
+            | command::Merge::Acknowledged => None,
         }
     }
 
@@ -95,13 +96,57 @@ pub(super) struct Asker {
     pub(super) version: Version,
 }
 
+/// What the nodes are asked for, as far as errors are about it.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    /// A command of the table.
+    Row(&'static Spec),
+    /// One that nodes have taught.
+    Learned {
+        /// Its name.
+        name: Box<str>,
+        /// Whether it may have changed something.
+        writes: bool,
+    },
+}
+
+impl Asked {
+    fn name(&self) -> &str {
+        match self {
+            Self::Row(spec) => spec.name,
+            Self::Learned { name, .. } => name,
+        }
+    }
+
+    /// Whether it matters which nodes have done it.
+    fn changes(&self) -> bool {
+        match self {
+            Self::Row(spec) => match spec.route {
+                // What is combined is only read.
+                command::Route::Combined(_) => false,
+                command::Route::Servers(servers) => servers.changes(),
+                _ => spec.writes(),
+            },
+            Self::Learned { writes, .. } => *writes,
+        }
+    }
+}
+
+impl From<&'static Spec> for Asked {
+    fn from(spec: &'static Spec) -> Self {
+        Self::Row(spec)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Gather {
     pub(super) client: Key,
     pub(super) purpose: Purpose,
     pub(super) version: Version,
-    spec: &'static Spec,
+    asked: Asked,
+    /// How many had begun before it, of all of its worker.
+    pub(super) number: u64,
     /// The table the nodes were asked by.
     routing: Arc<Routing>,
     rule: Rule,
@@ -115,12 +160,13 @@ pub(super) struct Gather {
 
 impl Gather {
     /// For the replies of no node yet.
-    pub(super) fn new(asker: Asker, spec: &'static Spec, rule: Rule, routing: &Arc<Routing>) -> Self {
+    pub(super) fn new(asker: Asker, asked: Asked, rule: Rule, routing: &Arc<Routing>) -> Self {
         Self {
             client: asker.client,
             purpose: asker.purpose,
             version: asker.version,
-            spec,
+            asked,
+            number: 0,
             routing: Arc::clone(routing),
             rule,
             parts: Vec::new(),
@@ -131,9 +177,9 @@ impl Gather {
     }
 
     /// The same in the memory of one that is done.
-    pub(super) fn renew(&mut self, asker: Asker, spec: &'static Spec, rule: Rule, routing: &Arc<Routing>) {
+    pub(super) fn renew(&mut self, asker: Asker, asked: Asked, rule: Rule, routing: &Arc<Routing>) {
         (self.client, self.purpose, self.version) = (asker.client, asker.purpose, asker.version);
-        (self.spec, self.rule) = (spec, rule);
+        (self.asked, self.rule) = (asked, rule);
         self.routing.clone_from(routing);
         self.order.clear();
         self.expect(std::iter::empty());
@@ -194,14 +240,9 @@ impl Gather {
     /// What is to be told, once all have answered.
     pub(super) fn finish(&self, around: &mut Around<'_>, out: &mut Vec<u8>) -> Merged {
         let label = |index| self.label(index);
-        // What is combined is only read.
-        let writes = match self.spec.route {
-            command::Route::Combined(_) => false,
-            command::Route::Servers(servers) => servers.changes(),
-            _ => self.spec.writes(),
-        };
+        let changes = self.asked.changes();
         if !self.rule.get().takes_errors()
-            && let Some(text) = failures::error_of(self.spec.name, writes, &self.replies(), label)
+            && let Some(text) = failures::error_of(self.asked.name(), changes, &self.replies(), label)
         {
             Encoder::new(out, self.version).error(self.rule.get().error(self, text));
             return Merged::Done;
@@ -216,7 +257,7 @@ impl Gather {
     /// The error when the replies make no sense together.
     pub(super) fn misfit(&self, out: &mut Vec<u8>) {
         out.clear();
-        let text = format!("ERR the nodes' replies to {} do not fit together", self.spec.name);
+        let text = format!("ERR the nodes' replies to {} do not fit together", self.asked.name());
         Encoder::new(out, self.version).error(text);
     }
 
@@ -288,7 +329,7 @@ mod tests {
             Vec::new(),
             Tenure::default(),
         ));
-        let mut gather = Gather::new(asker(), spec, Rule::plain(merge).unwrap(), &routing);
+        let mut gather = Gather::new(asker(), spec.into(), Rule::plain(merge).unwrap(), &routing);
         gather.expect(0..nodes);
         gather
     }

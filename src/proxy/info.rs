@@ -33,6 +33,12 @@ pub(super) fn text_of(reply: &[u8]) -> Option<&[u8]> {
     }
 }
 
+/// The member that `INFO node:ID` is about; `None` for a section, of which none is called so.
+pub(super) fn node(word: &[u8]) -> Option<&[u8]> {
+    let (before, id) = word.split_at_checked(b"node:".len())?;
+    before.eq_ignore_ascii_case(b"node:").then_some(id)
+}
+
 /// Whether a section is asked for by these arguments of `INFO`, lowercase.
 pub(super) fn wants(sections: &[Vec<u8>], section: &str) -> bool {
     let everything = ["default", "all", "everything"];
@@ -338,6 +344,13 @@ mod tests {
         assert_eq!(String::from_utf8(without_copies(text, &own)).unwrap(), expected);
         let unknown = without_copies(text, &Err("dead".to_owned()));
         assert_eq!(String::from_utf8(unknown).unwrap(), "# Stats\r\ndb0:x\r\n\r\n# Keyspace\r\n");
+    }
+
+    #[test]
+    fn one_node_is_named_where_a_section_would_stand() {
+        assert_eq!(node(b"Node:a"), Some(&b"a"[..]));
+        assert_eq!(node(b"node:"), Some(&b""[..]));
+        assert_eq!((node(b"node"), node(b"memory"), node(b"")), (None, None, None));
     }
 
     #[test]

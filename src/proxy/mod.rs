@@ -4,8 +4,8 @@
 //! batching), [`upstream`] (a connection to a node) and [`outcome`], [`transaction`], [`gather`] and [`merge`] (many replies into one),
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
-//! [`put_back`] (what nobody waits for any more), [`cluster_mode`] and [`siblings`] (what clients of a Redis Cluster are told), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`limits`] (what clients may take up), [`slab`] (things by number), [`membership`],
-//! [`users`] (who may do what), [`others`] (the other proxies), [`logins`], [`lent`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
+//! [`put_back`] (what nobody waits for any more), [`cluster_mode`] and [`siblings`] (what clients of a Redis Cluster are told), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`limits`] (what clients may take up), [`pause`] (when they wait), [`slab`] (things by number), [`membership`],
+//! [`users`] (who may do what), [`others`] (the other proxies), [`learned`] (commands that only nodes know), [`logins`], [`lent`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`observe`] (what is seen of the requests that pass through), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
@@ -23,6 +23,7 @@ mod freeze;
 mod gather;
 mod info;
 mod large;
+mod learned;
 mod lent;
 mod limits;
 mod lines;
@@ -36,6 +37,7 @@ mod others;
 mod outbox;
 mod outcome;
 mod owned;
+mod pause;
 mod placement;
 mod polls;
 mod pushed;
@@ -271,6 +273,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let (counts, waiting) = mpsc::unbounded_channel();
     let (wanted, changes) = mpsc::unbounded_channel();
     let (others, errands) = others::Others::new();
+    let (learned, questions) = learned::Commands::new();
     let shared = Arc::new(Shared {
         id: options.id.clone(),
         cluster: options.cluster.clone(),
@@ -295,6 +298,8 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
         counts,
         large_slots: large::LargeSlots::default(),
         scripts: scripts::Scripts::default(),
+        learned,
+        pause: pause::Pause::default(),
         others,
         users: users::Users::new(options.password.clone(), wanted),
         audience: audience::Audience::default(),
@@ -347,6 +352,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let owned = owned::run(Arc::clone(&proxy), gone.clone());
     let others = others::run(Arc::clone(&shared), registry.clone(), errands, gone.clone());
     let users = users::run(Arc::clone(&shared), registry.clone(), changes, gone.clone());
+    let learned = learned::run(Arc::clone(&proxy), questions, gone.clone());
     let siblings = siblings::run(Arc::clone(&shared), registry.clone(), gone.clone());
     threads.push(on_thread(&life, &format!("proxy-{}-registry", options.id), async move {
         // Without a registration the proxy is not wanted: `registered` said why, and whoever waits for it ends the proxy.
@@ -360,6 +366,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
             owned,
             users,
             others,
+            learned,
             siblings
         );
     })?);

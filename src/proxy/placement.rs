@@ -41,6 +41,28 @@ pub(super) fn of(routing: &Routing, slots: impl Iterator<Item = SlotId>) -> Resu
     Ok(Place::At(node, first))
 }
 
+/// A command as the beginning of a sentence: `CONFIG GET`.
+pub(super) fn shown_name(name: &str) -> String {
+    name.replace('|', " ").to_ascii_uppercase()
+}
+
+/// Nobody may be asked about a slot.
+pub(super) fn uncertain(slot: SlotId) -> String {
+    format!("CLUSTERDOWN slot {slot} may have moved: this proxy has no contact with etcd; try another proxy")
+}
+
+/// The refusal of a command that the node it would go to does not have, though another has it. It begins as Redis's own does, because
+/// clients look for that.
+pub(super) fn lacking(routing: &Routing, name: &str, node: NodeIndex) -> Vec<u8> {
+    let label = label(routing, node);
+    format!("ERR unknown command '{name}': {label} does not have it, though other nodes do; nothing was done")
+        .into_bytes()
+}
+
+fn label(routing: &Routing, node: NodeIndex) -> String {
+    routing.member(node).map_or_else(|| "a removed node".to_owned(), |of| of.label())
+}
+
 /// Bytes of a key that errors show.
 const SHOWN_MAX: usize = 64;
 
@@ -51,14 +73,13 @@ pub(super) fn refusal(
     (one, node): (&[u8], NodeIndex),
     (other, other_node): (&[u8], NodeIndex),
 ) -> Vec<u8> {
-    let label = |node| routing.member(node).map_or_else(|| "a removed node".to_owned(), |of| of.label());
     format!(
         "CROSSSLOT {what} needs all its keys on one node: {} is on {}, {} on {}; nothing was done, give the keys a \
          common {{tag}}",
         shown(one),
-        label(node),
+        label(routing, node),
         shown(other),
-        label(other_node)
+        label(routing, other_node)
     )
     .into_bytes()
 }
@@ -69,13 +90,12 @@ pub(super) fn refusal_of_watched(
     watched: NodeIndex,
     (key, node): (&[u8], NodeIndex),
 ) -> Vec<u8> {
-    let label = |node| routing.member(node).map_or_else(|| "a removed node".to_owned(), |of| of.label());
     format!(
         "CROSSSLOT a transaction needs all its keys on one node: those that are watched are on {}, {} is on {}; give the keys \
          a common {{tag}}",
-        label(watched),
+        label(routing, watched),
         shown(key),
-        label(node)
+        label(routing, node)
     )
     .into_bytes()
 }

@@ -101,6 +101,10 @@ async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observ
         };
         match said {
             Ok(mut said) => {
+                if last.as_ref().is_some_and(|last| last.run_id != said.run_id) {
+                    // It may have another version by now.
+                    proxy.shared.learned.forget();
+                }
                 let measured = rate(last.as_ref(), &said);
                 said.figures.ops_per_second = measured.per_second;
                 if let Some(sight) = said.sight.take() {
@@ -123,13 +127,14 @@ async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observ
 }
 
 /// A connection to a member, logged in.
-struct Link {
-    login: Login,
-    connection: Connection,
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) login: Login,
+    pub(super) connection: Connection,
 }
 
 impl Link {
-    async fn open(login: &Login) -> Result<Self, String> {
+    pub(super) async fn open(login: &Login) -> Result<Self, String> {
         let mut connection =
             Connection::connect(&login.socket.to_string(), PATIENCE).await.map_err(|e| e.to_string())?;
         let reply = connection.call(&["AUTH", &login.user, &login.secret]).await;

@@ -16,10 +16,12 @@ use super::{
     clients::{ClientInfo, Clients},
     drain::Drain,
     large::LargeSlots,
+    learned::Commands,
     limits::ClientLimits,
     lines::Lines,
     observe::{Cut, SlowLog, Traffic},
     others::Others,
+    pause::Pause,
     scripts::Scripts,
     siblings::Siblings,
     slow_nodes::SlowNodes,
@@ -54,7 +56,7 @@ pub(super) struct Counters {
     pub(super) errors: u64,
     /// Clients whose writes wait for a slot move, now.
     pub(super) held: u64,
-    /// Clients that wait for keys of several nodes, now: no node counts those.
+    /// Clients that wait for keys of several nodes, or until clients are no longer paused, now: no node counts those.
     pub(super) waiting: u64,
     /// What was taken for a client that had gone, and is where it was again.
     pub(super) returned: u64,
@@ -169,6 +171,10 @@ pub(super) struct Shared {
     pub(super) large_slots: LargeSlots,
     /// Sources of scripts.
     pub(super) scripts: Scripts,
+    /// Commands that the table does not have.
+    pub(super) learned: Commands,
+    /// `CLIENT PAUSE`.
+    pub(super) pause: Pause,
     /// The other proxies.
     pub(super) others: Others,
     /// Who may do what.
@@ -258,6 +264,8 @@ pub(super) mod tests {
             counts,
             large_slots: LargeSlots::default(),
             scripts: Scripts::default(),
+            learned: Commands::new().0,
+            pause: Pause::default(),
             others: Others::new().0,
             users: Users::new(None, mpsc::unbounded_channel().0),
             audience: Audience::default(),

@@ -96,6 +96,11 @@ impl<T> Slab<T> {
         place.tenant.as_ref().map(|_| Key { index, generation: place.generation })
     }
 
+    /// All things that are here.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|place| place.tenant.as_ref())
+    }
+
     pub(super) fn keys(&self) -> Vec<Key> {
         (0..).take(self.places.len()).filter_map(|index| self.current(index)).collect()
     }

@@ -22,6 +22,7 @@ pub(super) struct Transaction {
     slots: Vec<Touched>,
     aborted: bool,
     takes_long: bool,
+    changes: bool,
 }
 
 impl Transaction {
@@ -44,6 +45,16 @@ impl Transaction {
     /// One of its commands may take long.
     pub(super) fn note_long(&mut self) {
         self.takes_long = true;
+    }
+
+    /// One of its commands does what others may hear of.
+    pub(super) fn note_change(&mut self) {
+        self.changes = true;
+    }
+
+    /// Whether one may change something, for `CLIENT PAUSE`.
+    pub(super) fn may_change(&self) -> bool {
+        self.changes
     }
 
     /// Whether one may.

@@ -260,15 +260,17 @@ pub(super) const COMMANDS: &[Row] = &[
         .since("3.0.0")
         .flags(&[NOSCRIPT])
         .acl(&[Acl::CONNECTION])
+        .takes_long()
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-        .refused(reason::REPLICAS)
+        .route(Route::AllNodes(Merge::Acknowledged))
         .args(&[integer("numreplicas"), integer("timeout")]),
     row("waitaof", 4, "Wait until files of this server and of replicas have the writes of this connection.")
         .since("7.2.0")
         .flags(&[NOSCRIPT])
         .acl(&[Acl::CONNECTION])
+        .takes_long()
         .tips(&["request_policy:all_shards", "response_policy:agg_min"])
-        .refused(reason::REPLICAS)
+        .route(Route::AllNodes(Merge::Acknowledged))
         .args(&[integer("numlocal"), integer("numreplicas"), integer("timeout")]),
 ];
 

@@ -61,7 +61,7 @@ fn admit_with_care(
     if let Err(denied) = caller.user.check(spec, request) {
         let place = if in_transaction { Place::Multi } else { Place::Toplevel };
         note_denied(denied, place, spec, request, caller, node);
-        return Err(denied.text(spec));
+        return Err(denied.text(spec.name));
     }
     if caller.subscribed
         && caller.version == Version::Resp2
@@ -97,7 +97,7 @@ pub(in crate::node) fn note_denied(
         // The line of the client has the command that it is in, which this one is.
         caller.client.set_command(spec);
     }
-    note(denied.blamed(spec, request), place, caller.user.name(), caller, node);
+    note(denied.blamed(spec.name, request), place, caller.user.name(), caller, node);
 }
 
 /// The same, when a client could not log in with a name.

@@ -1,6 +1,7 @@
 //! How the replies of several nodes become one: a file for each way, behind [`Merge`]. Bytes in, bytes out; whom to ask and when all
 //! have answered is in [`super::gather`].
 
+mod acknowledged;
 mod agreement;
 mod all_succeeded;
 mod by_key;
@@ -8,17 +9,20 @@ mod called;
 pub(super) mod elements;
 pub(super) mod failures;
 mod first;
+mod folded;
 mod groups;
 pub(super) mod in_turns;
 pub(super) mod info;
 mod key_count;
 mod keys;
+mod located;
 pub(super) mod moved;
 mod random_key;
 mod scan;
 pub(super) mod servers;
 mod sets;
 mod slot_keys;
+mod sorted;
 mod sorted_sets;
 mod streams;
 mod strings;
@@ -28,19 +32,23 @@ pub(super) mod sum;
 use std::{fmt::Debug, sync::Arc};
 
 pub(super) use self::{
+    acknowledged::Acknowledged,
     agreement::{AnySucceeded, Exists, Running, Same},
     all_succeeded::AllSucceeded,
     by_key::ByKey,
     called::{Called, Help},
     first::{First, How, Wanted},
+    folded::Folded,
     groups::{Groups, Part},
     info::Info,
     key_count::KeyCount,
     keys::Keys,
+    located::Located,
     random_key::RandomKey,
     scan::Scan,
     sets::Sets,
     slot_keys::SlotKeys,
+    sorted::Sorted,
     sorted_sets::SortedSets,
     streams::{LastIds, Streams, last_id, last_ids},
     strings::{HyperLogLogs, Subsequence},

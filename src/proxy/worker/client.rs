@@ -18,6 +18,7 @@ use crate::{
         count::Counted,
         gather::{Asker, Purpose},
         large::LargeSlots,
+        learned::Lesson,
         observe::{Cut, SlowLog, SlowRequest},
         others::Answered,
         outbox::{LARGE, Outbox},
@@ -81,6 +82,10 @@ impl Share {
 pub(super) enum Stall {
     /// Its slot is being moved.
     Held,
+    /// Clients are paused.
+    Paused,
+    /// It pauses clients: what had begun before is to be answered first.
+    Pausing,
     /// The node it goes to has not read what others sent.
     Backlog,
     /// It changes what replies look like or where requests go: those before it must be answered first.
@@ -97,6 +102,8 @@ pub(super) enum Stall {
     Changing,
     /// Other proxies are asked.
     Asking,
+    /// Members are asked for a command that the table does not have.
+    Learning,
     /// It waits for others to act.
     Waiting,
     /// Its share of this turn is used up; the request has not been looked at.
@@ -160,6 +167,8 @@ pub(super) struct Client {
     pub(super) changed: Option<Box<Changed>>,
     /// The same, of other proxies.
     pub(super) asked: Option<Answered>,
+    /// The same, of members.
+    pub(super) lesson: Option<Lesson>,
     /// Bytes may be waiting in the kernel.
     pub(super) unread: bool,
     /// On the list of those to be flushed.
@@ -290,6 +299,11 @@ impl Client {
         }
         let touches = spec.flags.has_any(Flags::of(&[Flags::WRITE, Flags::READONLY]))
             || matches!(spec.name, "publish" | "spublish");
+        self.refusal_of_monitor(touches)
+    }
+
+    /// The same for what touches keys, or does not, while it is shown all requests.
+    pub(super) fn refusal_of_monitor(&self, touches: bool) -> Option<String> {
         let monitoring = self.hearing.as_ref().is_some_and(|hearing| hearing.monitoring);
         (monitoring && touches).then(|| "ERR Replica can't interact with the keyspace".to_owned())
     }
@@ -328,11 +342,14 @@ impl Client {
             // Others tell when.
             Some(
                 Stall::Held
+                | Stall::Paused
+                | Stall::Pausing
                 | Stall::Backlog
                 | Stall::Counting
                 | Stall::Listening
                 | Stall::Changing
                 | Stall::Asking
+                | Stall::Learning
                 | Stall::Waiting
                 | Stall::Turn,
             )

@@ -23,6 +23,7 @@ use crate::{
     },
     protocol::{Batch, Limits, Version},
     proxy::{
+        clients::PAUSED,
         large::LargeSlots,
         observe::Cut,
         outbox::{LARGE, Outbox, Sent},
@@ -45,6 +46,8 @@ pub(super) struct Clients {
     resume: Vec<Key>,
     /// Their writes wait for a slot move.
     held: Vec<Key>,
+    /// They wait until clients are no longer paused.
+    paused: Vec<Key>,
 }
 
 impl Clients {
@@ -91,6 +94,21 @@ impl Clients {
     /// Who waits for slots to move goes on in this turn.
     pub(super) fn resume_held(&mut self) {
         self.resume.append(&mut self.held);
+    }
+
+    /// Who is paused goes on in this turn.
+    pub(super) fn resume_paused(&mut self) {
+        for &key in &self.paused {
+            if let Some(client) = self.all.get_mut(key) {
+                client.info.mark(PAUSED, false);
+            }
+        }
+        self.resume.append(&mut self.paused);
+    }
+
+    /// How many are paused.
+    pub(super) fn paused(&self) -> usize {
+        self.paused.len()
     }
 
     /// How many wait for slots to move.
@@ -202,6 +220,7 @@ impl Worker {
                 counted: None,
                 changed: None,
                 asked: None,
+                lesson: None,
                 unread: false,
                 dirty: false,
                 again: false,
@@ -246,8 +265,8 @@ impl Worker {
             {
                 client.unread = true;
                 client.hung_up = true;
-                if client.patience.is_some() {
-                    // As in Redis, nothing is taken for who is gone.
+                if client.patience.is_some() || client.stall == Some(Stall::Paused) {
+                    // As in Redis, nothing is done for who is gone.
                     self.close_client(key);
                     return;
                 }
@@ -417,6 +436,8 @@ impl Worker {
                 Err(stall) => {
                     if stall == Stall::Held {
                         self.clients.held.push(client.key);
+                    } else if stall == Stall::Paused {
+                        self.clients.paused.push(client.key);
                     }
                     client.stall = Some(stall);
                     if client.ending {
@@ -465,6 +486,9 @@ impl Worker {
 
     pub(super) fn close_client(&mut self, key: Key) {
         if let Some(mut client) = self.clients.all.forget(key) {
+            if client.stall == Some(Stall::Paused) {
+                self.clients.paused.retain(|&paused| paused != key);
+            }
             self.unwatch(&mut client);
             self.end_all_hearing(&mut client);
             self.abandon_wait(&mut client);

@@ -12,8 +12,8 @@ use crate::{
     protocol::Request,
     proxy::{
         merge::{
-            Ask, First, Groups, How, HyperLogLogs, Part, Question, Sets, SortedSets, Streams, Subsequence,
-            Wanted,
+            Ask, First, Groups, How, HyperLogLogs, Part, Question, Sets, Sorted, SortedSets, Streams,
+            Subsequence, Wanted,
         },
         reading::Reading,
         routing::{NodeIndex, Routing},
@@ -72,6 +72,26 @@ impl Worker {
             },
         };
         self.ask(client, routing, spec, question)
+    }
+
+    /// Sorts what this node has by keys of others, or shows them.
+    pub(super) fn sort_over_nodes(
+        &mut self,
+        client: &mut Client,
+        routing: &Arc<Routing>,
+        (spec, node, slot): (&'static Spec, NodeIndex, SlotId),
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
+        match Sorted::question(node, request, spec.writes()) {
+            Some(question) => {
+                self.ask(client, routing, spec, question)?;
+                // What follows must not come before the later steps.
+                client.fenced = true;
+                Ok(())
+            }
+            // Its node says what is wrong with it.
+            None => self.send_to(client, routing, (node, slot), request),
+        }
     }
 
     /// Takes from keys of several nodes, without waiting. All have owners.

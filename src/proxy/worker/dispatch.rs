@@ -46,6 +46,9 @@ impl Worker {
         }
         let spec = match resolve(request) {
             Ok(spec) => spec,
+            Err(ResolveError::UnknownCommand { text }) => {
+                return self.teach(client, routing, request, in_flight, text);
+            }
             Err(error) => {
                 self.refuse(client, error.text());
                 self.spoil(client, matches!(error, ResolveError::Arity { name: "exec" }));
@@ -79,6 +82,9 @@ impl Worker {
             self.spoil(client, false);
             return Ok(());
         }
+        if self.shared.pause.is_on() && self.has_to_wait(client, spec, request) {
+            return Err(Stall::Paused);
+        }
         if client.transaction.is_some() && !spec.is_never_queued() {
             self.notice(client, spec, request);
             let errors = self.counters.errors;
@@ -100,7 +106,7 @@ impl Worker {
         self.figures.traffic.served(spec);
         client.info.last_command.store(spec.index, Relaxed);
         if self.shared.monitors.are_any() {
-            self.show(client, spec, request);
+            self.show(client, spec.flags, request);
         }
         Ok(())
     }
@@ -139,7 +145,7 @@ impl Worker {
     }
 
     /// A request was refused: what is queued will not run; nor is it queued any longer, if that was `EXEC`.
-    fn spoil(&mut self, client: &mut Client, is_exec: bool) {
+    pub(super) fn spoil(&mut self, client: &mut Client, is_exec: bool) {
         if is_exec {
             self.end_transaction(client);
         } else if let Some(transaction) = &mut client.transaction {
@@ -167,7 +173,11 @@ impl Worker {
     }
 
     pub(super) fn unavailable(&mut self, client: &mut Client, spec: &Spec, reason: &str) {
-        let name = spec.name.replace('|', " ");
+        self.unavailable_by_name(client, spec.name, reason);
+    }
+
+    pub(super) fn unavailable_by_name(&mut self, client: &mut Client, name: &str, reason: &str) {
+        let name = name.replace('|', " ");
         self.refuse(client, format!("ERR '{name}' is not available through a proxy yet: {reason}"));
     }
 
@@ -187,7 +197,7 @@ impl Worker {
             Err(InvalidArguments) => return self.any_node(client, routing, request),
         };
         let place = placement::of(routing, keys.indices().map(|index| SlotId::of_key(request.arg(index))));
-        if let Some(slot) = Self::moving_slot(routing, spec, request, &keys) {
+        if let Some(slot) = Self::moving_slot(routing, spec.writes(), request, &keys) {
             if spec.writes() {
                 return self.hold(client, slot);
             }
@@ -209,7 +219,7 @@ impl Worker {
                 if let Route::Taken(take) = spec.route {
                     return self.take_of_several(client, routing, (spec, take), (request, &keys));
                 }
-                let text = apart_refusal(routing, spec, request, &keys, apart);
+                let text = apart_refusal(routing, spec.name, request, &keys, apart);
                 self.refuse(client, text);
                 return Ok(());
             }
@@ -218,11 +228,16 @@ impl Worker {
                 return Ok(());
             }
         };
-        if spec.reads_by_pattern()
-            && let Err(text) = self.patterns_at(routing, node, spec, request)
-        {
-            self.refuse(client, text);
-            return Ok(());
+        if spec.reads_by_pattern() {
+            if by_pattern::only_reads(spec, request)
+                && Self::pattern_elsewhere(routing, node, request).is_some()
+            {
+                return self.sort_over_nodes(client, routing, (spec, node, slot), request);
+            }
+            if let Err(text) = self.patterns_at(routing, node, spec, request) {
+                self.refuse(client, text);
+                return Ok(());
+            }
         }
         if let Route::Scripted(scripted) = spec.route
             && let Some(question) = self.call_question(routing, scripted, node, request)
@@ -259,7 +274,7 @@ impl Worker {
     }
 
     #[inline]
-    fn send_to(
+    pub(super) fn send_to(
         &mut self,
         client: &mut Client,
         routing: &Arc<Routing>,
@@ -337,8 +352,17 @@ impl Worker {
         if routing.is_certain() {
             return false;
         }
-        self.refuse(client, uncertain(slot));
+        self.refuse(client, placement::uncertain(slot));
         true
+    }
+
+    /// The first pattern that may mean keys on other nodes than this one.
+    fn pattern_elsewhere<'a>(routing: &Routing, node: NodeIndex, request: &Request<'a>) -> Option<&'a [u8]> {
+        // Whoever owns all slots has all keys.
+        let is_there = |slot: Option<SlotId>| {
+            routing.owning() == [node] || slot.and_then(|slot| routing.owner(slot)) == Some(node)
+        };
+        by_pattern::patterns(request).find(|(_, slot)| !is_there(*slot)).map(|(pattern, _)| pattern)
     }
 
     /// Whether keys that are read by patterns are all on this node; if not, what is to be told.
@@ -349,24 +373,21 @@ impl Worker {
         spec: &Spec,
         request: &Request<'_>,
     ) -> Result<(), String> {
-        for (pattern, slot) in by_pattern::patterns(request) {
-            // Whoever owns all slots has all keys.
-            let is_there =
-                routing.owning() == [node] || slot.and_then(|slot| routing.owner(slot)) == Some(node);
-            if !is_there {
-                return Err(format!(
-                    "CROSSSLOT {} reads keys by the pattern {}, which may be on other nodes than its key; give both a \
-                     common {{tag}}",
-                    spec.name.to_ascii_uppercase(),
-                    quote::repr(pattern)
-                ));
-            }
+        if let Some(pattern) = Self::pattern_elsewhere(routing, node, request) {
+            return Err(format!(
+                "CROSSSLOT {} reads keys by the pattern {}, which may be on other nodes than its key; give both a \
+                 common {{tag}}",
+                spec.name.to_ascii_uppercase(),
+                quote::repr(pattern)
+            ));
+        }
+        for (_, slot) in by_pattern::patterns(request) {
             let frozen = match slot {
                 Some(slot) => routing.is_frozen(slot).then_some(slot),
                 None => routing.any_frozen(),
             };
             if let Some(slot) = frozen.filter(|_| !routing.is_certain()) {
-                return Err(uncertain(slot));
+                return Err(placement::uncertain(slot));
             }
         }
         Ok(())
@@ -375,14 +396,14 @@ impl Worker {
     /// The first of the keys whose slot is on the move in a way that matters to the command.
     pub(super) fn moving_slot(
         routing: &Routing,
-        spec: &Spec,
+        writes: bool,
         request: &Request<'_>,
         keys: &KeyPositions,
     ) -> Option<SlotId> {
         if !routing.holds_any() {
             return None;
         }
-        let matters = |slot| if spec.writes() { routing.holds(slot) } else { routing.is_frozen(slot) };
+        let matters = |slot| if writes { routing.holds(slot) } else { routing.is_frozen(slot) };
         keys.indices().map(|index| SlotId::of_key(request.arg(index))).find(|&slot| matters(slot))
     }
 }
@@ -390,18 +411,12 @@ impl Worker {
 /// The refusal of a request whose keys are on several nodes.
 pub(super) fn apart_refusal(
     routing: &Routing,
-    spec: &Spec,
+    name: &str,
     request: &Request<'_>,
     keys: &KeyPositions,
     apart: Apart,
 ) -> Vec<u8> {
     let key = |at| keys.indices().nth(at).map_or(&b""[..], |index| request.arg(index));
-    let name = spec.name.replace('|', " ").to_ascii_uppercase();
     let [one, other] = [apart.one, apart.other].map(|(at, node)| (key(at), node));
-    placement::refusal(routing, &name, one, other)
-}
-
-/// Nobody may be asked about a slot.
-pub(super) fn uncertain(slot: SlotId) -> String {
-    format!("CLUSTERDOWN slot {slot} may have moved: this proxy has no contact with etcd; try another proxy")
+    placement::refusal(routing, &placement::shown_name(name), one, other)
 }

@@ -8,12 +8,12 @@ use super::{
 };
 use crate::{
     command::{Merge, Spec},
-    protocol::Request,
+    protocol::{Request, quote},
     proxy::{
         count::Counted,
         gather::Rule,
         info,
-        merge::{Info, KeyCount, Keys, Question, RandomKey, Scan},
+        merge::{Acknowledged, Info, KeyCount, Keys, Question, RandomKey, Same, Scan},
         routing::{NodeIndex, Routing},
         scan::Cursor,
     },
@@ -54,6 +54,7 @@ impl Worker {
             }
             Merge::KeyCount => Question::new(owning, request.args(), KeyCount { counted: 0 }),
             Merge::Keys => Question::new(owning, request.args(), Keys),
+            Merge::Acknowledged => return self.wait_for_replicas(client, routing, spec, request),
             Merge::RandomKey => Question::new(owning, [&b"DBSIZE"[..]], RandomKey::default()),
             Merge::ByKey | Merge::Sum | Merge::AllSucceeded | Merge::Info => {
                 return self.plainly(client, routing, spec, (owning, merge), request);
@@ -76,6 +77,27 @@ impl Worker {
         };
         let arguments: Vec<&[u8]> = request.args().collect();
         self.scatter(client, routing, spec, (nodes, rule), &arguments)
+    }
+
+    /// `WAIT` and `WAITAOF`: for what this client has written and been told so.
+    fn wait_for_replicas(
+        &mut self,
+        client: &mut Client,
+        routing: &Arc<Routing>,
+        spec: &'static Spec,
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
+        if client.replies.in_flight() > 0 {
+            return Err(Stall::Drain);
+        }
+        let Some(acknowledged) = Acknowledged::of(request, self.turn.wall) else {
+            // Any server knows what is wrong with it.
+            return self.any_node(client, routing, request);
+        };
+        let question = acknowledged.question(routing, self.turn.wall, true);
+        self.ask(client, routing, spec, question)?;
+        client.fenced = true;
+        Ok(())
     }
 
     /// What deletes everything, from every member.
@@ -103,6 +125,9 @@ impl Worker {
         spec: &'static Spec,
         request: &Request<'_>,
     ) -> Result<(), Stall> {
+        if let Some(id) = request.get(1).and_then(info::node) {
+            return self.info_of_node(client, routing, spec, (id, request));
+        }
         let sections: Vec<Vec<u8>> = request.args_from(1).map(<[u8]>::to_ascii_lowercase).collect();
         let moving = !routing.topology().moves.is_empty() && info::wants(&sections, "keyspace");
         let counted = if moving { Some(self.counted(client, routing, true)?) } else { None };
@@ -126,6 +151,29 @@ impl Worker {
         }
         let question = Question::new(&reachable, request.args(), Info { sections, counted });
         self.ask(client, routing, spec, question)
+    }
+
+    /// `INFO node:ID`: what one member says of itself.
+    fn info_of_node(
+        &mut self,
+        client: &mut Client,
+        routing: &Arc<Routing>,
+        spec: &'static Spec,
+        (id, request): (&[u8], &Request<'_>),
+    ) -> Result<(), Stall> {
+        let Some((node, _)) = routing.members().find(|(_, member)| member.id.as_str().as_bytes() == id)
+        else {
+            let known: Vec<&str> = routing.members().map(|(_, member)| member.id.as_str()).collect();
+            let text = format!(
+                "ERR there is no node {} in this cluster: it has {}",
+                quote::repr(id),
+                known.join(", ")
+            );
+            self.refuse(client, text);
+            return Ok(());
+        };
+        let words = std::iter::once(request.name()).chain(request.args_from(2));
+        self.ask(client, routing, spec, Question::new(&[node], words, Same))
     }
 
     /// Nodes that may hold copies are counted by slot, the others asked.

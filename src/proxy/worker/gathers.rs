@@ -12,7 +12,7 @@ use crate::{
     command::{Merge, Spec, keys},
     protocol::{Encoder, Request, Version, encode_command},
     proxy::{
-        gather::{Asker, Gather, KEEP, Purpose, Rule},
+        gather::{Asked, Asker, Gather, KEEP, Purpose, Rule},
         merge::{
             self, Around, Ask, InTurns, Merged, Question,
             in_turns::{Merging, Misfit},
@@ -45,6 +45,8 @@ struct Job {
 #[derive(Debug, Default)]
 pub(super) struct Gathers {
     open: Slab<Box<Gather>>,
+    /// How many have begun.
+    begun: u64,
     /// Those whose last reply has come.
     complete: Vec<Key>,
     jobs: VecDeque<Job>,
@@ -63,6 +65,16 @@ impl Gathers {
         }
     }
 
+    /// The number of the next one.
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Whether any with a smaller number are not answered yet, but for those that look for clients that wait.
+    pub(super) fn are_open_before(&self, number: u64) -> bool {
+        self.open.iter().any(|gather| gather.number < number && matches!(gather.purpose, Purpose::Reply(_)))
+    }
+
     /// Whether large replies are being made.
     pub(super) fn are_merging(&self) -> bool {
         !self.jobs.is_empty()
@@ -71,19 +83,21 @@ impl Gathers {
     fn open(
         &mut self,
         asker: Asker,
-        spec: &'static Spec,
+        asked: Asked,
         rule: Rule,
         routing: &Arc<Routing>,
         nodes: impl Iterator<Item = NodeIndex>,
     ) -> (Key, &mut Gather) {
         let mut gather = match self.spare.pop() {
             Some(mut spare) => {
-                spare.renew(asker, spec, rule, routing);
+                spare.renew(asker, asked, rule, routing);
                 spare
             }
-            None => Box::new(Gather::new(asker, spec, rule, routing)),
+            None => Box::new(Gather::new(asker, asked, rule, routing)),
         };
         gather.expect(nodes);
+        gather.number = self.begun;
+        self.begun += 1;
         let (key, gather) = self.open.insert_and_get(gather);
         (key, &mut **gather)
     }
@@ -120,7 +134,7 @@ impl Worker {
             self.refuse(client, format!("ERR wrong number of arguments for '{}' command", spec.name));
             return Ok(());
         };
-        if let Some(slot) = Self::moving_slot(routing, spec, request, &keys) {
+        if let Some(slot) = Self::moving_slot(routing, spec.writes(), request, &keys) {
             if spec.writes() {
                 return self.hold(client, slot);
             }
@@ -146,7 +160,7 @@ impl Worker {
             Ok(Ok(())) => {
                 let asker = client.ask();
                 let (gather, open) =
-                    self.gathers.open(asker, spec, rule, routing, nodes.iter().map(|part| part.0));
+                    self.gathers.open(asker, spec.into(), rule, routing, nodes.iter().map(|part| part.0));
                 open.set_order(&order);
                 let whole = self.whole.clone();
                 let now = self.turn.now;
@@ -219,7 +233,7 @@ impl Worker {
         routing: &Arc<Routing>,
         nodes: impl Iterator<Item = NodeIndex>,
     ) -> Key {
-        self.gathers.open(client.ask(), spec, rule, routing, nodes).0
+        self.gathers.open(client.ask(), spec.into(), rule, routing, nodes).0
     }
 
     /// Asks some nodes the same. The connections to all of them are checked first.
@@ -238,7 +252,7 @@ impl Worker {
                 return Ok(());
             }
         };
-        let (gather, _) = self.gathers.open(client.ask(), spec, rule, routing, nodes.iter().copied());
+        let (gather, _) = self.gathers.open(client.ask(), spec.into(), rule, routing, nodes.iter().copied());
         for (part, upstream) in (0..).zip(upstreams) {
             let out = self.upstreams.push(upstream, Receiver::Part { gather, part }, self.turn.now);
             encode_command(out.tail(), arguments);
@@ -270,7 +284,7 @@ impl Worker {
         &mut self,
         client: &mut Client,
         routing: &Arc<Routing>,
-        spec: &'static Spec,
+        asked: impl Into<Asked>,
         question: Question,
     ) -> Result<(), Stall> {
         let nodes = question.asks.iter().map(|ask| ask.node);
@@ -282,7 +296,7 @@ impl Worker {
             }
         };
         let rule = Rule::Own(question.merge);
-        let (gather, _) = self.gathers.open(client.ask(), spec, rule, routing, nodes);
+        let (gather, _) = self.gathers.open(client.ask(), asked.into(), rule, routing, nodes);
         for (part, (upstream, ask)) in (0..).zip(upstreams.into_iter().zip(&question.asks)) {
             let out = self.upstreams.push(upstream, Receiver::Part { gather, part }, self.turn.now);
             encode_command(out.tail(), &ask.arguments);
@@ -304,7 +318,7 @@ impl Worker {
         // A look is no request of the client's, however long it takes.
         (self.upstreams.origin, self.upstreams.note, self.looked_at) = (None, None, None);
         let nodes = question.asks.iter().map(|ask| ask.node);
-        let (key, _) = self.gathers.open(asker, spec, Rule::Own(question.merge), routing, nodes);
+        let (key, _) = self.gathers.open(asker, spec.into(), Rule::Own(question.merge), routing, nodes);
         self.upstreams.tracked = told;
         self.ask_parts(client, routing, key, &question.asks);
         self.upstreams.tracked = false;

@@ -39,6 +39,8 @@ impl Worker {
                 });
             }
             "client|unblock" => self.unblock(client, request),
+            "client|pause" => return self.pause(client, request),
+            "client|unpause" => self.unpause(client),
             "client|tracking" => return self.track(client, request),
             "client|caching" => self.set_caching(client, request),
             "monitor" => self.monitor(client),
@@ -85,7 +87,7 @@ impl Worker {
 #[must_use]
 pub fn answers(spec: &Spec) -> bool {
     match spec.name.split_once('|') {
-        Some(("client", "caching" | "tracking" | "unblock")) => true,
+        Some(("client", "caching" | "pause" | "tracking" | "unblock" | "unpause")) => true,
         Some(("command" | "acl" | "cluster", _) | (_, "help")) => true,
         _ => {
             connection::find(spec.name).is_some()

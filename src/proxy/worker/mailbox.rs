@@ -15,7 +15,9 @@ use crate::{
     id::Epoch,
     proxy::{
         count::Counted,
+        learned::Lesson,
         others::{Answered, Waiter},
+        pause::Ticket,
         routing::{NodeIndex, Routing},
         slab::Key,
         users,
@@ -48,12 +50,20 @@ pub(in crate::proxy) enum Message {
     Changed { client: Key, changed: Changed },
     /// What a client wanted of the users is done, or cannot be.
     UsersChanged { client: Key, changed: users::Changed },
+    /// Members have said what they know of a command.
+    Learned { client: Key, lesson: Lesson },
     /// Other proxies have answered what was asked of them.
     OthersAnswered { waiter: Waiter, answered: Answered },
     /// A user was removed.
     UserGone(Arc<User>),
     /// A user may have lost channels.
     ChannelsLost(Arc<User>),
+    /// Clients are paused, and somebody waits for what has begun.
+    Paused(Arc<Ticket>),
+    /// What had begun is answered, on all threads.
+    Settled { client: Key },
+    /// Clients are no longer paused.
+    Unpaused,
     /// Look who was killed.
     Killed,
     /// The proxy drains: clients go, each when it is between two requests.

@@ -10,7 +10,7 @@
 //! of their own, and are merged a few elements at a time.
 //!
 //! Here: the turn, and messages. [`clients`], [`upstreams`], [`gathers`], [`waits`], [`listeners`] and [`epochs`] own what is theirs; what a
-//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`], [`users`] and [`local`]; what is seen of it, in [`watching`]; how clients go when the proxy drains, in [`leaving`], or because they take up too much, in [`limits`]. Not here: the registry; the table of routes comes from outside, ready made.
+//! request means is in [`dispatch`], [`combine`], [`everywhere`], [`transactions`], [`scripts`], [`channels`], [`tracking`], [`monitors`], [`users`], [`learned`], [`pausing`] and [`local`]; what is seen of it, in [`watching`]; how clients go when the proxy drains, in [`leaving`], or because they take up too much, in [`limits`]. Not here: the registry; the table of routes comes from outside, ready made.
 
 mod channels;
 mod client;
@@ -23,12 +23,14 @@ mod endpoint;
 mod epochs;
 mod everywhere;
 mod gathers;
+mod learned;
 mod leaving;
 mod limits;
 mod listeners;
 pub(super) mod local;
 mod mailbox;
 mod monitors;
+mod pausing;
 mod scripts;
 mod servers;
 pub(super) mod stream;
@@ -56,6 +58,7 @@ use self::{
     epochs::Epochs,
     gathers::Gathers,
     listeners::{HEARTBEAT, Listeners},
+    pausing::Begun,
     upstreams::{UpstreamId, Upstreams},
     waits::{Seeks, Waits},
 };
@@ -122,6 +125,8 @@ pub(super) struct Worker {
     /// Clients that are shown all requests, and what is to be shown.
     monitors: Vec<Key>,
     shown: Vec<u8>,
+    /// Who has paused clients and waits for what had begun.
+    begun: Vec<Begun>,
     remains: Remains,
     counters: Counters,
     next_tick: Instant,
@@ -174,6 +179,7 @@ impl Worker {
             seeks: Seeks::default(),
             monitors: Vec::new(),
             shown: Vec::new(),
+            begun: Vec::new(),
             remains: Remains::default(),
             counters: Counters::default(),
             next_tick: now,
@@ -220,18 +226,20 @@ impl Worker {
             self.merge_some();
             self.remains.give_back_some(self.turn.now);
             self.end_late_seeks();
+            self.resume_paused();
             self.settle();
             if self.turn.now >= self.next_tick {
                 self.tick();
                 self.next_tick = self.turn.now + TICK;
                 self.settle();
             }
+            self.settle_begun();
             if let Some(epoch) = self.epochs.drained(&self.upstreams) {
                 // Nobody listens any more when the proxy ends.
                 let _ = self.reports.send(Report::Applied { worker: self.index, epoch });
             }
             self.counters.held = self.clients.held() as u64;
-            self.counters.waiting = self.seeks.waiting() as u64;
+            self.counters.waiting = (self.seeks.waiting() + self.clients.paused()) as u64;
             self.figures.publish(&self.counters);
             self.upstreams.count_links();
             match self.stage {
@@ -260,6 +268,7 @@ impl Worker {
             || self.index == 0 && self.shared.limits.memory > 0
             || self.waits.are_ending();
         let ending = self.seeks.first_end().map(|end| end.saturating_duration_since(self.turn.now));
+        let ending = ending.into_iter().chain(self.pause_left()).min();
         if busy {
             return Some(ending.map_or(TICK, |ending| ending.min(TICK)));
         }
@@ -289,6 +298,9 @@ impl Worker {
                         self.clients.resume_one(client);
                     }
                 }
+                Message::Paused(ticket) => self.note_begun(ticket),
+                Message::Settled { client } => self.has_settled(client),
+                Message::Unpaused => self.resume_paused(),
                 Message::Shown(lines) => self.take_shown(&lines),
                 Message::Changed { client, changed } => self.tell_redirected(client, &changed),
                 Message::Killed => {
@@ -300,6 +312,7 @@ impl Worker {
                         }
                     }
                 }
+                Message::Learned { client, lesson } => self.has_learned(client, lesson),
                 Message::UsersChanged { client, changed } => self.users_changed(client, changed),
                 Message::OthersAnswered { waiter, answered } => self.others_answered(waiter, answered),
                 Message::UserGone(user) => self.user_gone(&user),

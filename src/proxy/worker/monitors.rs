@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{Message, Worker, client::Client};
 use crate::{
-    command::{Flags, Spec, resolve},
+    command::{Flags, resolve},
     connection::monitor,
     protocol::{Batch, Limits, Request},
     proxy::transaction::Transaction,
@@ -41,8 +41,8 @@ impl Worker {
 
     /// Shows a request that was served, or sent on.
     #[cold]
-    pub(super) fn show(&mut self, client: &Client, spec: &Spec, request: &Request<'_>) {
-        if spec.flags.has_any(HIDDEN) {
+    pub(super) fn show(&mut self, client: &Client, flags: Flags, request: &Request<'_>) {
+        if flags.has_any(HIDDEN) {
             return;
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -59,9 +59,9 @@ impl Worker {
         }
         for index in 0..batch.len() {
             let request = batch.get(index, transaction.commands());
-            if let Ok(spec) = resolve(&request) {
-                self.show(client, spec, &request);
-            }
+            // What the table does not have is nothing for operators: such commands are not queued.
+            let flags = resolve(&request).map_or(Flags::NONE, |spec| spec.flags);
+            self.show(client, flags, &request);
         }
     }
 

@@ -181,13 +181,26 @@ impl Worker {
             // A script that a node lacks is called once more, after it was sent.
             let is_script = spec.acl.has(Acl::SCRIPTING);
             if !is_script && (together || matches!(spec.route, Route::Split(_))) {
-                self.remember(client.key, routing, spec, request);
+                self.remember(client.key, routing, read_keys(spec, request));
                 reading.tracked = true;
             } else {
                 reading.forgotten = read_keys(spec, request).map(Box::from).collect();
             }
         }
         reading
+    }
+
+    /// A client has asked for keys in a way that no node remembers: they count as changed once they are read.
+    pub(super) fn forget_read(&mut self, client: &mut Client, keys: Changed) {
+        let remembers = client.tracks().is_some_and(|tracks| tracks.options.remembers(tracks.caching));
+        if remembers && keys.as_ref().is_none_or(|keys| !keys.is_empty()) {
+            self.tell_client(client, keys);
+        }
+        let is_queued = client.transaction.is_some();
+        if let Some(tracks) = client.tracks_mut() {
+            tracks.clean = false;
+            tracks.caching &= is_queued;
+        }
     }
 
     /// Remembers what a queued command will read.
@@ -198,13 +211,25 @@ impl Worker {
         spec: &'static Spec,
         request: &Request<'_>,
     ) {
-        if client.tracks().is_some_and(|tracks| tracks.options.remembers(tracks.caching)) && reads(spec) {
-            self.remember(client.key, routing, spec, request);
+        if reads(spec) {
+            self.remember_queued_keys(client, routing, read_keys(spec, request));
         }
     }
 
-    fn remember(&mut self, client: Key, routing: &Routing, spec: &'static Spec, request: &Request<'_>) {
-        for key in read_keys(spec, request) {
+    /// The same for a command that is known to read these keys.
+    pub(super) fn remember_queued_keys<'a>(
+        &mut self,
+        client: &Client,
+        routing: &Routing,
+        keys: impl Iterator<Item = &'a [u8]>,
+    ) {
+        if client.tracks().is_some_and(|tracks| tracks.options.remembers(tracks.caching)) {
+            self.remember(client.key, routing, keys);
+        }
+    }
+
+    fn remember<'a>(&mut self, client: Key, routing: &Routing, keys: impl Iterator<Item = &'a [u8]>) {
+        for key in keys {
             if let Some(node) = routing.owner(SlotId::of_key(key)) {
                 self.listeners.readers.remember(key, node, client);
             }

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use super::{
     Worker,
     client::{Client, Stall},
-    dispatch::uncertain,
     upstreams::{UpstreamId, label},
 };
 use crate::{
-    command::{Route, Scripted, Spec, keys},
+    command::{
+        Route, Scripted, Spec, keys,
+        learned::{Learned, Way},
+    },
     protocol::{Limits, Request, encode_command},
     proxy::{
+        learned::Known,
         observe::Cut,
         others::Errand,
         outbox::LARGE,
@@ -98,18 +101,12 @@ impl Worker {
             Route::Transaction => Vec::new(),
             Route::Local if matches!(spec.name, "echo" | "ping" | "time") => Vec::new(),
             Route::Local | Route::AllNodes(_) | Route::Servers(_) | Route::Channels | Route::Scripted(_) => {
-                let name = spec.name.replace('|', " ");
-                let text = format!(
-                    "ERR '{name}' is not available inside MULTI through a proxy: EXEC runs on one node"
-                );
-                return self.refuse(client, text);
+                return self.refuse(client, only_on_one_node(spec.name));
             }
             Route::Refused(reason) => return self.unavailable(client, spec, reason),
         };
         let Some(transaction) = &client.transaction else { return };
-        // One of those before is enough: they are on one node.
-        let before = transaction.slots().first().map(|touched| &*touched.key);
-        let node = match one_node(routing, "a transaction", &before.into_iter().chain(keys.iter().copied())) {
+        let node = match node_with(transaction, routing, &keys) {
             Ok(node) => node,
             Err(text) => return self.refuse(client, text),
         };
@@ -133,9 +130,60 @@ impl Worker {
                 }
             }
         }
-        transaction.queue(request, &keys, spec.writes());
         if spec.takes_long {
             transaction.note_long();
+        }
+        let changes = self.may_change_when_run(client, spec, request);
+        self.keep_queued(client, request, &keys, (spec.writes(), changes));
+    }
+
+    /// Keeps a command that the table does not have, with these keys.
+    pub(super) fn queue_learned(
+        &mut self,
+        client: &mut Client,
+        routing: &Routing,
+        (known, learned): (&Known, &Learned),
+        request: &Request<'_>,
+    ) {
+        let keys = match (learned.way(), learned.positions(request)) {
+            (Way::ByKey | Way::Any, Some(keys)) => keys.unwrap_or_default(),
+            (Way::Refused(reason), _) => return self.unavailable_by_name(client, learned.name(), reason),
+            (Way::AllNodes(_) | Way::AllMembers(_), _) => {
+                return self.refuse(client, only_on_one_node(learned.name()));
+            }
+            (Way::ByAskedKey | Way::ByKey | Way::Any, _) => {
+                let reason = "which of its arguments are keys only a node can tell";
+                let text = format!(
+                    "ERR '{}' is not available inside MULTI through a proxy: {reason}",
+                    learned.name()
+                );
+                return self.refuse(client, text);
+            }
+        };
+        let keys: Vec<&[u8]> = keys.indices().map(|index| request.arg(index)).collect();
+        let Some(transaction) = &client.transaction else { return };
+        match node_with(transaction, routing, &keys) {
+            Ok(Some(node)) if known.is_lacking(node) => {
+                let text = placement::lacking(routing, learned.name(), node);
+                self.refuse(client, text);
+            }
+            Ok(_) => self.keep_queued(client, request, &keys, (learned.writes(), learned.writes())),
+            Err(text) => self.refuse(client, text),
+        }
+    }
+
+    /// It may write to its keys; others may hear of what it does.
+    fn keep_queued(
+        &mut self,
+        client: &mut Client,
+        request: &Request<'_>,
+        keys: &[&[u8]],
+        (writes, changes): (bool, bool),
+    ) {
+        let Some(transaction) = &mut client.transaction else { return };
+        transaction.queue(request, keys, writes);
+        if changes {
+            transaction.note_change();
         }
         if transaction.memory() > Limits::default().query_buffer {
             tracing::warn!(client = client.info.address(), "closing a client that queues without an end");
@@ -247,7 +295,7 @@ impl Worker {
                     return self.held(slot).map(|text| Err(text.into_bytes()));
                 }
                 if routing.is_frozen(slot) && !routing.is_certain() {
-                    return Ok(Err(uncertain(slot).into_bytes()));
+                    return Ok(Err(placement::uncertain(slot).into_bytes()));
                 }
             }
         }
@@ -345,6 +393,22 @@ impl Worker {
         }
         self.upstreams.release(watching.upstream, self.turn.now);
     }
+}
+
+fn only_on_one_node(name: &str) -> String {
+    let name = name.replace('|', " ");
+    format!("ERR '{name}' is not available inside MULTI through a proxy: EXEC runs on one node")
+}
+
+/// The node of a transaction that has these keys too; none without any.
+fn node_with(
+    transaction: &Transaction,
+    routing: &Routing,
+    keys: &[&[u8]],
+) -> Result<Option<NodeIndex>, Vec<u8>> {
+    // One of those before is enough: they are on one node.
+    let before = transaction.slots().first().map(|touched| &*touched.key);
+    one_node(routing, "a transaction", &before.into_iter().chain(keys.iter().copied()))
 }
 
 /// Where a transaction runs.

@@ -55,13 +55,18 @@ impl Worker {
         if let Err(denied) = user.check(spec, request) {
             let place = if client.transaction.is_some() { Place::Multi } else { Place::Toplevel };
             client.info.last_command.store(spec.index, Relaxed);
-            self.note_denied(client, denied.blamed(spec, request), place, user.name());
-            return Some(denied.text(spec));
+            self.note_denied(client, denied.blamed(spec.name, request), place, user.name());
+            return Some(denied.text(spec.name));
         }
         if let Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function) = spec.route
             && !user.may_use_category(spec, request, Categories::SCRIPTING)
         {
-            self.note_denied(client, Denied::Command.blamed(spec, request), Place::Toplevel, user.name());
+            self.note_denied(
+                client,
+                Denied::Command.blamed(spec.name, request),
+                Place::Toplevel,
+                user.name(),
+            );
             return Some(format!(
                 "NOPERM this user has no permissions to run the '{}' command through a proxy: what a script does cannot be \
                  checked there, so it takes all of +@scripting",
@@ -74,7 +79,13 @@ impl Worker {
         None
     }
 
-    fn note_denied(&self, client: &Client, (reason, object): (Reason, &[u8]), place: Place, user: &[u8]) {
+    pub(super) fn note_denied(
+        &self,
+        client: &Client,
+        (reason, object): (Reason, &[u8]),
+        place: Place,
+        user: &[u8],
+    ) {
         note(&self.shared.users.acl, client, (reason, object), place, user, self.turn.wall);
     }
 
@@ -87,10 +98,12 @@ impl Worker {
         }
         for index in 0..batch.len() {
             let request = batch.get(index, transaction.commands());
-            if let Ok(spec) = resolve(&request)
-                && let Err(denied) = client.user.check(spec, &request)
-            {
-                self.note_denied(client, denied.blamed(spec, &request), Place::Multi, client.user.name());
+            let (name, checked) = match resolve(&request) {
+                Ok(spec) => (spec.name, client.user.check(spec, &request)),
+                Err(_) => ("", self.check_taught(client, &request)),
+            };
+            if let Err(denied) = checked {
+                self.note_denied(client, denied.blamed(name, &request), Place::Multi, client.user.name());
                 return Some(format!(
                     "EXECABORT Transaction discarded because of: {}",
                     denied.text_at_exec()

@@ -271,7 +271,7 @@ impl Worker {
         // If keys cannot be told, any server says why; should it wait, it does so on a connection that nobody else uses.
         let keys = keys::positions(spec, request).unwrap_or_default();
         let slots: Vec<SlotId> = keys.indices().map(|index| SlotId::of_key(request.arg(index))).collect();
-        if let Some(slot) = Self::moving_slot(routing, spec, request, &keys) {
+        if let Some(slot) = Self::moving_slot(routing, spec.writes(), request, &keys) {
             if spec.writes() {
                 self.hold(client, slot)?;
                 return Ok(None);
@@ -284,7 +284,7 @@ impl Worker {
             Ok(Place::At(node, _)) => Some(node),
             Ok(Place::Nowhere) => routing.owning().first().copied(),
             Ok(Place::Apart(apart)) if spec.route == Route::OneNode => {
-                let text = apart_refusal(routing, spec, request, &keys, apart);
+                let text = apart_refusal(routing, spec.name, request, &keys, apart);
                 self.refuse(client, text);
                 return Ok(None);
             }

@@ -24,13 +24,14 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("tracking-through-proxies", include_str!("conversations/tracking-through-proxies.txt")),
     ("monitor", include_str!("conversations/monitor.txt")),
     ("observe", include_str!("conversations/observe.txt")),
+    ("pause", include_str!("conversations/pause.txt")),
     ("acl", include_str!("conversations/acl.txt")),
     ("acl-through-proxies", include_str!("conversations/acl-through-proxies.txt")),
 ];
 
 /// Those that a proxy has with its clients too.
 const THROUGH_A_PROXY: &[&str] =
-    &["waiting-at-several", "pubsub", "tracking-through-proxies", "monitor", "acl-through-proxies"];
+    &["waiting-at-several", "pubsub", "tracking-through-proxies", "monitor", "pause", "acl-through-proxies"];
 
 /// The connections of a script to one server, by their letters.
 struct Party<'a> {

@@ -3,7 +3,11 @@
 
 use cluster_fixture::{Server, node, redis_server};
 use redis_cluster::{
-    command::{Group, KeyPositions, Route, Scripted, Servers, Spec, by_pattern::patterns, keys, resolve},
+    command::{
+        Group, KeyPositions, Route, Scripted, Servers, Spec,
+        by_pattern::{only_reads, patterns},
+        keys, resolve,
+    },
     node::commands::table::is_implemented,
     protocol::{Batch, Limits, Value, Version, encode_command},
     proxy::{answers, is_of_the_cluster},
@@ -125,7 +129,9 @@ fn of_one_slot(request: &[Vec<u8>]) -> bool {
     let one = SlotId::of_key(b"k1");
     let keys = keys::positions(spec, &request);
     let fits = |keys: KeyPositions| keys.indices().all(|at| SlotId::of_key(request.arg(at)) == one);
-    goes_to_one && keys.is_ok_and(fits)
+    let reads_elsewhere = spec.reads_by_pattern()
+        && patterns(&request).any(|(_, slot)| slot.map(node_of) != Some(node_of(one)));
+    goes_to_one && !reads_elsewhere && keys.is_ok_and(fits)
 }
 
 /// What a proxy says instead of serving a request, by the command table. Malformed requests are not refused: they get the
@@ -148,7 +154,8 @@ fn refusal(request: &[Vec<u8>]) -> Option<&'static str> {
         Route::OneNode | Route::Scripted(_) => {
             let keys = keys::positions(spec, &request).ok()?;
             let slots = keys.indices().map(|at| Some(SlotId::of_key(request.arg(at))));
-            let by_pattern = spec.reads_by_pattern().then(|| patterns(&request).map(|(_, slot)| slot));
+            let by_pattern = (spec.reads_by_pattern() && !only_reads(spec, &request))
+                .then(|| patterns(&request).map(|(_, slot)| slot));
             // Of a pattern without a tag nobody knows.
             let mut nodes = slots.chain(by_pattern.into_iter().flatten()).map(|slot| slot.map(node_of));
             let first = nodes.next()?;

@@ -6,6 +6,7 @@ mod channels;
 mod draining;
 mod grpc;
 mod large;
+mod learned;
 mod limits;
 mod moving;
 mod observing;
@@ -80,10 +81,14 @@ impl Cluster {
     }
 
     pub(crate) async fn of(members: Members) -> Option<Self> {
-        let (nodes, scheme) = match members {
-            Members::Stock => (vec![redis_server()?, redis_server()?], "redis"),
-            Members::Ours => (vec![node("1"), node("2")], "http"),
-        };
+        match members {
+            Members::Stock => Self::with(vec![redis_server()?, redis_server()?], "redis").await,
+            Members::Ours => Self::with(vec![node("1"), node("2")], "http").await,
+        }
+    }
+
+    /// These two are the members.
+    async fn with(nodes: Vec<Server>, scheme: &str) -> Option<Self> {
         let of = cluster_fixture::Cluster::of(nodes, 0)?;
         let registry = Registry::open(&[of.etcd.url()], "default").unwrap();
         let lease = registry.grant(Duration::from_secs(60)).await.unwrap();

@@ -38,6 +38,66 @@ async fn of_node(cluster: &Cluster, node: usize) -> Connection {
 }
 
 #[tokio::test]
+async fn one_node_is_asked_what_it_says_of_itself() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let mut ours = cluster.connect().await;
+    for version in ["HELLO 2", "HELLO 3"] {
+        call(&mut ours, version).await;
+        for node in [1, 2] {
+            let port = format!("tcp_port:{}", cluster.nodes[node - 1].port());
+            let all = text(&call(&mut ours, &format!("INFO Node:{node}")).await);
+            assert!(all.contains(&port) && all.contains("# Keyspace"), "{all}");
+            let server = text(&call(&mut ours, &format!("INFO node:{node} server")).await);
+            assert!(server.contains(&port) && !server.contains("# Keyspace"), "{server}");
+        }
+    }
+    let refused = error(&call(&mut ours, "INFO node:9").await);
+    assert_eq!(refused, "ERR there is no node \"9\" in this cluster: it has 1, 2");
+}
+
+/// How many replicas have it: of the node that has the fewest.
+#[tokio::test]
+async fn replicas_are_counted_for_what_a_client_has_written() {
+    for members in [Members::Stock, Members::Ours] {
+        let Some(cluster) = Cluster::of(members).await else { return };
+        let mut ours = cluster.connect().await;
+        for (line, expected) in [
+            ("WAIT 0 0", Value::Integer(0)),
+            ("WAIT 1 30", Value::Integer(0)),
+            ("WAIT x 30", Value::Error("ERR value is not an integer or out of range".into())),
+            ("WAIT 1 x", Value::Error("ERR timeout is not an integer or out of range".into())),
+            ("WAIT 1 -1", Value::Error("ERR timeout is negative".into())),
+        ] {
+            assert_eq!(call(&mut ours, line).await, expected, "{line} {members:?}");
+        }
+    }
+    let Some(cluster) = Cluster::start().await else { return };
+    let (Some(one), Some(two)) = (redis_server(), redis_server()) else { return };
+    let mut ours = cluster.connect().await;
+    for (replica, node, expected) in [(&one, 1, 0), (&two, 2, 1)] {
+        let mut of = of_node(&cluster, node).await;
+        let mut replica = Connection::connect(&replica.address(), TIMEOUT).await.unwrap();
+        call(&mut replica, &format!("REPLICAOF 127.0.0.1 {}", cluster.nodes[node - 1].port())).await;
+        let deadline = Instant::now() + TIMEOUT;
+        while !text(&call(&mut of, "INFO replication").await).contains("state=online") {
+            assert!(Instant::now() < deadline, "no replica comes");
+            tokio::task::yield_now().await;
+        }
+        for node in [1, 2] {
+            ours.queue(&["SET", &key_of(node, 1), "v"]);
+        }
+        ours.queue(&["WAIT", &expected.to_string(), "20000"]);
+        ours.queue(&["PING"]);
+        ours.flush().await.unwrap();
+        let mut replies = Vec::new();
+        for _ in 0..4 {
+            replies.push(ours.read().await.unwrap());
+        }
+        assert_eq!(replies[2..], [Value::Integer(expected), Value::Simple("PONG".into())], "{replies:?}");
+    }
+}
+
+#[tokio::test]
 async fn slow_commands_of_all_nodes_are_one_log() {
     for members in [Members::Stock, Members::Ours] {
         let Some(cluster) = Cluster::of(members).await else { return };

@@ -11,6 +11,7 @@ mod limits;
 mod moving;
 mod observing;
 mod outage;
+mod pausing;
 mod registration;
 mod scanning;
 mod scripts;

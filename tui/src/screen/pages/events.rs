@@ -5,6 +5,7 @@ use redis_cluster::time::Millis;
 use super::{
     Content, Kind, Known, Text,
     grid::{Cell, Column, Grid, Row, column},
+    listing::Listing,
     plan::PlanPage,
 };
 use crate::{
@@ -35,24 +36,15 @@ pub fn role_of(kind: EventKind) -> Role {
 /// All events, newest first.
 #[derive(Clone, Debug)]
 pub struct EventsPage {
-    grid: Grid,
-    events: Vec<ClusterEvent>,
+    events: Listing<ClusterEvent>,
     version: Option<u64>,
-    total: Option<u64>,
     preceding: usize,
     dropped: u64,
 }
 
 impl Default for EventsPage {
     fn default() -> Self {
-        Self {
-            grid: Grid::new(COLUMNS),
-            events: Vec::new(),
-            version: None,
-            total: None,
-            preceding: 0,
-            dropped: 0,
-        }
+        Self { events: Listing::new(COLUMNS), version: None, preceding: 0, dropped: 0 }
     }
 }
 
@@ -61,16 +53,12 @@ impl Content for EventsPage {
         "events".to_owned()
     }
 
-    fn context(&self) -> Context {
-        Context::Table
-    }
-
     fn grid(&self) -> Option<&Grid> {
-        Some(&self.grid)
+        Some(self.events.grid())
     }
 
     fn grid_mut(&mut self) -> Option<&mut Grid> {
-        Some(&mut self.grid)
+        Some(self.events.grid_mut())
     }
 
     fn status(&self) -> String {
@@ -83,7 +71,7 @@ impl Content for EventsPage {
             0 => String::new(),
             before => format!(", {} before (audit)", text::thousands(before as u64)),
         };
-        let since = self.events.len().saturating_sub(self.preceding);
+        let since = self.events.things().len().saturating_sub(self.preceding);
         format!("{} since this console began{before}{older}", text::thousands(since as u64))
     }
 
@@ -93,10 +81,9 @@ impl Content for EventsPage {
             return;
         }
         let total = log.total() + log.preceding() as u64;
-        (self.version, self.total) = (Some(log.version()), Some(total));
+        self.version = Some(log.version());
         (self.dropped, self.preceding) = (log.dropped(), log.preceding());
-        self.events = log.iter().rev().cloned().collect();
-        let rows = self.events.iter().zip(0..).map(|(event, back)| {
+        let rows = log.iter().rev().zip(0..).map(|(event, back)| {
             let number = total - 1 - back;
             let cells = vec![
                 Cell::number(event.at as f64, text::moment(Millis(event.at), known.now)),
@@ -107,15 +94,14 @@ impl Content for EventsPage {
                 Cell::text(event.kind.word()),
                 Cell::text(&event.text),
             ];
-            Row { role: role_of(event.kind), ..Row::new(number.to_string(), cells) }
+            let row = Row { role: role_of(event.kind), ..Row::new(number.to_string(), cells) };
+            (event.clone(), row)
         });
-        self.grid.set(rows.collect());
+        self.events.set(rows);
     }
 
     fn open(&mut self) -> Option<Kind> {
-        let number: u64 = std::str::from_utf8(&self.grid.selected()?.id).ok()?.parse().ok()?;
-        let back = usize::try_from(self.total?.checked_sub(number + 1)?).ok()?;
-        self.events.get(back).map(opened)
+        self.events.selected().map(opened)
     }
 }
 

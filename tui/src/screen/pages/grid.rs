@@ -168,7 +168,13 @@ impl Grid {
     /// The selected row.
     #[must_use]
     pub fn selected(&self) -> Option<&Row> {
-        self.rows.get(*self.order.get(self.selected)?)
+        self.rows.get(self.selected_place()?)
+    }
+
+    /// Its place among the rows as they came.
+    #[must_use]
+    pub fn selected_place(&self) -> Option<usize> {
+        self.order.get(self.selected).copied()
     }
 
     /// Its place among those shown.

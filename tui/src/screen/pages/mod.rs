@@ -9,6 +9,7 @@ pub mod events;
 pub mod grid;
 pub mod history;
 pub mod keys;
+pub mod listing;
 pub mod monitor;
 pub mod node;
 pub mod plan;
@@ -79,8 +80,10 @@ pub enum Turn {
 pub trait Content {
     /// For the first line: `node 4`.
     fn title(&self) -> String;
-    /// Which keys apply.
-    fn context(&self) -> Context;
+    /// Which keys apply: those of a table whose rows open, unless it has others.
+    fn context(&self) -> Context {
+        Context::Table
+    }
     /// Names of its tabs, and which is shown.
     fn tabs(&self) -> Option<(&'static [&'static str], usize)> {
         None

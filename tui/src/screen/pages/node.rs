@@ -14,6 +14,7 @@ use super::{
     ask::{Question, Topic},
     events::EventPage,
     grid::{Cell, Column, Grid, Row, column},
+    listing::Listing,
     pair,
     slowlog::{self, Entry},
 };
@@ -118,7 +119,7 @@ pub struct NodePage {
     calls_before: (u64, BTreeMap<String, u64>),
     fields: Grid,
     clients: Grid,
-    slow: Grid,
+    slow: Listing<Entry>,
     config: Grid,
     commands: Grid,
 }
@@ -137,7 +138,7 @@ impl NodePage {
             calls_before: (0, BTreeMap::new()),
             fields: Grid::new(INFO),
             clients: Grid::new(CLIENTS),
-            slow: Grid::new(slowlog::OF_A_NODE),
+            slow: Listing::new(slowlog::OF_A_NODE),
             config: Grid::new(CONFIG),
             commands: Grid::new(COMMANDS).sorted_by(2),
         }
@@ -322,7 +323,7 @@ impl Content for NodePage {
             Tab::Overview => None,
             Tab::Info => Some(&self.fields),
             Tab::Clients => Some(&self.clients),
-            Tab::SlowLog => Some(&self.slow),
+            Tab::SlowLog => Some(self.slow.grid()),
             Tab::Config => Some(&self.config),
             Tab::Commands => Some(&self.commands),
         }
@@ -333,7 +334,7 @@ impl Content for NodePage {
             Tab::Overview => None,
             Tab::Info => Some(&mut self.fields),
             Tab::Clients => Some(&mut self.clients),
-            Tab::SlowLog => Some(&mut self.slow),
+            Tab::SlowLog => Some(self.slow.grid_mut()),
             Tab::Config => Some(&mut self.config),
             Tab::Commands => Some(&mut self.commands),
         }
@@ -371,7 +372,10 @@ impl Content for NodePage {
             Topic::Clients => self.clients.set(rows_of_clients(&text_of(reply))),
             Topic::SlowLog(node) => {
                 let entries = reply.map(|reply| slowlog::entries(node, reply)).unwrap_or_default();
-                self.slow.set(entries.iter().map(Entry::row_of_a_node).collect());
+                self.slow.set(entries.into_iter().map(|entry| {
+                    let row = entry.row_of_a_node();
+                    (entry, row)
+                }));
             }
             Topic::Config => {
                 let rows = reply.map(pairs).unwrap_or_default().into_iter().map(|(name, value)| {
@@ -398,7 +402,7 @@ impl Content for NodePage {
 
     fn open(&mut self) -> Option<Kind> {
         match self.tab {
-            Tab::SlowLog => Some(Kind::Event(slowlog::opened(self.slow.selected()?))),
+            Tab::SlowLog => Some(Kind::Event(self.slow.selected()?.opened())),
             _ => None,
         }
     }

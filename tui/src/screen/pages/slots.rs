@@ -14,9 +14,10 @@ use super::{
     ask::{Question, Topic},
     grid::{Cell, Column, Grid, Row, column},
     keys::KeysPage,
+    listing::Listing,
 };
 use crate::{
-    screen::{keymap::Context, text, theme::Role},
+    screen::{text, theme::Role},
     session::{ClusterView, Target},
 };
 
@@ -50,10 +51,9 @@ struct Stretch {
 #[derive(Clone, Debug)]
 pub struct SlotsPage {
     range: SlotRange,
-    stretches: Vec<Stretch>,
+    stretches: Listing<Stretch>,
     keys: BTreeMap<SlotRange, (u64, Millis)>,
     now: Millis,
-    grid: Grid,
 }
 
 impl Default for SlotsPage {
@@ -68,12 +68,13 @@ impl SlotsPage {
     /// Of a part of the slots.
     #[must_use]
     pub fn of(range: SlotRange) -> Self {
-        Self { range, stretches: Vec::new(), keys: BTreeMap::new(), now: Millis(0), grid: Grid::new(COLUMNS) }
+        Self { range, stretches: Listing::new(COLUMNS), keys: BTreeMap::new(), now: Millis(0) }
     }
 
     /// Keys of each stretch, in order; `None`: not counted yet.
     pub fn heat(&self) -> impl Iterator<Item = (SlotRange, Option<u64>)> {
         self.stretches
+            .things()
             .iter()
             .map(|stretch| (stretch.range, self.keys.get(&stretch.range).map(|(keys, _)| *keys)))
     }
@@ -105,11 +106,12 @@ impl SlotsPage {
         stretches
     }
 
-    fn arrange(&mut self) {
-        let most = self.heat().filter_map(|(_, keys)| keys).max().unwrap_or(0);
-        let sum: u64 = self.heat().filter_map(|(_, keys)| keys).sum();
-        let rows = self.stretches.iter().map(|stretch| {
-            let keys = self.keys.get(&stretch.range).map(|(keys, _)| *keys);
+    fn arrange(&mut self, stretches: Vec<Stretch>) {
+        let keys_of = |stretch: &Stretch| self.keys.get(&stretch.range).map(|(keys, _)| *keys);
+        let most = stretches.iter().filter_map(keys_of).max().unwrap_or(0);
+        let sum: u64 = stretches.iter().filter_map(keys_of).sum();
+        let row = |stretch: Stretch| {
+            let keys = keys_of(&stretch);
             let number = |keys: u64| Cell::number(keys as f64, text::thousands(keys));
             let share = |keys: u64| {
                 Cell::number(keys as f64, format!("{:.1}%", keys as f64 * 100.0 / sum.max(1) as f64))
@@ -132,10 +134,10 @@ impl SlotsPage {
                 "no owner" | "owner down" => Role::Bad,
                 _ => Role::Warning,
             };
-            Row { role, ..Row::new(range, cells) }
-        });
-        let rows = rows.collect();
-        self.grid.set(rows);
+            (stretch, Row { role, ..Row::new(range, cells) })
+        };
+        let rows: Vec<_> = stretches.into_iter().map(row).collect();
+        self.stretches.set(rows);
     }
 
     /// Stretches of one node that are not counted, or were too long ago.
@@ -144,7 +146,7 @@ impl SlotsPage {
             stretch.owner.as_ref() == Some(node)
                 && self.keys.get(&stretch.range).is_none_or(|(_, at)| self.now.0 - at.0 > OLD_MS)
         };
-        self.stretches.iter().filter(is_due).map(|stretch| stretch.range).take(AT_ONCE).collect()
+        self.stretches.things().iter().filter(is_due).map(|stretch| stretch.range).take(AT_ONCE).collect()
     }
 }
 
@@ -157,16 +159,12 @@ impl Content for SlotsPage {
         }
     }
 
-    fn context(&self) -> Context {
-        Context::Table
-    }
-
     fn grid(&self) -> Option<&Grid> {
-        Some(&self.grid)
+        Some(self.stretches.grid())
     }
 
     fn grid_mut(&mut self) -> Option<&mut Grid> {
-        Some(&mut self.grid)
+        Some(self.stretches.grid_mut())
     }
 
     fn status(&self) -> String {
@@ -174,7 +172,7 @@ impl Content for SlotsPage {
             .heat()
             .filter_map(|(_, keys)| keys)
             .fold((0, 0), |(known, sum), keys| (known + 1, sum + keys));
-        format!("{} keys, {known} of {} counted", text::thousands(keys), self.stretches.len())
+        format!("{} keys, {known} of {} counted", text::thousands(keys), self.stretches.things().len())
     }
 
     fn wants(&self, view: &ClusterView) -> Vec<(Topic, i64)> {
@@ -193,21 +191,19 @@ impl Content for SlotsPage {
             // A stock server does not count; it is not asked again and again.
             self.keys.insert(*range, (reply.as_i64().map_or(0, i64::unsigned_abs), now));
         }
-        self.arrange();
+        self.arrange(self.stretches.things().to_vec());
     }
 
     fn know(&mut self, known: Known<'_>) {
         self.now = known.now;
         let stretches = self.stretches(known.view);
-        if stretches != self.stretches {
-            self.stretches = stretches;
-            self.arrange();
+        if stretches != self.stretches.things() {
+            self.arrange(stretches);
         }
     }
 
     fn open(&mut self) -> Option<Kind> {
-        let id = String::from_utf8(self.grid.selected()?.id.clone()).ok()?;
-        let range = SlotRange::try_from(id).ok()?;
+        let range = self.stretches.selected()?.range;
         Some(if range.count() == 1 {
             Kind::Keys(Box::new(KeysPage::of_slot(range.first())))
         } else {
@@ -229,9 +225,9 @@ mod tests {
         let mut page = SlotsPage::default();
         page.know(known);
         // 128, and the borders of owners and of what moves within them.
-        assert!((128..140).contains(&page.stretches.len()), "{}", page.stretches.len());
-        assert_eq!(page.stretches.iter().map(|stretch| stretch.range.count()).sum::<usize>(), SLOTS);
-        assert!(page.stretches.iter().any(|stretch| stretch.state == "moving to 5"));
+        assert!((128..140).contains(&page.stretches.things().len()), "{}", page.stretches.things().len());
+        assert_eq!(page.stretches.things().iter().map(|stretch| stretch.range.count()).sum::<usize>(), SLOTS);
+        assert!(page.stretches.things().iter().any(|stretch| stretch.state == "moving to 5"));
         let node: NodeId = "1".parse().unwrap();
         let topic = Topic::Slots(node.clone());
         let question = page.question(&topic).unwrap();
@@ -240,10 +236,10 @@ mod tests {
         page.take(&topic, &question, counts, sample::NOW);
         assert!(page.status().starts_with("12,000 keys, 16 of"), "{}", page.status());
         assert_ne!(page.question(&topic).unwrap().ranges(), question.ranges(), "the next ones");
-        page.grid.select(1);
+        page.stretches.grid_mut().select(1);
         let Some(Kind::Slots(mut one)) = page.open() else { panic!("a stretch opens") };
         one.know(known);
-        assert_eq!((one.title().as_str(), one.stretches.len()), ("slots 128-255", 128));
+        assert_eq!((one.title().as_str(), one.stretches.things().len()), ("slots 128-255", 128));
         let Some(Kind::Keys(keys)) = one.open() else { panic!("a slot opens") };
         assert_eq!(keys.title(), "keys of slot 128");
     }

@@ -9,10 +9,11 @@ use super::{
     ask::{Question, Topic},
     events::EventPage,
     grid::{Cell, Column, Grid, Row, column},
+    listing::Listing,
 };
 use crate::{
     language::quote_words,
-    screen::{keymap::Context, text, theme::Role},
+    screen::{text, theme::Role},
     session::{ClusterView, Target},
 };
 
@@ -71,6 +72,20 @@ impl Entry {
         row.cells.insert(1, Cell::text(self.node.to_string()));
         row
     }
+
+    /// With all of its text.
+    #[must_use]
+    pub fn opened(&self) -> EventPage {
+        let (at, took) = (text::clock(self.at), text::duration_us(self.took_us));
+        EventPage::of_text(
+            format!("slow command at node {}", self.node),
+            vec![
+                (Role::Quiet, format!("{at}  took {took}  by {} {}", self.client, self.name)),
+                (Role::Text, String::new()),
+                (Role::Text, self.command.clone()),
+            ],
+        )
+    }
 }
 
 /// What `SLOWLOG GET` told of a node.
@@ -97,37 +112,17 @@ pub fn entries(node: &NodeId, reply: &Value) -> Vec<Entry> {
     entries.iter().filter_map(entry).collect()
 }
 
-/// An entry with all of its text.
-#[must_use]
-pub fn opened(row: &Row) -> EventPage {
-    let cell = |at: usize| row.cells.get(at).map_or("", |cell| cell.text.as_str());
-    let node = String::from_utf8_lossy(&row.id).split(' ').next().unwrap_or_default().to_owned();
-    // Rows of all nodes have one more.
-    let shift = row.cells.len() - OF_A_NODE.len();
-    EventPage::of_text(
-        format!("slow command at node {node}"),
-        vec![
-            (
-                Role::Quiet,
-                format!("{}  took {}  by {} {}", cell(0), cell(1 + shift), cell(2 + shift), cell(3 + shift)),
-            ),
-            (Role::Text, String::new()),
-            (Role::Text, cell(4 + shift).to_owned()),
-        ],
-    )
-}
-
 /// The page.
 #[derive(Clone, Debug)]
 pub struct SlowLogPage {
     of_nodes: BTreeMap<NodeId, Vec<Entry>>,
     members: usize,
-    grid: Grid,
+    entries: Listing<Entry>,
 }
 
 impl Default for SlowLogPage {
     fn default() -> Self {
-        Self { of_nodes: BTreeMap::new(), members: 0, grid: Grid::new(OF_ALL).sorted_by(0) }
+        Self { of_nodes: BTreeMap::new(), members: 0, entries: Listing::new(OF_ALL).sorted_by(0) }
     }
 }
 
@@ -136,16 +131,12 @@ impl Content for SlowLogPage {
         "slow log".to_owned()
     }
 
-    fn context(&self) -> Context {
-        Context::Table
-    }
-
     fn grid(&self) -> Option<&Grid> {
-        Some(&self.grid)
+        Some(self.entries.grid())
     }
 
     fn grid_mut(&mut self) -> Option<&mut Grid> {
-        Some(&mut self.grid)
+        Some(self.entries.grid_mut())
     }
 
     fn status(&self) -> String {
@@ -168,7 +159,8 @@ impl Content for SlowLogPage {
     fn take(&mut self, topic: &Topic, _question: &Question, replies: Vec<Value>, _now: Millis) {
         if let (Topic::SlowLog(node), Some(reply)) = (topic, replies.first()) {
             self.of_nodes.insert(node.clone(), entries(node, reply));
-            self.grid.set(self.of_nodes.values().flatten().map(Entry::row).collect());
+            let entries = self.of_nodes.values().flatten();
+            self.entries.set(entries.map(|entry| (entry.clone(), entry.row())));
         }
     }
 
@@ -178,7 +170,7 @@ impl Content for SlowLogPage {
     }
 
     fn open(&mut self) -> Option<Kind> {
-        Some(Kind::Event(opened(self.grid.selected()?)))
+        Some(Kind::Event(self.entries.selected()?.opened()))
     }
 }
 
@@ -209,8 +201,12 @@ mod tests {
         };
         tell("1", vec![entry(3, 50, &["keys", "a b"]), entry(2, 10, &["sort", "x"])]);
         tell("2", vec![entry(9, 30, &["smembers", "y"])]);
-        let shown: Vec<(String, String)> =
-            page.grid.shown(0, 9).map(|row| (row.cells[1].text.clone(), row.cells[5].text.clone())).collect();
+        let shown: Vec<(String, String)> = page
+            .entries
+            .grid()
+            .shown(0, 9)
+            .map(|row| (row.cells[1].text.clone(), row.cells[5].text.clone()))
+            .collect();
         let expected = [("1", "keys \"a b\""), ("2", "smembers y"), ("1", "sort x")];
         assert_eq!(shown, expected.map(|(node, command)| (node.to_owned(), command.to_owned())));
         let Some(Kind::Event(opened)) = page.open() else { panic!("an entry opens") };

@@ -8,8 +8,9 @@ use super::{
     Content, Kind, Known,
     events::EventPage,
     grid::{Cell, Column, Grid, Row, column},
+    listing::Listing,
 };
-use crate::screen::{keymap::Context, model::Tone, text, theme::Role};
+use crate::screen::{model::Tone, text, theme::Role};
 
 /// Commands that are kept.
 const ENTRIES_MAX: usize = 1_000;
@@ -83,22 +84,13 @@ impl Transcript {
 /// The page: newest first.
 #[derive(Clone, Debug)]
 pub struct TranscriptPage {
-    grid: Grid,
-    entries: Vec<Arc<Entry>>,
+    entries: Listing<Arc<Entry>>,
     total: Option<u64>,
 }
 
 impl Default for TranscriptPage {
     fn default() -> Self {
-        Self { grid: Grid::new(COLUMNS), entries: Vec::new(), total: None }
-    }
-}
-
-impl TranscriptPage {
-    fn selected(&self) -> Option<&Entry> {
-        let number: u64 = std::str::from_utf8(&self.grid.selected()?.id).ok()?.parse().ok()?;
-        let back = usize::try_from(self.total?.checked_sub(number)?).ok()?;
-        self.entries.get(back).map(AsRef::as_ref)
+        Self { entries: Listing::new(COLUMNS), total: None }
     }
 }
 
@@ -107,16 +99,12 @@ impl Content for TranscriptPage {
         "transcript".to_owned()
     }
 
-    fn context(&self) -> Context {
-        Context::Table
-    }
-
     fn grid(&self) -> Option<&Grid> {
-        Some(&self.grid)
+        Some(self.entries.grid())
     }
 
     fn grid_mut(&mut self) -> Option<&mut Grid> {
-        Some(&mut self.grid)
+        Some(self.entries.grid_mut())
     }
 
     fn empty(&self) -> &'static str {
@@ -129,8 +117,7 @@ impl Content for TranscriptPage {
         }
         let total = known.transcript.total;
         self.total = Some(total);
-        self.entries = known.transcript.entries.iter().rev().cloned().collect();
-        let rows = self.entries.iter().zip(0..).map(|(entry, back)| {
+        let rows = known.transcript.entries.iter().rev().zip(0..).map(|(entry, back)| {
             let lines = entry.reply.lines().count();
             let first = entry.reply.lines().next().unwrap_or_default();
             let reply = if lines > 1 { format!("{first} (+{} lines)", lines - 1) } else { first.to_owned() };
@@ -142,13 +129,13 @@ impl Content for TranscriptPage {
                 Cell::text(reply),
             ];
             let role = if entry.tone == Tone::Bad { Role::Bad } else { Role::Text };
-            Row { role, ..Row::new((total - back).to_string(), cells) }
+            (Arc::clone(entry), Row { role, ..Row::new((total - back).to_string(), cells) })
         });
-        self.grid.set(rows.collect());
+        self.entries.set(rows);
     }
 
     fn open(&mut self) -> Option<Kind> {
-        let entry = self.selected()?;
+        let entry = self.entries.selected()?;
         let role = if entry.tone == Tone::Bad { Role::Bad } else { Role::Text };
         let took = text::duration_us(entry.took_us);
         let mut lines = vec![
@@ -161,7 +148,7 @@ impl Content for TranscriptPage {
     }
 
     fn copied(&self) -> Option<String> {
-        Some(self.selected()?.reply.clone())
+        Some(self.entries.selected()?.reply.clone())
     }
 }
 

@@ -1,4 +1,9 @@
 //! A value, a window at a time: 4 KiB of a string, a hundred elements of anything else, fewer where they are large.
+//!
+//! Here: the page, its window and what it asks. What a type's commands are is `window`, what changes a value is `edit`.
+
+mod edit;
+mod window;
 
 use redis_cluster::{
     protocol::{Value, quote},
@@ -6,12 +11,12 @@ use redis_cluster::{
     time::Millis,
 };
 
+use self::window::{Element, KEPT, Shape, Told, Window};
 use super::{
     facts::{self, Facts},
     shown::{self, Look},
 };
 use crate::{
-    language::quote_words,
     screen::{
         dialog::Change,
         keymap::Context,
@@ -19,7 +24,8 @@ use crate::{
             Content, Kind, Known, Text, Turn, Wish,
             ask::{Question, Topic},
             events::EventPage,
-            grid::{Cell, Column, Grid, Row, column},
+            grid::Grid,
+            listing::Listing,
         },
         text,
         theme::Role,
@@ -27,77 +33,11 @@ use crate::{
     session::{ClusterView, Target},
 };
 
-/// Bytes of a string that are asked for at once.
-const WINDOW: u64 = 4 << 10;
 /// Elements that are asked for at once.
 const ELEMENTS: u64 = 100;
 /// Bytes of elements that are asked for at once, by the mean size; one is asked for however large it is.
 const ELEMENT_BYTES: u64 = 256 << 10;
-/// Bytes of an element that are kept.
-const KEPT: usize = 64 << 10;
-/// Bytes of an element that stand in the table.
-const IN_TABLE: usize = 400;
 const EVERY_MS: i64 = 2_000;
-
-const INDEXED: &[Column] =
-    &[column("INDEX", 12, true, 9), column("BYTES", 7, true, 5), column("VALUE", 400, false, 10)];
-const FIELDS: &[Column] =
-    &[column("FIELD", 40, false, 9), column("BYTES", 7, true, 5), column("VALUE", 400, false, 10)];
-const MEMBERS: &[Column] = &[column("BYTES", 7, true, 5), column("MEMBER", 400, false, 10)];
-const SCORES: &[Column] =
-    &[column("SCORE", 20, true, 9), column("BYTES", 7, true, 5), column("MEMBER", 400, false, 10)];
-const ENTRIES: &[Column] =
-    &[column("ID", 28, false, 9), column("BYTES", 7, true, 5), column("FIELDS", 400, false, 10)];
-
-/// What the value is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
-    String,
-    List,
-    Hash,
-    Set,
-    Zset,
-    Stream,
-}
-
-impl Shape {
-    fn of(kind: &str) -> Option<Self> {
-        Some(match kind {
-            "string" => Self::String,
-            "list" => Self::List,
-            "hash" => Self::Hash,
-            "set" => Self::Set,
-            "zset" => Self::Zset,
-            "stream" => Self::Stream,
-            _ => return None,
-        })
-    }
-
-    fn columns(self) -> &'static [Column] {
-        match self {
-            Self::String | Self::List => INDEXED,
-            Self::Hash => FIELDS,
-            Self::Set => MEMBERS,
-            Self::Zset => SCORES,
-            Self::Stream => ENTRIES,
-        }
-    }
-}
-
-/// An element: what it is called by (field, index, score, id), what it holds, and how long that is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Element {
-    name: Vec<u8>,
-    bytes: Vec<u8>,
-    length: usize,
-}
-
-impl Element {
-    fn new(name: &[u8], bytes: &[u8]) -> Self {
-        let kept = &bytes[..bytes.len().min(KEPT)];
-        Self { name: name.to_vec(), bytes: kept.to_vec(), length: bytes.len() }
-    }
-}
 
 /// The page.
 #[derive(Clone, Debug)]
@@ -115,8 +55,7 @@ pub struct ValuePage {
     next: Option<Vec<u8>>,
     bytes: Vec<u8>,
     text: Text,
-    elements: Vec<Element>,
-    grid: Grid,
+    elements: Listing<Element>,
 }
 
 impl ValuePage {
@@ -135,17 +74,20 @@ impl ValuePage {
             next: None,
             bytes: Vec::new(),
             text: Text::default(),
-            elements: Vec::new(),
-            grid: Grid::new(INDEXED),
+            elements: Listing::new(Shape::String.columns()),
         }
     }
 
-    fn begin(&self) -> &[u8] {
-        self.begins.last().map_or(b"0", Vec::as_slice)
+    fn window(&self) -> Window<'_> {
+        Window {
+            key: &self.key,
+            begin: self.begins.last().map(Vec::as_slice),
+            count: self.elements_at_once(),
+        }
     }
 
     fn begin_number(&self) -> u64 {
-        std::str::from_utf8(self.begin()).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+        self.window().first()
     }
 
     /// As many elements as are asked for at once.
@@ -166,171 +108,34 @@ impl ValuePage {
         self.text.top = self.text.top.min(self.text.lines.len() - 1);
     }
 
-    fn told_elements(&mut self, shape: Shape, elements: Vec<Element>) {
-        let rows = elements.iter().enumerate().map(|(at, element)| {
-            let part = &element.bytes[..element.bytes.len().min(IN_TABLE)];
-            let shown = match std::str::from_utf8(part) {
-                Ok(text) => text.to_owned(),
-                Err(_) => quote::repr(part),
-            };
-            let name = String::from_utf8(element.name.clone()).unwrap_or_else(|_| quote::repr(&element.name));
-            let length = element.length as u64;
-            let mut cells = vec![Cell::number(length as f64, text::short_bytes(length)), Cell::text(shown)];
-            if shape != Shape::Set {
-                cells.insert(0, Cell { number: name.parse().ok(), text: name });
-            }
-            Row::new(at.to_string(), cells)
-        });
-        let rows = rows.collect();
-        self.elements = elements;
-        self.grid.columns = shape.columns();
-        self.grid.set(rows);
-    }
-
     fn take_window(&mut self, shape: Shape, reply: &Value) {
-        let empty = Vec::new();
-        let list = |value: &Value| match value {
-            Value::Array(values) | Value::Set(values) => values.clone(),
-            Value::Map(pairs) => pairs.iter().flat_map(|(key, value)| [key.clone(), value.clone()]).collect(),
-            _ => Vec::new(),
-        };
-        match shape {
-            Shape::String => {
-                self.bytes = reply.as_bytes().unwrap_or_default().to_vec();
-                let end = self.begin_number() + self.bytes.len() as u64;
-                let more = self.length.is_some_and(|length| end < length);
-                self.next = more.then(|| end.to_string().into_bytes());
-                self.lay_out();
-            }
-            Shape::List | Shape::Zset => {
-                let values = list(reply);
-                let first = self.begin_number();
-                let elements: Vec<Element> = match shape {
-                    Shape::Zset => {
-                        pairs_of(&values).map(|(member, score)| Element::new(&score, &member)).collect()
-                    }
-                    _ => values
-                        .iter()
-                        .zip(first..)
-                        .map(|(value, index)| Element::new(index.to_string().as_bytes(), &bytes_of(value)))
-                        .collect(),
-                };
-                let end = first + elements.len() as u64;
-                let more = self.length.is_some_and(|length| end < length) && !elements.is_empty();
-                self.next = more.then(|| end.to_string().into_bytes());
-                self.told_elements(shape, elements);
-            }
-            Shape::Hash | Shape::Set => {
-                let (cursor, values) = match reply {
-                    Value::Array(parts) => (parts.first().map(bytes_of), parts.get(1).map(list)),
-                    _ => (None, None),
-                };
-                let values = values.unwrap_or(empty);
-                self.next = cursor.filter(|cursor| cursor != b"0");
-                let elements = match shape {
-                    Shape::Hash => {
-                        pairs_of(&values).map(|(field, value)| Element::new(&field, &value)).collect()
-                    }
-                    _ => values.iter().map(|member| Element::new(b"", &bytes_of(member))).collect(),
-                };
-                self.told_elements(shape, elements);
-            }
-            Shape::Stream => {
-                let entry = |entry: &Value| {
-                    let Value::Array(parts) = entry else { return None };
-                    let words: Vec<Vec<u8>> = list(parts.get(1)?).iter().map(bytes_of).collect();
-                    Some(Element::new(&bytes_of(parts.first()?), quote_words(&words).as_bytes()))
-                };
-                let elements: Vec<Element> = list(reply).iter().filter_map(entry).collect();
-                let full = elements.len() as u64 >= self.elements_at_once();
-                self.next =
-                    elements.last().filter(|_| full).map(|last| [b"(", last.name.as_slice()].concat());
-                self.told_elements(shape, elements);
-            }
-        }
-    }
-
-    fn selected(&self) -> Option<&Element> {
-        let at: usize = std::str::from_utf8(&self.grid.selected()?.id).ok()?.parse().ok()?;
-        self.elements.get(at)
-    }
-
-    /// The command that changes the selected part of the value.
-    fn edit(&self, shape: Shape) -> Result<Change, String> {
-        let key = self.key.as_slice();
-        let about = vec![("Key".to_owned(), crate::language::quote_word(key))];
-        let change = |words: &[&[u8]]| {
-            Change::new("Change a value", about.clone(), quote_words(words), "Change it").to_edit()
-        };
+        let first = self.begin_number();
         if shape == Shape::String {
-            if self.length != Some(self.bytes.len() as u64) {
-                return Err(
-                    "only values that are shown whole are edited here; SETRANGE changes a part".to_owned()
-                );
+            self.bytes = reply.as_bytes().unwrap_or_default().to_vec();
+            self.next = self.more(first + self.bytes.len() as u64);
+            return self.lay_out();
+        }
+        let Told { elements, cursor } = shape.read(reply, first);
+        let count = elements.len() as u64;
+        self.next = match shape {
+            Shape::String | Shape::List | Shape::Zset => self.more(first + count).filter(|_| count > 0),
+            Shape::Hash | Shape::Set => cursor,
+            Shape::Stream => {
+                let last = elements.last().filter(|_| count >= self.elements_at_once());
+                last.map(|last| [b"(", last.name.as_slice()].concat())
             }
-            return Ok(change(&[b"set", key, &self.bytes, b"xx", b"keepttl"]));
-        }
-        let element = self.selected().ok_or("no element is selected")?;
-        if element.bytes.len() < element.length {
-            return Err("the element is too long to be edited here; type the command".to_owned());
-        }
-        let (name, bytes) = (element.name.as_slice(), element.bytes.as_slice());
-        Ok(match shape {
-            Shape::String => return Err("a string has no elements".to_owned()),
-            Shape::List => change(&[b"lset", key, name, bytes]),
-            Shape::Hash => change(&[b"hset", key, name, bytes]),
-            Shape::Set => return Err("a member is what it is: D removes it, SADD adds another".to_owned()),
-            Shape::Zset => change(&[b"zadd", key, b"xx", name, bytes]),
-            Shape::Stream => return Err("entries of a stream do not change; D removes one".to_owned()),
-        })
+        };
+        self.elements.grid_mut().columns = shape.columns();
+        self.elements.set(elements.into_iter().enumerate().map(|(at, element)| {
+            let row = element.row(shape, at);
+            (element, row)
+        }));
     }
 
-    fn delete(&self, shape: Shape) -> Result<Change, String> {
-        let key = self.key.as_slice();
-        let Some(element) = self.selected().filter(|_| shape != Shape::String) else {
-            return Ok(facts::change(key, self.facts.as_ref(), Wish::Delete));
-        };
-        if element.bytes.len() < element.length && shape != Shape::Hash {
-            return Err("the element is too long for a dialog; type the command".to_owned());
-        }
-        let (name, bytes) = (element.name.as_slice(), element.bytes.as_slice());
-        let words: Vec<&[u8]> = match shape {
-            Shape::Hash => vec![b"hdel", key, name],
-            Shape::Set => vec![b"srem", key, bytes],
-            Shape::Zset => vec![b"zrem", key, bytes],
-            Shape::Stream => vec![b"xdel", key, name],
-            Shape::List | Shape::String => vec![b"lrem", key, b"1", bytes],
-        };
-        let mut about = vec![("Key".to_owned(), crate::language::quote_word(key))];
-        if shape == Shape::List {
-            about.push(("Note".to_owned(), "the first element with this value is removed".to_owned()));
-        }
-        Ok(Change::new("Remove an element", about, quote_words(&words), "Remove it"))
+    /// The next window begins at this element, if there is one.
+    fn more(&self, end: u64) -> Option<Vec<u8>> {
+        self.length.is_some_and(|length| end < length).then(|| end.to_string().into_bytes())
     }
-}
-
-fn bytes_of(value: &Value) -> Vec<u8> {
-    match value {
-        Value::Integer(number) => number.to_string().into_bytes(),
-        Value::Double(number) => redis_cluster::protocol::number::format_double(*number).into_bytes(),
-        other => other.as_bytes().unwrap_or_default().to_vec(),
-    }
-}
-
-/// Names and values that follow one another, or stand in pairs.
-fn pairs_of(values: &[Value]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
-    let nested = matches!(values.first(), Some(Value::Array(_)));
-    let flat: Vec<Vec<u8>> = if nested {
-        let inner = |value: &Value| match value {
-            Value::Array(pair) => pair.iter().map(bytes_of).collect(),
-            _ => Vec::new(),
-        };
-        values.iter().flat_map(inner).collect()
-    } else {
-        values.iter().map(bytes_of).collect()
-    };
-    let mut flat = flat.into_iter();
-    std::iter::from_fn(move || Some((flat.next()?, flat.next()?)))
 }
 
 impl Content for ValuePage {
@@ -343,11 +148,11 @@ impl Content for ValuePage {
     }
 
     fn grid(&self) -> Option<&Grid> {
-        self.shape.is_some_and(|shape| shape != Shape::String).then_some(&self.grid)
+        self.shape.is_some_and(|shape| shape != Shape::String).then_some(self.elements.grid())
     }
 
     fn grid_mut(&mut self) -> Option<&mut Grid> {
-        self.shape.is_some_and(|shape| shape != Shape::String).then_some(&mut self.grid)
+        self.shape.is_some_and(|shape| shape != Shape::String).then_some(self.elements.grid_mut())
     }
 
     fn text(&self) -> Option<&Text> {
@@ -381,7 +186,7 @@ impl Content for ValuePage {
                 }
             }
             (_, Some(length)) => {
-                format!("  {} of {} elements", self.elements.len(), text::thousands(length))
+                format!("  {} of {} elements", self.elements.things().len(), text::thousands(length))
             }
             (_, None) => String::new(),
         };
@@ -406,38 +211,10 @@ impl Content for ValuePage {
 
     fn question(&self, topic: &Topic) -> Option<Question> {
         let key = self.key.as_slice();
-        let ask = |words: &[&[u8]]| vec![words.iter().map(|word| word.to_vec()).collect::<Vec<_>>()];
         let commands = match topic {
             Topic::Main => Facts::questions(key),
-            Topic::Count => {
-                let length: &[u8] = match self.shape? {
-                    Shape::String => b"STRLEN",
-                    Shape::List => b"LLEN",
-                    Shape::Hash => b"HLEN",
-                    Shape::Set => b"SCARD",
-                    Shape::Zset => b"ZCARD",
-                    Shape::Stream => b"XLEN",
-                };
-                ask(&[length, key])
-            }
-            Topic::Value => {
-                let (shape, count) = (self.shape?, self.elements_at_once());
-                let begin = self.begin_number();
-                let (from, count_text) = (begin.to_string(), count.to_string());
-                let (from, count_text) = (from.as_bytes(), count_text.as_bytes());
-                let to = |length: u64| (begin + length - 1).to_string().into_bytes();
-                match shape {
-                    Shape::String => ask(&[b"GETRANGE", key, from, &to(WINDOW)]),
-                    Shape::List => ask(&[b"LRANGE", key, from, &to(count)]),
-                    Shape::Zset => ask(&[b"ZRANGE", key, from, &to(count), b"WITHSCORES"]),
-                    Shape::Hash => ask(&[b"HSCAN", key, self.begin(), b"COUNT", count_text]),
-                    Shape::Set => ask(&[b"SSCAN", key, self.begin(), b"COUNT", count_text]),
-                    Shape::Stream => {
-                        let begin = if self.begins.is_empty() { b"-" } else { self.begin() };
-                        ask(&[b"XRANGE", key, begin, b"+", b"COUNT", count_text])
-                    }
-                }
-            }
+            Topic::Count => vec![self.shape?.length(key)],
+            Topic::Value => vec![self.shape?.window(&self.window())],
             _ => return None,
         };
         Some(Question::of(Target::Cluster, commands))
@@ -458,7 +235,7 @@ impl Content for ValuePage {
                     (self.shape, self.length, self.next) = (shape, None, None);
                     self.begins.clear();
                     self.bytes.clear();
-                    self.elements.clear();
+                    self.elements.set([]);
                 }
                 self.facts = facts.or(self.facts.take());
             }
@@ -495,13 +272,13 @@ impl Content for ValuePage {
             return false;
         }
         self.text.top = 0;
-        self.grid.select(0);
+        self.elements.grid_mut().select(0);
         true
     }
 
     fn open(&mut self) -> Option<Kind> {
-        let element = self.selected()?;
-        let is_whole = element.bytes.len() == element.length;
+        let element = self.elements.selected()?;
+        let is_whole = element.is_whole();
         let mut lines = Vec::new();
         if self.shape != Some(Shape::Set) {
             lines.push((Role::Title, super::name(&element.name)));
@@ -528,7 +305,8 @@ impl Content for ValuePage {
     }
 
     fn copied(&self) -> Option<String> {
-        let bytes = if self.shape == Some(Shape::String) { &self.bytes } else { &self.selected()?.bytes };
+        let bytes =
+            if self.shape == Some(Shape::String) { &self.bytes } else { &self.elements.selected()?.bytes };
         Some(String::from_utf8(bytes.clone()).unwrap_or_else(|_| quote::repr(bytes)))
     }
 }
@@ -599,7 +377,7 @@ mod tests {
 
         let mut list = page("list", 60, 200);
         told(&mut list, &Topic::Value, vec![Value::Array(vec![bulk("a"), bulk("b")])]);
-        list.grid.select(1);
+        list.elements.grid_mut().select(1);
         assert_eq!(command(&list, Wish::Edit), "lset k 1 b");
         assert_eq!(command(&list, Wish::Delete), "lrem k 1 b");
         assert!(list.neighbour(true));
@@ -608,7 +386,10 @@ mod tests {
         let mut hash = page("hash", 60, 2);
         let fields = Value::Array(vec![bulk("f 1"), bulk("v"), bulk("g"), bulk("w")]);
         told(&mut hash, &Topic::Value, vec![Value::Array(vec![bulk("17"), fields])]);
-        assert_eq!((hash.grid.len(), command(&hash, Wish::Edit).as_str()), (2, "hset k \"f 1\" v"));
+        assert_eq!(
+            (hash.elements.grid().len(), command(&hash, Wish::Edit).as_str()),
+            (2, "hset k \"f 1\" v")
+        );
         assert_eq!(command(&hash, Wish::Delete), "hdel k \"f 1\"");
         assert!(hash.neighbour(true));
         assert_eq!(asked(&hash), "HSCAN k 17 COUNT 100");

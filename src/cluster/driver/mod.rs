@@ -4,7 +4,7 @@
 //! is a transaction that also checks that it still leads. Phases and their order: doc/resharding.md.
 //! Here: leading ([`run`], [`run_until`]), taking over from a driver that is silent ([`relief`]), choosing the
 //! next step ([`steps`]), whose a member is ([`claim`]), one move ([`moving`]), a node that is given up ([`giving_up`]), waiting
-//! for proxies ([`barrier`]). Not here: what proxies do in each phase (proxy), how keys are copied (peer).
+//! for proxies ([`barrier`]), deleting what is too old ([`tidy`]). Not here: what proxies do in each phase (proxy), how keys are copied (peer).
 
 mod access;
 mod barrier;
@@ -18,6 +18,7 @@ mod relief;
 #[cfg(test)]
 mod simulation;
 mod steps;
+mod tidy;
 mod verify;
 
 use crate::cluster::records::{Unreadable, keys};

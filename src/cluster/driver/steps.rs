@@ -10,6 +10,7 @@ use super::{
     ledger::{Ledger, Versioned},
     moving,
     pace::Pace,
+    tidy,
 };
 use crate::{
     cluster::{
@@ -69,6 +70,7 @@ impl Driver {
         }
         let plans = self.ledger.all::<PlanRecord>(keys::PLANS).await?;
         let Some(plan) = plans.into_iter().find(|plan| !plan.value.ended()) else {
+            tidy::prune_audit(&self.ledger).await?;
             return Ok(Progress::NothingToDo);
         };
         let id = plan.value.id;

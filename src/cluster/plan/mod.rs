@@ -220,6 +220,9 @@ const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// So many lines of the audit log are kept; the driver deletes older ones when it has nothing else to do.
+pub const AUDIT_KEPT: u64 = 10_000;
+
 /// `audit/N`: who did what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRecord {

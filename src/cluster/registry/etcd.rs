@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use super::{
-    CALL_DEADLINE, Commit, Entry, Inner, LeaseId, Listing, ONCE, RegistryError, Revision, Txn,
+    CALL_DEADLINE, Commit, Entry, Inner, LeaseId, Listing, ONCE, Part, RegistryError, Revision, Txn,
     fault::Fault,
     pool::{Failure, kv},
+    scope::{Scope, prefix_end},
     txn::{Change, Condition},
 };
 
@@ -28,52 +29,74 @@ pub(super) async fn get(inner: &Inner, key: &str) -> Result<Option<Entry>, Regis
 }
 
 /// The first page is linearizable; the others are read at its revision.
-pub(super) async fn list(inner: &Inner, limit: Duration, prefix: &str) -> Result<Listing, RegistryError> {
-    let start = inner.absolute(prefix);
-    let end = prefix_end(&start);
-    let options = || {
-        GetOptions::new()
-            .with_range(end.clone())
-            .with_sort(SortTarget::Key, SortOrder::Ascend)
-            .with_limit(PAGE)
-    };
+pub(super) async fn list(inner: &Inner, limit: Duration, scope: &Scope) -> Result<Listing, RegistryError> {
     'from_the_start: loop {
-        let mut page = range(inner, limit, start.clone(), Some(options())).await?;
-        let revision = header_revision(page.header.as_ref());
-        let mut entries = Vec::with_capacity(page.kvs.len());
-        loop {
-            let next = page.kvs.last().map(|kv| [kv.key.as_slice(), &[0]].concat());
-            entries.extend(page.kvs.drain(..).filter_map(|kv| inner.entry(kv)));
-            let (true, Some(next)) = (page.more, next) else {
-                return Ok(Listing { revision, entries });
-            };
-            let options = options().with_revision(revision.0);
-            page = match range(inner, limit, next, Some(options)).await {
-                Ok(page) => page,
-                // Compacted away between two pages, or the store began anew.
-                Err(RegistryError::Refused { reason, .. }) if reason.contains("revision") => {
-                    continue 'from_the_start;
+        let mut read_at = None;
+        let mut entries = Vec::new();
+        for (start, end) in scope.spans(inner) {
+            let mut next = Some(start);
+            while let Some(start) = next {
+                let mut options = GetOptions::new()
+                    .with_range(end.clone())
+                    .with_sort(SortTarget::Key, SortOrder::Ascend)
+                    .with_limit(PAGE);
+                if let Some(Revision(revision)) = read_at {
+                    options = options.with_revision(revision);
                 }
-                Err(error) => return Err(error),
-            };
+                let page = match range(inner, limit, start, Some(options)).await {
+                    Ok(page) => page,
+                    // Compacted away between two pages, or the store began anew.
+                    Err(RegistryError::Refused { reason, .. })
+                        if read_at.is_some() && reason.contains("revision") =>
+                    {
+                        continue 'from_the_start;
+                    }
+                    Err(error) => return Err(error),
+                };
+                read_at.get_or_insert(header_revision(page.header.as_ref()));
+                let last = page.kvs.last().filter(|_| page.more);
+                next = last.map(|kv| [kv.key.as_slice(), &[0]].concat());
+                entries.extend(page.kvs.into_iter().filter_map(|kv| inner.entry(kv)));
+            }
         }
+        return Ok(Listing { revision: read_at.unwrap_or_default(), entries });
     }
 }
 
-/// What stood below `prefix` at a revision; `None` if the store no longer knows, or never came there.
+/// What stood there at a revision; `None` if the store no longer knows, or never came there.
 pub(super) async fn list_at(
     inner: &Inner,
     limit: Duration,
-    prefix: &str,
+    scope: &Scope,
     revision: Revision,
 ) -> Result<Option<Vec<Entry>>, RegistryError> {
-    let start = inner.absolute(prefix);
-    let options = GetOptions::new().with_range(prefix_end(&start)).with_revision(revision.0);
-    match range(inner, limit, start, Some(options)).await {
-        Ok(page) => Ok(Some(page.kvs.into_iter().filter_map(|kv| inner.entry(kv)).collect())),
-        Err(RegistryError::Refused { reason, .. }) if reason.contains("revision") => Ok(None),
-        Err(error) => Err(error),
+    let mut entries = Vec::new();
+    for (start, end) in scope.spans(inner) {
+        let options = GetOptions::new().with_range(end).with_revision(revision.0);
+        match range(inner, limit, start, Some(options)).await {
+            Ok(page) => entries.extend(page.kvs.into_iter().filter_map(|kv| inner.entry(kv))),
+            Err(RegistryError::Refused { reason, .. }) if reason.contains("revision") => return Ok(None),
+            Err(error) => return Err(error),
+        }
     }
+    Ok(Some(entries))
+}
+
+/// The first or the last keys of all that begin with `prefix`.
+pub(super) async fn part(
+    inner: &Inner,
+    prefix: &str,
+    order: SortOrder,
+    at_most: u32,
+) -> Result<Part, RegistryError> {
+    let start = inner.absolute(prefix);
+    let options = GetOptions::new()
+        .with_range(prefix_end(&start))
+        .with_sort(SortTarget::Key, order)
+        .with_limit(i64::from(at_most.max(1)));
+    let page = range(inner, CALL_DEADLINE, start, Some(options)).await?;
+    let total = u64::try_from(page.count).unwrap_or(0);
+    Ok(Part { entries: page.kvs.into_iter().filter_map(|kv| inner.entry(kv)).collect(), total })
 }
 
 /// See [`Registry::answers`](super::Registry::answers).
@@ -343,13 +366,4 @@ impl State {
 
 pub(super) fn header_revision(header: Option<&PbResponseHeader>) -> Revision {
     Revision(header.map_or(0, |header| header.revision))
-}
-
-/// The first key after all that begin with `prefix`, which ends in `/` or in text: never in 0xff.
-pub(super) fn prefix_end(prefix: &[u8]) -> Vec<u8> {
-    let mut end = prefix.to_vec();
-    if let Some(last) = end.last_mut() {
-        *last += 1;
-    }
-    end
 }

@@ -17,6 +17,7 @@ mod fault;
 mod lease;
 mod pool;
 mod random;
+mod scope;
 mod txn;
 mod watch;
 
@@ -24,7 +25,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use self::{access::Credentials, endpoint::Endpoint, pool::Pool};
+use etcd_client::SortOrder;
+
+use self::{access::Credentials, endpoint::Endpoint, pool::Pool, scope::Scope};
 pub use self::{
     access::{Access, AccessArguments},
     error::RegistryError,
@@ -73,6 +76,15 @@ pub struct Listing {
     pub revision: Revision,
     /// In the order of their keys.
     pub entries: Vec<Entry>,
+}
+
+/// Some of the keys below a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// In the order that was asked for.
+    pub entries: Vec<Entry>,
+    /// How many there are in all.
+    pub total: u64,
 }
 
 /// The keys of one cluster in etcd or in an embedded registry.
@@ -149,7 +161,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Unavailable`] or [`RegistryError::Refused`].
     pub async fn list(&self, prefix: &str) -> Result<Listing, RegistryError> {
-        etcd::list(&self.inner, CALL_DEADLINE, prefix).await
+        etcd::list(&self.inner, CALL_DEADLINE, &Scope::below(prefix)).await
     }
 
     /// All keys that begin with `prefix`, as they stood at an earlier revision; `None`: the store no longer knows, because its
@@ -162,7 +174,23 @@ impl Registry {
         prefix: &str,
         revision: Revision,
     ) -> Result<Option<Vec<Entry>>, RegistryError> {
-        etcd::list_at(&self.inner, CALL_DEADLINE, prefix, revision).await
+        etcd::list_at(&self.inner, CALL_DEADLINE, &Scope::below(prefix), revision).await
+    }
+
+    /// The first of the keys that begin with `prefix`, at most so many, the first one first; linearizable.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unavailable`] or [`RegistryError::Refused`].
+    pub async fn first(&self, prefix: &str, at_most: u32) -> Result<Part, RegistryError> {
+        etcd::part(&self.inner, prefix, SortOrder::Ascend, at_most).await
+    }
+
+    /// The last of the keys that begin with `prefix`, at most so many, the last one first; linearizable.
+    ///
+    /// # Errors
+    /// [`RegistryError::Unavailable`] or [`RegistryError::Refused`].
+    pub async fn last(&self, prefix: &str, at_most: u32) -> Result<Part, RegistryError> {
+        etcd::part(&self.inner, prefix, SortOrder::Descend, at_most).await
     }
 
     /// Makes all changes of `txn` at once if all its conditions hold, else none. Never makes them twice, however often it has
@@ -195,7 +223,16 @@ impl Registry {
     /// Outside a tokio runtime.
     #[must_use]
     pub fn watch(&self, prefix: &str) -> Watch {
-        watch::start(Arc::clone(&self.inner), prefix)
+        watch::start(Arc::clone(&self.inner), Scope::below(prefix))
+    }
+
+    /// As [`Registry::watch`] of all keys, but for those that begin with `but_for`: they are neither listed nor told of.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use]
+    pub fn watch_all_but(&self, but_for: &str) -> Watch {
+        watch::start(Arc::clone(&self.inner), Scope::below("").but_for(but_for))
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     fault::Fault,
     pool::{ATTEMPT, MAX_MESSAGE, within},
     random::backoff,
+    scope::{Scope, prefix_end},
 };
 
 /// An answer to a question is asked for after this much silence.
@@ -95,9 +96,9 @@ impl Drop for Watch {
     }
 }
 
-pub(super) fn start(inner: Arc<Inner>, prefix: &str) -> Watch {
+pub(super) fn start(inner: Arc<Inner>, scope: Scope) -> Watch {
     let (sender, events) = mpsc::channel(QUEUE);
-    let follower = Follower { inner, prefix: prefix.to_owned(), events: sender, position: None, down: false };
+    let follower = Follower { inner, scope, events: sender, position: None, down: false };
     let task = tokio::spawn(follower.run()).abort_handle();
     Watch { events, task }
 }
@@ -139,7 +140,7 @@ impl From<Dropped> for Broken {
 /// The task behind a watch.
 struct Follower {
     inner: Arc<Inner>,
-    prefix: String,
+    scope: Scope,
     events: mpsc::Sender<WatchEvent>,
     position: Option<Position>,
     down: bool,
@@ -174,7 +175,7 @@ impl Follower {
                 Err(Broken::Fault(fault)) => fault,
                 Ok(never) => match never {},
             };
-            tracing::debug!(prefix = self.prefix, ?fault, "watch broke");
+            tracing::debug!(prefix = self.scope.prefix(), ?fault, "watch broke");
             self.inner.pool.discard(index);
             self.inner.pool.demote(index);
             // A stream that told something was a good one; one that breaks at once must not be tried in a tight loop.
@@ -187,7 +188,7 @@ impl Follower {
     /// Makes sure that the changes after our position are to be had, or begins anew with a listing.
     async fn take_position(&mut self) -> Result<Result<(), RegistryError>, Dropped> {
         if let Some(position) = &self.position {
-            match etcd::list_at(&self.inner, PATIENCE, &self.prefix, position.revision).await {
+            match etcd::list_at(&self.inner, PATIENCE, &self.scope, position.revision).await {
                 Ok(Some(entries)) if position.matches(&entries) => {
                     self.tell_up().await?;
                     return Ok(Ok(()));
@@ -197,7 +198,7 @@ impl Follower {
             }
         }
         let patience = if self.down { PATIENCE } else { CALL_DEADLINE };
-        match etcd::list(&self.inner, patience, &self.prefix).await {
+        match etcd::list(&self.inner, patience, &self.scope).await {
             Ok(listing) => {
                 self.tell_up().await?;
                 let state =
@@ -234,9 +235,9 @@ impl Follower {
 
     async fn open(&self, index: usize) -> Result<WatchStream, Fault> {
         let client = self.inner.pool.client(index).await?;
-        let start = self.inner.absolute(&self.prefix);
+        let start = self.inner.absolute(self.scope.prefix());
         let after = self.position.as_ref().map_or(0, |position| position.revision.0);
-        let options = WatchOptions::new().with_range(etcd::prefix_end(&start)).with_start_revision(after + 1);
+        let options = WatchOptions::new().with_range(prefix_end(&start)).with_start_revision(after + 1);
         let mut watch = client.watch_client().max_decoding_message_size(MAX_MESSAGE);
         within(ATTEMPT, watch.watch(start, Some(options))).await
     }
@@ -262,7 +263,7 @@ impl Follower {
                 } else {
                     self.inner.relative(&kv.key).map(|key| Change::Deleted { key })
                 };
-                changes.extend(change);
+                changes.extend(change.filter(|change| self.scope.holds(change.key())));
             }
             self.changed(revision, changes).await?;
         }

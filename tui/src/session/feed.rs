@@ -5,7 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use redis_cluster::cluster::registry::{self, Registry, WatchEvent};
+use redis_cluster::cluster::{
+    records::keys,
+    registry::{self, Registry, WatchEvent},
+};
 use tokio::sync::mpsc;
 
 use super::{past, update::Change};
@@ -25,7 +28,22 @@ pub(super) async fn run(registry: Registry, changes: mpsc::Sender<Change>) {
     }
     tokio::select! {
         () = ask(&registry, answers) => {}
-        () = follow(&registry, answered, changes) => {}
+        () = look_back(&registry, &changes) => {}
+        () = follow(&registry, answered, &changes) => {}
+    }
+}
+
+/// Tells once what was done before, as soon as the registry says it; then there is nothing more to do. That it does not answer, or
+/// refuses, is told by the others.
+async fn look_back(registry: &Registry, changes: &mpsc::Sender<Change>) {
+    let before = loop {
+        match past::tail(registry).await {
+            Ok(before) => break before,
+            Err(_) => tokio::time::sleep(ASK_EVERY).await,
+        }
+    };
+    if changes.send(Change::Past(before.lines)).await.is_ok() {
+        changes.closed().await;
     }
 }
 
@@ -45,23 +63,14 @@ async fn ask(registry: &Registry, answers: mpsc::Sender<Result<(), String>>) {
 async fn follow(
     registry: &Registry,
     mut answered: mpsc::Receiver<Result<(), String>>,
-    changes: mpsc::Sender<Change>,
+    changes: &mpsc::Sender<Change>,
 ) {
-    let mut watch = registry.watch("");
+    // The audit log is the longest part, and nothing that is shown follows it.
+    let mut watch = registry.watch_all_but(keys::AUDIT);
     let mut standing = Standing::default();
-    let mut is_first = true;
     loop {
         let (first, second) = tokio::select! {
-            event = watch.next() => {
-                if let (true, WatchEvent::Reset { entries, .. }) = (is_first, &event) {
-                    is_first = false;
-                    let lines = entries.iter().filter_map(past::line).collect();
-                    if changes.send(Change::Past(lines)).await.is_err() {
-                        return;
-                    }
-                }
-                standing.told(event)
-            }
+            event = watch.next() => standing.told(event),
             Some(answer) = answered.recv() => (standing.heard(answer, Instant::now()), None),
         };
         for change in first.into_iter().chain(second) {

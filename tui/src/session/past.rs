@@ -6,12 +6,24 @@ use redis_cluster::{
     cluster::{
         plan::AuditRecord,
         records::{keys, parse},
-        registry::{Entry, Revision},
+        registry::{Entry, Registry, RegistryError, Revision},
     },
     time::Millis,
 };
 
 use super::{ClusterView, Session, update::Change};
+
+/// Lines of the audit log that are read, the newest: when a console begins, and again and again while its page is open.
+const READ: u32 = 1_000;
+
+/// The newest lines of the audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditTail {
+    /// Oldest first.
+    pub lines: Vec<AuditLine>,
+    /// How many the registry has in all.
+    pub total: u64,
+}
 
 /// Who did what, and at which revision of the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +48,14 @@ impl AuditLine {
     }
 }
 
-/// The line of an entry of the registry; `None` for other entries, and for what nobody can read.
-pub(super) fn line(entry: &Entry) -> Option<AuditLine> {
-    if !entry.key.starts_with(keys::AUDIT) {
-        return None;
-    }
+/// Reads the newest lines, and no more.
+pub(super) async fn tail(registry: &Registry) -> Result<AuditTail, RegistryError> {
+    let newest = registry.last(keys::AUDIT, READ).await?;
+    Ok(AuditTail { lines: newest.entries.iter().rev().filter_map(line).collect(), total: newest.total })
+}
+
+/// The line of an entry; `None` for what nobody can read.
+fn line(entry: &Entry) -> Option<AuditLine> {
     let record: AuditRecord = parse(entry).ok()?;
     Some(AuditLine {
         revision: super::feed::number(entry.create_revision),
@@ -52,13 +67,12 @@ pub(super) fn line(entry: &Entry) -> Option<AuditLine> {
 }
 
 impl Session {
-    /// The audit log, oldest first.
+    /// The newest lines of the audit log.
     ///
     /// # Errors
     /// When the registry does not answer, or refuses; the text is for the operator.
-    pub async fn audit(&self) -> Result<Vec<AuditLine>, String> {
-        let listing = self.inner.registry.list(keys::AUDIT).await.map_err(|error| error.to_string())?;
-        Ok(listing.entries.iter().filter_map(line).collect())
+    pub async fn audit(&self) -> Result<AuditTail, String> {
+        tail(&self.inner.registry).await.map_err(|error| error.to_string())
     }
 
     /// Members and routing at an earlier revision; `None`: the registry no longer knows.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis_cluster::cluster::registry::{Entry, Registry, RegistryError, Revision, Txn};
+use redis_cluster::cluster::registry::{Entry, Part, Registry, RegistryError, Revision, Txn};
 
 use super::{Seen, done, put, soon, value};
 use crate::registry::servers::Peer;
@@ -109,6 +109,12 @@ pub(super) async fn a_large_listing_is_whole(peer: Peer) {
     assert_eq!(listing.revision, revision);
     let keys: Vec<String> = listing.entries.into_iter().map(|entry| entry.key).collect();
     assert_eq!(keys, (0..1100).map(|number| format!("n/{number:04}")).collect::<Vec<_>>());
+    let names = |part: &Part| part.entries.iter().map(|entry| entry.key.clone()).collect::<Vec<_>>();
+    let first = registry.first("n/", 2).await.unwrap();
+    assert_eq!((names(&first), first.total), (vec!["n/0000".to_owned(), "n/0001".to_owned()], 1100));
+    let last = registry.last("n/", 2).await.unwrap();
+    assert_eq!((names(&last), last.total), (vec!["n/1099".to_owned(), "n/1098".to_owned()], 1100));
+    assert_eq!(registry.last("nobody/", 2).await.unwrap(), Part { entries: Vec::new(), total: 0 });
 }
 
 pub(super) async fn a_registry_serves_many_runtimes(peer: Peer) {

@@ -53,6 +53,19 @@ pub(super) async fn watches_miss_nothing(peer: Peer) {
         assert_eq!(told(&late_seen), (first..WRITES).collect::<Vec<_>>());
     }
     assert_eq!((early_seen.resets, late_seen.resets, early_seen.state), (1, 1, late_seen.state));
+
+    // All but some: these are neither listed nor told of, and what stands on both sides of them is.
+    put(&registry, "a", "1").await;
+    let mut others = registry.watch_all_but("w/");
+    let mut others_seen = Seen::default();
+    others_seen.until(&mut others, |seen| seen.resets == 1).await;
+    let listed: Vec<&str> = others_seen.state.keys().map(String::as_str).collect();
+    assert_eq!(listed, ["a", "x/0", "x/1", "x/2", "x/3"]);
+    done(&registry, Txn::new().put("w/more", "1").put("w0", "1")).await;
+    done(&registry, Txn::new().put("w/end", "2")).await;
+    put(&registry, "y", "1").await;
+    others_seen.until(&mut others, |seen| seen.state.contains_key("y")).await;
+    assert_eq!(others_seen.changes, ["w0=1", "y=1"]);
 }
 
 pub(super) async fn changes_and_compaction_while_away(peer: Peer) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use redis_cluster::{id::NodeId, protocol::Value, slot::SlotRange, time::Millis};
 
-use crate::session::{ClusterView, Target, past::AuditLine};
+use crate::session::{ClusterView, Target, past::AuditTail};
 
 /// Commands a second that an open page sends to the cluster at most; a page that is not on top sends none.
 pub const RATE: i64 = 200;
@@ -66,8 +66,8 @@ pub enum Heard {
 /// What the registry knows of the past.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Past {
-    /// The audit log, oldest first.
-    Audit(Vec<AuditLine>),
+    /// The newest lines of the audit log.
+    Audit(AuditTail),
     /// The cluster at a revision; `None`: it no longer knows.
     AsOf(u64, Option<Box<ClusterView>>),
 }

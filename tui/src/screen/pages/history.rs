@@ -10,13 +10,18 @@ use super::{
     Content, Kind, Known,
     ask::{Past, Question, Request, Topic},
     grid::{Cell, Column, Grid, Row, column},
+    listing::Listing,
 };
 use crate::{
     screen::{keymap::Context, text, theme::Role},
-    session::{ClusterView, past::AuditLine, timestamp},
+    session::{
+        ClusterView,
+        past::{AuditLine, AuditTail},
+        timestamp,
+    },
 };
 
-/// Between two looks at the audit log. It is read whole, and grows by a few lines a day.
+/// Between two looks at the audit log, which grows by a few lines a day.
 const EVERY_MS: i64 = 10_000;
 
 const OF_CHANGES: &[Column] = &[
@@ -30,13 +35,16 @@ const OF_CHANGES: &[Column] = &[
 /// Who did what, newest first.
 #[derive(Clone, Debug)]
 pub struct HistoryPage {
-    grid: Grid,
+    /// Places in `lines`.
+    changes: Listing<usize>,
     lines: Arc<[AuditLine]>,
+    /// That the registry has.
+    total: u64,
 }
 
 impl Default for HistoryPage {
     fn default() -> Self {
-        Self { grid: Grid::new(OF_CHANGES), lines: Arc::default() }
+        Self { changes: Listing::new(OF_CHANGES), lines: Arc::default(), total: 0 }
     }
 }
 
@@ -45,20 +53,22 @@ impl Content for HistoryPage {
         "history".to_owned()
     }
 
-    fn context(&self) -> Context {
-        Context::Table
-    }
-
     fn grid(&self) -> Option<&Grid> {
-        Some(&self.grid)
+        Some(self.changes.grid())
     }
 
     fn grid_mut(&mut self) -> Option<&mut Grid> {
-        Some(&mut self.grid)
+        Some(self.changes.grid_mut())
     }
 
     fn status(&self) -> String {
-        format!("{} changes, enter: the cluster after one", text::thousands(self.lines.len() as u64))
+        let (shown, total) = (text::thousands(self.lines.len() as u64), text::thousands(self.total));
+        let changes = if self.total > self.lines.len() as u64 {
+            format!("the last {shown} of {total} changes")
+        } else {
+            format!("{shown} changes")
+        };
+        format!("{changes}, enter: the cluster after one")
     }
 
     fn empty(&self) -> &'static str {
@@ -74,8 +84,8 @@ impl Content for HistoryPage {
     }
 
     fn recall(&mut self, past: Past) {
-        let Past::Audit(lines) = past else { return };
-        self.lines = lines.into();
+        let Past::Audit(AuditTail { lines, total }) = past else { return };
+        (self.lines, self.total) = (lines.into(), total);
         let rows = self.lines.iter().enumerate().rev().map(|(at, line)| {
             let [before, after] = line.epochs;
             let epoch = if before == after { after.to_string() } else { format!("{before} -> {after}") };
@@ -88,14 +98,14 @@ impl Content for HistoryPage {
             ];
             // What a person said stands out among what came of it.
             let role = if line.is_a_step() { Role::Quiet } else { Role::Text };
-            Row { role, ..Row::new(at.to_string(), cells) }
+            (at, Row { role, ..Row::new(at.to_string(), cells) })
         });
-        self.grid.set(rows.collect());
+        self.changes.set(rows);
     }
 
     fn open(&mut self) -> Option<Kind> {
-        let at = std::str::from_utf8(&self.grid.selected()?.id).ok()?.parse().ok()?;
-        Some(Kind::Past(Box::new(PastPage::new(Arc::clone(&self.lines), at))))
+        let at = self.changes.selected()?;
+        Some(Kind::Past(Box::new(PastPage::new(Arc::clone(&self.lines), *at))))
     }
 }
 
@@ -259,9 +269,10 @@ mod tests {
     fn a_change_opens_into_the_cluster_after_it_beside_the_one_of_now() {
         let mut page = HistoryPage::default();
         let lines = vec![line(3, "add 1 http://h:1 (plan 1)"), line(9, "move 1: done"), line(12, "remove 7")];
-        page.recall(Past::Audit(lines));
-        assert_eq!(page.grid.selected().unwrap().cells[4].text, "remove 7", "newest first");
-        page.grid.select(1);
+        page.recall(Past::Audit(AuditTail { lines, total: 1_003 }));
+        assert!(page.status().starts_with("the last 3 of 1,003 changes"), "{}", page.status());
+        assert_eq!(page.changes.grid().selected().unwrap().cells[4].text, "remove 7", "newest first");
+        page.changes.grid_mut().select(1);
         let Some(Kind::Past(mut past)) = page.open() else { panic!("a change opens") };
         let now = sample::cluster();
         let transcript = Transcript::default();

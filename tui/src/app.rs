@@ -13,8 +13,9 @@ use redis_cluster::cluster::registry::Access;
 use crate::{
     arguments::Arguments,
     askpass::{self, AskError},
-    assist,
+    assist::{self, Sought},
     embedded::{self, Embedded},
+    files,
     format::{Form, Formatter, TextForm},
     language, oneshot,
     output::Output,
@@ -210,8 +211,10 @@ async fn candidates(mut arguments: Arguments) -> Status {
     }
     let found = assist::complete(&line, &view);
     let mut lines: Vec<Vec<u8>> = found.candidates.into_iter().map(String::into_bytes).collect();
-    if let (Some(session), Some(prefix)) = (&session, &found.key) {
-        lines.extend(session.keys_like(prefix).await);
+    match (&session, &found.sought) {
+        (Some(session), Some(Sought::Key(prefix))) => lines.extend(session.keys_like(prefix).await),
+        (_, Some(Sought::File(prefix))) => lines.extend(files::names_like(prefix)),
+        (None, Some(Sought::Key(_))) | (_, None) => {}
     }
     // One with a line break would be two.
     lines.retain(|line| !line.contains(&b'\n'));

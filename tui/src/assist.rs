@@ -143,15 +143,24 @@ pub struct Completions {
     pub before: String,
     /// What the word can become; sorted.
     pub candidates: Vec<String>,
-    /// A key stands there; what is typed of it.
-    pub key: Option<Vec<u8>>,
+    /// What has to be looked for besides.
+    pub sought: Option<Sought>,
+}
+
+/// Names that no table has; what is typed of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// Keys of the cluster.
+    Key(Vec<u8>),
+    /// Files and directories of this machine.
+    File(Vec<u8>),
 }
 
 impl Completions {
-    /// With keys of the cluster among the candidates.
+    /// With what was found among the candidates.
     #[must_use]
-    pub fn with_keys(mut self, keys: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        self.candidates.extend(keys.into_iter().map(|key| language::quote_word(&key)));
+    pub fn with_names(mut self, names: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        self.candidates.extend(names.into_iter().map(|name| language::quote_word(&name)));
         self.candidates.sort();
         self.candidates.dedup();
         self
@@ -187,13 +196,38 @@ pub fn complete(line: &str, view: &ClusterView) -> Completions {
     }
     let upper = typed.chars().next().is_some_and(|first| first.is_ascii_uppercase());
     let lower = typed.to_ascii_lowercase();
-    let candidates: BTreeSet<String> = following(earlier, typed.is_empty(), view)
+    let candidates: BTreeSet<String> = following(earlier, typed, view)
         .into_iter()
         .filter(|word| word.to_ascii_lowercase().starts_with(&lower))
         .map(|word| if upper { word.to_ascii_uppercase() } else { word })
         .collect();
-    let key = (!is_help && stands_for_key(earlier, typed)).then(|| typed::bytes(typed).into_owned());
-    Completions { before: before.to_owned(), candidates: candidates.into_iter().collect(), key }
+    let typed_bytes = || typed::bytes(typed).into_owned();
+    let sought = if is_help {
+        None
+    } else if stands_for_file(earlier, typed) {
+        Some(Sought::File(typed_bytes()))
+    } else {
+        stands_for_key(earlier, typed).then(|| Sought::Key(typed_bytes()))
+    };
+    Completions { before: before.to_owned(), candidates: candidates.into_iter().collect(), sought }
+}
+
+/// Whether a word behind these would be a path: of words of ours that take one, wherever their option stands.
+fn stands_for_file(earlier: &[Vec<u8>], typed: &str) -> bool {
+    if typed.starts_with("--") || typed.contains(['"', '\'']) {
+        return false;
+    }
+    let Some((first, rest)) = earlier.split_first() else { return false };
+    let first = first.to_ascii_lowercase();
+    match (first.strip_prefix(b":").unwrap_or(&first), rest) {
+        (b"source", []) => first.starts_with(b":"),
+        (b"script", [save]) => first.starts_with(b":") && save.eq_ignore_ascii_case(b"save"),
+        (b"import" | b"restore", [] | [_]) | (b"export" | b"backup", [] | [_, _]) => {
+            let is_ours = first.starts_with(b":") || language::of_ours(earlier).is_some();
+            is_ours && rest.first().is_none_or(|option| option.starts_with(b"--"))
+        }
+        _ => false,
+    }
 }
 
 /// The command that these words begin with, or the subcommand.
@@ -222,7 +256,8 @@ fn stands_for_key(earlier: &[Vec<u8>], typed: &str) -> bool {
 }
 
 /// Words that can follow these.
-fn following(earlier: &[Vec<u8>], nothing_typed: bool, view: &ClusterView) -> Vec<String> {
+fn following(earlier: &[Vec<u8>], typed: &str, view: &ClusterView) -> Vec<String> {
+    let (nothing_typed, typed_option) = (typed.is_empty(), typed.starts_with('-'));
     let ids = || view.nodes.keys().map(ToString::to_string).collect();
     let fixed = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     let words: Vec<String> =
@@ -236,10 +271,14 @@ fn following(earlier: &[Vec<u8>], nothing_typed: bool, view: &ClusterView) -> Ve
             ours.map(|word| word.name.to_owned()).chain(redis.map(|spec| spec.name.to_owned())).collect()
         }
         ["remove" | "ack" | "node"] | ["plan", "remove"] => ids(),
-        ["remove", _, ..] | ["add", _, _, ..] => fixed(&["--force", "--no-wait", "--if-rev"]),
+        ["remove", _, ..] | ["add", _, _, ..] => fixed(&["--force", "--no-wait", "--if-rev", "--yes"]),
         ["drain"] => fixed(&["proxy"]),
         ["drain", "proxy"] => view.proxies.keys().map(ToString::to_string).collect(),
-        ["drain", "proxy", _, ..] => fixed(&["--force", "--no-wait"]),
+        ["drain", "proxy", _, ..] => fixed(&["--force", "--no-wait", "--yes"]),
+        ["import" | "restore"] if typed_option && language::of_ours(earlier).is_some() => {
+            fixed(&["--skip", "--replace", "--stop"])
+        }
+        ["export" | "backup"] if typed_option => fixed(&["--rdb"]),
         ["import" | "restore", _] if language::of_ours(earlier).is_some() => {
             fixed(&["--skip", "--replace", "--stop"])
         }
@@ -368,7 +407,10 @@ mod tests {
     #[test]
     fn places_of_keys() {
         let view = sample::cluster();
-        let key = |line: &str| complete(line, &view).key.map(|key| String::from_utf8(key).unwrap());
+        let key = |line: &str| match complete(line, &view).sought {
+            Some(Sought::Key(key)) => Some(String::from_utf8(key).unwrap()),
+            _ => None,
+        };
         for (line, expected) in [
             ("get us", Some("us")),
             ("get ", Some("")),
@@ -385,8 +427,35 @@ mod tests {
         ] {
             assert_eq!(key(line).as_deref(), expected, "{line}");
         }
-        let found = complete("get us", &view).with_keys([b"user:1".to_vec(), b"us er".to_vec()]);
+        let found = complete("get us", &view).with_names([b"user:1".to_vec(), b"us er".to_vec()]);
         assert_eq!(found.candidates, ["\"us er\"", "user:1"]);
+    }
+
+    #[test]
+    fn places_of_files() {
+        let view = sample::cluster();
+        let file = |line: &str| match complete(line, &view).sought {
+            Some(Sought::File(file)) => Some(String::from_utf8(file).unwrap()),
+            _ => None,
+        };
+        for (line, expected) in [
+            ("import du", Some("du")),
+            ("import --skip du", Some("du")),
+            ("import dump.rdb ", None),
+            ("import --sk", None),
+            ("export /tmp/", Some("/tmp/")),
+            ("backup --rdb 12 b", Some("b")),
+            ("backup --rdb 1", None),
+            ("restore ", Some("")),
+            ("restore k 0 ", None),
+            (":source s", Some("s")),
+            (":script save s", Some("s")),
+            (":script s", None),
+            ("source s", None),
+            ("help import ", None),
+        ] {
+            assert_eq!(file(line).as_deref(), expected, "{line}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod askpass;
 pub mod assist;
 pub mod config;
 pub mod embedded;
+pub mod files;
 pub mod format;
 pub mod keyboard;
 pub mod language;

@@ -111,6 +111,8 @@ pub struct ChangeOptions {
     pub force: bool,
     /// Return as soon as the registry has the plan.
     pub no_wait: bool,
+    /// Do not ask first, where somebody could be asked.
+    pub yes: bool,
     /// Refuse if the cluster changed after this revision of the registry.
     pub if_revision: Option<i64>,
 }
@@ -195,6 +197,7 @@ fn change_options(word: &Word, arguments: &[Vec<u8>]) -> Result<(Vec<Vec<u8>>, C
         match argument.as_slice() {
             b"--force" => options.force = true,
             b"--no-wait" => options.no_wait = true,
+            b"--yes" => options.yes = true,
             b"--if-rev" => {
                 let revision = arguments.next().and_then(|number| text(number).parse().ok());
                 options.if_revision = Some(revision.ok_or_else(|| usage(word, "--if-rev needs a revision"))?);

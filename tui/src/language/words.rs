@@ -25,10 +25,10 @@ const fn reserved(name: &'static str, syntax: &'static str, summary: &'static st
 pub const OPERATOR: &[Word] = &[
     word(
         "add",
-        "ID [ADDRESS] [--force] [--no-wait] [--if-rev N]",
+        "ID [ADDRESS] [--force] [--no-wait] [--if-rev N] [--yes]",
         "add a node and move its share of the slots to it",
     ),
-    word("remove", "ID [--force] [--no-wait] [--if-rev N]", "move a node's slots away and remove it"),
+    word("remove", "ID [--force] [--no-wait] [--if-rev N] [--yes]", "move a node's slots away and remove it"),
     word(
         "show",
         "nodes|proxies|slots|moves|audit|topology|slow|hotkeys",
@@ -37,7 +37,7 @@ pub const OPERATOR: &[Word] = &[
     word("ack", "ID", "take note that a node came back without its keys: the warning ends"),
     word(
         "drain",
-        "proxy ID [--force] [--no-wait]",
+        "proxy ID [--force] [--no-wait] [--yes]",
         "end a proxy in order: nobody new, what runs is finished",
     ),
     word("sync", "", "wait until every proxy confirms the current epoch, and say who does not"),

@@ -10,7 +10,13 @@ use rustyline::{
     validate::Validator,
 };
 
-use crate::{assist, format::harmless, session::Session, typed};
+use crate::{
+    assist::{self, Sought},
+    files,
+    format::harmless,
+    session::Session,
+    typed,
+};
 
 /// Answers from the tables and from what is known of the cluster.
 pub(super) struct Helper {
@@ -34,9 +40,13 @@ impl Completer for Helper {
             return Ok((pos, Vec::new()));
         }
         let mut completions = assist::complete(&line[..pos], &self.session.now());
-        if let Some(prefix) = &completions.key {
-            let keys = self.runtime.block_on(self.session.keys_like(prefix));
-            completions = completions.with_keys(keys);
+        match completions.sought.take() {
+            Some(Sought::Key(prefix)) => {
+                let keys = self.runtime.block_on(self.session.keys_like(&prefix));
+                completions = completions.with_names(keys);
+            }
+            Some(Sought::File(prefix)) => completions = completions.with_names(files::names_like(&prefix)),
+            None => {}
         }
         Ok((completions.before.len(), completions.candidates))
     }

@@ -295,7 +295,7 @@ async fn one_line(
     if command == Command::Directive(Directive::Quit) {
         return Ok(Next::Exit(Status::Done));
     }
-    if !arguments.typed.yes && !confirmed(runner, reader, &command).await? {
+    if !arguments.typed.yes && !says_yes(&command) && !confirmed(runner, reader, &command).await? {
         runner.output.message("nothing was changed");
         return Ok(Next::Continue);
     }
@@ -320,6 +320,16 @@ async fn one_line(
     Ok(Next::Continue)
 }
 
+/// The line itself says that nothing is asked.
+fn says_yes(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Operator(
+            Operator::Add { options, .. } | Operator::Remove { options, .. } | Operator::DrainProxy { options, .. }
+        ) if options.yes
+    )
+}
+
 /// Shows what a change of membership would do and asks. The id is typed for a removal.
 async fn confirmed(runner: &mut Runner, reader: &mut Reader, command: &Command) -> Result<bool, Status> {
     let (request, question, answer) = match command {
@@ -331,6 +341,9 @@ async fn confirmed(runner: &mut Runner, reader: &mut Reader, command: &Command) 
             // What a dry run refuses may be what --force is for.
             let request = (!options.force).then(|| PlanRequest::Remove { id: id.clone() });
             (request, format!("type the id to remove node {id}: "), id.as_str().to_owned())
+        }
+        Command::Operator(Operator::DrainProxy { id, .. }) => {
+            (None, format!("end proxy {id} in order? [y/N] "), "y".to_owned())
         }
         Command::Operator(Operator::Import { path, conflict }) => {
             (None, question_of(&format!("import {}", path.display()), Some(*conflict)), "y".to_owned())

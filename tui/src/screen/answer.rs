@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 
 use super::event::{Event, Finished, Plan, Probe, Share};
 use crate::{
+    assist::Sought,
+    files,
     format::{Form, Formatter, TextForm},
     language::{ChangeOptions, Command, Operator, PlanRequest, lines},
     runner::save_script,
@@ -29,6 +31,19 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 const SOURCE_MAX: u64 = 16 << 20;
 /// Between two runs of a watched command.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Looks for names to complete a line with.
+pub(super) async fn find(session: Session, line: String, sought: Sought, events: mpsc::Sender<Event>) {
+    let names = match sought {
+        Sought::Key(prefix) => session.keys_like(&prefix).await,
+        // A directory may be on a slow disk; of a look that was broken off nothing is known.
+        Sought::File(prefix) => {
+            tokio::task::spawn_blocking(move || files::names_like(&prefix)).await.unwrap_or_default()
+        }
+    };
+    // Without a screen nobody waits for them.
+    let _ = events.send(Event::Found { line, names }).await;
+}
 
 /// Runs a command to its end and reports it. Dropping the future gives it up.
 pub(super) async fn run(

@@ -1,11 +1,13 @@
-//! The dialogs that change the membership: what they hold, and when they are ready. Drawing is `view::dialog`.
+//! The dialogs that ask before something changes: what they hold, and when they are ready. Drawing is `view::dialog`.
+
+use std::{os::unix::ffi::OsStrExt as _, path::PathBuf};
 
 use redis_cluster::{cluster::member::Address, id::NodeId};
 use tui_input::Input;
 
 use super::event::{Plan, Probe};
 use crate::{
-    language::{ChangeOptions, Command, Operator, PlanRequest},
+    language::{ChangeOptions, Command, Conflict, Operator, PlanRequest, quote_word},
     session::{ClusterView, Status},
 };
 
@@ -20,7 +22,9 @@ pub enum Dialog {
     Paste(PastedLines),
     /// Leaving ends a cluster that holds keys.
     Leave(Leave),
-    /// Something that a page shows is changed.
+    /// Keys of a file come into the cluster.
+    Bring(BringKeys),
+    /// Something that a page shows is changed, or a proxy is ended.
     Change(Change),
 }
 
@@ -100,6 +104,8 @@ pub enum Field {
     Address,
     /// The command that is edited.
     Command,
+    /// One of several, chosen by the arrow keys.
+    Choice,
     /// The button that gives up.
     Cancel,
     /// The button that does it.
@@ -128,7 +134,7 @@ pub struct AddNode {
 }
 
 /// Options as one types them, each with a blank before it.
-fn option_words(options: ChangeOptions) -> String {
+pub(super) fn option_words(options: ChangeOptions) -> String {
     let mut words = String::new();
     if options.force {
         words.push_str(" --force");
@@ -328,6 +334,84 @@ impl Change {
 
     /// The fields in the order of the tab key.
     pub const FIELDS: [Field; 3] = [Field::Command, Field::Cancel, Field::Confirm];
+}
+
+/// Keys of a file are about to come into the cluster.
+#[derive(Clone, Debug)]
+pub struct BringKeys {
+    /// What is read: an RDB file, or what `backup` made.
+    pub path: PathBuf,
+    /// It is a backup.
+    pub is_backup: bool,
+    /// What becomes of keys that are there; `None`: there may be none.
+    pub conflict: Option<Conflict>,
+    /// What the keys act on.
+    pub field: Field,
+}
+
+impl BringKeys {
+    /// As it was typed.
+    #[must_use]
+    pub fn new(path: PathBuf, is_backup: bool, conflict: Option<Conflict>) -> Self {
+        Self { path, is_backup, conflict, field: Field::Cancel }
+    }
+
+    /// What there is to choose from, the careful first.
+    #[must_use]
+    pub fn choices(&self) -> &'static [(Option<Conflict>, &'static str)] {
+        const ALL: &[(Option<Conflict>, &str)] = &[
+            (None, "none may be there"),
+            (Some(Conflict::Stop), "stop"),
+            (Some(Conflict::Skip), "skip"),
+            (Some(Conflict::Replace), "replace"),
+        ];
+        if self.is_backup { ALL } else { &ALL[1..] }
+    }
+
+    /// Chooses the next, or the one before.
+    pub fn choose(&mut self, forward: bool) {
+        let choices = self.choices();
+        let at = choices.iter().position(|(conflict, _)| *conflict == self.conflict).unwrap_or(0);
+        let step = if forward { 1 } else { choices.len() - 1 };
+        self.conflict = choices[(at + step) % choices.len()].0;
+    }
+
+    /// What becomes of keys that are there, in words.
+    #[must_use]
+    pub fn consequence(&self) -> &'static str {
+        match self.conflict {
+            None => "refused unless the cluster is empty",
+            Some(Conflict::Stop) => "the first key that is there already ends it; what was written stays",
+            Some(Conflict::Skip) => "keys that are there already stay as they are",
+            Some(Conflict::Replace) => "keys that are there already are REPLACED by those of the file",
+        }
+    }
+
+    /// What the button runs.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let path = self.path.clone();
+        Command::Operator(match (self.is_backup, self.conflict) {
+            (true, conflict) => Operator::Restore { directory: path, conflict },
+            (false, conflict) => Operator::Import { path, conflict: conflict.unwrap_or(Conflict::Stop) },
+        })
+    }
+
+    /// The same as one would type it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let word = if self.is_backup { "restore" } else { "import" };
+        let option = match self.conflict {
+            None => "",
+            Some(Conflict::Stop) => " --stop",
+            Some(Conflict::Skip) => " --skip",
+            Some(Conflict::Replace) => " --replace",
+        };
+        format!("{word} {}{option}", quote_word(self.path.as_os_str().as_bytes()))
+    }
+
+    /// The fields in the order of the tab key.
+    pub const FIELDS: [Field; 3] = [Field::Choice, Field::Cancel, Field::Confirm];
 }
 
 /// The cluster lives in this process, and what it holds in its memory.

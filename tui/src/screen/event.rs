@@ -10,6 +10,7 @@ use super::{
     view::Zone,
 };
 use crate::{
+    assist::Sought,
     format::Formatter,
     language::{ChangeOptions, Command, PlanRequest},
     session::{ClusterView, Status},
@@ -59,12 +60,12 @@ pub enum Event {
         /// The plan, or why there is none; not yet escaped.
         result: Result<Plan, String>,
     },
-    /// Keys were looked for.
-    Keys {
-        /// Of the [`Effect::FindKeys`].
+    /// Keys or files were looked for.
+    Found {
+        /// Of the [`Effect::Find`].
         line: String,
         /// Their names.
-        keys: Vec<Vec<u8>>,
+        names: Vec<Vec<u8>>,
     },
     /// The answer to a question of a page.
     Answered {
@@ -209,12 +210,12 @@ pub enum Effect {
         /// Seldom is enough.
         seldom: bool,
     },
-    /// Look for keys; answered by [`Event::Keys`].
-    FindKeys {
+    /// Look for keys or files; answered by [`Event::Found`].
+    Find {
         /// The line that is completed.
         line: String,
-        /// What their names begin with.
-        prefix: Vec<u8>,
+        /// Which.
+        sought: Sought,
     },
     /// Ask members for what a page shows; answered by [`Event::Answered`].
     Ask {

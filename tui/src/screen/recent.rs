@@ -60,7 +60,7 @@ fn describe(event: &Event) -> String {
         Event::Sourced { run, result, .. } => format!("file of run {run} read: ok {}", result.is_ok()),
         Event::Probed { serial, result } => format!("probe {serial}: ok {}", result.is_ok()),
         Event::Previewed { serial, result } => format!("preview {serial}: ok {}", result.is_ok()),
-        Event::Keys { keys, .. } => format!("{} keys found", keys.len()),
+        Event::Found { names, .. } => format!("{} names found", names.len()),
         Event::Answered { serial, result } => format!("answer {serial}: ok {}", result.is_ok()),
         Event::Monitored { node, heard } => format!("monitor of node {node}: ok {}", heard.is_ok()),
         Event::Interrupt => "interrupt".to_owned(),

@@ -309,13 +309,8 @@ impl Face {
                     let (session, answers) = (self.session.clone(), self.answers.clone());
                     tokio::spawn(answer::preview(session, serial, request, options, answers));
                 }
-                Effect::FindKeys { line, prefix } => {
-                    let (session, answers) = (self.session.clone(), self.answers.clone());
-                    tokio::spawn(async move {
-                        let keys = session.keys_like(&prefix).await;
-                        // Without a screen nobody waits for them.
-                        let _ = answers.send(Event::Keys { line, keys }).await;
-                    });
+                Effect::Find { line, sought } => {
+                    tokio::spawn(answer::find(self.session.clone(), line, sought, self.answers.clone()));
                 }
                 Effect::Ask { serial, question } => {
                     let (session, answers) = (self.session.clone(), self.answers.clone());

@@ -1,14 +1,18 @@
 //! Opening, filling in and pressing the buttons of dialogs. The only way from a key to a change of the membership.
 
-use ratatui::crossterm::event::KeyEvent;
-use redis_cluster::id::NodeId;
-use tui_input::Input;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use redis_cluster::id::{NodeId, ProxyId};
+use tui_input::{Input, InputRequest};
 
 use super::{line, navigation::type_into, note};
 use crate::{
+    format::counted,
     language::{ChangeOptions, Operator, PlanRequest},
     screen::{
-        dialog::{self, AddNode, Answer, Change, Dialog, Field, Leave, PastedLines, Readiness, RemoveNode},
+        dialog::{
+            self, AddNode, Answer, BringKeys, Change, Dialog, Field, Leave, PastedLines, Readiness,
+            RemoveNode,
+        },
         event::{Effect, Effects, Plan, Probe},
         keymap::Action,
         model::{Model, Tone},
@@ -30,7 +34,50 @@ pub(super) fn open_remove(model: &mut Model, id: NodeId, options: ChangeOptions,
     refresh(model, effects);
 }
 
-/// A typed `add` or `remove` asks in the same dialogs, filled in.
+/// Whether this asks in a dialog before it runs.
+pub(super) fn asks(operator: &Operator) -> bool {
+    match operator {
+        Operator::Add { options, .. }
+        | Operator::Remove { options, .. }
+        | Operator::DrainProxy { options, .. } => !options.yes,
+        Operator::Import { .. } | Operator::Restore { .. } => true,
+        Operator::Show(_)
+        | Operator::Ack { .. }
+        | Operator::Sync
+        | Operator::Plan(_)
+        | Operator::Node { .. }
+        | Operator::Delete { .. }
+        | Operator::Explain(_)
+        | Operator::Watch(_)
+        | Operator::Export { .. }
+        | Operator::Backup { .. }
+        | Operator::Help(_) => false,
+    }
+}
+
+fn open_bring(model: &mut Model, bring: BringKeys) {
+    model.dialog = Some(Dialog::Bring(bring));
+    model.dirty = true;
+}
+
+fn open_drain(model: &mut Model, id: &ProxyId, options: ChangeOptions) {
+    let Some(proxy) = model.latest.proxies.get(id) else {
+        return note(model, Tone::Bad, &format!("there is no proxy {id}; show proxies lists them"));
+    };
+    let clients = proxy.figures.as_ref().map_or_else(
+        || "not known how many clients it has".to_owned(),
+        |figures| counted(figures.clients, "client"),
+    );
+    let about = vec![
+        ("Proxy".to_owned(), format!("{id}  {}  {clients}", proxy.record.address)),
+        ("Then".to_owned(), "it takes nobody new, finishes what runs, and ends".to_owned()),
+    ];
+    let words = format!("drain proxy {id}{} --yes", dialog::option_words(options));
+    model.dialog = Some(Dialog::Change(Change::new("End a proxy", about, words, "End it")));
+    model.dirty = true;
+}
+
+/// What is typed asks in the same dialogs, filled in.
 pub(super) fn open_for(model: &mut Model, operator: &Operator, effects: &mut Effects) {
     match operator {
         Operator::Add { id, address, options } => {
@@ -44,6 +91,13 @@ pub(super) fn open_for(model: &mut Model, operator: &Operator, effects: &mut Eff
         }
         Operator::Remove { id, options } => {
             open_remove(model, id.clone(), *options, effects);
+        }
+        Operator::DrainProxy { id, options } => open_drain(model, id, *options),
+        Operator::Import { path, conflict } => {
+            open_bring(model, BringKeys::new(path.clone(), false, Some(*conflict)))
+        }
+        Operator::Restore { directory, conflict } => {
+            open_bring(model, BringKeys::new(directory.clone(), true, *conflict));
         }
         _ => {}
     }
@@ -109,7 +163,7 @@ pub(super) fn previewed(model: &mut Model, serial: u64, result: Result<Plan, Str
     match &mut model.dialog {
         Some(Dialog::Add(add)) => add.preview.take(serial, result),
         Some(Dialog::Remove(remove)) => remove.preview.take(serial, result),
-        Some(Dialog::Paste(_) | Dialog::Leave(_) | Dialog::Change(_)) | None => return,
+        Some(Dialog::Paste(_) | Dialog::Leave(_) | Dialog::Bring(_) | Dialog::Change(_)) | None => return,
     }
     model.dirty = true;
 }
@@ -124,7 +178,7 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
             match add.field {
                 Field::Id => drop(type_into(&mut add.id, action, key)),
                 Field::Address => drop(type_into(&mut add.address, action, key)),
-                Field::Command | Field::Cancel | Field::Confirm => {}
+                Field::Command | Field::Choice | Field::Cancel | Field::Confirm => {}
             }
             add.field
         }
@@ -149,6 +203,19 @@ pub(super) fn press(model: &mut Model, action: Option<Action>, key: KeyEvent, ef
                 type_into(&mut change.command, action, key);
             }
             change.field
+        }
+        Some(Dialog::Bring(bring)) => {
+            step(&mut bring.field, &BringKeys::FIELDS, action);
+            if bring.field == Field::Choice {
+                match (action, key.code) {
+                    (Some(Action::Edit(InputRequest::GoToNextChar)), _) | (None, KeyCode::Char(' ')) => {
+                        bring.choose(true);
+                    }
+                    (Some(Action::Edit(InputRequest::GoToPrevChar)), _) => bring.choose(false),
+                    _ => {}
+                }
+            }
+            bring.field
         }
         None => return,
     };
@@ -180,6 +247,12 @@ pub(super) fn click(model: &mut Model, field: Field, effects: &mut Effects) {
         Some(Dialog::Paste(paste)) => &mut paste.field,
         Some(Dialog::Leave(leave)) => &mut leave.field,
         Some(Dialog::Change(change)) => &mut change.field,
+        Some(Dialog::Bring(bring)) => {
+            if field == Field::Choice {
+                bring.choose(true);
+            }
+            &mut bring.field
+        }
         None => return,
     };
     *at = field;
@@ -223,6 +296,11 @@ fn enter(model: &mut Model, field: Field, effects: &mut Effects) {
             return line::run_next(model, effects);
         }
         Some(Dialog::Leave(leave)) => return effects.push(Effect::Quit(leave.status)),
+        Some(Dialog::Bring(bring)) if field == Field::Choice => {
+            bring.field = Field::Confirm;
+            return;
+        }
+        Some(Dialog::Bring(bring)) => (Some(bring.command()), bring.words()),
         // From the command Enter goes on; only the button runs it.
         Some(Dialog::Change(change)) if field == Field::Command => {
             change.field = Field::Confirm;

@@ -79,9 +79,9 @@ fn complete(model: &mut Model, effects: &mut Effects) {
                 return;
             }
             let found = assist::complete(line.input.value(), &model.latest);
-            if let Some(prefix) = found.key {
+            if let Some(sought) = found.sought {
                 let line = line.input.value().to_owned();
-                return effects.push(Effect::FindKeys { line, prefix });
+                return effects.push(Effect::Find { line, sought });
             }
             if found.candidates.is_empty() {
                 return;
@@ -92,12 +92,12 @@ fn complete(model: &mut Model, effects: &mut Effects) {
     fill_in(line, completion);
 }
 
-/// Names of keys came for a line; it may have changed since.
-pub(super) fn keys_found(model: &mut Model, asked: &str, keys: Vec<Vec<u8>>) {
+/// Names of keys or files came for a line; it may have changed since.
+pub(super) fn found(model: &mut Model, asked: &str, names: Vec<Vec<u8>>) {
     if model.line.input.value() != asked || model.line.completion.is_some() {
         return;
     }
-    let found = assist::complete(asked, &model.latest).with_keys(keys);
+    let found = assist::complete(asked, &model.latest).with_names(names);
     if !found.candidates.is_empty() {
         fill_in(&mut model.line, Completion { before: found.before, candidates: found.candidates, at: 0 });
         model.dirty = true;
@@ -105,8 +105,10 @@ pub(super) fn keys_found(model: &mut Model, asked: &str, keys: Vec<Vec<u8>>) {
 }
 
 fn fill_in(line: &mut CommandLine, completion: Completion) {
-    let blank = if completion.candidates.len() == 1 { " " } else { "" };
-    line.input = Input::new(format!("{}{}{blank}", completion.before, completion.candidates[completion.at]));
+    let word = &completion.candidates[completion.at];
+    // Behind a directory the path goes on.
+    let blank = if completion.candidates.len() == 1 && !word.ends_with('/') { " " } else { "" };
+    line.input = Input::new(format!("{}{word}{blank}", completion.before));
     line.completion = (completion.candidates.len() > 1).then_some(completion);
 }
 
@@ -126,7 +128,7 @@ pub(super) fn paste(model: &mut Model, pasted: &str, effects: &mut Effects) {
                 _ => None,
             },
             // An id is typed, not pasted: it is there to make one look.
-            Dialog::Remove(_) | Dialog::Paste(_) | Dialog::Leave(_) => None,
+            Dialog::Remove(_) | Dialog::Paste(_) | Dialog::Leave(_) | Dialog::Bring(_) => None,
             Dialog::Change(change) if change.field == Field::Command => Some(&mut change.command),
             Dialog::Change(_) => None,
         },
@@ -218,9 +220,7 @@ fn begin(model: &mut Model, queued: Queued, line: Line, effects: &mut Effects) {
     }
     match line.command {
         // Where nothing may be changed nothing is asked either: the session says no.
-        Command::Operator(operator @ (Operator::Add { .. } | Operator::Remove { .. }))
-            if !model.read_only =>
-        {
+        Command::Operator(operator) if !model.read_only && dialogs::asks(&operator) => {
             dialogs::open_for(model, &operator, effects);
         }
         Command::Directive(directive) => language::begin(model, queued, directive, line.repeat, effects),
@@ -243,9 +243,12 @@ pub(super) fn wait_for(model: &mut Model, line: Queued, is_change: bool) -> u64 
     run
 }
 
-/// It changes who is a member.
+/// It changes who is a member, and goes on without whoever asked for it.
 pub(crate) fn is_change(command: &Command) -> bool {
-    matches!(command, Command::Operator(Operator::Add { .. } | Operator::Remove { .. }))
+    matches!(
+        command,
+        Command::Operator(Operator::Add { .. } | Operator::Remove { .. } | Operator::DrainProxy { .. })
+    )
 }
 
 /// Shows what a command gave so far; it goes on.

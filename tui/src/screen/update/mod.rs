@@ -60,7 +60,7 @@ pub fn update(model: &mut Model, event: Event) -> Effects {
         }
         Event::Probed { serial, result } => dialogs::probed(model, serial, result),
         Event::Previewed { serial, result } => dialogs::previewed(model, serial, result),
-        Event::Keys { line, keys } => line::keys_found(model, &line, keys),
+        Event::Found { line, names } => line::found(model, &line, names),
         Event::Monitored { node, heard } => pages::monitored(model, &node, heard),
         Event::Answered { serial, result } => pages::answered(model, serial, result, &mut effects),
         Event::Interrupt => interrupt(model, &mut effects),

@@ -6,7 +6,8 @@ use redis_cluster::time::Millis;
 
 use super::*;
 use crate::{
-    language::{Command, Operator},
+    assist::Sought,
+    language::{Command, Conflict, Operator},
     screen::{
         dialog::{Answer, Dialog, Field},
         event::{Finished, Plan, Probe},
@@ -613,9 +614,9 @@ fn keys_of_the_cluster_complete_a_line() {
     let mut model = model();
     send(&mut model, text("get us"));
     let asked = send(&mut model, [key(KeyCode::Tab)]);
-    let [Effect::FindKeys { line, prefix }] = asked.as_slice() else { panic!("{asked:?}") };
-    assert_eq!(prefix, b"us");
-    let found = Event::Keys { line: line.clone(), keys: vec![b"user:1".to_vec(), b"user:2".to_vec()] };
+    let [Effect::Find { line, sought }] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(*sought, Sought::Key(b"us".to_vec()));
+    let found = Event::Found { line: line.clone(), names: vec![b"user:1".to_vec(), b"user:2".to_vec()] };
     update(&mut model, found.clone());
     assert_eq!(model.line.input.value(), "get user:1");
     send(&mut model, [key(KeyCode::Tab)]);
@@ -624,4 +625,76 @@ fn keys_of_the_cluster_complete_a_line() {
     send(&mut model, text("x"));
     update(&mut model, found);
     assert_eq!(model.line.input.value(), "get user:2x");
+}
+
+#[test]
+fn keys_of_a_file_come_in_only_after_a_choice_and_a_button() {
+    let mut model = model();
+    send(&mut model, text("import 'my dump.rdb'"));
+    assert!(
+        !send(&mut model, [key(KeyCode::Enter)]).iter().any(|effect| matches!(effect, Effect::Run { .. }))
+    );
+    let Some(Dialog::Bring(bring)) = &model.dialog else { panic!("{:?}", model.dialog) };
+    assert_eq!((bring.field, bring.words().as_str()), (Field::Cancel, "import \"my dump.rdb\" --stop"));
+    // The button that gives up comes first; back to the choice, twice on.
+    send(&mut model, [key(KeyCode::BackTab), key(KeyCode::Right), key(KeyCode::Right)]);
+    let Some(Dialog::Bring(bring)) = &model.dialog else { panic!("{:?}", model.dialog) };
+    assert!(bring.words().ends_with("--replace") && bring.consequence().contains("REPLACED"));
+    send(&mut model, [key(KeyCode::Right)]);
+    assert!(send(&mut model, [key(KeyCode::Enter)]).is_empty(), "from the choice it goes on to the button");
+    let effects = send(&mut model, [key(KeyCode::Enter)]);
+    let [Effect::Run { command: Command::Operator(Operator::Import { path, conflict }), .. }] =
+        effects.as_slice()
+    else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((path.to_str(), *conflict), (Some("my dump.rdb"), Conflict::Stop), "around the end");
+    model.running = None;
+    // A backup may also want an empty cluster.
+    send(&mut model, text("restore /backups/1"));
+    send(&mut model, [key(KeyCode::Enter), key(KeyCode::BackTab), key(KeyCode::Left)]);
+    let Some(Dialog::Bring(bring)) = &model.dialog else { panic!("{:?}", model.dialog) };
+    assert_eq!((bring.words().as_str(), bring.choices().len()), ("restore /backups/1 --replace", 4));
+    send(&mut model, [key(KeyCode::Esc)]);
+    assert!(model.dialog.is_none() && model.running.is_none());
+}
+
+#[test]
+fn a_proxy_is_drained_after_a_question_unless_the_line_says_yes() {
+    let mut model = model();
+    send(&mut model, text("drain proxy p1"));
+    let effects = send(&mut model, [key(KeyCode::Enter)]);
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Run { .. })), "{effects:?}");
+    let Some(Dialog::Change(change)) = &model.dialog else { panic!("{:?}", model.dialog) };
+    assert_eq!((change.field, change.command.value()), (Field::Cancel, "drain proxy p1 --yes"));
+    let effects = send(&mut model, [key(KeyCode::Tab), key(KeyCode::Enter)]);
+    assert!(
+        matches!(
+            effects.as_slice(),
+            [Effect::Run { command: Command::Operator(Operator::DrainProxy { .. }), .. }]
+        ),
+        "{effects:?}"
+    );
+    model.running = None;
+    send(&mut model, text("drain proxy nobody"));
+    send(&mut model, [key(KeyCode::Enter)]);
+    assert!(model.dialog.is_none() && model.running.is_none());
+    // What may not be changed is not asked about: the session refuses it.
+    model.read_only = true;
+    send(&mut model, text("drain proxy p1"));
+    send(&mut model, [key(KeyCode::Enter)]);
+    assert!(model.dialog.is_none() && model.running.is_some());
+}
+
+#[test]
+fn a_path_is_completed_and_goes_on_behind_a_directory() {
+    let mut model = model();
+    send(&mut model, text("import du"));
+    let asked = send(&mut model, [key(KeyCode::Tab)]);
+    let [Effect::Find { line, sought: Sought::File(prefix) }] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(prefix, b"du");
+    update(&mut model, Event::Found { line: line.clone(), names: vec![b"dumps/".to_vec()] });
+    assert_eq!(model.line.input.value(), "import dumps/");
+    let asked = send(&mut model, [key(KeyCode::Tab)]);
+    assert!(matches!(asked.as_slice(), [Effect::Find { .. }]), "{asked:?}");
 }

@@ -10,9 +10,11 @@ use super::{
     nodes::{letters, places},
     painter::Piece,
 };
+use crate::language::Conflict;
 use crate::screen::{
     dialog::{
-        AddNode, Answer, Change, Dialog, Field, Leave, PastedLines, Readiness, RemoveNode, is_outdated,
+        AddNode, Answer, BringKeys, Change, Dialog, Field, Leave, PastedLines, Readiness, RemoveNode,
+        is_outdated,
     },
     event::Plan,
     model::Model,
@@ -66,6 +68,10 @@ pub(super) fn draw(model: &Model, painter: &mut Painter<'_>, screen: Rect) -> Op
             (title, paste_lines(painter, paste))
         }
         Dialog::Leave(leave) => (" Leave? ".to_owned(), leave_cluster(leave)),
+        Dialog::Bring(bring) => {
+            let title = if bring.is_backup { " Restore a backup " } else { " Import a file " };
+            (title.to_owned(), bring_keys(painter, bring, inside))
+        }
         Dialog::Change(change) => {
             (format!(" {} ", painter.escape(&change.title)), change_something(painter, change, inside))
         }
@@ -465,6 +471,36 @@ fn change_something(painter: &Painter<'_>, change: &Change, width: usize) -> Vec
     rows.push(blank());
     rows.push(buttons(change.field, change.verb, Readiness::Ready));
     rows
+}
+
+fn bring_keys(painter: &Painter<'_>, bring: &BringKeys, width: usize) -> Vec<Row> {
+    let room = width.saturating_sub(LABEL + 3);
+    let path = painter.escape(&bring.path.display().to_string());
+    let what = if bring.is_backup { "Directory" } else { "File" };
+    let mut choices: Vec<Piece> = vec![(Role::Quiet, format!("  {}", text::left("Keys there", LABEL)))];
+    let mut used = 0;
+    for (conflict, word) in bring.choices() {
+        let is_chosen = *conflict == bring.conflict;
+        let role = if is_chosen && bring.field == Field::Choice { Role::Selected } else { Role::Text };
+        let choice = format!("({}) {word}", if is_chosen { '*' } else { ' ' });
+        used += choice.len() + 2;
+        choices.push((role, choice));
+        choices.push((Role::Text, "  ".to_owned()));
+    }
+    let zones = vec![(2 + LABEL, used, Field::Choice)];
+    let consequence = bring.consequence();
+    let weight = if bring.conflict == Some(Conflict::Replace) { Role::Warning } else { Role::Quiet };
+    let command = painter.escape(&bring.words());
+    vec![
+        blank(),
+        labelled(CHECK, what, Role::Text, text::shorten(&path, room).into_owned()),
+        Row { keep: FIELD, pieces: choices, cursor: None, zones },
+        labelled(CHECK, "", weight, text::shorten(consequence, room).into_owned()),
+        blank(),
+        labelled(COMMAND, "Command", Role::Title, text::shorten(&command, room).into_owned()),
+        blank(),
+        buttons(bring.field, if bring.is_backup { "Restore it" } else { "Import it" }, Readiness::Ready),
+    ]
 }
 
 fn leave_cluster(leave: &Leave) -> Vec<Row> {

@@ -1,9 +1,11 @@
 //! Makes the pictures of `doc/console.md` and of the README: the real console on a real cluster, in a pseudo-terminal.
 //!
-//! `.ci/pictures` builds what it needs and runs it. Arguments: the directory to write to.
+//! `.ci/pictures` builds what it needs and runs it. Arguments: the directory to write to; or `--recording FILE PICTURE`, which makes
+//! one that moves of a recording.
 
 #![expect(clippy::expect_used, reason = "a picture that cannot be made should say so and stop")]
 
+mod movie;
 mod svg;
 
 use std::{
@@ -124,7 +126,17 @@ fn keys() -> Vec<u8> {
 }
 
 fn main() {
-    let directory = std::env::args_os().nth(1).map(PathBuf::from).expect("usage: pictures DIRECTORY");
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let directory = match arguments.as_slice() {
+        [flag, recording, picture] if flag.as_os_str() == "--recording" => {
+            let text = std::fs::read_to_string(recording).expect("the recording can be read");
+            let recording = redis_console::replay::read(&text).expect("it is a recording");
+            std::fs::write(picture, movie::draw(&recording)).expect("the picture can be written");
+            return;
+        }
+        [directory] => directory.clone(),
+        _ => panic!("usage: pictures DIRECTORY, or pictures --recording FILE PICTURE"),
+    };
     std::fs::create_dir_all(&directory).expect("the directory can be made");
     let nodes = ["1", "2", "3", "4"].map(node).into_iter().collect();
     let cluster = Cluster::of(nodes, 2).expect("etcd is installed");

@@ -61,14 +61,28 @@ fn look(cell: &Cell) -> Look {
 /// The screen as a picture of its own.
 pub(crate) fn draw(screen: &Screen) -> String {
     let (rows, columns) = screen.size();
-    let (rows, columns) = (rows.get(), columns.get());
+    let mut svg = begin(columns.get(), rows.get());
+    svg.push_str(&cells(screen));
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// What stands in front of the cells of a terminal of this size.
+pub(crate) fn begin(columns: u16, rows: u16) -> String {
     let (width, height) =
         (f64::from(columns) * WIDTH + 2.0 * MARGIN, f64::from(rows) * HEIGHT + 2.0 * MARGIN);
-    let mut svg = format!(
+    format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" \
          font-family=\"ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace\" font-size=\"14\" xml:space=\"preserve\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{BACKGROUND}\"/>\n"
-    );
+    )
+}
+
+/// All cells.
+pub(crate) fn cells(screen: &Screen) -> String {
+    let mut svg = String::new();
+    let (rows, columns) = screen.size();
+    let (rows, columns) = (rows.get(), columns.get());
     for row in 0..rows {
         let mut column = 0;
         while column < columns {
@@ -84,7 +98,6 @@ pub(crate) fn draw(screen: &Screen) -> String {
             piece(&mut svg, (row, from, column - from), &same, &text);
         }
     }
-    svg.push_str("</svg>\n");
     svg
 }
 

@@ -98,6 +98,9 @@ impl Daemon for Node {
             uptime_seconds: state.since.elapsed().as_secs(),
             latency_us: 0,
             error: String::new(),
+            errors_per_second: None,
+            hit_share: None,
+            latency: None,
         };
         v1::LiveFigures { at_ms: now.0.unsigned_abs(), nodes: vec![figures], proxy: None, owned: None }
     }

@@ -107,6 +107,8 @@ async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observ
                 }
                 let measured = rate(last.as_ref(), &said);
                 said.figures.ops_per_second = measured.per_second;
+                said.figures.errors_per_second = measured.errors_per_second;
+                said.figures.hit_share = measured.hit_share;
                 if let Some(sight) = said.sight.take() {
                     let owns_slots = routing.topology().slots.iter().any(|(_, owner)| *owner == id);
                     let observation = Observation { node: id.clone(), sight, owns_slots };
@@ -150,10 +152,20 @@ struct Said {
     figures: v1::NodeFigures,
     /// Of its keys.
     sight: Option<Sight>,
+    /// Since it started.
+    counts: Counts,
     /// By its own clock, microseconds since 1970; old servers do not tell.
     clock_us: Option<u64>,
     /// Of the process: another one counts from nothing.
     run_id: String,
+}
+
+/// What a member counts besides commands; `None`: it does not.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    errors: Option<u64>,
+    hits: Option<u64>,
+    misses: Option<u64>,
 }
 
 /// Asks one member, over the connection there is or a new one. A connection that was closed meanwhile is opened again
@@ -194,15 +206,24 @@ async fn info_of(member: &Member, connection: &mut Connection) -> Result<Said, S
 
 /// What was found out about a rate.
 struct Measured {
+    /// Commands.
     per_second: f64,
+    errors_per_second: Option<f64>,
+    /// Of the reads.
+    hit_share: Option<f64>,
     /// The next rate is measured from this answer on; else still from the one before.
     ends: bool,
 }
 
-/// Commands a second between two answers of the same process, by its own clock where it tells that; else what it says
+/// What was done between two answers of the same process, by its own clock where it tells that; else what it says
 /// itself. So neither a proxy nor a member that stood still for a while makes up a rate.
 fn rate(before: Option<&Said>, now: &Said) -> Measured {
-    let of_itself = Measured { per_second: now.figures.ops_per_second, ends: true };
+    let of_itself = Measured {
+        per_second: now.figures.ops_per_second,
+        errors_per_second: None,
+        hit_share: None,
+        ends: true,
+    };
     let Some(before) = before.filter(|before| before.run_id == now.run_id) else {
         return of_itself;
     };
@@ -212,10 +233,30 @@ fn rate(before: Option<&Said>, now: &Said) -> Measured {
     };
     match (elapsed_us, now.figures.commands.checked_sub(before.figures.commands)) {
         (Some(elapsed_us), Some(_)) if elapsed_us < RATE_OVER_US => {
-            Measured { per_second: before.figures.ops_per_second, ends: false }
+            let figures = &before.figures;
+            Measured {
+                per_second: figures.ops_per_second,
+                errors_per_second: figures.errors_per_second,
+                hit_share: figures.hit_share,
+                ends: false,
+            }
         }
         (Some(elapsed_us), Some(commands)) => {
-            Measured { per_second: commands as f64 * 1e6 / elapsed_us as f64, ends: true }
+            let per_second = |count: u64| count as f64 * 1e6 / elapsed_us as f64;
+            // `CONFIG RESETSTAT` sets these back alone.
+            let more =
+                |count: fn(&Counts) -> Option<u64>| count(&now.counts)?.checked_sub(count(&before.counts)?);
+            let hits = more(|counts| counts.hits);
+            let reads = hits.zip(more(|counts| counts.misses)).map(|(hits, misses)| hits + misses);
+            Measured {
+                per_second: per_second(commands),
+                errors_per_second: more(|counts| counts.errors).map(per_second),
+                hit_share: hits
+                    .zip(reads)
+                    .filter(|(_, reads)| *reads > 0)
+                    .map(|(hits, reads)| hits as f64 / reads as f64),
+                ends: true,
+            }
         }
         // Its clock or its counters were set back.
         _ => of_itself,
@@ -226,7 +267,7 @@ fn rate(before: Option<&Said>, now: &Said) -> Measured {
 fn read(text: &str) -> Said {
     let version = info::version(text).unwrap_or_default();
     let mut figures = v1::NodeFigures { reachable: true, version, ..v1::NodeFigures::default() };
-    let (mut clock_us, mut run_id) = (None, String::new());
+    let (mut clock_us, mut run_id, mut counts) = (None, String::new(), Counts::default());
     for (field, value) in info::fields(text) {
         let number = || value.trim().parse().unwrap_or_default();
         match field {
@@ -237,6 +278,9 @@ fn read(text: &str) -> Said {
             "used_memory" => figures.used_memory = number(),
             "maxmemory" => figures.max_memory = number(),
             "total_commands_processed" => figures.commands = number(),
+            "total_error_replies" => counts.errors = value.trim().parse().ok(),
+            "keyspace_hits" => counts.hits = value.trim().parse().ok(),
+            "keyspace_misses" => counts.misses = value.trim().parse().ok(),
             "instantaneous_ops_per_sec" => figures.ops_per_second = value.trim().parse().unwrap_or_default(),
             _ => {
                 if let Some(database) = info::database(field, value) {
@@ -246,7 +290,7 @@ fn read(text: &str) -> Said {
             }
         }
     }
-    Said { figures, sight: sight(text), clock_us, run_id }
+    Said { figures, sight: sight(text), counts, clock_us, run_id }
 }
 
 #[cfg(test)]
@@ -271,6 +315,7 @@ mod tests {
         let said = |run_id: &str, commands: u64, clock_us: Option<u64>, at_ms: u64| Said {
             figures: v1::NodeFigures { commands, at_ms, ops_per_second: 1.0, ..v1::NodeFigures::default() },
             sight: None,
+            counts: Counts::default(),
             clock_us,
             run_id: run_id.to_owned(),
         };
@@ -291,5 +336,27 @@ mod tests {
             let measured = rate(before, now);
             assert!((measured.per_second - expected).abs() < 1e-9 && measured.ends == ends, "{expected}");
         }
+    }
+
+    #[test]
+    fn errors_and_reads_are_of_the_same_time_as_commands() {
+        let said = |clock: u64, errors: u64, hits: u64, misses: u64| {
+            read(&format!(
+                "run_id:a\r\nserver_time_usec:{clock}\r\ntotal_commands_processed:{clock}\r\n\
+                 total_error_replies:{errors}\r\nkeyspace_hits:{hits}\r\nkeyspace_misses:{misses}\r\n"
+            ))
+        };
+        let told = |before: &Said, now: &Said| {
+            let measured = rate(Some(before), now);
+            (measured.errors_per_second, measured.hit_share)
+        };
+        let mut first = said(1_000_000, 10, 100, 100);
+        assert_eq!(told(&first, &said(3_000_000, 16, 130, 110)), (Some(3.0), Some(0.75)));
+        assert_eq!(told(&first, &said(3_000_000, 10, 100, 100)), (Some(0.0), None), "nobody read");
+        assert_eq!(told(&first, &said(3_000_000, 0, 5, 5)), (None, None), "it was told to count anew");
+        first.figures.errors_per_second = Some(0.5);
+        assert_eq!(told(&first, &said(1_000_100, 99, 999, 999)), (Some(0.5), None), "too soon");
+        let silent = read("run_id:a\r\nserver_time_usec:3000000\r\ntotal_commands_processed:3000000\r\n");
+        assert_eq!(told(&first, &silent), (None, None));
     }
 }

@@ -23,8 +23,8 @@ use super::{
 use crate::session::{
     holdings::Owned,
     view::{
-        ClusterEvent, ClusterView, EventKind, EventLog, Health, NodeFigures, NodeView, PlanState, PlanView,
-        ProxyFigures, ProxyView, RegistryView, TopologyView,
+        ClusterEvent, ClusterView, EventKind, EventLog, Health, Latency, NodeFigures, NodeView, PlanState,
+        PlanView, ProxyFigures, ProxyView, RegistryView, TopologyView,
     },
 };
 
@@ -51,6 +51,9 @@ fn node(number: usize, keys: u64, ops: f64, latency_us: u64) -> (NodeId, NodeVie
         version: "redis 7.0.15".to_owned(),
         uptime_seconds: 3_600,
         latency_us,
+        errors_per_second: Some(if number == 4 { 2.4 } else { 0.0 }),
+        hit_share: Some(0.97),
+        latency: Some(Latency { p50_us: latency_us / 3, p99_us: latency_us }),
     };
     let record = NodeRecord {
         id: id(&number.to_string()),
@@ -60,7 +63,9 @@ fn node(number: usize, keys: u64, ops: f64, latency_us: u64) -> (NodeId, NodeVie
         version: "redis 7.0.15".to_owned(),
         run_id: String::new(),
     };
-    let view = NodeView { record, figures: Some(figures), read_at: Millis(NOW.0 - 400), error: None };
+    let read_at = Millis(NOW.0 - 400);
+    let latency = figures.latency.map(|latency| (latency, read_at));
+    let view = NodeView { record, figures: Some(figures), read_at, latency, error: None };
     (view.record.id.clone(), view)
 }
 

@@ -153,6 +153,16 @@ pub fn short_count(number: u64) -> String {
     scaled(number, 1000.0, ["", "k", "M", "G", "T", "P"])
 }
 
+/// A rate in at most five columns, with a fraction while it is small: `0`, `0.4`, `12`, `1.20k`.
+#[must_use]
+pub fn rate(per_second: f64) -> String {
+    if (0.05..9.95).contains(&per_second) {
+        format!("{per_second:.1}")
+    } else {
+        short_count(whole(per_second.round()))
+    }
+}
+
 /// Bytes in at most five columns, by 1024: `812`, `4.1K`, `71M`, `1.3G`.
 #[must_use]
 pub fn short_bytes(number: u64) -> String {
@@ -261,6 +271,27 @@ pub fn sparkline(samples: &[u64], columns: usize, highest: u64, charset: Charset
     line
 }
 
+/// Two samples in each of `columns` cells, as braille dots four high; the newest at the right end, missing ones blank on the left.
+/// What is more than nothing has a dot.
+#[must_use]
+pub fn braille(samples: &[u64], columns: usize, highest: u64) -> String {
+    // Dots of the left and of the right half of a cell, the lowest first.
+    const DOTS: [[u32; 4]; 2] = [[0x40, 0x04, 0x02, 0x01], [0x80, 0x20, 0x10, 0x08]];
+    let samples = &samples[samples.len().saturating_sub(columns * 2)..];
+    let missing = columns * 2 - samples.len();
+    let height = |sample: u64| (sample as u128 * 4).div_ceil(u128::from(highest.max(1))).min(4) as usize;
+    let dots = |at: usize| -> u32 {
+        let Some(&sample) = at.checked_sub(missing).and_then(|at| samples.get(at)) else { return 0 };
+        DOTS[at % 2][..height(sample)].iter().sum()
+    };
+    (0..columns)
+        .map(|cell| match dots(cell * 2) + dots(cell * 2 + 1) {
+            0 => ' ',
+            dots => char::from_u32(0x2800 + dots).unwrap_or(' '),
+        })
+        .collect()
+}
+
 /// A bar of `columns` cells, `part` of `whole` full.
 #[must_use]
 pub fn gauge(part: u64, whole: u64, columns: usize, charset: Charset) -> String {
@@ -282,6 +313,7 @@ mod tests {
             [999, 1000, 44_000, 999_499, 999_999, 12_482_113].map(short_count),
             ["999", "1.00k", "44.0k", "999k", "1.00M", "12.5M"]
         );
+        assert_eq!([0.0, 0.01, 0.44, 9.96, 1_204.0].map(rate), ["0", "0", "0.4", "10", "1.20k"]);
         assert_eq!([1023, 1024, 1_048_576, 1_048_575].map(short_bytes), ["1023", "1.00K", "1.00M", "1.00M"]);
         assert_eq!([85, 1_200, 48_000, 2_100_000].map(duration_us), ["85us", "1.2ms", "48ms", "2.1s"]);
         assert_eq!([900, 42_000, 185_000, 7_800_000].map(age), ["0s", "42s", "3m05s", "2h10m"]);
@@ -304,6 +336,9 @@ mod tests {
     fn trends() {
         assert_eq!(sparkline(&[0, 50, 100], 5, 100, Charset::Unicode), "  ▁▅█");
         assert_eq!(gauge(1, 2, 4, Charset::Ascii), "##  ");
+        assert_eq!(braille(&[1, 25, 50, 0, 100], 4, 100), " ⢀⣠⢸");
+        assert_eq!(braille(&[0, 0, 100, 100], 2, 100), " ⣿");
+        assert_eq!(braille(&[9; 9], 1, 9), "⣿");
     }
 
     proptest! {

@@ -28,7 +28,7 @@ use tonic::transport::Endpoint;
 
 use super::{
     update::Change,
-    view::{ClusterView, NodeFigures, ProxyFigures, Reading},
+    view::{ClusterView, Latency, NodeFigures, ProxyFigures, Reading},
 };
 
 /// Between two answers of a member, unless somebody wants them less often. A proxy asks nodes every second: half of that
@@ -352,7 +352,7 @@ fn from_info(text: &str) -> NodeFigures {
         clients: number("connected_clients"),
         version: info::version(text).unwrap_or_default(),
         uptime_seconds: number("uptime_in_seconds"),
-        latency_us: 0,
+        ..NodeFigures::default()
     }
 }
 
@@ -389,6 +389,11 @@ impl From<v1::NodeFigures> for NodeFigures {
             version: figures.version,
             uptime_seconds: figures.uptime_seconds,
             latency_us: figures.latency_us,
+            errors_per_second: figures.errors_per_second,
+            hit_share: figures.hit_share,
+            latency: figures
+                .latency
+                .map(|latency| Latency { p50_us: latency.p50_us, p99_us: latency.p99_us }),
         }
     }
 }

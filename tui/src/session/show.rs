@@ -80,8 +80,23 @@ fn rounded(number: f64) -> Cell {
 
 fn nodes(view: &ClusterView) -> Table {
     let mut table = Table::new(&[
-        "id", "address", "state", ">slots", ">keys", ">ops", ">memory", ">clients", "version", ">age_ms",
-        "error", ">lost", "lost_at",
+        "id",
+        "address",
+        "state",
+        ">slots",
+        ">keys",
+        ">ops",
+        ">memory",
+        ">clients",
+        "version",
+        ">age_ms",
+        "error",
+        ">lost",
+        "lost_at",
+        ">errors",
+        ">hit_percent",
+        ">p50_us",
+        ">p99_us",
     ]);
     for (id, node) in &view.nodes {
         let loss = view.losses.get(id);
@@ -101,6 +116,10 @@ fn nodes(view: &ClusterView) -> Table {
             node.error.as_deref().map_or(Cell::Null, Cell::from),
             loss.map_or(Cell::Null, |loss| loss.lost().into()),
             loss.map_or(Cell::Null, |loss| timestamp(loss.at_ms).into()),
+            of(|figures| figures.errors_per_second.map_or(Cell::Null, rounded)),
+            of(|figures| figures.hit_share.map_or(Cell::Null, |share| rounded(share * 100.0))),
+            node.latency().map_or(Cell::Null, |latency| latency.p50_us.into()),
+            node.latency().map_or(Cell::Null, |latency| latency.p99_us.into()),
         ]);
     }
     table

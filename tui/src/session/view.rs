@@ -116,6 +116,8 @@ pub struct NodeView {
     pub figures: Option<NodeFigures>,
     /// When the node measured `figures`, by this machine's clock; zero while there are none.
     pub read_at: Millis,
+    /// How long its requests took, and when that was heard: of several proxies some may have asked it nothing.
+    pub latency: Option<(Latency, Millis)>,
     /// Why nobody gets figures of it any more; `None` while somebody does.
     pub error: Option<String>,
 }
@@ -143,7 +145,33 @@ pub struct NodeFigures {
     pub uptime_seconds: u64,
     /// Round trip of the poll, microseconds; zero when the node reported itself.
     pub latency_us: u64,
+    /// Error replies a second; `None`: nobody says.
+    pub errors_per_second: Option<f64>,
+    /// Of the reads of the last second or so, the share that found its key; `None`: there were none, or nobody says.
+    pub hit_share: Option<f64>,
+    /// Of the requests of the last seconds; `None`: there were none, or nobody says.
+    pub latency: Option<Latency>,
 }
+
+/// How long a node took for its requests, as a proxy in front of it sees that: with the way there and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Latency {
+    /// Half of them took no longer, microseconds.
+    pub p50_us: u64,
+    /// Of a hundred, 99 took no longer.
+    pub p99_us: u64,
+}
+
+impl NodeView {
+    /// How long its requests take, by what was heard just before its last figures.
+    #[must_use]
+    pub fn latency(&self) -> Option<Latency> {
+        self.latency.filter(|(_, at)| self.read_at.0 - at.0 < LATENCY_FOR_MS).map(|(latency, _)| latency)
+    }
+}
+
+/// What was heard of a node's requests is shown for so long after it.
+const LATENCY_FOR_MS: i64 = 3_000;
 
 /// What a source tells of a node.
 #[derive(Clone, Debug, Default, PartialEq)]

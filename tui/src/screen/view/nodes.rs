@@ -10,11 +10,11 @@ use crate::{
     screen::{
         model::{Model, Panel, TREND_SAMPLES, TREND_SHORT},
         text,
-        theme::Role,
+        theme::{Charset, Role},
     },
     session::{
         ClusterView,
-        view::{NodeState, NodeView},
+        view::{Latency, NodeState, NodeView},
     },
 };
 
@@ -39,6 +39,10 @@ enum Cell {
     Clients,
     Version,
     Uptime,
+    Errors,
+    Hits,
+    Median,
+    Slowest,
 }
 
 /// A column: what, heading, columns, numbers to the right, and what is dropped first when there is no room.
@@ -86,11 +90,11 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
     let address = longest(&|_, node| text::width(&node.record.address.host_port())).clamp(7, 30);
     // Ages matter as soon as one figure is old; then they take the place of the trend.
     let old = nodes.values().any(|node| is_old(model, node));
-    let trend = |width| {
+    let trend = |title, width| {
         if old {
             column(Cell::Age, "AGE", 6, false, 95)
         } else {
-            column(Cell::Trend, if width > TREND_SHORT { "TREND 2m" } else { "TREND 30s" }, width, false, 45)
+            column(Cell::Trend, title, width, false, 45)
         }
     };
     let mut columns = match style {
@@ -103,11 +107,19 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
             column(Cell::Share, "%", 6, true, 55),
             column(Cell::Keys, "KEYS", 13, true, 90),
             column(Cell::Ops, "OPS/S", 6, true, 80),
-            trend(if room >= WIDE { TREND_SAMPLES / 2 } else { 10 }),
+            match room {
+                WIDEST.. => trend("TREND 2m", TREND_SAMPLES / 2),
+                WIDE.. => trend("TREND 60s", TREND_SAMPLES / 4),
+                _ => trend("TREND 30s", 10),
+            },
             column(Cell::Memory, "MEM", 6, true, 65),
             column(Cell::MemoryShare, "", 5, true, 40),
             column(Cell::Gauge, "", 10, false, 35),
             column(Cell::Ping, "PING", 6, true, 62),
+            column(Cell::Median, "P50", 6, true, 33),
+            column(Cell::Slowest, "P99", 6, true, 61),
+            column(Cell::Hits, "HIT", 5, true, 34),
+            column(Cell::Errors, "ERR/S", 6, true, 41),
             column(Cell::Clients, "CONN", 5, true, 58),
             column(Cell::Uptime, "UP", 6, true, 31),
             column(Cell::Version, "VERSION", 14, false, 30),
@@ -122,7 +134,7 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
             column(Cell::Ops, "OPS/S", 6, true, 80),
             column(Cell::Memory, "MEM", 5, true, 65),
             column(Cell::Ping, "PING", 6, true, 62),
-            Column { title: if old { "AGE" } else { "TREND" }, ..trend(6) },
+            trend("TREND", 6),
         ],
         Style::Compact | Style::Tiny => vec![
             column(Cell::Id, "ID", id, false, 100),
@@ -316,22 +328,43 @@ fn value(model: &Model, column: &Column, id: &NodeId, node: &NodeView, place: us
                     (Role::Text, text::age(seconds * 1_000))
                 }
                 Cell::Version => (Role::Text, figures.version.clone()),
+                Cell::Errors => figures.errors_per_second.map_or_else(none, |rate| {
+                    let role = if rate > 0.0 { Role::Warning } else { Role::Text };
+                    (role, text::rate(rate))
+                }),
+                Cell::Hits => figures
+                    .hit_share
+                    .map_or_else(none, |share| (Role::Text, format!("{:.0}%", share * 100.0))),
+                Cell::Median => latency(node, |latency| latency.p50_us).unwrap_or_else(none),
+                Cell::Slowest => latency(node, |latency| latency.p99_us).unwrap_or_else(none),
                 _ => none(),
             }
         }
     }
 }
 
-/// Columns of the screen that leave room for a trend of two minutes, for versions and for how long nodes are up.
-const WIDE: usize = 150;
+fn latency(node: &NodeView, which: fn(Latency) -> u64) -> Option<Piece> {
+    node.latency().map(|latency| (Role::Text, text::duration_us(which(latency))))
+}
 
-/// Thirty seconds (two minutes where there is room) in a few bars: each the mean of its samples, against the busiest node.
+/// Columns of the screen that leave room for a trend of a minute, for versions and for how long nodes are up.
+const WIDE: usize = 150;
+/// The same for two minutes.
+const WIDEST: usize = 230;
+
+/// The last seconds against the busiest node. A narrow column has bars, each the mean of its samples; a wide one a column of dots for each
+/// sample.
 fn trend(model: &Model, id: &NodeId, width: usize) -> String {
-    let shown = if width > TREND_SHORT { TREND_SAMPLES } else { TREND_SHORT };
+    let charset = model.theme.charset;
+    let is_wide = width >= TREND_SAMPLES / 4;
+    let shown = if is_wide { width * 2 } else { TREND_SHORT };
     let samples = model.trends.get(id).map(|trend| &trend.samples);
     let samples: Vec<u64> = samples
         .map(|samples| samples.iter().skip(samples.len().saturating_sub(shown)).copied().collect())
         .unwrap_or_default();
+    if is_wide && charset == Charset::Unicode {
+        return text::braille(&samples, width, model.busiest);
+    }
     let per_bar = shown.div_ceil(width.max(1));
     let means: Vec<u64> = samples
         .rchunks(per_bar)
@@ -340,7 +373,7 @@ fn trend(model: &Model, id: &NodeId, width: usize) -> String {
         .into_iter()
         .rev()
         .collect();
-    text::sparkline(&means, width, model.busiest, model.theme.charset)
+    text::sparkline(&means, width, model.busiest, charset)
 }
 
 fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column], cut: bool) {
@@ -389,7 +422,14 @@ fn sum(model: &Model, painter: &mut Painter<'_>, inner: Rect, columns: &[Column]
             | Cell::Gauge
             | Cell::Version
             | Cell::Uptime
+            | Cell::Hits
+            | Cell::Median
+            | Cell::Slowest
             | Cell::Ping => String::new(),
+            Cell::Errors => {
+                let rates: Vec<f64> = figures().filter_map(|figures| figures.errors_per_second).collect();
+                if rates.is_empty() { String::new() } else { text::rate(rates.iter().sum()) }
+            }
         };
         line.push((Role::Quiet, cell(column, &text)));
     }

@@ -81,10 +81,15 @@ fn overview_at_every_size() {
 fn width_is_used() {
     let drawn = screen(&sample::model((200, 50), Charset::Unicode, &sample::cluster()));
     assert!(
-        drawn.contains("TREND 2m") && drawn.contains("redis 7.0.15") && drawn.contains("1h00m"),
+        ["TREND 60s", "redis 7.0.15", "1h00m", "P50", "P99", "HIT", "ERR/S", "97%", "2.4"]
+            .iter()
+            .all(|text| drawn.contains(text)),
         "{drawn}"
     );
     assert_snapshot!("overview_200x50", drawn);
+    assert!(screen(&sample::model((240, 50), Charset::Unicode, &sample::cluster())).contains("TREND 2m"));
+    let ascii = screen(&sample::model((200, 50), Charset::Ascii, &sample::cluster()));
+    assert!(ascii.is_ascii() && ascii.contains("TREND 60s"), "{ascii}");
     // A legend that does not fit says so.
     let many = screen(&sample::model((120, 36), Charset::Unicode, &sample::large(40)));
     assert!(many.lines().any(|line| line.contains("A=1") && line.contains('…')), "{many}");

@@ -22,7 +22,7 @@ impl ClusterView {
         if let Some(node) = self.nodes.get_mut(&id) {
             if node.record.address != record.address {
                 // Figures of another server say nothing about this one.
-                node.figures = None;
+                (node.figures, node.latency) = (None, None);
                 node.read_at = Millis(0);
                 node.error = None;
             }
@@ -32,7 +32,7 @@ impl ClusterView {
         let text = format!("node {id} added  {}  by {}", record.address, record.added_by);
         self.event(now, Some(revision), EventKind::Member, text);
         self.nodes
-            .insert(id, NodeView { record, figures: None, read_at: Millis(0), error: None });
+            .insert(id, NodeView { record, figures: None, read_at: Millis(0), latency: None, error: None });
     }
 
     pub(super) fn put_loss(&mut self, loss: LossRecord, revision: u64) {
@@ -99,6 +99,9 @@ impl ClusterView {
         if let Some((figures, age_ms)) = reading.figures {
             let read_at = Millis(now.0 - age_ms.max(0));
             // The same figures told twice do not become younger, nor those of a source that lags behind another.
+            if let Some(latency) = figures.latency {
+                node.latency = Some((latency, read_at));
+            }
             is_newer = node.figures.is_none() || read_at.0 > node.read_at.0 + SAME_READING_MS;
             if is_newer {
                 (node.figures, node.read_at) = (Some(figures), read_at);
@@ -153,7 +156,7 @@ mod tests {
         },
         *,
     };
-    use crate::session::view::{NodeFigures, NodeState};
+    use crate::session::view::{Latency, NodeFigures, NodeState};
 
     #[test]
     fn figures_are_kept_with_their_age_when_a_node_goes_away() {
@@ -201,6 +204,23 @@ mod tests {
         view.apply(told(2, 100, None), Millis(12_000));
         assert_eq!(seen(&view), (2, 11_900, None));
         assert_eq!(texts(&view), ["node 1 does not answer: timed out", "node 1 answers again"]);
+    }
+
+    #[test]
+    fn of_two_proxies_the_one_that_asked_the_node_says_how_long_it_takes() {
+        let mut view = ClusterView::new("default", &[], 10);
+        view.apply(Change::Reset { revision: 1, entries: vec![node("1", 8001)] }, Millis(1));
+        let id: NodeId = "1".parse().unwrap();
+        let told = |latency| {
+            let figures = NodeFigures { latency, ..NodeFigures::default() };
+            Change::Nodes(vec![(id.clone(), Reading::fresh(figures))])
+        };
+        let seen = Some(Latency { p50_us: 80, p99_us: 900 });
+        view.apply(told(seen), Millis(10_000));
+        view.apply(told(None), Millis(10_500));
+        assert_eq!(view.nodes[&id].latency(), seen);
+        view.apply(told(None), Millis(13_000));
+        assert_eq!(view.nodes[&id].latency(), None, "nobody asks it anything any more");
     }
 
     #[test]

@@ -155,8 +155,7 @@ pub(super) fn merge(
 
 /// Whether these are only sections that no node is asked for.
 pub(super) fn are_own(sections: &[Vec<u8>]) -> bool {
-    let is_own =
-        |section: &Vec<u8>| [sections::SLOW, sections::HOT].iter().any(|own| section == own.as_bytes());
+    let is_own = |section: &Vec<u8>| sections::ALL.iter().any(|own| section == own.as_bytes());
     !sections.is_empty() && sections.iter().all(is_own)
 }
 
@@ -169,6 +168,9 @@ fn own_sections(shared: &Shared, asked: &[Vec<u8>]) -> Vec<(&'static str, sectio
     }
     if is_asked(sections::HOT) {
         own.push(("Hotkeys", sections::hot(shared, Instant::now())));
+    }
+    if is_asked(sections::SLOTS) {
+        own.push(("Hotslots", sections::slots(shared, Instant::now())));
     }
     own
 }

@@ -4,7 +4,7 @@
 //! (`losses`).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     daemon::Proxy,
     losses::{Observation, sight},
+    observe,
     routing::{Access, Login, Member},
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
     cluster::loss::Sight,
     id::NodeId,
     protocol::{Value, info},
-    server::grpc::v1,
+    server::{counts::Spread, grpc::v1},
     time::Millis,
 };
 
@@ -38,6 +39,8 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 /// A rate is not told of less. An answer that came late is followed by the next one at once, and two commands within two
 /// milliseconds are no thousand a second.
 const RATE_OVER_US: u64 = 500_000;
+/// How long a node takes is told of the requests since so many polls before.
+const TIMES_OVER: usize = 5;
 
 /// Asks all members again and again, until the proxy stops. What they say of their keys is offered to `observations`; while
 /// nobody takes it there it is dropped, as the next answer says it again.
@@ -87,13 +90,12 @@ async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observ
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut link = None;
     let mut last: Option<Said> = None;
+    let mut times: VecDeque<Spread> = VecDeque::with_capacity(TIMES_OVER);
     loop {
         timer.tick().await;
         let routing = proxy.routing();
         // Looked up each time: it may have another address or login by now.
-        let Some(member) = routing.members().map(|(_, member)| member).find(|member| member.id == id) else {
-            return;
-        };
+        let Some((index, member)) = routing.members().find(|(_, member)| member.id == id) else { return };
         let said = match tokio::time::timeout(PATIENCE, ask(member, &mut link)).await {
             Ok(Ok(said)) => Ok(said),
             Ok(Err(error)) => Err(error),
@@ -109,6 +111,7 @@ async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observ
                 said.figures.ops_per_second = measured.per_second;
                 said.figures.errors_per_second = measured.errors_per_second;
                 said.figures.hit_share = measured.hit_share;
+                said.figures.latency = latency(&mut times, observe::times(&proxy.shared, index));
                 if let Some(sight) = said.sight.take() {
                     let owns_slots = routing.topology().slots.iter().any(|(_, owner)| *owner == id);
                     let observation = Observation { node: id.clone(), sight, owns_slots };
@@ -145,6 +148,20 @@ impl Link {
         }
         Ok(Self { login: login.clone(), connection })
     }
+}
+
+/// How long a node took of late, by what all that was ever sent to it took now and at the polls before.
+fn latency(before: &mut VecDeque<Spread>, now: Spread) -> Option<v1::Latency> {
+    let spread = now.since(before.front().unwrap_or(&now));
+    if before.len() == TIMES_OVER {
+        before.pop_front();
+    }
+    before.push_back(now);
+    let microseconds = |percent| {
+        let time = spread.percentile(percent)?;
+        Some(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+    };
+    Some(v1::Latency { p50_us: microseconds(50)?, p99_us: microseconds(99)? })
 }
 
 /// What a member said.
@@ -296,6 +313,7 @@ fn read(text: &str) -> Said {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::counts::Histogram;
 
     #[test]
     fn figures_from_info() {
@@ -336,6 +354,20 @@ mod tests {
             let measured = rate(before, now);
             assert!((measured.per_second - expected).abs() < 1e-9 && measured.ends == ends, "{expected}");
         }
+    }
+
+    #[test]
+    fn how_long_a_node_takes_is_of_the_last_seconds() {
+        let times = Histogram::default();
+        let mut before = VecDeque::new();
+        let mut told = || latency(&mut before, times.read()).map(|latency| (latency.p50_us, latency.p99_us));
+        times.record(Duration::from_secs(1), 1_000);
+        assert_eq!(told(), None, "nobody knows when that was");
+        times.record(Duration::from_micros(100), 100);
+        for _ in 0..TIMES_OVER {
+            assert_eq!(told(), Some((75, 99)));
+        }
+        assert_eq!(told(), None, "it was asked nothing since");
     }
 
     #[test]

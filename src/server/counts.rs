@@ -107,6 +107,33 @@ impl Spread {
         self.buckets.iter().sum()
     }
 
+    /// What came to it after it was as `before`.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            buckets: array::from_fn(|index| self.buckets[index].saturating_sub(before.buckets[index])),
+            nanoseconds: self.nanoseconds.saturating_sub(before.nanoseconds),
+        }
+    }
+
+    /// The time that so many of a hundred did not exceed, as if those of a bucket were spread evenly over it; `None`: there are none.
+    #[must_use]
+    pub fn percentile(&self, percent: u64) -> Option<Duration> {
+        let count = self.count();
+        let rank = (u128::from(count) * u128::from(percent.min(100))).div_ceil(100).max(1);
+        let (mut below, mut from) = (0, 0);
+        for (bucket, &inside) in self.buckets.iter().enumerate() {
+            // Nobody knows how much longer than the last bound they took.
+            let to = BOUNDS.get(bucket).map_or(from, |&(bound, _)| bound);
+            if inside > 0 && below + u128::from(inside) >= rank {
+                let part = u128::from(to - from) * (rank - below) / u128::from(inside);
+                return Some(Duration::from_nanos(from + u64::try_from(part).unwrap_or(u64::MAX)));
+            }
+            (below, from) = (below + u128::from(inside), to);
+        }
+        None
+    }
+
     /// Seconds in all.
     #[must_use]
     pub fn seconds(&self) -> f64 {
@@ -190,6 +217,22 @@ mod tests {
         assert!((spread.seconds() - 60.0005).abs() < 1e-6);
         spread += histogram.read();
         assert_eq!(spread.count(), 12);
+    }
+
+    #[test]
+    fn percentiles_are_within_their_bucket_and_of_what_came_since() {
+        let histogram = Histogram::default();
+        assert_eq!(histogram.read().percentile(50), None);
+        histogram.record(Duration::from_secs(1), 500);
+        let before = histogram.read();
+        histogram.record(Duration::from_micros(60), 98);
+        histogram.record(Duration::from_micros(900), 1);
+        histogram.record(Duration::from_secs(60), 1);
+        let spread = histogram.read().since(&before);
+        let micros = |percent| spread.percentile(percent).map(|time| time.as_micros());
+        assert_eq!((micros(0), micros(49), micros(98)), (Some(50), Some(75), Some(100)));
+        assert_eq!((micros(99), micros(100)), (Some(1_000), Some(10_000_000)));
+        assert_eq!(spread.count(), 100);
     }
 
     #[test]

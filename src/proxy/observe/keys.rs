@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::sketch::SpaceSaving;
+use crate::slot::{SLOTS, SlotId};
 
 /// One request of so many is looked at, at random distances, so that no rhythm of a client escapes.
 pub(in crate::proxy) const SAMPLE: u64 = 64;
@@ -42,12 +43,14 @@ struct Window {
     since: Instant,
     sampled: u64,
     hot: SpaceSaving,
+    /// How often a key of each slot was sampled; nothing before the first.
+    slots: Vec<u32>,
     large: Vec<Large>,
 }
 
 impl Window {
     fn new(since: Instant) -> Self {
-        Self { since, sampled: 0, hot: SpaceSaving::new(COUNTED), large: Vec::new() }
+        Self { since, sampled: 0, hot: SpaceSaving::new(COUNTED), slots: Vec::new(), large: Vec::new() }
     }
 }
 
@@ -72,7 +75,9 @@ impl Keys {
     pub(in crate::proxy) fn sampled<'a>(&mut self, keys: impl Iterator<Item = &'a [u8]>, now: Instant) {
         let window = self.current(now);
         window.sampled += 1;
+        window.slots.resize(SLOTS, 0);
         for key in keys {
+            window.slots[SlotId::of_key(key).index()] += 1;
             window.hot.add(&key[..key.len().min(KEY_MAX)]);
         }
     }
@@ -124,6 +129,8 @@ pub(super) struct Seen {
     pub(super) sampled: u64,
     /// The key, how often it was sampled at most, and by how much that may be too much; most frequent first.
     pub(super) hot: Vec<(Box<[u8]>, u64, u64)>,
+    /// Slots of the keys, and how often one of theirs was sampled; those that never were are left out.
+    pub(super) slots: Vec<(SlotId, u64)>,
     /// Largest first.
     pub(super) large: Vec<Large>,
 }
@@ -140,11 +147,15 @@ impl Seen {
 pub(super) fn together<'a>(workers: impl Iterator<Item = &'a Keys>, now: Instant) -> Seen {
     let mut seen = Seen::default();
     let mut hot: BTreeMap<&[u8], (u64, u64)> = BTreeMap::new();
+    let mut slots = vec![0; SLOTS];
     let mut large: BTreeMap<(Kind, &[u8]), &Large> = BTreeMap::new();
     let is_fresh = |window: &&Window| now.saturating_duration_since(window.since) < WINDOW * 2;
     for window in workers.flat_map(|keys| [&keys.current, &keys.previous]).flatten().filter(is_fresh) {
         seen.over = seen.over.max(now.saturating_duration_since(window.since));
         seen.sampled += window.sampled;
+        for (sum, count) in slots.iter_mut().zip(&window.slots) {
+            *sum += u64::from(*count);
+        }
         for counted in window.hot.counted() {
             let (count, error) = hot.entry(&counted.key).or_default();
             *count += counted.count;
@@ -159,6 +170,7 @@ pub(super) fn together<'a>(workers: impl Iterator<Item = &'a Keys>, now: Instant
     }
     seen.hot = hot.into_iter().map(|(key, (count, error))| (Box::from(key), count, error)).collect();
     seen.hot.sort_by_key(|&(_, count, error)| std::cmp::Reverse((count - error, count)));
+    seen.slots = SlotId::all().zip(slots).filter(|(_, count)| *count > 0).collect();
     seen.large = large.into_values().cloned().collect();
     seen.large.sort_by_key(|large| std::cmp::Reverse(large.bytes));
     seen
@@ -183,6 +195,9 @@ mod tests {
         let seen = together([&keys].into_iter(), at(90));
         let hot = |key: &str, count| (Box::from(key.as_bytes()), count, 0);
         assert_eq!(seen.hot, [hot("old", 9), hot("both", 5)]);
+        let mut slots = [(SlotId::of_key(b"old"), 9), (SlotId::of_key(b"both"), 5)];
+        slots.sort();
+        assert_eq!(seen.slots, slots);
         assert_eq!((seen.over, seen.sampled), (Duration::from_secs(90), 14));
         assert!((seen.per_second(9) - 9.0 * 64.0 / 90.0).abs() < 1e-9);
         assert_eq!(together([&keys].into_iter(), at(121)).hot, [hot("both", 3)], "the old window is over");

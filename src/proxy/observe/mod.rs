@@ -17,7 +17,7 @@ mod traffic;
 pub(super) use self::{
     keys::SAMPLE,
     note::Note,
-    reach::unreachable,
+    reach::{times, unreachable},
     slow::{SlowLog, SlowRequest},
     traffic::{Cut, OfNode, Traffic},
 };

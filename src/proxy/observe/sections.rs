@@ -1,5 +1,5 @@
-//! Sections of `INFO` of a proxy that have to be asked for by name: `slowrequests` and `hotkeys`. They show keys, so they stand in no
-//! metrics and no log.
+//! Sections of `INFO` of a proxy that have to be asked for by name: `slowrequests`, `hotkeys` and `hotslots`. They show keys or are long,
+//! so they stand in no metrics and no log.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,9 @@ use crate::{protocol::quote, proxy::shared::Shared};
 /// Names that are asked for.
 pub(in crate::proxy) const SLOW: &str = "slowrequests";
 pub(in crate::proxy) const HOT: &str = "hotkeys";
+pub(in crate::proxy) const SLOTS: &str = "hotslots";
+/// All of these.
+pub(in crate::proxy) const ALL: [&str; 3] = [SLOW, HOT, SLOTS];
 /// Keys that are shown.
 const SHOWN: usize = 32;
 
@@ -58,13 +61,28 @@ pub(in crate::proxy) fn hot(shared: &Shared, now: Instant) -> Fields {
     lines(&seen(shared, now))
 }
 
-fn lines(seen: &Seen) -> Fields {
+/// How often keys of each slot are asked for.
+pub(in crate::proxy) fn slots(shared: &Shared, now: Instant) -> Fields {
+    let seen = seen(shared, now);
+    let mut fields = samples(&seen);
+    let counts: Vec<String> =
+        seen.slots.iter().map(|(slot, count)| format!("{}={count}", slot.index())).collect();
+    fields.push(("slots".to_owned(), counts.join(",")));
+    fields
+}
+
+/// What figures of samples stand for.
+fn samples(seen: &Seen) -> Fields {
     let window = if seen.sampled == 0 { Duration::ZERO } else { seen.over };
-    let mut fields = vec![
+    vec![
         ("sampled_one_in".to_owned(), SAMPLE.to_string()),
         ("sampled_requests".to_owned(), seen.sampled.to_string()),
         ("sampled_over_ms".to_owned(), window.as_millis().to_string()),
-    ];
+    ]
+}
+
+fn lines(seen: &Seen) -> Fields {
+    let mut fields = samples(seen);
     for (place, (key, count, error)) in seen.hot.iter().take(SHOWN).enumerate() {
         let value = format!(
             "per_second={:.0},samples={count},error={error},key={}",

@@ -21,7 +21,7 @@ pub mod holdings;
 mod monitor;
 mod operations;
 pub mod outcome;
-mod passing;
+pub mod passing;
 pub mod past;
 mod pipeline;
 mod plans;

@@ -1,11 +1,13 @@
-//! `show slow` and `show hotkeys`: what proxies saw of the requests that passed through them. Each is asked for a section of its `INFO`;
-//! one that is away is named on stderr, and the others are shown.
+//! What proxies saw of the requests that passed through them, each in a section of its `INFO`: how such a section is read, and the words
+//! `show slow` and `show hotkeys`. A proxy that is away is named on stderr, and the others are shown.
 
 use std::collections::BTreeMap;
 
 use redis_cluster::{
     id::ProxyId,
     protocol::{Value, info, quote},
+    slot::SlotId,
+    time::Millis,
 };
 use serde_json::Value as Cell;
 
@@ -15,9 +17,78 @@ use super::{
     show::timestamp,
 };
 
+/// The section with requests that took long.
+pub const SLOW: &str = "slowrequests";
+/// The section with keys that are asked for most.
+const HOT_KEYS: &str = "hotkeys";
+/// The section with how often each slot is asked for something.
+pub const HOT_SLOTS: &str = "hotslots";
+
+/// A request that took long. Times are in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlowRequest {
+    /// Never used twice by its proxy.
+    pub number: u64,
+    /// When it was answered.
+    pub at: Millis,
+    /// In all.
+    pub took_us: u64,
+    /// Of that: until it was the oldest that its node had to answer.
+    pub queue_us: u64,
+    /// Of that: from then on to the node's reply.
+    pub node_us: u64,
+    /// Of that: from then on until its client had taken all replies.
+    pub write_us: u64,
+    /// Which node; empty: the client took long.
+    pub node: String,
+    /// So many more were answered with it, as late.
+    pub others: u64,
+    /// Address of the client.
+    pub client: String,
+    /// With its arguments, as far as they are kept.
+    pub command: String,
+}
+
+/// Those of a proxy, by its section.
+#[must_use]
+pub fn slow_requests(text: &str) -> Vec<SlowRequest> {
+    let request = |(field, line): (&str, &str)| {
+        // The command stands last: it may hold any sign.
+        let (figures, command) = line.split_once(",command=")?;
+        let word = |name: &str| figure(figures, name).unwrap_or_default().to_owned();
+        let number = |name: &str| figure(figures, name)?.parse().ok();
+        Some(SlowRequest {
+            number: field.strip_prefix("slow")?.parse().ok()?,
+            at: Millis(figure(figures, "at_ms")?.parse().ok()?),
+            took_us: number("took_us")?,
+            queue_us: number("queue_us")?,
+            node_us: number("node_us")?,
+            write_us: number("write_us")?,
+            node: word("node"),
+            others: number("others")?,
+            client: word("client"),
+            command: command.to_owned(),
+        })
+    };
+    info::fields(text).filter_map(request).collect()
+}
+
+/// How often a second a proxy is asked for keys of each slot, about, by its section; slots that are seldom asked for are left out.
+#[must_use]
+pub fn slot_rates(text: &str) -> BTreeMap<SlotId, f64> {
+    let number = |name: &str| info::number(text, name).unwrap_or(0) as f64;
+    let per_sample = number("sampled_one_in") * 1_000.0 / number("sampled_over_ms").max(1_000.0);
+    let counts = info::field(text, "slots").unwrap_or_default().split(',');
+    let rate = |count: &str| {
+        let (slot, count) = count.split_once('=')?;
+        Some((SlotId::new(slot.parse().ok()?)?, count.parse::<f64>().ok()? * per_sample))
+    };
+    counts.filter_map(rate).collect()
+}
+
 /// Requests that took long, newest first.
 pub(super) async fn slow(session: &Session) -> Outcome {
-    answer(session, "slowrequests", |sections| {
+    answer(session, SLOW, |sections| {
         let mut table = Table::new(&[
             "at",
             "proxy",
@@ -30,23 +101,25 @@ pub(super) async fn slow(session: &Session) -> Outcome {
             "client",
             "command",
         ]);
-        let mut rows: Vec<(i64, Vec<Cell>)> = Vec::new();
-        for (proxy, text) in sections {
-            for (_, line) in info::fields(text).filter(|(_, line)| line.starts_with("at_ms=")) {
-                let Some((figures, command)) = line.split_once(",command=") else { continue };
-                let of = |name: &str| figure(figures, name).unwrap_or_default();
-                let at: i64 = of("at_ms").parse().unwrap_or_default();
-                let mut row = vec![timestamp(at).into(), proxy.as_str().into()];
-                row.extend(["took_us", "queue_us", "node_us", "write_us"].map(|name| number(of(name))));
-                row.push(text_or_null(of("node")));
-                row.push(number(of("others")));
-                row.push(text_or_null(of("client")));
-                row.push(command.into());
-                rows.push((at, row));
-            }
+        let requests = |(proxy, text): &(ProxyId, String)| {
+            slow_requests(text).into_iter().map(|request| (proxy.clone(), request)).collect::<Vec<_>>()
+        };
+        let mut requests: Vec<_> = sections.iter().flat_map(requests).collect();
+        requests.sort_by_key(|(_, request)| std::cmp::Reverse(request.at));
+        for (proxy, request) in requests {
+            table.push(vec![
+                timestamp(request.at.0).into(),
+                proxy.as_str().into(),
+                request.took_us.into(),
+                request.queue_us.into(),
+                request.node_us.into(),
+                request.write_us.into(),
+                text_or_null(&request.node),
+                request.others.into(),
+                text_or_null(&request.client),
+                request.command.into(),
+            ]);
         }
-        rows.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        rows.into_iter().for_each(|(_, row)| table.push(row));
         table
     })
     .await
@@ -54,7 +127,7 @@ pub(super) async fn slow(session: &Session) -> Outcome {
 
 /// Keys that are asked for most, over all proxies together, and large requests and replies.
 pub(super) async fn hot_keys(session: &Session) -> Outcome {
-    answer(session, "hotkeys", |sections| hot_table(sections.iter().map(|(_, text)| text.as_str()))).await
+    answer(session, HOT_KEYS, |sections| hot_table(sections.iter().map(|(_, text)| text.as_str()))).await
 }
 
 fn hot_table<'a>(texts: impl Iterator<Item = &'a str>) -> Table {
@@ -133,10 +206,6 @@ fn figure<'a>(figures: &'a str, name: &str) -> Option<&'a str> {
     figures.split(',').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-fn number(text: &str) -> Cell {
-    text.parse::<u64>().map_or(Cell::Null, Cell::from)
-}
-
 fn text_or_null(text: &str) -> Cell {
     if text.is_empty() { Cell::Null } else { text.into() }
 }
@@ -151,6 +220,32 @@ fn key_cell(quoted: &str) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slow_requests_and_slots_are_read() {
+        let text = "# Slowrequests\r\nslow_threshold_us:10000\r\n\
+                    slow7:at_ms=50,took_us=12000,queue_us=1,node_us=11000,write_us=999,node=n 2,others=3,client=h:1,\
+                    command=set a \"x,command=y\"\r\nslow8:at_ms=x,command=get a\r\n";
+        let expected = SlowRequest {
+            number: 7,
+            at: Millis(50),
+            took_us: 12_000,
+            queue_us: 1,
+            node_us: 11_000,
+            write_us: 999,
+            node: "n 2".to_owned(),
+            others: 3,
+            client: "h:1".to_owned(),
+            command: "set a \"x,command=y\"".to_owned(),
+        };
+        assert_eq!(slow_requests(text), [expected]);
+        let text = "# Hotslots\r\nsampled_one_in:64\r\nsampled_requests:9\r\nsampled_over_ms:32000\r\n\
+                    slots:12=5,16383=1,16384=9,x\r\n";
+        let rates: Vec<(usize, f64)> =
+            slot_rates(text).into_iter().map(|(slot, rate)| (slot.index(), rate)).collect();
+        assert_eq!(rates, [(12, 10.0), (16_383, 2.0)]);
+        assert!(slot_rates("# Hotslots\r\nslots:\r\n").is_empty() && slow_requests("").is_empty());
+    }
 
     #[test]
     fn keys_of_all_proxies_are_added_up() {

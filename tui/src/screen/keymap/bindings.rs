@@ -7,7 +7,7 @@ use super::{
     Action, Binding, Group,
     context::{
         ANY, BROWSER, CLIENTS, CONFIG, DIALOG, EMPTY, FILTER, HELP, KEYS, LINE, NAV, NODE, OPENS, PAGE,
-        PALETTE, PAST, SAMPLE, SEARCH, TABLE, TABS, TEXT, VALUE,
+        PALETTE, PAST, SAMPLE, SEARCH, SLOTS, TABLE, TABS, TEXT, VALUE,
     },
     key::{Key, control, key, letter},
 };
@@ -103,6 +103,7 @@ pub static BINDINGS: &[Binding] = &[
         "stop looking, go on",
         "stop/go",
     ),
+    bind(SLOTS, &[letter('v')], Action::Turn(Turn::Look), Group::Screen, "heat by keys, by op/s", "heat by"),
     bind(VALUE, &[letter('v')], Action::Turn(Turn::Look), Group::Screen, "text, JSON, hex", "view"),
     bind(VALUE, &[letter(']')], Action::Neighbour(true), Group::Move, "next part of the value", "next part"),
     bind(VALUE, &[letter('[')], Action::Neighbour(false), Group::Move, "part before", ""),

@@ -46,11 +46,13 @@ pub enum Context {
     Monitor,
     /// The cluster as it was.
     Past,
+    /// Slots by their heat.
+    Slots,
 }
 
 impl Context {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Nav,
         Self::Line,
         Self::EmptyLine,
@@ -72,6 +74,7 @@ impl Context {
         Self::Sample,
         Self::Monitor,
         Self::Past,
+        Self::Slots,
     ];
 
     /// Characters are text there.
@@ -104,6 +107,7 @@ impl Context {
             Self::Sample => PAGE | TABLE | OPENS | SAMPLE,
             Self::Monitor => PAGE | TABS | TABLE | OPENS | SAMPLE,
             Self::Past => PAGE | TABLE | PAST,
+            Self::Slots => PAGE | TABLE | OPENS | SLOTS,
         }
     }
 }
@@ -132,6 +136,7 @@ pub(super) const VALUE: u32 = 1 << 16;
 /// It goes on until it is stopped.
 pub(super) const SAMPLE: u32 = 1 << 17;
 pub(super) const PAST: u32 = 1 << 18;
+pub(super) const SLOTS: u32 = 1 << 19;
 /// Keys act on what is shown.
 pub(super) const KEYS: u32 = NAV | PAGE;
 /// Where text is typed.

@@ -3,7 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use redis_cluster::{id::NodeId, protocol::Value, slot::SlotRange, time::Millis};
+use redis_cluster::{
+    id::{NodeId, ProxyId},
+    protocol::Value,
+    slot::SlotRange,
+    time::Millis,
+};
 
 use crate::session::{ClusterView, Target, past::AuditTail};
 
@@ -39,6 +44,8 @@ pub enum Topic {
     Count,
     /// Keys of slots of a node.
     Slots(NodeId),
+    /// What passed through a proxy.
+    Passing(ProxyId),
 }
 
 /// What somebody is asked.

@@ -360,7 +360,12 @@ impl Content for NodePage {
             Topic::SlowLog(_) => &["SLOWLOG", "GET", LONGEST_SLOW_LOG],
             Topic::Config => &["CONFIG", "GET", "*"],
             Topic::Commands => &["INFO", "server", "commandstats", "latencystats"],
-            Topic::Scan | Topic::Details | Topic::Value | Topic::Count | Topic::Slots(_) => return None,
+            Topic::Scan
+            | Topic::Details
+            | Topic::Value
+            | Topic::Count
+            | Topic::Slots(_)
+            | Topic::Passing(_) => return None,
         };
         Some(Question::one(Target::Node(self.id.clone()), words))
     }
@@ -389,7 +394,12 @@ impl Content for NodePage {
                 self.config.set(rows);
             }
             Topic::Commands => self.read_commands(&text_of(reply)),
-            Topic::Scan | Topic::Details | Topic::Value | Topic::Count | Topic::Slots(_) => {}
+            Topic::Scan
+            | Topic::Details
+            | Topic::Value
+            | Topic::Count
+            | Topic::Slots(_)
+            | Topic::Passing(_) => {}
         }
     }
 

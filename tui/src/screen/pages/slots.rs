@@ -1,24 +1,28 @@
-//! Slots: stretches with owner and keys; a stretch opens into its slots, a slot into its keys.
+//! Slots: stretches with owner, keys and how often they are asked for; a stretch opens into its slots, a slot into its keys.
+//!
+//! Nodes count keys. How often slots are asked for is what proxies tell of the requests they sample, so what is asked for seldom has no
+//! figure.
 
 use std::collections::BTreeMap;
 
 use redis_cluster::{
-    id::NodeId,
+    id::{NodeId, ProxyId},
     protocol::Value,
     slot::{SLOTS, SlotId, SlotRange},
     time::Millis,
 };
 
 use super::{
-    Content, Kind, Known,
+    Content, Kind, Known, Turn,
     ask::{Question, Topic},
     grid::{Cell, Column, Grid, Row, column},
     keys::KeysPage,
     listing::Listing,
+    node::text_of,
 };
 use crate::{
-    screen::{text, theme::Role},
-    session::{ClusterView, Target},
+    screen::{keymap::Context, text, theme::Role},
+    session::{ClusterView, Target, passing},
 };
 
 /// Slots of a stretch.
@@ -27,6 +31,8 @@ const STRETCH: usize = 128;
 const AT_ONCE: usize = 16;
 /// Counts are made anew after this time.
 const OLD_MS: i64 = 5_000;
+/// Between two looks at what passes through a proxy.
+const PASSING_MS: i64 = 3_000;
 /// Cells of the bar beside a count.
 const BAR: usize = 30;
 
@@ -35,6 +41,7 @@ const COLUMNS: &[Column] = &[
     column("OWNER", 12, false, 9),
     column("STATE", 22, false, 5),
     column("KEYS", 13, true, 8),
+    column("OPS/S", 8, true, 7),
     column("SHARE", 6, true, 4),
     column("HEAT", 40, false, 3),
 ];
@@ -47,10 +54,29 @@ struct Stretch {
     state: String,
 }
 
+/// What makes a slot hot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Keys,
+    Requests,
+}
+
+impl By {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            Self::Requests => "op/s",
+        }
+    }
+}
+
 /// The page.
 #[derive(Clone, Debug)]
 pub struct SlotsPage {
     range: SlotRange,
+    by: By,
+    /// Requests a second, as each proxy sees them.
+    rates: BTreeMap<ProxyId, BTreeMap<SlotId, f64>>,
     stretches: Listing<Stretch>,
     keys: BTreeMap<SlotRange, (u64, Millis)>,
     now: Millis,
@@ -68,15 +94,48 @@ impl SlotsPage {
     /// Of a part of the slots.
     #[must_use]
     pub fn of(range: SlotRange) -> Self {
-        Self { range, stretches: Listing::new(COLUMNS), keys: BTreeMap::new(), now: Millis(0) }
+        Self {
+            range,
+            by: By::Keys,
+            rates: BTreeMap::new(),
+            stretches: Listing::new(COLUMNS),
+            keys: BTreeMap::new(),
+            now: Millis(0),
+        }
     }
 
-    /// Keys of each stretch, in order; `None`: not counted yet.
-    pub fn heat(&self) -> impl Iterator<Item = (SlotRange, Option<u64>)> {
-        self.stretches
-            .things()
-            .iter()
-            .map(|stretch| (stretch.range, self.keys.get(&stretch.range).map(|(keys, _)| *keys)))
+    /// The slots that are shown.
+    #[must_use]
+    pub fn range(&self) -> SlotRange {
+        self.range
+    }
+
+    /// How hot a slot of each stretch is in the mean, in order; `None`: not known.
+    pub fn heat(&self) -> impl Iterator<Item = (SlotRange, Option<f64>)> {
+        self.stretches.things().iter().map(|stretch| {
+            (stretch.range, self.heat_of(stretch).map(|heat| heat / stretch.range.count() as f64))
+        })
+    }
+
+    fn keys_of(&self, stretch: &Stretch) -> Option<u64> {
+        self.keys.get(&stretch.range).map(|(keys, _)| *keys)
+    }
+
+    /// Requests a second through all proxies; `None`: none has told.
+    fn rate_of(&self, stretch: &Stretch) -> Option<f64> {
+        let range = stretch.range;
+        let of_proxy = |rates: &BTreeMap<SlotId, f64>| -> f64 {
+            rates.range(range.first()..=range.last()).map(|(_, rate)| rate).sum()
+        };
+        // A sum of nothing is -0 otherwise.
+        (!self.rates.is_empty()).then(|| self.rates.values().fold(0.0, |sum, rates| sum + of_proxy(rates)))
+    }
+
+    fn heat_of(&self, stretch: &Stretch) -> Option<f64> {
+        match self.by {
+            By::Keys => self.keys_of(stretch).map(|keys| keys as f64),
+            By::Requests => self.rate_of(stretch),
+        }
     }
 
     fn stretches(&self, view: &ClusterView) -> Vec<Stretch> {
@@ -107,27 +166,28 @@ impl SlotsPage {
     }
 
     fn arrange(&mut self, stretches: Vec<Stretch>) {
-        let keys_of = |stretch: &Stretch| self.keys.get(&stretch.range).map(|(keys, _)| *keys);
-        let most = stretches.iter().filter_map(keys_of).max().unwrap_or(0);
-        let sum: u64 = stretches.iter().filter_map(keys_of).sum();
+        let heats = || stretches.iter().filter_map(|stretch| self.heat_of(stretch));
+        let most = heats().fold(0.0, f64::max);
+        let sum: f64 = heats().sum();
         let row = |stretch: Stretch| {
-            let keys = keys_of(&stretch);
+            let heat = self.heat_of(&stretch);
             let number = |keys: u64| Cell::number(keys as f64, text::thousands(keys));
-            let share = |keys: u64| {
-                Cell::number(keys as f64, format!("{:.1}%", keys as f64 * 100.0 / sum.max(1) as f64))
-            };
-            let bar = |keys: u64| {
-                let cells = (keys as u128 * BAR as u128).div_ceil(u128::from(most.max(1)));
-                Cell::number(keys as f64, "#".repeat(usize::try_from(cells).unwrap_or(BAR)))
+            let rate = |rate: f64| Cell::number(rate, text::rate(rate));
+            let share =
+                |heat: f64| Cell::number(heat, format!("{:.1}%", heat * 100.0 / sum.max(f64::MIN_POSITIVE)));
+            let bar = |heat: f64| {
+                let cells = text::whole((heat * BAR as f64 / most.max(f64::MIN_POSITIVE)).ceil());
+                Cell::number(heat, "#".repeat(usize::try_from(cells).unwrap_or(BAR).min(BAR)))
             };
             let range = String::from(stretch.range);
             let cells = vec![
                 Cell::number(stretch.range.first().index() as f64, range.clone()),
                 Cell::text(stretch.owner.as_ref().map(ToString::to_string).unwrap_or_default()),
                 Cell::text(&stretch.state),
-                keys.map(number).unwrap_or_default(),
-                keys.map(share).unwrap_or_default(),
-                keys.map(bar).unwrap_or_default(),
+                self.keys_of(&stretch).map(number).unwrap_or_default(),
+                self.rate_of(&stretch).map(rate).unwrap_or_default(),
+                heat.map(share).unwrap_or_default(),
+                heat.map(bar).unwrap_or_default(),
             ];
             let role = match stretch.state.as_str() {
                 "" => Role::Text,
@@ -168,25 +228,40 @@ impl Content for SlotsPage {
     }
 
     fn status(&self) -> String {
-        let (known, keys) = self
-            .heat()
-            .filter_map(|(_, keys)| keys)
-            .fold((0, 0), |(known, sum), keys| (known + 1, sum + keys));
-        format!("{} keys, {known} of {} counted", text::thousands(keys), self.stretches.things().len())
+        let stretches = self.stretches.things();
+        let counts = stretches.iter().filter_map(|stretch| self.keys_of(stretch));
+        let (known, keys) = counts.fold((0, 0), |(known, sum), keys| (known + 1, sum + keys));
+        let keys = format!("{} keys, {known} of {} counted", text::thousands(keys), stretches.len());
+        let rates: Vec<f64> = stretches.iter().filter_map(|stretch| self.rate_of(stretch)).collect();
+        let rate = match rates.as_slice() {
+            [] => String::new(),
+            rates => format!("  about {} op/s", text::rate(rates.iter().sum())),
+        };
+        format!("{keys}{rate}  heat by {}", self.by.word())
     }
 
     fn wants(&self, view: &ClusterView) -> Vec<(Topic, i64)> {
         let due = view.nodes.keys().filter(|id| !self.due(id).is_empty());
-        due.map(|id| (Topic::Slots(id.clone()), 0)).collect()
+        let counts = due.map(|id| (Topic::Slots(id.clone()), 0));
+        let rates = view.proxies.keys().map(|id| (Topic::Passing(id.clone()), PASSING_MS));
+        counts.chain(rates).collect()
     }
 
     fn question(&self, topic: &Topic) -> Option<Question> {
-        let Topic::Slots(node) = topic else { return None };
-        Some(Question::count_keys(Target::Node(node.clone()), self.due(node)))
+        match topic {
+            Topic::Slots(node) => Some(Question::count_keys(Target::Node(node.clone()), self.due(node))),
+            Topic::Passing(proxy) => {
+                Some(Question::one(Target::Proxy(proxy.clone()), &["INFO", passing::HOT_SLOTS]))
+            }
+            _ => None,
+        }
     }
 
-    fn take(&mut self, _topic: &Topic, question: &Question, replies: Vec<Value>, now: Millis) {
+    fn take(&mut self, topic: &Topic, question: &Question, replies: Vec<Value>, now: Millis) {
         self.now = now;
+        if let Topic::Passing(proxy) = topic {
+            self.rates.insert(proxy.clone(), passing::slot_rates(&text_of(replies.first())));
+        }
         for (range, reply) in question.ranges().iter().zip(&replies) {
             // A stock server does not count; it is not asked again and again.
             self.keys.insert(*range, (reply.as_i64().map_or(0, i64::unsigned_abs), now));
@@ -196,10 +271,26 @@ impl Content for SlotsPage {
 
     fn know(&mut self, known: Known<'_>) {
         self.now = known.now;
+        self.rates.retain(|id, _| known.view.proxies.contains_key(id));
         let stretches = self.stretches(known.view);
         if stretches != self.stretches.things() {
             self.arrange(stretches);
         }
+    }
+
+    fn turn(&mut self, what: Turn) -> bool {
+        if what == Turn::Look {
+            self.by = match self.by {
+                By::Keys => By::Requests,
+                By::Requests => By::Keys,
+            };
+            self.arrange(self.stretches.things().to_vec());
+        }
+        false
+    }
+
+    fn context(&self) -> Context {
+        Context::Slots
     }
 
     fn open(&mut self) -> Option<Kind> {
@@ -207,7 +298,7 @@ impl Content for SlotsPage {
         Some(if range.count() == 1 {
             Kind::Keys(Box::new(KeysPage::of_slot(range.first())))
         } else {
-            Kind::Slots(Box::new(Self::of(range)))
+            Kind::Slots(Box::new(Self { by: self.by, ..Self::of(range) }))
         })
     }
 }
@@ -236,6 +327,21 @@ mod tests {
         page.take(&topic, &question, counts, sample::NOW);
         assert!(page.status().starts_with("12,000 keys, 16 of"), "{}", page.status());
         assert_ne!(page.question(&topic).unwrap().ranges(), question.ranges(), "the next ones");
+        // Heat is by keys, then by requests.
+        let heat = |page: &SlotsPage, at: usize| {
+            let row = page.stretches.grid().shown(at, 1).next().unwrap().clone();
+            (row.cells[4].text.clone(), row.cells[5].text.clone(), row.cells[6].text.len())
+        };
+        assert_eq!(heat(&page, 15), (String::new(), "12.5%".to_owned(), BAR));
+        let topic = Topic::Passing("p1".parse().unwrap());
+        let question = page.question(&topic).unwrap();
+        let told = "sampled_one_in:64\r\nsampled_over_ms:64000\r\nslots:0=30,1=10,128=40,16383=20\r\n";
+        page.take(&topic, &question, vec![Value::Bulk(told.into())], sample::NOW);
+        page.turn(Turn::Look);
+        assert_eq!(heat(&page, 0), ("40".to_owned(), "40.0%".to_owned(), BAR));
+        assert_eq!(heat(&page, 15), ("0".to_owned(), "0.0%".to_owned(), 0));
+        assert!(page.status().ends_with("about 100 op/s  heat by op/s"), "{}", page.status());
+        assert_eq!(page.heat().next().unwrap().1, Some(40.0 / 128.0));
         page.stretches.grid_mut().select(1);
         let Some(Kind::Slots(mut one)) = page.open() else { panic!("a stretch opens") };
         one.know(known);

@@ -178,6 +178,7 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Effects) {
         | Context::Sample
         | Context::Monitor
         | Context::Past
+        | Context::Slots
         | Context::Text => act(model, action, effects),
     }
 }

@@ -119,7 +119,7 @@ fn columns(model: &Model, style: Style, room: usize, visible: &[NodeId]) -> Vec<
             column(Cell::Median, "P50", 6, true, 33),
             column(Cell::Slowest, "P99", 6, true, 61),
             column(Cell::Hits, "HIT", 5, true, 34),
-            column(Cell::Errors, "ERR/S", 6, true, 41),
+            column(Cell::Errors, "ERR/S", 6, true, 38),
             column(Cell::Clients, "CONN", 5, true, 58),
             column(Cell::Uptime, "UP", 6, true, 31),
             column(Cell::Version, "VERSION", 14, false, 30),

@@ -1,7 +1,7 @@
 //! An open page: its title with where one is, tabs, then its table, its text, or the trends of a node.
 
 use ratatui::layout::Rect;
-use redis_cluster::protocol::info;
+use redis_cluster::{protocol::info, slot::SLOTS};
 
 use super::{
     Painter, Style, Zone,
@@ -53,6 +53,18 @@ pub(super) fn draw(model: &Model, page: &Page, painter: &mut Painter<'_>, area: 
             let mut inner = inner;
             if let Some(was) = past.was().filter(|_| inner.height > 6) {
                 slots::line(was, painter, inner);
+                inner = below(inner, 2);
+            }
+            table(model, content, grid, painter, inner);
+        }
+        (Kind::Slots(page), Some(grid), _) => {
+            let mut inner = inner;
+            if inner.height > 12 {
+                if page.range().count() == SLOTS {
+                    slots::line(&model.shown, painter, inner);
+                    inner = below(inner, 1);
+                }
+                slots::heat(page, model.theme.charset, painter, inner);
                 inner = below(inner, 2);
             }
             table(model, content, grid, painter, inner);

@@ -1,7 +1,10 @@
 //! The strip of all slots: one letter per stretch, of the node that owns most of it; lower case where slots move.
 
 use ratatui::layout::Rect;
-use redis_cluster::{id::NodeId, slot::SLOTS};
+use redis_cluster::{
+    id::NodeId,
+    slot::{SLOTS, SlotId},
+};
 
 use super::{
     Painter,
@@ -9,7 +12,12 @@ use super::{
     painter::Piece,
 };
 use crate::{
-    screen::{model::Model, text, theme::Role},
+    screen::{
+        model::Model,
+        pages::slots::SlotsPage,
+        text,
+        theme::{Charset, Role},
+    },
     session::ClusterView,
 };
 
@@ -79,6 +87,27 @@ pub(super) fn line(view: &ClusterView, painter: &mut Painter<'_>, area: Rect) {
         }
     }
     painter.line(area, 0, &line);
+}
+
+/// How hot slots are, as a row of bars under the strip; blank where nobody knows.
+pub(super) fn heat(page: &SlotsPage, charset: Charset, painter: &mut Painter<'_>, area: Rect) {
+    let (first, count) = (page.range().first().index(), page.range().count());
+    let width = usize::from(area.width.saturating_sub(2)).clamp(1, count);
+    let cell_of = |slot: SlotId| (slot.index() - first) * width / count;
+    let mut cells: Vec<Option<f64>> = vec![None; width];
+    for (range, heat) in page.heat() {
+        let Some(heat) = heat else { continue };
+        for cell in &mut cells[cell_of(range.first())..=cell_of(range.last())] {
+            *cell = Some(cell.map_or(heat, |hotter| hotter.max(heat)));
+        }
+    }
+    let most = cells.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);
+    let bars = charset.glyphs().bars;
+    let bar = |heat: f64| {
+        bars[(text::whole((heat / most * (bars.len() - 1) as f64).round()) as usize).min(bars.len() - 1)]
+    };
+    let line: String = cells.into_iter().map(|heat| heat.map_or(" ", bar)).collect();
+    painter.line(area, 0, &[(Role::Warning, format!(" {line}"))]);
 }
 
 fn strip(view: &ClusterView, width: usize) -> Vec<Stretch> {

@@ -243,6 +243,12 @@ async fn hot_and_large_keys_are_found() {
     assert!(first.ends_with(&format!("key=\"{hot}\"")), "{text}");
     assert!(text.contains(&format!("of=request,command=set,key=\"{big}\"")), "{text}");
     assert!(text.contains(&format!("bytes=1048588,of=reply,command=get,key=\"{big}\"")), "{text}");
+    let slots = section(&mut ours, "hotslots").await;
+    let slot = redis_cluster::slot::SlotId::of_key(hot.as_bytes()).index();
+    let counts =
+        slots.lines().find_map(|line| line.strip_prefix("slots:")).unwrap_or_else(|| panic!("{slots}"));
+    let samples_of = |count: &str| count.strip_prefix(&format!("{slot}="))?.parse::<u64>().ok();
+    assert!(counts.split(',').find_map(samples_of).is_some_and(|samples| samples > 5), "{slots}");
     let seen = get(&cluster.proxy, "/metrics");
     let seen = samples(&seen);
     assert!(seen["redis_proxy_hottest_key_requests_per_second"] > 100.0);

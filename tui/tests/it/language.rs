@@ -168,7 +168,7 @@ fn a_shell_completes_words_and_what_the_cluster_has() {
     };
     assert_eq!(candidates(&["show", "n"]), ["nodes"]);
     assert_eq!(candidates(&["remove", ""]), ["1"]);
-    assert_eq!(candidates(&["remove", "1", ""]), ["--force", "--if-rev", "--no-wait"]);
+    assert_eq!(candidates(&["remove", "1", ""]), ["--force", "--if-rev", "--no-wait", "--yes"]);
     assert_eq!(candidates(&["set", "a", "b", "kee"]), ["keepttl"]);
     assert_eq!(candidates(&["get", "unlik"]), ["unlikely:1"]);
     assert!(candidates(&[""]).contains(&"explain".to_owned()));

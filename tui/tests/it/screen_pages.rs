@@ -47,7 +47,7 @@ fn a_node_is_opened_and_a_parameter_changed_by_the_command_in_the_dialog() {
     pty.wait_text("key1");
     // Everything is slow now.
     pty.send("6");
-    pty.wait_text("1 of 1 nodes told theirs");
+    pty.wait_text("1 of 1 nodes and 1 of 1 proxies told theirs");
     pty.wait_text("config set slowlog-log-slower-than 0");
     pty.send("9");
     pty.wait_text("transcript");
@@ -94,6 +94,29 @@ fn keys_are_browsed_and_a_value_changed_by_the_command_in_the_dialog() {
     pty.wait_text("(integer) 1");
     pty.wait_text("0 found");
     assert_eq!(cluster.run(&["exists", "user:1:profile"]).text(), "0\n");
+    leave(pty);
+}
+
+#[test]
+fn slots_are_hot_by_their_keys_and_by_what_they_are_asked_for() {
+    let Some(cluster) = Cluster::start() else { return };
+    assert_eq!(cluster.script(&[], b"set cold:1 x\n3000 get key1\n").code, Some(0));
+    let mut pty = screen_of(&cluster.of.etcd, &cluster.home, 120, 36);
+    pty.wait_text("Nodes (1)");
+    pty.send("\x1b");
+    pty.wait_text("[NAV]");
+    pty.send("4");
+    pty.wait_text("heat by keys");
+    pty.wait_text(" op/s  heat");
+    // By the requests one stretch has nearly all, that of slot 9189.
+    pty.send("v");
+    pty.wait_text("heat by op/s");
+    pty.send("/9088\r");
+    pty.wait("the stretch of key1", |screen| {
+        let text = screen.contents();
+        let row = text.lines().find(|line| line.contains("9088-9215"));
+        row.is_some_and(|row| row.contains(&"#".repeat(20)))
+    });
     leave(pty);
 }
 

@@ -94,7 +94,7 @@ pub(super) fn open_for(model: &mut Model, operator: &Operator, effects: &mut Eff
         }
         Operator::DrainProxy { id, options } => open_drain(model, id, *options),
         Operator::Import { path, conflict } => {
-            open_bring(model, BringKeys::new(path.clone(), false, Some(*conflict)))
+            open_bring(model, BringKeys::new(path.clone(), false, Some(*conflict)));
         }
         Operator::Restore { directory, conflict } => {
             open_bring(model, BringKeys::new(directory.clone(), true, *conflict));

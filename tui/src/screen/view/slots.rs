@@ -104,7 +104,8 @@ pub(super) fn heat(page: &SlotsPage, charset: Charset, painter: &mut Painter<'_>
     let most = cells.iter().flatten().copied().fold(f64::MIN_POSITIVE, f64::max);
     let bars = charset.glyphs().bars;
     let bar = |heat: f64| {
-        bars[(text::whole((heat / most * (bars.len() - 1) as f64).round()) as usize).min(bars.len() - 1)]
+        let step = text::whole((heat / most * (bars.len() - 1) as f64).round());
+        bars[usize::try_from(step).unwrap_or(usize::MAX).min(bars.len() - 1)]
     };
     let line: String = cells.into_iter().map(|heat| heat.map_or(" ", bar)).collect();
     painter.line(area, 0, &[(Role::Warning, format!(" {line}"))]);

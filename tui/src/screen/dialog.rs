@@ -381,9 +381,9 @@ impl BringKeys {
     pub fn consequence(&self) -> &'static str {
         match self.conflict {
             None => "refused unless the cluster is empty",
-            Some(Conflict::Stop) => "the first key that is there already ends it; what was written stays",
-            Some(Conflict::Skip) => "keys that are there already stay as they are",
-            Some(Conflict::Replace) => "keys that are there already are REPLACED by those of the file",
+            Some(Conflict::Stop) => "the first key that is there ends it; what was written stays",
+            Some(Conflict::Skip) => "keys that are there stay as they are",
+            Some(Conflict::Replace) => "keys that are there are REPLACED by those of the file",
         }
     }
 

@@ -164,7 +164,10 @@ impl Slow {
             Self::AtNode(entry) => entry.opened(),
             Self::AtProxy(proxy, request) => {
                 let time = text::duration_us;
-                let node = if request.node.is_empty() { "the node" } else { request.node.as_str() };
+                let node = match request.node.as_str() {
+                    "" => "the node".to_owned(),
+                    id => format!("node {id}"),
+                };
                 let line = |words: String| (Role::Quiet, words);
                 let mut lines = vec![
                     line(format!(
@@ -322,7 +325,7 @@ mod tests {
         tell("2", vec![entry(9, 30, &["smembers", "y"])]);
         let topic = Topic::Passing("p1".parse().unwrap());
         let question = page.question(&topic).unwrap();
-        let text = "slow0:at_ms=40000,took_us=12000,queue_us=10,node_us=11000,write_us=990,node=node 1 (h:1),others=2,\
+        let text = "slow0:at_ms=40000,took_us=12000,queue_us=10,node_us=11000,write_us=990,node=1,others=2,\
                     client=h:9,command=get big\r\n";
         page.take(&topic, &question, vec![bulk(text)], Millis(0));
         let shown: Vec<(String, String)> = page
@@ -344,7 +347,7 @@ mod tests {
         page.entries.grid_mut().select(1);
         let Some(Kind::Event(opened)) = page.open() else { panic!("a request opens") };
         let lines: Vec<&str> = opened.text().unwrap().lines.iter().map(|(_, line)| line.as_str()).collect();
-        assert!(lines.contains(&"    11ms  from then on to the reply of node 1 (h:1)"), "{lines:?}");
+        assert!(lines.contains(&"    11ms  from then on to the reply of node 1"), "{lines:?}");
         assert!(lines.contains(&"2 more were answered with it, as late") && lines.contains(&"get big"));
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     changes::{Change, Changes},
-    db::Bin,
+    garbage::Bin,
     record::{LARGE, Record, RecordRef, Value},
     table::{Table, Totals},
 };

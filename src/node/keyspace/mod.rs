@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`record`] is a key with its value in one heap block; `word` a tagged pointer to one; `table` a small
 //! hash table of words in the order of their hash; `slot` a table, or a tree of them once a slot is large; [`db`] sixteen
-//! thousand slots and what commands do with them; [`scan`] cursors; [`expire`] the cycle that removes what
+//! thousand slots and what commands do with them; `garbage` what is freed elsewhere; [`scan`] cursors; [`expire`] the cycle that removes what
 //! nobody asks for any more; [`eviction`] which key goes when there is no more room; [`aging`] last use and frequency; [`types`] values asked for by type; [`changes`] what happened to keys, for those who listen; [`snapshot`] all keys of a moment, in the form that a file has them; [`key`] where a key belongs.
 //!
 //! Invariants: no table holds more than some thousand records, so no operation on one key takes longer than a
@@ -16,6 +16,7 @@ pub mod entry;
 pub mod eviction;
 pub mod expire;
 mod fields;
+mod garbage;
 pub mod key;
 mod prefetch;
 pub mod record;
@@ -30,8 +31,9 @@ mod word;
 
 pub use aging::Aging;
 pub use changes::{Change, EventClass, Gone};
-pub use db::{Access, Db, ExpiredOnes, Garbage, Stats, Ttl};
+pub use db::{Access, Db, ExpiredOnes, Stats, Ttl};
 pub use entry::Entry;
+pub use garbage::Garbage;
 pub use key::{Key, Place};
 pub use record::{Content, LARGE, Record, RecordRef, Value};
 pub use scan::Cursor;

@@ -2,13 +2,14 @@
 //!
 //! Buffers belong to the worker and are shared by its connections, because a batch is read, executed and answered
 //! without waiting in between. A connection keeps memory of its own only while a request is incomplete, or while
-//! replies wait for a client that does not read them; until it does, nothing more is read from it.
+//! replies wait for a client that does not read them; until it does, nothing more is read from it. What is written: [`sending`].
+
+mod sending;
 
 use std::{
-    cell::{Cell, RefCell},
     future::{Future as _, poll_fn},
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -16,27 +17,25 @@ use std::{
 };
 
 use bytes::BufMut as _;
-use tokio::{io::AsyncWrite as _, net::TcpStream, time::Sleep};
+use tokio::{net::TcpStream, time::Sleep};
 use tokio_util::io::poll_read_buf;
 
 use super::{
     busy,
-    commit::Committer,
     input::{Input, READ},
     room::Room,
     step::{Situation, Step},
+    turn::{TURN, give_way},
+    waiting::Waiting,
+    worker::Worker,
 };
 use crate::{
     node::{
         Node,
         caller::Caller,
-        clients::{BLOCKED, CLOSING, Client, PAUSED, RUNNING, Signal},
+        clients::{BLOCKED, CLOSING, Client, PAUSED, Signal},
         exclusive::Held,
-        exec::{
-            Stage,
-            batch::{Plan, Stop},
-        },
-        script::aside::Return,
+        exec::{Stage, batch::Stop},
         store::Store,
     },
     protocol::{Output, ProtocolError},
@@ -47,44 +46,10 @@ use crate::{
     time::Millis,
 };
 
-/// Bytes of a large request or reply that are read or written before the worker's other connections get their turn.
-pub(super) const TURN: usize = 1 << 20;
 /// The most of one read: whoever waits for the worker waits for the kernel's copy too.
 const READ_MAX: usize = 256 << 10;
 /// Between looks whether a script has ended that takes long.
 const AGAIN: Duration = Duration::from_millis(5);
-/// A worker's reply buffer that grew larger is given back to the system after use.
-const KEEP: usize = 1 << 20;
-
-/// What the connections of one worker thread share.
-pub(in crate::node) struct Worker {
-    node: Arc<Node>,
-    /// Taken by the connection that is being served, and put back before it waits.
-    input: Cell<Option<Box<Input>>>,
-    output: RefCell<Output>,
-    plan: RefCell<Plan>,
-    committer: Rc<Committer>,
-}
-
-impl Worker {
-    /// On the thread that it is for.
-    pub(in crate::node) fn new(node: Arc<Node>) -> Self {
-        let committer = Committer::new(Arc::clone(&node.state.aof.shared));
-        tokio::task::spawn_local(Rc::clone(&committer).run());
-        Self { node, input: Cell::default(), output: RefCell::default(), plan: RefCell::default(), committer }
-    }
-
-    fn take_input(&self) -> Box<Input> {
-        self.input.take().unwrap_or_else(|| Box::new(Input::with_room()))
-    }
-
-    fn give_back(&self, mut input: Box<Input>) {
-        input.clear();
-        if input.bytes.capacity() == READ {
-            self.input.set(Some(input));
-        }
-    }
-}
 
 /// One connection.
 struct Connection {
@@ -117,45 +82,6 @@ struct Connection {
     moved: usize,
 }
 
-/// For what a command waits, and how long at most.
-struct Waiting {
-    /// The flag that says that it still does.
-    flag: u32,
-    limit: Option<Pin<Box<Sleep>>>,
-    /// It waits for the journal to last up to here.
-    until_synced: Option<u64>,
-    /// Where the caller comes back from a command that runs aside.
-    back: Option<Return>,
-}
-
-impl Waiting {
-    /// For a key, or for the journal.
-    fn for_key(limit: Option<Duration>, until_synced: Option<u64>) -> Self {
-        let limit = limit.map(|limit| Box::pin(tokio::time::sleep(limit)));
-        Self { flag: BLOCKED, limit, until_synced, back: None }
-    }
-
-    /// For the end of a command that runs aside.
-    fn for_aside(back: Return) -> Self {
-        Self { flag: RUNNING, limit: None, until_synced: None, back: Some(back) }
-    }
-
-    /// For the end of a pause.
-    fn for_unpause(until: Millis) -> Self {
-        let limit = until.0.saturating_sub(Millis::now().0).max(0).unsigned_abs();
-        let limit = Box::pin(tokio::time::sleep(Duration::from_millis(limit)));
-        Self { flag: PAUSED, limit: Some(limit), until_synced: None, back: None }
-    }
-
-    fn is_over(&mut self, node: &Node, cx: &mut Context<'_>) -> bool {
-        let synced = self.until_synced.map(|position| node.state.aof.shared.poll_synced(position, cx));
-        if synced.is_some_and(|synced| synced.is_ready()) {
-            return true;
-        }
-        self.limit.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready())
-    }
-}
-
 /// A client's place in the list, left when its connection ends in whatever way.
 struct Registered(Arc<Node>, Arc<Client>);
 
@@ -169,13 +95,6 @@ impl Drop for Registered {
 enum End {
     Close,
     HandOver(Vec<u8>, Protocol),
-}
-
-/// The caller goes on after the runtime has looked at all sockets. Who only wakes itself runs some sixty times before that, and with
-/// much to move the worker's other clients would wait for all of them.
-fn give_way(cx: &mut Context<'_>) {
-    let first = pin!(tokio::task::yield_now()).poll(cx);
-    debug_assert!(first.is_pending());
 }
 
 pub(in crate::node) async fn serve(worker: Rc<Worker>, stream: TcpStream, addresses: Addresses) -> Served {
@@ -326,34 +245,6 @@ impl Connection {
         self.work(&mut input, cx)?;
         self.keep(input, own);
         Poll::Ready(Ok(None))
-    }
-
-    /// Sends what earlier writes did not.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.sent < self.unsent.len() {
-            let rest = self.unsent.piece(self.sent);
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &rest[..rest.len().min(TURN)]))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.sent += written;
-            self.moved += written;
-            self.caller.client.set_unsent(self.unsent.len() - self.sent);
-            if self.moved >= TURN && self.sent < self.unsent.len() {
-                give_way(cx);
-                return Poll::Pending;
-            }
-        }
-        (self.unsent, self.sent) = (Output::default(), 0);
-        self.handed_over();
-        Poll::Ready(Ok(()))
-    }
-
-    /// The kernel has everything: what a waiting command was served with is the client's.
-    fn handed_over(&mut self) {
-        if std::mem::take(&mut self.handing_over) {
-            self.caller.client.take_served();
-        }
     }
 
     /// Somebody has a message for the client, or the end of its waiting, which need not have a reply.
@@ -548,46 +439,6 @@ impl Connection {
         self.caller.client.set_flag(CLOSING, true);
     }
 
-    /// One write of what the worker's buffer holds; what the kernel does not take now is kept.
-    fn write(&mut self, output: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
-        let written = self.write_once(output, cx);
-        if output.capacity() > KEEP {
-            *output = Output::default();
-        } else {
-            output.clear();
-        }
-        written
-    }
-
-    fn write_once(&mut self, output: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
-        if output.is_empty() {
-            self.handed_over();
-            return Ok(());
-        }
-        let offered = output.piece(0);
-        let written = if self.held.is_some() {
-            0
-        } else {
-            match Pin::new(&mut self.stream).poll_write(cx, &offered[..offered.len().min(TURN)]) {
-                Poll::Ready(written) => written?,
-                Poll::Pending => 0,
-            }
-        };
-        self.moved += written;
-        if written < output.len() {
-            // A large buffer would not be kept for others anyway, and what is shared is not copied.
-            (self.unsent, self.sent) = if output.capacity() > KEEP || output.is_sharing() {
-                (std::mem::take(output), written)
-            } else {
-                (Output::from(output.copy_from(written)), 0)
-            };
-            self.caller.client.set_unsent(self.unsent.len() - self.sent);
-        } else {
-            self.handed_over();
-        }
-        Ok(())
-    }
-
     /// Keeps what is left of the input, and says so to who counts memory.
     fn keep(&mut self, input: Box<Input>, own: bool) {
         self.waiting = self.kept(input, own);
@@ -620,53 +471,5 @@ impl Connection {
             input.bytes.shrink_to(length + input.batch.missing(length).min(READ));
         }
         Some(input)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use tokio::{io::AsyncReadExt as _, net::UnixStream, runtime, task::LocalSet};
-
-    use super::*;
-
-    /// One turn of who has much to move.
-    async fn one_turn() {
-        let mut gave_way = false;
-        poll_fn(|cx| {
-            if std::mem::replace(&mut gave_way, true) {
-                return Poll::Ready(());
-            }
-            give_way(cx);
-            Poll::Pending
-        })
-        .await;
-    }
-
-    #[test]
-    fn the_sockets_of_others_are_looked_at_after_every_turn() {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (seen, turns) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
-        let tasks = LocalSet::new();
-        let _entered = runtime.enter();
-        let (mut mine, theirs) = UnixStream::pair().unwrap();
-        tasks.spawn_local({
-            let seen = Rc::clone(&seen);
-            async move { seen.set(mine.read_u8().await.is_ok()) }
-        });
-        let busy = tasks.spawn_local({
-            let turns = Rc::clone(&turns);
-            async move {
-                one_turn().await;
-                theirs.try_write(b"x").unwrap();
-                while !seen.get() {
-                    one_turn().await;
-                    turns.set(turns.get() + 1);
-                }
-            }
-        });
-        tasks.block_on(&runtime, busy).unwrap();
-        assert!(turns.get() <= 3, "{} turns", turns.get());
     }
 }

@@ -1,7 +1,7 @@
 //! Memory for a long reply, found before the lock is taken for it, some at a time: to find it all takes the system longer than to
 //! write the reply.
 
-use super::connection::TURN;
+use super::turn::TURN;
 use crate::protocol::Output;
 
 /// See the module.

@@ -2,19 +2,19 @@
 
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 
-use super::api;
+use super::{convert, errors};
 
 /// The lowest 32 bits of an argument, rounded to an integer.
 fn bits(lua: &Lua, name: &str, words: &MultiValue, index: usize) -> mlua::Result<u32> {
     let word = words.get(index);
     let number = match word {
         Some(LuaValue::String(text)) => text.to_string_lossy().trim().parse().ok(),
-        word => word.and_then(api::number),
+        word => word.and_then(convert::number),
     };
     let number = number.ok_or_else(|| {
         let found = word.map_or("no value", LuaValue::type_name);
         let text = format!("bad argument #{} to '{name}' (number expected, got {found})", index + 1);
-        api::positioned(lua, text)
+        errors::positioned(lua, text)
     })?;
     // Adding this pushes everything below one out of the mantissa.
     let shifted: f64 = number + 6_755_399_441_055_744.0;

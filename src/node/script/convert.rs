@@ -2,8 +2,17 @@
 
 use mlua::{Lua, Table, Value as LuaValue};
 
-use super::api;
+use super::errors;
 use crate::protocol::{Encoder, Version, number};
+
+/// The number that a value is.
+pub(super) fn number(value: &LuaValue) -> Option<f64> {
+    match value {
+        LuaValue::Integer(number) => Some(*number as f64),
+        LuaValue::Number(number) => Some(*number),
+        _ => None,
+    }
+}
 
 /// Tables inside tables that a reply may have.
 const DEPTH_MAX: usize = 100;
@@ -12,7 +21,7 @@ const DEPTH_MAX: usize = 100;
 pub(super) fn error_table(lua: &Lua, text: &[u8]) -> mlua::Result<LuaValue> {
     let table = lua.create_table_with_capacity(0, 2)?;
     table.raw_set("err", lua.create_string(text)?)?;
-    table.raw_set(api::COUNTED, true)?;
+    table.raw_set(errors::COUNTED, true)?;
     Ok(LuaValue::Table(table))
 }
 
@@ -63,7 +72,7 @@ fn reply_table(table: &Table, version: Version, depth: usize, out: &mut Encoder<
         out.simple(&String::from_utf8_lossy(&one_line(&status)));
         return Ok(());
     }
-    if let Some(number) = api::number(&table.raw_get("double")?) {
+    if let Some(number) = number(&table.raw_get("double")?) {
         out.double(number);
         return Ok(());
     }

@@ -11,7 +11,7 @@ use mlua::{
 };
 
 use super::{
-    Running, What, api, bits, convert, json,
+    Running, What, api, bits, convert, errors, json,
     library::{self, Loading},
     msgpack,
     random::{self, Random},
@@ -49,7 +49,7 @@ impl Failure {
 impl From<mlua::Error> for Failure {
     /// What nobody foresaw.
     fn from(error: mlua::Error) -> Self {
-        Self::new(format!("ERR {}", api::text_of(&error)))
+        Self::new(format!("ERR {}", errors::text_of(&error)))
     }
 }
 
@@ -112,9 +112,9 @@ impl Engine {
             *seeded.lock().unwrap_or_else(PoisonError::into_inner) = Random::seeded(number::whole(seed));
             Ok(())
         })?;
-        let raised = lua.create_function(|lua, error: LuaValue| api::caught(lua, error))?;
-        let shown = lua.create_function(|lua, error: LuaValue| api::shown(lua, error))?;
-        let handler = lua.create_function(|lua, error: LuaValue| api::handle(lua, error))?;
+        let raised = lua.create_function(|lua, error: LuaValue| errors::caught(lua, error))?;
+        let shown = lua.create_function(|lua, error: LuaValue| errors::shown(lua, error))?;
+        let handler = lua.create_function(|lua, error: LuaValue| errors::handle(lua, error))?;
         let compiled = lua.create_table()?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=prelude");
         let given = (globals, api, loading, compiled.clone(), handler, raised, shown, draw, seed);
@@ -131,8 +131,8 @@ impl Engine {
         self.lua.set_global_hook(triggers, move |lua, _| {
             if running.is_killed() {
                 // Whoever catches that is asked again at once.
-                lua.set_hook(HookTriggers::EVERY_LINE, |_, _| Err(api::killed()))?;
-                return Err(api::killed());
+                lua.set_hook(HookTriggers::EVERY_LINE, |_, _| Err(errors::killed()))?;
+                return Err(errors::killed());
             }
             library::check_time()?;
             Ok(VmState::Continue)
@@ -157,7 +157,7 @@ impl Engine {
     /// Runs the code of a library, which tells its functions; each is kept under a number, from `first` on.
     pub(super) fn load(&self, code: &[u8], first: i64) -> Result<Loading, Failure> {
         let function = self.function("@user_function", code).map_err(|error| {
-            Failure::new(format!("ERR Error compiling function: {}", api::text_of(&error)).into_bytes())
+            Failure::new(format!("ERR Error compiling function: {}", errors::text_of(&error)).into_bytes())
         })?;
         let (loaded, loading) = library::during(first, || {
             self.lua.set_memory_limit(MEMORY_MAX)?;
@@ -169,7 +169,7 @@ impl Engine {
         if !ok {
             self.forget(first..loading.next())?;
             let mut text = b"ERR Error registering functions: ".to_vec();
-            text.extend_from_slice(&api::error_text(&value));
+            text.extend_from_slice(&errors::error_text(&value));
             return Err(Failure::new(text));
         }
         Ok(loading)
@@ -210,12 +210,12 @@ impl Engine {
             self.lua.set_memory_limit(0)?;
             let (ok, value): (bool, LuaValue) = returned?;
             if ok {
-                if let Some(failure) = api::counted(&value) {
+                if let Some(failure) = errors::counted(&value) {
                     return Ok(Some(failure));
                 }
                 return convert::reply(&value, session.version(), 0, out).map(|()| None);
             }
-            Ok::<_, mlua::Error>(Some(api::failure(&value, what.name())))
+            Ok::<_, mlua::Error>(Some(errors::failure(&value, what.name())))
         });
         if running.is_killed() {
             self.lua.remove_hook();

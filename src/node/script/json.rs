@@ -3,7 +3,7 @@
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 
 use super::{
-    api,
+    errors,
     json_settings::{self, Invalid, Settings, Shared},
 };
 
@@ -16,11 +16,11 @@ pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
         "encode",
         lua.create_function(move |lua, words: MultiValue| {
             let [value] = &words.into_iter().collect::<Vec<_>>()[..] else {
-                return Err(api::positioned(lua, "bad argument #1 to 'encode' (expected 1 argument)"));
+                return Err(errors::positioned(lua, "bad argument #1 to 'encode' (expected 1 argument)"));
             };
             let mut out = Vec::new();
             encode(value, 0, encoding.get(), &mut out)
-                .map_err(|error| api::positioned(lua, api::text_of(&error)))?;
+                .map_err(|error| errors::positioned(lua, errors::text_of(&error)))?;
             lua.create_string(out)
         })?,
     )?;
@@ -32,11 +32,11 @@ pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
                 [LuaValue::Integer(number)] => number.to_string().into_bytes(),
                 [LuaValue::Number(number)] => format_number(*number, 14).into_bytes(),
                 _ => {
-                    return Err(api::positioned(lua, "bad argument #1 to 'decode' (expected 1 argument)"));
+                    return Err(errors::positioned(lua, "bad argument #1 to 'decode' (expected 1 argument)"));
                 }
             };
             let mut parser = Parser { lua, text: &text, at: 0, depth_max: decoding.get().decode_depth };
-            parser.all().map_err(|error| api::positioned(lua, api::text_of(&error)))
+            parser.all().map_err(|error| errors::positioned(lua, errors::text_of(&error)))
         })?,
     )?;
     library.raw_set("null", LuaValue::NULL)?;

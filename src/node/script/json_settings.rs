@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 
-use super::api;
+use super::{convert, errors};
 use crate::protocol::number;
 
 /// Numbers that JSON does not have.
@@ -70,7 +70,7 @@ impl Shared {
 }
 
 fn bad(lua: &Lua, name: &str, text: impl std::fmt::Display) -> mlua::Error {
-    api::positioned(lua, format!("bad argument #1 to '{name}' ({text})"))
+    errors::positioned(lua, format!("bad argument #1 to '{name}' ({text})"))
 }
 
 /// An integer in an argument, if there is one.
@@ -85,7 +85,7 @@ fn integer(
     match value {
         None | Some(LuaValue::Nil) => Ok(()),
         Some(value) => {
-            let given = api::number(value).ok_or_else(|| bad(lua, name, "number expected"))?;
+            let given = convert::number(value).ok_or_else(|| bad(lua, name, "number expected"))?;
             if given < min as f64 || given > max as f64 {
                 return Err(bad(lua, name, format_args!("expected integer between {min} and {max}")));
             }

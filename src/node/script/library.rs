@@ -7,7 +7,7 @@ use std::{
 
 use mlua::{Function, Lua, MultiValue, Table, Value as LuaValue};
 
-use super::api;
+use super::{convert, errors};
 use crate::{command::shebang::FLAGS, protocol::quote};
 
 /// A library that takes longer to load is none.
@@ -125,7 +125,7 @@ pub(super) fn during<R>(first: i64, load: impl FnOnce() -> R) -> (R, Loading) {
 /// Nobody waits for a library that does not end.
 pub(super) fn check_time() -> mlua::Result<()> {
     if LOADING.is_set() && LOADING.with(|loading| loading.borrow().begun.elapsed() > PATIENCE) {
-        return Err(api::raise("ERR FUNCTION LOAD timeout"));
+        return Err(errors::raise("ERR FUNCTION LOAD timeout"));
     }
     Ok(())
 }
@@ -133,7 +133,7 @@ pub(super) fn check_time() -> mlua::Result<()> {
 /// `redis.register_function`, which gives the prelude the number and the function to keep.
 pub(super) fn install(lua: &Lua, loading: &Table) -> mlua::Result<()> {
     let register = lua.create_function(|_, words: MultiValue| {
-        let refused = |text: &str| api::raise(format!("ERR {text}"));
+        let refused = |text: &str| errors::raise(format!("ERR {text}"));
         if !LOADING.is_set() {
             return Err(refused("redis.register_function can only be called on FUNCTION LOAD command"));
         }
@@ -148,7 +148,9 @@ pub(super) fn install(lua: &Lua, loading: &Table) -> mlua::Result<()> {
 fn text(value: &LuaValue) -> Option<Vec<u8>> {
     match value {
         LuaValue::String(text) => Some(text.as_bytes().to_vec()),
-        other => api::number(other).map(|number| crate::protocol::number::format_double(number).into_bytes()),
+        other => {
+            convert::number(other).map(|number| crate::protocol::number::format_double(number).into_bytes())
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lua, as Redis has it: one state for all scripts, used by whoever holds the store's lock.
 //!
-//! `prelude.lua` makes the world that scripts see, [`api`] is what `redis.…` does, [`convert`] goes between Lua's values and
+//! `prelude.lua` makes the world that scripts see, [`api`] is what `redis.…` does, [`errors`] what becomes of errors, [`convert`] goes between Lua's values and
 //! replies, [`json`], [`msgpack`], [`structs`] and [`bits`] are libraries for scripts. [`engine`] runs them: one for the scripts that stand here, one for
 //! [`functions`], which come in libraries that [`library`] reads. [`Running`] is what others may know of a script while it holds the lock;
 //! [`aside`] is where it runs unless it is known to be quick. Which
@@ -11,6 +11,7 @@ pub(super) mod aside;
 mod bits;
 mod convert;
 mod engine;
+mod errors;
 mod functions;
 mod json;
 mod json_settings;
@@ -165,7 +166,7 @@ impl Scripts {
         // None is forgotten but with all others.
         let number = self.known.len() as i64;
         engine.compile(number, &code).map_err(|error| {
-            let text = format!("ERR Error compiling script (new function): {}", api::text_of(&error));
+            let text = format!("ERR Error compiling script (new function): {}", errors::text_of(&error));
             Failure::new(text.into_bytes())
         })?;
         self.memory += source.len();

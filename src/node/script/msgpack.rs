@@ -3,7 +3,7 @@
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 use rmp::{Marker, encode};
 
-use super::{api, structs};
+use super::{convert, errors, structs};
 
 /// Tables inside tables; what is deeper is nil.
 const DEPTH_MAX: usize = 16;
@@ -15,7 +15,7 @@ pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
     let library = lua.create_table()?;
     let pack = lua.create_function(|lua, values: MultiValue| {
         if values.is_empty() {
-            return Err(api::positioned(lua, "bad argument #0 to 'pack' (MessagePack pack needs input.)"));
+            return Err(errors::positioned(lua, "bad argument #0 to 'pack' (MessagePack pack needs input.)"));
         }
         let mut out = Vec::new();
         values.iter().try_for_each(|value| write(value, 0, &mut out))?;
@@ -47,7 +47,7 @@ pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
 }
 
 fn whole(value: Option<&LuaValue>) -> Option<i64> {
-    value.and_then(api::number).map(crate::protocol::number::whole)
+    value.and_then(convert::number).map(crate::protocol::number::whole)
 }
 
 fn write(value: &LuaValue, depth: usize, out: &mut Vec<u8>) -> mlua::Result<()> {
@@ -87,7 +87,7 @@ fn write_table(table: &Table, depth: usize, out: &mut Vec<u8>) -> mlua::Result<(
     let (mut count, mut highest, mut is_array) = (0_u32, 0.0_f64, true);
     table.for_each(|key: LuaValue, _: LuaValue| {
         count += 1;
-        match api::number(&key) {
+        match convert::number(&key) {
             Some(key) if key > 0.0 && key.fract() == 0.0 => highest = highest.max(key),
             _ => is_array = false,
         }
@@ -215,29 +215,29 @@ impl<'a> Input<'a> {
 fn unpack(lua: &Lua, name: &str, words: &MultiValue, limits: Option<(i64, i64)>) -> mlua::Result<MultiValue> {
     let arguments = || words.iter().cloned().collect::<Vec<_>>();
     let Some(LuaValue::String(text)) = words.front() else {
-        return Err(api::positioned(lua, structs::expected(&arguments(), 0, name, "string")));
+        return Err(errors::positioned(lua, structs::expected(&arguments(), 0, name, "string")));
     };
     let Some((limit, offset)) = limits else {
-        return Err(api::positioned(lua, structs::expected(&arguments(), 1, name, "number")));
+        return Err(errors::positioned(lua, structs::expected(&arguments(), 1, name, "number")));
     };
     let bytes = text.as_bytes();
     if offset < 0 || limit < 0 {
         let text = format!("Invalid request to unpack with offset of {offset} and limit of {}.", bytes.len());
-        return Err(api::positioned(lua, text));
+        return Err(errors::positioned(lua, text));
     }
     let most = |number: i64| usize::try_from(number).unwrap_or(usize::MAX);
     let (offset, limit) = (most(offset), most(limit));
     if offset > bytes.len() {
         let text = format!("Start offset {offset} greater than input length {}.", bytes.len());
-        return Err(api::positioned(lua, text));
+        return Err(errors::positioned(lua, text));
     }
     let all = limit == 0 && offset == 0;
     let (mut input, mut values) = (Input(&bytes[offset..]), Vec::new());
     while !input.0.is_empty() && (all || values.len() < limit) {
         match input.value(lua) {
             Ok(value) => values.push(value),
-            Err(Broken::Short) => return Err(api::positioned(lua, "Missing bytes in input.")),
-            Err(Broken::Format) => return Err(api::positioned(lua, "Bad data format in input.")),
+            Err(Broken::Short) => return Err(errors::positioned(lua, "Missing bytes in input.")),
+            Err(Broken::Format) => return Err(errors::positioned(lua, "Bad data format in input.")),
             Err(Broken::Lua(error)) => return Err(error),
         }
     }

@@ -3,7 +3,7 @@
 
 use mlua::{Lua, MultiValue, Value as LuaValue};
 
-use super::api;
+use super::{convert, errors};
 
 /// The generator.
 #[derive(Debug)]
@@ -41,21 +41,21 @@ impl Random {
 /// There is nothing between the bounds.
 pub(super) fn within(lua: &Lua, number: f64, bounds: &MultiValue) -> mlua::Result<f64> {
     let bound = |index: usize| {
-        bounds.get(index).and_then(api::number).ok_or_else(|| {
+        bounds.get(index).and_then(convert::number).ok_or_else(|| {
             let found = bounds.get(index).map_or("no value", LuaValue::type_name);
             let text = format!("bad argument #{} to 'random' (number expected, got {found})", index + 1);
-            api::positioned(lua, text)
+            errors::positioned(lua, text)
         })
     };
     let (low, high) = match bounds.len() {
         0 => return Ok(number),
         1 => (1.0, bound(0)?.trunc()),
         2 => (bound(0)?.trunc(), bound(1)?.trunc()),
-        _ => return Err(api::positioned(lua, "wrong number of arguments")),
+        _ => return Err(errors::positioned(lua, "wrong number of arguments")),
     };
     if low > high {
         let text = format!("bad argument #{} to 'random' (interval is empty)", bounds.len());
-        return Err(api::positioned(lua, text));
+        return Err(errors::positioned(lua, text));
     }
     Ok((number * (high - low + 1.0)).floor() + low)
 }

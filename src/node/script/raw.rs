@@ -23,7 +23,10 @@ use mlua::{
     },
 };
 
-use super::api::{self, Answer, COUNTED, WordError};
+use super::{
+    api::{self, Answer, WordError},
+    errors::COUNTED,
+};
 use crate::protocol::{
     Args,
     number::{format_double, parse_i64},

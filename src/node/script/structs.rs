@@ -2,7 +2,7 @@
 
 use mlua::{Lua, MultiValue, Table, Value as LuaValue};
 
-use super::api;
+use super::{convert, errors};
 
 /// The largest integer, in bytes.
 const INTEGER_MAX: usize = 32;
@@ -12,7 +12,7 @@ const ALIGNED: usize = 8;
 /// The library.
 pub(super) fn library(lua: &Lua) -> mlua::Result<Table> {
     let library = lua.create_table()?;
-    let located = |lua: &Lua, text: String| api::positioned(lua, text);
+    let located = |lua: &Lua, text: String| errors::positioned(lua, text);
     let pack = lua.create_function(move |lua, words: MultiValue| {
         let packed = pack(&words.into_iter().collect::<Vec<_>>()).map_err(|text| located(lua, text))?;
         lua.create_string(packed)
@@ -123,7 +123,7 @@ impl<'a> Format<'a> {
 fn text_of(words: &[LuaValue], at: usize, name: &str) -> Result<Vec<u8>, String> {
     match words.get(at) {
         Some(LuaValue::String(text)) => Ok(text.as_bytes().to_vec()),
-        Some(value) => match api::number(value) {
+        Some(value) => match convert::number(value) {
             Some(number) => Ok(crate::protocol::number::format_double(number).into_bytes()),
             None => Err(expected(words, at, name, "string")),
         },
@@ -134,7 +134,7 @@ fn text_of(words: &[LuaValue], at: usize, name: &str) -> Result<Vec<u8>, String>
 fn number_of(words: &[LuaValue], at: usize, name: &str) -> Result<f64, String> {
     let number = match words.get(at) {
         Some(LuaValue::String(text)) => text.to_string_lossy().trim().parse().ok(),
-        other => other.and_then(api::number),
+        other => other.and_then(convert::number),
     };
     number.ok_or_else(|| expected(words, at, name, "number"))
 }
@@ -215,8 +215,9 @@ fn unpack(lua: &Lua, words: &[LuaValue]) -> Result<MultiValue, String> {
     }
     let (mut format, mut at) = (Format::new(&text), place(start) - 1);
     let mut values: Vec<LuaValue> = Vec::new();
-    let string =
-        |bytes: &[u8]| lua.create_string(bytes).map(LuaValue::String).map_err(|error| api::text_of(&error));
+    let string = |bytes: &[u8]| {
+        lua.create_string(bytes).map(LuaValue::String).map_err(|error| errors::text_of(&error))
+    };
     while let Some(item) = format.next("unpack")? {
         at += format.padding(at, &item);
         let piece = |size: usize| at.checked_add(size).and_then(|end| data.get(at..end)).ok_or(SHORT);
@@ -235,7 +236,7 @@ fn unpack(lua: &Lua, words: &[LuaValue]) -> Result<MultiValue, String> {
             }
             b'c' => {
                 if size == 0 {
-                    let before = values.pop().as_ref().and_then(api::number);
+                    let before = values.pop().as_ref().and_then(convert::number);
                     size = place(before.ok_or("format 'c0' needs a previous size")?);
                 }
                 values.push(string(piece(size)?)?);

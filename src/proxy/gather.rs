@@ -185,6 +185,11 @@ impl Gather {
         self.expect(std::iter::empty());
     }
 
+    /// Whether it may change something.
+    pub(super) fn may_change(&self) -> bool {
+        self.asked.changes()
+    }
+
     /// Whether its memory is worth keeping for another.
     pub(super) fn is_small(&self) -> bool {
         self.bytes.capacity() <= KEEP && self.order.capacity() <= KEEP

@@ -71,6 +71,10 @@ impl Acknowledged {
 }
 
 impl Merge for Acknowledged {
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn merge(&self, gather: &Gather, around: &mut Around<'_>, out: &mut Vec<u8>) -> Merged {
         let step = if self.greeted { 2 } else { 1 };
         let replies = gather.replies().skip(step - 1).step_by(step).map(|reply| numbers(reply.bytes));

@@ -70,6 +70,11 @@ pub(super) trait Merge: Debug + Send + Sync {
         false
     }
 
+    /// Whether the request waits for others to act, for ever perhaps.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Makes one reply of all in the empty `out`.
     fn merge(&self, gather: &Gather, around: &mut Around<'_>, out: &mut Vec<u8>) -> Merged;
 

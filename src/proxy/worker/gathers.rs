@@ -70,9 +70,10 @@ impl Gathers {
         self.begun
     }
 
-    /// Whether any with a smaller number are not answered yet, but for those that look for clients that wait.
-    pub(super) fn are_open_before(&self, number: u64) -> bool {
-        self.open.iter().any(|gather| gather.number < number && matches!(gather.purpose, Purpose::Reply(_)))
+    /// Whether any with a smaller number are not answered yet that may change something, but for those that look for clients that wait.
+    pub(super) fn may_change_before(&self, number: u64) -> bool {
+        let begun = |gather: &Gather| gather.number < number && matches!(gather.purpose, Purpose::Reply(_));
+        self.open.iter().any(|gather| begun(gather) && gather.may_change())
     }
 
     /// Whether large replies are being made.
@@ -330,6 +331,13 @@ impl Worker {
             // Nobody is there to have what would be asked for.
             return self.answer_asker(&gather, b"*-1\r\n");
         };
+        if question.merge.waits() && client.hung_up {
+            // As in Redis, nothing is waited for on behalf of who is gone.
+            let key = client.key;
+            self.clients.put_back(client);
+            self.close_client(key);
+            return self.gathers.keep(gather);
+        }
         let routing = Arc::clone(&self.epochs.routing);
         // Another request may have been served meanwhile.
         (self.upstreams.origin, self.upstreams.note, self.looked_at) = (None, None, None);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{
     Worker,
     client::{Client, Stall},
+    dispatch::apart_refusal,
 };
 use crate::{
     acl::{Denied, log::Place as Origin},
@@ -232,9 +233,7 @@ impl Worker {
             Ok(Place::At(node, slot)) => return self.send_to(client, routing, (node, slot), request),
             // It names none, or says wrongly where they are: whoever has it knows the words for that.
             Ok(Place::Nowhere) => return self.learned_anywhere(client, routing, known, request),
-            Ok(Place::Apart(apart)) => {
-                super::dispatch::apart_refusal(routing, learned.name(), request, keys, apart)
-            }
+            Ok(Place::Apart(apart)) => apart_refusal(routing, learned.name(), request, keys, apart),
             Err(slot) => routing.no_owner(slot).into_bytes(),
         };
         self.refuse(client, refusal);

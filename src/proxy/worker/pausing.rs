@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct Begun {
     /// Connections, and how many requests they had taken.
     taken: Vec<(UpstreamId, u64)>,
-    /// Requests of several steps had numbers below this one.
+    /// Requests of several steps had numbers below this one. What only reads may go on: `WAIT`, for one, for ever.
     gathers: u64,
     ticket: Arc<Ticket>,
 }
@@ -67,7 +67,7 @@ impl Worker {
         let (upstreams, gathers) = (&self.upstreams, &self.gathers);
         self.begun.retain(|begun| {
             let is_done = begun.taken.iter().all(|&(id, taken)| upstreams.upstream(id).answered() >= taken)
-                && !gathers.are_open_before(begun.gathers);
+                && !gathers.may_change_before(begun.gathers);
             if is_done {
                 begun.ticket.settled();
             }

@@ -29,15 +29,22 @@ async fn nothing_runs_that_is_held() {
     let mut slow = cluster.connect().await;
     slow.queue(&["EVAL", "for i=1,3e7 do end return redis.call('SET',KEYS[1],'done')", "1", &key]);
     slow.flush().await.unwrap();
+    // It changes nothing, and has no end.
+    let mut waiting = cluster.connect().await;
+    waiting.queue(&["WAIT", "5", "0"]);
+    waiting.flush().await.unwrap();
     let deadline = Instant::now() + TIMEOUT;
     loop {
         let list = call(&mut admin, "CLIENT LIST").await;
-        if String::from_utf8_lossy(list.as_bytes().unwrap()).contains("cmd=eval ") {
+        let list = String::from_utf8_lossy(list.as_bytes().unwrap()).into_owned();
+        if ["cmd=eval ", "cmd=wait "].iter().all(|begun| list.contains(begun)) {
             break;
         }
-        assert!(Instant::now() < deadline, "it does not begin: {list:?}");
+        assert!(Instant::now() < deadline, "they do not begin: {list:?}");
     }
     assert_eq!(call(&mut admin, "CLIENT PAUSE 600000 WRITE").await, Value::Simple("OK".into()));
+    // While it waits at nodes, they count it as blocked; nothing is waited for when it is gone.
+    drop(waiting);
     let mut node = Connection::connect(&cluster.nodes[0].address(), TIMEOUT).await.unwrap();
     assert_eq!(call(&mut node, &format!("GET {key}")).await, Value::Bulk("done".into()));
     let mut clients = Vec::new();

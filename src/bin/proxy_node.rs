@@ -76,6 +76,9 @@ struct Arguments {
     /// The latest so many slow requests are kept
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(..=10_000))]
     slowlog_max_len: u16,
+    /// Use a node, too, that kept its keys on a disk and came back without any: clients are told nil for them
+    #[arg(long)]
+    allow_empty: bool,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: tracing::Level,
@@ -133,6 +136,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     options.password = arguments.requirepass;
     options.slow_after = u64::try_from(arguments.slowlog_log_slower_than).ok().map(Duration::from_micros);
     options.slow_kept = usize::from(arguments.slowlog_max_len);
+    options.allows_empty = arguments.allow_empty;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen().context("cannot listen for signals")?;

@@ -13,7 +13,7 @@ use tonic::{Code, transport::Endpoint};
 
 use super::{
     daemon::Proxy,
-    routing::{Access, Login, Member, NodeIndex, Routing},
+    routing::{Login, Member, NodeIndex, Routing},
     worker::Waiting,
 };
 use crate::slot::SlotRange;
@@ -85,10 +85,7 @@ async fn count(routing: &Routing, expires: bool, timeout: Duration) -> Counted {
 }
 
 async fn of_member(member: &Member, slots: &[SlotRange], expires: bool, timeout: Duration) -> Databases {
-    let login = match &member.access {
-        Access::Ready(login) => login,
-        Access::Closed(reason) => return Err(reason.clone()),
-    };
+    let login = member.access.login()?;
     if !member.is_stock()
         && let Some(databases) = by_slot(login, slots, timeout).await?
     {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     daemon::Proxy,
     polls::Link,
-    routing::{Access, Member, NodeIndex, Routing},
+    routing::{Member, NodeIndex, Routing},
     slab::Key,
     worker::{Mailbox, Message},
 };
@@ -238,10 +238,7 @@ async fn of_member(
     link: Option<Link>,
     names: &[&str],
 ) -> Result<(Vec<Value>, Link), String> {
-    let login = match &member.access {
-        Access::Ready(login) => login,
-        Access::Closed(reason) => return Err(reason.clone()),
-    };
+    let login = member.access.login()?;
     let words: Vec<&str> = ["COMMAND", "INFO"].into_iter().chain(names.iter().copied()).collect();
     // A connection that was closed meanwhile is opened again once.
     if let Some(mut open) = link.filter(|link| link.login == *login)

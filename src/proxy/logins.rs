@@ -1,7 +1,8 @@
 //! Logging in to the members, as the user of this registration: the user is made at the member first, and the registry
 //! asked afterwards whether the proxy is still registered, so that a fence set in between is never undone unseen. A member
-//! without functions is lent some then ([`super::lent`]), before it is used. Also the numbers that members have within this
-//! process. Not here: when to register, and what to do with a table of routes.
+//! without functions is lent some then ([`super::lent`]), before it is used, and one that lost the keys it kept is kept out
+//! ([`super::readmission`]). Also the numbers that members have within this process. Not here: when to register, and what to do with a
+//! table of routes.
 
 use crate::cluster::records::{keys, parse};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
@@ -12,6 +13,7 @@ use super::{
     claim::claim,
     lent::Lender,
     membership::until,
+    readmission::{Readmission, Refused},
     routing::{Access, Login, Member, NodeIndex},
 };
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
         member::{Address, NodeRecord, ProxyRecord},
         peer::{Peer, fence},
         registry::Registry,
+        topology::Topology,
     },
     id::{NodeId, ProxyId},
 };
@@ -33,7 +36,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 struct LoggedIn {
     index: NodeIndex,
     user: String,
-    outcome: Result<SocketAddr, String>,
+    outcome: Result<SocketAddr, Refused>,
 }
 
 /// See the module.
@@ -49,10 +52,11 @@ pub(super) struct Logins {
     secret: String,
     pending: JoinSet<LoggedIn>,
     retry_at: Option<tokio::time::Instant>,
+    readmission: Readmission,
 }
 
 impl Logins {
-    pub(super) fn new(registry: Registry, id: ProxyId) -> Self {
+    pub(super) fn new(registry: Registry, id: ProxyId, readmission: Readmission) -> Self {
         Self {
             registry,
             id,
@@ -63,6 +67,7 @@ impl Logins {
             secret: String::new(),
             pending: JoinSet::new(),
             retry_at: None,
+            readmission,
         }
     }
 
@@ -88,7 +93,7 @@ impl Logins {
     }
 
     /// Begins the logins that are missing.
-    pub(super) fn begin(&mut self, nodes: &BTreeMap<NodeId, NodeRecord>) {
+    pub(super) fn begin(&mut self, nodes: &BTreeMap<NodeId, NodeRecord>, topology: &Topology) {
         for node in nodes.values() {
             let member = (node.id.clone(), node.address.clone());
             if !self.numbered.contains(&member) {
@@ -103,19 +108,29 @@ impl Logins {
                 continue;
             }
             let Ok(index) = NodeIndex::try_from(index) else { continue };
-            let (registry, id, address) = (self.registry.clone(), self.id.clone(), address.clone());
-            let lender = lender.clone();
+            // What a member without slots has is nobody's.
+            let owns_slots = topology.slots.iter().any(|(_, owner)| owner == id);
+            let readmission = owns_slots.then(|| self.readmission.clone());
+            let (registry, proxy, address) = (self.registry.clone(), self.id.clone(), address.clone());
+            let (node, lender) = (id.clone(), lender.clone());
             let (user, previous, secret) =
                 (self.user.clone(), self.previous_user.clone(), self.secret.clone());
             self.pending.spawn(async move {
-                let login = log_in(&registry, &id, &address, (&user, &previous, &secret));
+                let login = async {
+                    let (socket, mut peer) = reach(&registry, &address).await?;
+                    if let Some(readmission) = readmission {
+                        readmission.pass(&node, &mut peer).await?;
+                    }
+                    log_in(&registry, &proxy, &mut peer, (&user, &previous, &secret)).await?;
+                    Ok((socket, peer))
+                };
                 let outcome = match tokio::time::timeout(TIMEOUT, login).await {
                     Ok(Ok((socket, mut peer))) => {
                         lender.help(&mut peer).await;
                         Ok(socket)
                     }
-                    Ok(Err(reason)) => Err(reason),
-                    Err(_) => Err(format!("no login within {TIMEOUT:?}")),
+                    Ok(Err(refused)) => Err(refused),
+                    Err(_) => Err(Refused::Other(format!("no login within {TIMEOUT:?}"))),
                 };
                 LoggedIn { index, user, outcome }
             });
@@ -124,7 +139,7 @@ impl Logins {
 
     /// Waits until a login has ended, well or not; asks members again that did not let the proxy in. May be dropped and
     /// called again.
-    pub(super) async fn next(&mut self, nodes: &BTreeMap<NodeId, NodeRecord>) {
+    pub(super) async fn next(&mut self, nodes: &BTreeMap<NodeId, NodeRecord>, topology: &Topology) {
         loop {
             tokio::select! {
                 Some(login) = self.pending.join_next() => {
@@ -137,7 +152,7 @@ impl Logins {
                 }
                 () = until(self.retry_at) => {
                     self.retry_at = None;
-                    self.begin(nodes);
+                    self.begin(nodes, topology);
                 }
             }
         }
@@ -150,14 +165,19 @@ impl Logins {
                 let ready = Login { socket, user: login.user, secret: self.secret.clone() };
                 *access = Access::Ready(ready);
             }
-            Err(reason) => {
-                // A user of before may still be good.
-                if let Access::Closed(before) = access {
-                    if *before != reason {
-                        let (id, address) = &self.numbered[usize::from(login.index)];
+            Err(refused) => {
+                // A user of before may still be good, but not where nobody is to go on.
+                let (closed, is_for_all) = match refused {
+                    Refused::Loading => (Access::Loading, true),
+                    Refused::Empty(reason) => (Access::Closed(reason), true),
+                    Refused::Other(reason) => (Access::Closed(reason), false),
+                };
+                if (is_for_all || !matches!(access, Access::Ready(_))) && *access != closed {
+                    let (id, address) = &self.numbered[usize::from(login.index)];
+                    if let Err(reason) = closed.login() {
                         tracing::warn!(node = %id, %address, reason, "cannot log in to a node");
                     }
-                    *access = Access::Closed(reason);
+                    *access = closed;
                 }
                 self.retry_at.get_or_insert_with(|| tokio::time::Instant::now() + PAUSE);
             }
@@ -179,21 +199,29 @@ fn is_member(nodes: &BTreeMap<NodeId, NodeRecord>, id: &NodeId, address: &Addres
     nodes.get(id).is_some_and(|node| node.address == *address)
 }
 
-/// Makes the user at a node, and only then asks the registry whether the proxy is still who it was.
-async fn log_in(
-    registry: &Registry,
-    id: &ProxyId,
-    address: &Address,
-    (user, previous, secret): (&str, &str, &str),
-) -> Result<(SocketAddr, Peer), String> {
+/// Connects to a member, and marks it as this cluster's.
+async fn reach(registry: &Registry, address: &Address) -> Result<(SocketAddr, Peer), Refused> {
     let endpoint = address.connect_to();
     let socket = tokio::net::lookup_host(&endpoint)
         .await
         .map_err(|error| error.to_string())?
         .next()
         .ok_or_else(|| format!("{endpoint} has no address"))?;
-    let mut peer = Peer::open(address).await.map_err(|error| error.to_string())?;
+    let mut peer = Peer::open(address).await.map_err(|error| match error.is_loading() {
+        true => Refused::Loading,
+        false => Refused::Other(error.to_string()),
+    })?;
     claim(registry, address, &mut peer).await?;
+    Ok((socket, peer))
+}
+
+/// Makes the user at a node, and only then asks the registry whether the proxy is still who it was.
+async fn log_in(
+    registry: &Registry,
+    id: &ProxyId,
+    peer: &mut Peer,
+    (user, previous, secret): (&str, &str, &str),
+) -> Result<(), String> {
     peer.make_user(user, secret).await.map_err(|error| error.to_string())?;
     let registered =
         registry.get(&format!("{}{id}", keys::PROXIES)).await.map_err(|error| error.to_string())?;
@@ -205,5 +233,5 @@ async fn log_in(
     if let Err(error) = peer.forget_registrations(id, &[user, previous]).await {
         tracing::debug!(%error, "users of earlier registrations stay");
     }
-    Ok((socket, peer))
+    Ok(())
 }

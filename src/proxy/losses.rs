@@ -2,7 +2,8 @@
 //! metrics, and written into the registry, where every console finds it (`cluster::loss` has the rule and the records).
 //!
 //! What a member last held is kept here, and in the registry more coarsely, for proxies that start later. All proxies
-//! watch; the registry lets one of them write. Not here: asking (figures).
+//! watch; the registry lets one of them write. Not here: asking (`polls`), and keeping a member out that lost what it kept
+//! ([`readmission`](super::readmission)).
 
 use crate::cluster::records::{keys, parse, to_json};
 use std::{
@@ -14,15 +15,16 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::daemon::Proxy;
+use super::{daemon::Proxy, recollection::Recollection};
 use crate::{
     cluster::{
         loss::{self, LossRecord, SeenRecord, Sight},
-        plan::Refusal,
+        plan::{AuditRecord, Refusal, submit::with_audit},
         registry::{Commit, Registry, Revision, Txn},
     },
     id::NodeId,
     protocol::info,
+    time::Millis,
 };
 
 /// A count that changes all the time is written no more often.
@@ -58,24 +60,34 @@ impl Noticed {
 
 /// What a text of `INFO` says of a server's keys; `None` while it is still loading them.
 pub(super) fn sight(text: &str) -> Option<Sight> {
-    let mut sight = Sight { run_id: String::new(), keys: 0, began_with: None };
-    let (mut in_memory_only, mut appends) = (false, false);
+    let mut sight = Sight { run_id: String::new(), keys: 0, came_with: 0, keeps: false };
+    // Read from a snapshot at the start, where the server says so; keys whose time had come then; and since.
+    let (mut loaded, mut expired_then, mut expired) = (None, 0, 0);
+    let (mut is_ours, mut appends) = (false, false);
     for (field, value) in info::fields(text) {
+        let number = || value.parse::<u64>().unwrap_or(0);
         match field {
             "run_id" => value.clone_into(&mut sight.run_id),
             "loading" | "async_loading" if value != "0" => return None,
             "aof_enabled" => appends = value != "0",
-            "rdb_last_load_keys_loaded" => sight.began_with = value.parse().ok(),
-            "redis_cluster_version" => in_memory_only = true,
+            "rdb_last_load_keys_loaded" => loaded = value.parse::<u64>().ok(),
+            "rdb_last_load_keys_expired" => expired_then = number(),
+            "expired_keys" => expired = number(),
+            // What ours says it does; what a stock server has done, of which 6.2 does not tell how often.
+            "persistence_enabled" | "rdb_saves" => sight.keeps |= number() > 0,
+            "rdb_last_bgsave_time_sec" => sight.keeps |= value != "-1",
+            "redis_cluster_version" => is_ours = true,
             _ => sight.keys += info::database(field, value).map_or(0, |database| database.keys),
         }
     }
-    if appends {
+    sight.keeps |= appends || loaded.is_some_and(|keys| keys > 0);
+    sight.came_with = match loaded {
         // What was read from the log is in no figure.
-        sight.began_with = None;
-    } else if in_memory_only && sight.began_with.is_none() {
-        sight.began_with = Some(0);
-    }
+        _ if appends => sight.keys + expired,
+        Some(keys) => keys + expired_then,
+        None if is_ours => 0,
+        None => sight.keys + expired,
+    };
     (!sight.run_id.is_empty()).then_some(sight)
 }
 
@@ -83,11 +95,12 @@ pub(super) fn sight(text: &str) -> Option<Sight> {
 pub(super) async fn watch(
     proxy: Arc<Proxy>,
     registry: Registry,
+    recollection: Arc<Recollection>,
     mut observations: mpsc::Receiver<Observation>,
     stop: CancellationToken,
 ) {
-    let mut keeper =
-        Keeper { seen_by: format!("proxy {}", proxy.shared.id), proxy, registry, known: BTreeMap::new() };
+    let seen_by = format!("proxy {}", proxy.shared.id);
+    let mut keeper = Keeper { seen_by, proxy, registry, recollection, known: BTreeMap::new() };
     let mut changes = keeper.proxy.routing_changes();
     loop {
         let observation = tokio::select! {
@@ -99,7 +112,9 @@ pub(super) async fn watch(
         };
         if changes.has_changed().unwrap_or(false) {
             let routing = Arc::clone(&changes.borrow_and_update());
-            keeper.known.retain(|id, _| routing.members().any(|(_, member)| member.id == *id));
+            let is_member = |id: &NodeId| routing.members().any(|(_, member)| member.id == *id);
+            keeper.known.retain(|id, _| is_member(id));
+            keeper.recollection.retain(is_member);
         }
         match stop.run_until_cancelled(keeper.see(&observation)).await {
             None => return,
@@ -125,6 +140,7 @@ struct Known {
 struct Keeper {
     proxy: Arc<Proxy>,
     registry: Registry,
+    recollection: Arc<Recollection>,
     seen_by: String,
     known: BTreeMap<NodeId, Known>,
 }
@@ -135,7 +151,7 @@ impl Keeper {
         let sight = if *owns_slots { sight.clone() } else { Sight { keys: 0, ..sight.clone() } };
         if !self.known.contains_key(node) {
             let written = self.written(node).await?.map(|(seen, _)| seen);
-            let last = written.clone().unwrap_or_else(|| loss::seen(node, &sight, 0));
+            let last = written.clone().unwrap_or_else(|| loss::seen(node, &sight));
             let known = Known { last, written, wrote_at: None, told: String::new() };
             self.known.insert(node.clone(), known);
         }
@@ -144,8 +160,15 @@ impl Keeper {
         if *owns_slots && let Some(with) = loss::judge(&known.last, &sight) {
             return self.lost(node, &sight, with).await;
         }
+        if *owns_slots && sight.came_with > 0 && self.recollection.is_stopped(node) {
+            self.mended(node, &sight).await?;
+        }
+        let Some(known) = self.known.get(node) else { return Ok(()) };
+        // What was deleted is missed by nobody: that is written at once, because a proxy that starts judges by it.
+        let is_emptied = sight.keys == 0 && known.written.as_ref().is_some_and(|written| written.keys > 0);
         let is_due = known.wrote_at.is_none_or(|wrote| wrote.elapsed() >= WRITE_EVERY)
-            || known.last.run_id != sight.run_id;
+            || known.last.run_id != sight.run_id
+            || is_emptied;
         let is_news = match &known.written {
             Some(written) => loss::differs(written, &sight),
             None => sight.keys > 0,
@@ -155,6 +178,26 @@ impl Keeper {
         }
         if let Some(known) = self.known.get_mut(node) {
             known.last = known.last.next(&sight);
+            self.recollection.hear(&known.last);
+        }
+        Ok(())
+    }
+
+    /// A member that was kept out has its keys again, or some of them: nobody has to take note of what is not missing.
+    async fn mended(&self, node: &NodeId, sight: &Sight) -> Result<(), Refusal> {
+        let key = keys::loss(node);
+        let Some(entry) = self.registry.get(&key).await? else { return Ok(()) };
+        let loss: LossRecord = parse(&entry)?;
+        let txn = Txn::new().if_revision(&key, entry.mod_revision);
+        let (txn, what) = match loss.mended(sight) {
+            None => (txn.delete(&key), format!("node {node} has its keys again ({})", sight.keys)),
+            Some(left) => (txn.put(&key, to_json(&left)), left.describe()),
+        };
+        let epoch = self.proxy.routing().epoch();
+        let audit = AuditRecord::new(Millis::now(), &self.seen_by, what.as_str(), epoch, epoch);
+        // Another proxy, or an operator, was first: what is left shows at the next look.
+        if let Commit::Done { .. } = self.registry.commit(with_audit(txn, &audit)).await? {
+            tracing::info!(node = %node, "{what}");
         }
         Ok(())
     }
@@ -167,10 +210,10 @@ impl Keeper {
         // While the registry does not answer, what is known here must do.
         let Ok(Some((seen, _))) = self.written(node).await else { return };
         if let Some(known) = self.known.get_mut(node)
-            && seen.run_id == known.last.run_id
-            && seen.at_ms > known.last.at_ms
+            && (seen.run_id == known.last.run_id || seen.run_id == sight.run_id)
+            && let Some(later) = known.last.as_of_others(&seen)
         {
-            known.last = seen;
+            known.last = later;
         }
     }
 
@@ -245,6 +288,7 @@ impl Keeper {
         };
         if let Some(known) = self.known.get_mut(node) {
             (known.last, known.wrote_at) = (seen.clone(), Some(Instant::now()));
+            self.recollection.hear(&seen);
             known.written = Some(seen);
         }
         Ok(())
@@ -271,13 +315,22 @@ mod tests {
         let keyspace = "# Keyspace\r\ndb0:keys=3,expires=1,avg_ttl=0\r\ndb2:keys=4,expires=0\r\n";
         let stock =
             format!("run_id:abc\r\nloading:0\r\naof_enabled:0\r\nrdb_last_load_keys_loaded:9\r\n{keyspace}");
-        assert_eq!(sight(&stock), Some(Sight { run_id: "abc".into(), keys: 7, began_with: Some(9) }));
+        let of_stock = Sight { run_id: "abc".into(), keys: 7, came_with: 9, keeps: true };
+        assert_eq!(sight(&stock).as_ref(), Some(&of_stock));
         let appends = stock.replace("aof_enabled:0", "aof_enabled:1");
-        assert_eq!(sight(&appends).unwrap().began_with, None);
+        assert_eq!(sight(&appends).unwrap().came_with, 7);
         let ours = format!("redis_cluster_version:1\r\nrun_id:abc\r\n{keyspace}");
-        assert_eq!(sight(&ours).unwrap().began_with, Some(0));
-        let old = format!("run_id:abc\r\n{keyspace}");
-        assert_eq!(sight(&old).unwrap().began_with, None);
+        assert_eq!(sight(&ours).unwrap(), Sight { came_with: 0, keeps: false, ..of_stock });
+        assert!(sight(&format!("persistence_enabled:1\r\n{ours}")).unwrap().keeps);
+        assert!(
+            !sight(&format!("persistence_enabled:0\r\nrdb_last_bgsave_time_sec:-1\r\n{ours}")).unwrap().keeps
+        );
+        let expired = "rdb_last_load_keys_loaded:0\r\nrdb_last_load_keys_expired:2\r\nexpired_keys:3\r\n";
+        assert_eq!(sight(&format!("{expired}{ours}")).unwrap().came_with, 2);
+        assert_eq!(sight(&format!("{expired}{appends}")).unwrap().came_with, 10);
+        let old = format!("run_id:abc\r\nrdb_last_bgsave_time_sec:0\r\n{keyspace}");
+        let of_old = sight(&old).unwrap();
+        assert!(of_old.came_with == 7 && of_old.keeps);
         assert_eq!(sight(&stock.replace("loading:0", "loading:1")), None);
     }
 }

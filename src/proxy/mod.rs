@@ -5,7 +5,7 @@
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
 //! [`put_back`] (what nobody waits for any more), [`cluster_mode`] and [`siblings`] (what clients of a Redis Cluster are told), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`limits`] (what clients may take up), [`pause`] (when they wait), [`slab`] (things by number), [`membership`],
-//! [`users`] (who may do what), [`others`] (the other proxies), [`learned`] (commands that only nodes know), [`logins`], [`lent`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
+//! [`users`] (who may do what), [`others`] (the other proxies), [`learned`] (commands that only nodes know), [`logins`], [`readmission`], [`recollection`], [`lent`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`observe`] (what is seen of the requests that pass through), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
@@ -44,6 +44,8 @@ mod pushed;
 mod put_back;
 mod readers;
 mod reading;
+mod readmission;
+mod recollection;
 mod remains;
 mod replies;
 mod routing;
@@ -78,6 +80,8 @@ pub use worker::{config::is_of_the_cluster, local::answers};
 use self::{
     daemon::Proxy,
     membership::Membership,
+    readmission::Readmission,
+    recollection::Recollection,
     shared::{Settings, Shared, WorkerFigures},
     worker::Worker,
 };
@@ -123,6 +127,8 @@ pub struct ProxyOptions {
     pub password: Option<String>,
     /// Whether it stands for election as the driver of slot moves.
     pub drives: bool,
+    /// A node is used, too, that kept its keys on a disk and came back without any.
+    pub allows_empty: bool,
     /// From when it says that it drains to when it lets nobody in any more.
     pub drain_delay: Duration,
     /// So long clients have, when it drains, to come to the end of what they do.
@@ -152,6 +158,7 @@ impl ProxyOptions {
             slow_timeout: Duration::from_secs(60),
             password: None,
             drives: true,
+            allows_empty: false,
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(10),
             slow_after: Some(Duration::from_millis(10)),
@@ -342,12 +349,18 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
     let (registered_in, registered) = oneshot::channel();
     // What clients may need to the end.
     let gone = CancellationToken::new();
-    let membership = Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, gone.clone());
     let (observed, observations) = mpsc::channel(OBSERVATIONS_WAITING);
+    let recollection = Arc::new(Recollection::default());
+    let memory = recollection::run(Arc::clone(&recollection), registry.clone(), gone.clone());
+    let readmission =
+        Readmission::new(registry.clone(), Arc::clone(&recollection), observed.clone(), options.allows_empty);
+    let membership =
+        Membership::new(registry.clone(), Arc::clone(&proxy), address, reports, readmission, gone.clone());
     let poller = polls::run(Arc::clone(&proxy), observed, gone.clone());
     let own_count = figures::count(Arc::clone(&proxy), gone.clone());
     let driver_watch = figures::follow_driver(Arc::clone(&proxy), registry.clone(), gone.clone());
-    let losses = losses::watch(Arc::clone(&proxy), registry.clone(), observations, gone.clone());
+    let losses =
+        losses::watch(Arc::clone(&proxy), registry.clone(), recollection, observations, gone.clone());
     let counter = count::run(Arc::clone(&proxy), waiting, gone.clone());
     let owned = owned::run(Arc::clone(&proxy), gone.clone());
     let others = others::run(Arc::clone(&shared), registry.clone(), errands, gone.clone());
@@ -362,6 +375,7 @@ pub fn run(options: &ProxyOptions) -> Result<Handle, RunError> {
             own_count,
             driver_watch,
             losses,
+            memory,
             counter,
             owned,
             users,

@@ -20,7 +20,7 @@ use super::{
     daemon::Proxy,
     losses::{Observation, sight},
     observe,
-    routing::{Access, Login, Member},
+    routing::{Login, Member},
 };
 use crate::{
     client::Connection,
@@ -188,10 +188,7 @@ struct Counts {
 /// Asks one member, over the connection there is or a new one. A connection that was closed meanwhile is opened again
 /// once: only a member that does not answer that either is down.
 async fn ask(member: &Member, link: &mut Option<Link>) -> Result<Said, String> {
-    let login = match &member.access {
-        Access::Ready(login) => login,
-        Access::Closed(reason) => return Err(reason.clone()),
-    };
+    let login = member.access.login()?;
     // Taken out: when this future is dropped for being late, the connection goes with it.
     if let Some(mut open) = link.take().filter(|open| open.login == *login)
         && let Ok(said) = info_of(member, &mut open.connection).await

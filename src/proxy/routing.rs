@@ -24,8 +24,21 @@ const NOBODY: NodeIndex = NodeIndex::MAX;
 pub(super) enum Access {
     /// Log in with this, on any new connection.
     Ready(Login),
+    /// It reads its files. Clients are told in its own words, because it cannot: it does not know the proxy's user yet.
+    Loading,
     /// Not yet, or not any more, and why.
     Closed(String),
+}
+
+impl Access {
+    /// How to log in, or why nobody can.
+    pub(super) fn login(&self) -> Result<&Login, &str> {
+        match self {
+            Self::Ready(login) => Ok(login),
+            Self::Loading => Err("it is loading its data"),
+            Self::Closed(reason) => Err(reason),
+        }
+    }
 }
 
 /// A user at a node and where the node is.

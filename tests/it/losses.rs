@@ -13,15 +13,15 @@ use redis_cluster::{
     slot::SlotId,
 };
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-struct Cluster {
-    registry: Registry,
-    of: cluster_fixture::Cluster,
+pub(crate) struct Cluster {
+    pub(crate) registry: Registry,
+    pub(crate) of: cluster_fixture::Cluster,
 }
 
 impl Cluster {
-    async fn start(nodes: &[(&str, String)]) -> Option<Self> {
+    pub(crate) async fn start(nodes: &[(&str, String)]) -> Option<Self> {
         let of = cluster_fixture::Cluster::of(Vec::new(), 2)?;
         let registry = Registry::open(&[of.etcd.url()], "default").unwrap();
         let cluster = Self { registry, of };
@@ -32,14 +32,14 @@ impl Cluster {
     }
 
     /// A console command: its status, stdout and stderr.
-    fn console(&self, words: &[&str]) -> (Option<i32>, String, String) {
+    pub(crate) fn console(&self, words: &[&str]) -> (Option<i32>, String, String) {
         let output = self.of.run(words);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
     /// Waits until the registry knows what the node holds.
-    async fn knows(&self, node: &str, holds: impl Fn(&SeenRecord) -> bool) -> SeenRecord {
+    pub(crate) async fn knows(&self, node: &str, holds: impl Fn(&SeenRecord) -> bool) -> SeenRecord {
         let mut watch = self.registry.watch(keys::SEEN);
         loop {
             if let Some(entry) = self.registry.get(&format!("{}{node}", keys::SEEN)).await.unwrap() {
@@ -53,7 +53,7 @@ impl Cluster {
         }
     }
 
-    async fn loss(&self, node: &str) -> Option<LossRecord> {
+    pub(crate) async fn loss(&self, node: &str) -> Option<LossRecord> {
         let entry = self.registry.get(&format!("{}{node}", keys::LOSSES)).await.unwrap()?;
         Some(serde_json::from_slice(&entry.value).unwrap())
     }
@@ -88,7 +88,7 @@ async fn http_get(address: &str, path: &str) -> String {
 }
 
 /// Writes keys by a proxy; how many of them the second of two nodes holds then.
-async fn fill(server: &Server, keys: usize) -> u64 {
+pub(crate) async fn fill(server: &Server, keys: usize) -> u64 {
     let mut connection = Connection::connect(&server.address(), TIMEOUT).await.unwrap();
     for number in 0..keys {
         connection.queue(&["SET", &format!("key:{number}"), "v"]);

@@ -25,6 +25,7 @@ mod node_connection;
 mod node_http;
 mod peers;
 mod proxy;
+mod readmission;
 mod registry;
 mod scripts;
 mod snapshots;

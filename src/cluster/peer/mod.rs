@@ -69,6 +69,14 @@ pub enum PeerError {
     },
 }
 
+impl PeerError {
+    /// Whether it reads its files, and will answer when it has.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        matches!(self, Self::Refused { error, .. } if error.starts_with("LOADING"))
+    }
+}
+
 /// For making a connection, and for each reply.
 const TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -258,6 +258,8 @@ fn persistence(context: &Context<'_>, lines: &mut Lines<'_>) {
         lines.field("aof_load_cut_bytes", aof.loaded.cut);
         lines.field("aof_load_refused", aof.loaded.refused);
     }
+    // Not of Redis: whether it has its keys again when it is started again.
+    lines.field("persistence_enabled", u8::from(context.node.saves_at_end() || is_on));
     if persist.is_loading() {
         let (begun, total, done, eta) = persist.progress.figures();
         lines.field("loading_start_time", begun.seconds());

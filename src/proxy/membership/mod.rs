@@ -21,6 +21,7 @@ use super::{
     daemon::Proxy,
     freeze::{self, Action, Watchdog},
     logins::Logins,
+    readmission::Readmission,
     routing::Routing,
     shared::Shared,
     tenure::Tenure,
@@ -94,11 +95,12 @@ impl Membership {
         proxy: Arc<Proxy>,
         address: String,
         reports: mpsc::UnboundedReceiver<Report>,
+        readmission: Readmission,
         stop: CancellationToken,
     ) -> Self {
         let shared = Arc::clone(&proxy.shared);
         let workers = shared.workers.len();
-        let logins = Logins::new(registry.clone(), shared.id.clone());
+        let logins = Logins::new(registry.clone(), shared.id.clone(), readmission);
         Self {
             registry,
             proxy,
@@ -222,7 +224,7 @@ impl Membership {
                 }
                 event = topology.next() => self.topology_event(event),
                 event = nodes.next() => self.nodes_event(event),
-                () = self.logins.next(&self.nodes) => {
+                () = self.logins.next(&self.nodes, &self.topology) => {
                     if self.seen.all() && (self.is_complete() || self.publish_by.is_none()) {
                         self.publish_by = Some(tokio::time::Instant::now());
                     }
@@ -379,7 +381,7 @@ impl Membership {
         if !self.seen.all() {
             return;
         }
-        self.logins.begin(&self.nodes);
+        self.logins.begin(&self.nodes, &self.topology);
         let now = tokio::time::Instant::now();
         let by = if self.is_complete() { now } else { now + LOGIN_GRACE };
         self.publish_by = Some(self.publish_by.map_or(by, |before| before.min(by)));

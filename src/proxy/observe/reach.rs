@@ -3,7 +3,7 @@
 
 use crate::{
     proxy::{
-        routing::{Access, NodeIndex, Routing},
+        routing::{NodeIndex, Routing},
         shared::Shared,
     },
     server::counts::Spread,
@@ -23,9 +23,9 @@ pub(in crate::proxy) fn unreachable(shared: &Shared, routing: &Routing) -> Optio
     let mut labels = Vec::new();
     for &index in routing.owning() {
         let member = routing.member(index)?;
-        match &member.access {
-            Access::Closed(reason) => labels.push(format!("{}: {reason}", member.label())),
-            Access::Ready(_) => {
+        match member.access.login() {
+            Err(reason) => labels.push(format!("{}: {reason}", member.label())),
+            Ok(_) => {
                 let figures = || shared.workers.iter().filter_map(|worker| worker.traffic.known_node(index));
                 let is_down =
                     figures().any(|of| of.down.get() > 0) && figures().all(|of| of.ready.get() == 0);

@@ -374,7 +374,7 @@ impl Upstream {
             Link::Ready if self.tags.is_empty() => {
                 let is_other_user = match access {
                     Some(Access::Ready(login)) => login.user != self.user,
-                    Some(Access::Closed(_)) => false,
+                    Some(Access::Loading | Access::Closed(_)) => false,
                     None => true,
                 };
                 is_other_user.then_some(Due::Close)

@@ -570,6 +570,9 @@ impl Upstreams {
         let node = connected.upstream.node;
         let login = match routing.member(node).map(|member| &member.access) {
             Some(Access::Ready(login)) => login,
+            Some(Access::Loading) => {
+                return Some(self.lose(id, Trouble::Refused(LOADING.to_vec()), routing, now));
+            }
             Some(Access::Closed(reason)) => {
                 return Some(self.lose(id, Trouble::Unreachable(reason.clone()), routing, now));
             }
@@ -699,6 +702,9 @@ impl Upstreams {
         ids
     }
 }
+
+/// What a server answers that reads its files.
+const LOADING: &[u8] = b"-LOADING Redis is loading the dataset in memory\r\n";
 
 /// A machine that is gone, or that nothing comes through to, is found out by the system, also while its node may take long over a reply.
 fn watch_over(socket: &TcpStream, limit: Duration) -> io::Result<()> {

@@ -3,7 +3,7 @@
 //! Pure: from a view and the time to its alarms. Not here: how they are drawn, and what is no trouble (events tell that).
 
 use redis_cluster::{
-    cluster::{member::NodeRecord, topology::Phase},
+    cluster::{loss::LossRecord, member::NodeRecord, topology::Phase},
     id::NodeId,
     slot::SLOTS,
     time::Millis,
@@ -40,11 +40,16 @@ impl Alarm {
 /// and members without data.
 #[must_use]
 pub fn alarms(view: &ClusterView, now: Millis) -> Vec<Alarm> {
-    let mut alarms = Vec::new();
+    // One that proxies do not use because its keys are gone is as heavy as one that is down, and is told of once.
+    let (kept_out, lost): (Vec<&LossRecord>, Vec<&LossRecord>) =
+        view.losses.values().filter(|loss| view.nodes.contains_key(&loss.node)).partition(|loss| loss.stops);
+    let of_loss = |loss: &LossRecord| Alarm::new(loss.describe(), loss.remedy());
+    let mut alarms: Vec<Alarm> = kept_out.into_iter().map(of_loss).collect();
+    let is_kept_out = |id: &NodeId| view.losses.get(id).is_some_and(|loss| loss.stops);
     let mut down: Vec<(&NodeId, &NodeView, usize)> = view
         .nodes
         .iter()
-        .filter(|(_, node)| node.error.is_some())
+        .filter(|(id, node)| node.error.is_some() && !is_kept_out(id))
         .map(|(id, node)| (id, node, view.slots_of(id)))
         .collect();
     down.sort_by_key(|(_, _, slots)| std::cmp::Reverse(*slots));
@@ -62,8 +67,7 @@ pub fn alarms(view: &ClusterView, now: Millis) -> Vec<Alarm> {
             start_again(&node.record),
         )
     }));
-    let lost = view.losses.values().filter(|loss| view.nodes.contains_key(&loss.node));
-    alarms.extend(lost.map(|loss| Alarm::new(loss.describe(), format!("`ack {}` takes note", loss.node))));
+    alarms.extend(lost.into_iter().map(of_loss));
     if let Health::Down { since: down_since, error, refused } = &view.registry.health {
         let what = if *refused { "does not let us in" } else { "does not answer" };
         let since = since(*down_since, now);
@@ -240,6 +244,20 @@ mod tests {
             error: "refused".to_owned(),
             refused: false,
         };
+        // Kept out, and down besides: one trouble.
+        let stops = br#"{"node":"5","held":7,"now":0,"run_id_before":"a","run_id_after":"b","at_ms":1,
+            "seen_by":"proxy p1","times":1,"stops":true}"#;
+        let mut kept_out = view.clone();
+        let changes = vec![("losses/5".to_owned(), Some(stops.to_vec()))];
+        kept_out.apply(crate::session::Change::Keys { revision: 18_344, changes }, sample::NOW);
+        let told = alarms(&kept_out, sample::NOW);
+        assert!(
+            told[0].text.starts_with("node 5 held 7 keys and came back empty: proxies do not use it"),
+            "{told:#?}"
+        );
+        assert!(told[0].remedy.contains("`ack 5`"), "{told:#?}");
+        assert_eq!(told.iter().filter(|alarm| alarm.text.contains("node 5")).count(), 1, "{told:#?}");
+
         let told = texts(&view, sample::NOW);
         let begins = [
             "node 4 down 12s: 4096 slots (25.0%), 3,120,221 keys out of reach",

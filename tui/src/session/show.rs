@@ -32,11 +32,12 @@ pub(super) async fn show(session: &Session, what: Show) -> Outcome {
             let view = figures(session, there).await;
             let outcome = Outcome::done(Body::Table(nodes(&view)));
             losses(&view).fold(outcome, |outcome, loss| {
-                let (at, node) = (timestamp(loss.at_ms), &loss.node);
                 outcome.with_note(format!(
-                    "warning: {} (noticed {at} by {}); `ack {node}` takes note",
+                    "warning: {} (noticed {} by {}); {}",
                     loss.describe(),
-                    loss.seen_by
+                    timestamp(loss.at_ms),
+                    loss.seen_by,
+                    loss.remedy()
                 ))
             })
         }

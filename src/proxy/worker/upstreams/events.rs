@@ -294,7 +294,7 @@ impl Worker {
             let upstream = &mut self.upstreams.all[id.0 as usize].upstream;
             let close = match routing.member(upstream.node).map(|member| &member.access) {
                 Some(Access::Ready(login)) => upstream.change_login(login, now),
-                Some(Access::Closed(_)) => false,
+                Some(Access::Loading | Access::Closed(_)) => false,
                 None => upstream.is_quiet(),
             };
             if close {

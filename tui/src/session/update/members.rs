@@ -42,7 +42,7 @@ impl ClusterView {
 
     /// Dated as it was noticed, which may be long ago.
     pub(super) fn tell_loss(&mut self, loss: &LossRecord, revision: u64) {
-        let text = format!("{}; `ack {}` takes note", loss.describe(), loss.node);
+        let text = format!("{}; {}", loss.describe(), loss.remedy());
         self.event(Millis(loss.at_ms), Some(revision), EventKind::Loss, text);
     }
 

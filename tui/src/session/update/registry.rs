@@ -125,8 +125,13 @@ impl ClusterView {
             Some(("losses", id)) => {
                 let noted = id.parse().ok().and_then(|id: NodeId| self.losses.remove(&id));
                 if let Some(loss) = noted.filter(|loss| self.nodes.contains_key(&loss.node)) {
-                    let text =
-                        format!("node {}: an operator took note of {} lost keys", loss.node, loss.lost());
+                    // One that is kept out may have come back with its keys as well; the audit log says which.
+                    let who = if loss.stops { "it has them again, or " } else { "" };
+                    let text = format!(
+                        "node {}: {who}an operator took note of {} lost keys",
+                        loss.node,
+                        loss.lost()
+                    );
                     self.event(now, Some(revision), EventKind::Loss, text);
                 }
             }

@@ -14,6 +14,8 @@ use std::{
 
 use cluster_fixture::{Server, binary, free_port, node_with, within};
 
+use crate::own_disk::on_own_disk;
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn start(directory: &Path, options: &[&str]) -> Server {
@@ -461,41 +463,14 @@ fn a_torn_end_is_cut_and_damage_is_refused_with_its_place() {
     assert_eq!(fs::read(&log).unwrap(), damaged, "what is damaged is left as it is");
 }
 
-/// A node on a disk of its own, of this many kilobytes; `None` where nobody may make one.
-fn on_small_disk(kilobytes: u32, options: &[&str]) -> Option<(Server, std::path::PathBuf)> {
-    let mount = tempfile::tempdir().unwrap();
-    let path = mount.path().to_str().unwrap().to_owned();
-    let may =
-        std::process::Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", &path]).output();
-    if !may.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: this user may not mount a file system of its own");
-        return None;
-    }
-    let port = free_port();
-    // The mount is the process's own, and is gone with it.
-    let script = format!("mount -t tmpfs -o size={kilobytes}k none '{path}' && exec \"$@\"");
-    let mut command = std::process::Command::new("unshare");
-    command.args(["-rm", "sh", "-c", &script, "sh"]).arg(binary("redis_node"));
-    command.args([
-        "small",
-        &format!("127.0.0.1:{port}"),
-        "--dir",
-        &path,
-        "--appendonly",
-        "yes",
-        "--save",
-        "",
-    ]);
-    command.args(options);
-    let server = Server::start("redis_node on a small disk", command, port, Some(mount));
-    let inside = std::path::PathBuf::from(format!("/proc/{}/root{path}", server.pid()));
-    Some((server, inside))
-}
-
 #[test]
 fn a_full_disk_refuses_what_writes_and_is_forgotten_when_it_has_room_again() {
     for policy in ["everysec", "always"] {
-        let Some((node, disk)) = on_small_disk(256, &["--appendfsync", policy]) else { return };
+        let Some((node, disk)) =
+            on_own_disk(256, &["--appendonly", "yes", "--save", "", "--appendfsync", policy])
+        else {
+            return;
+        };
         let mut connection = connect(&node);
         let _: () = ask(&mut connection, "SET a 1");
         // Somebody else has the rest, nearly.

@@ -107,7 +107,7 @@ fn a_file_that_cannot_be_followed_stops_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("redis.conf");
     for (content, reason) in [
-        ("\naof-use-rdb-preamble no\n", ":2: aof-use-rdb-preamble no: this server writes bases as snapshots"),
+        ("\ntls-replication yes\n", ":2: tls-replication yes: this server has no TLS yet"),
         ("timeout 1\n\nuser app on nonsense\n", ":3: Syntax error"),
         ("user app on\naclfile /dev/null\n", "keep them in one of the two"),
     ] {

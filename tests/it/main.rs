@@ -23,6 +23,7 @@ mod memory;
 mod node_admin;
 mod node_connection;
 mod node_http;
+mod own_disk;
 mod peers;
 mod proxy;
 mod readmission;

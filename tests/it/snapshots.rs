@@ -15,6 +15,8 @@ use redis_cluster::{
 };
 use tempfile::TempDir;
 
+use crate::own_disk::{on_own_disk, remount};
+
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Client(Connection);
@@ -112,6 +114,10 @@ async fn fill(client: &mut Client) {
         requests.push(format!("ZADD zset:large {number}.5 member:{number}"));
         requests.push(format!("XADD stream:large {number}-1 n {number}"));
     }
+    // So many that they are written in pieces.
+    let many = "for i = 1, 3000 do redis.call('HSET', KEYS[1], 'field:' .. i, i) redis.call('SADD', KEYS[2], 'm' .. i) \
+                redis.call('ZADD', KEYS[3], i % 7, 'm' .. i) end";
+    requests.push(format!("EVAL \"{many}\" 3 hash:many set:many zset:many"));
     requests.push("SELECT 9".to_owned());
     requests.push("SET other database".to_owned());
     requests.push("SELECT 0".to_owned());
@@ -346,6 +352,79 @@ async fn save_points_save() {
     assert_eq!(client.figure("rdb_changes_since_last_save").await, "0");
     assert!(file(&data).exists());
     assert!(client.text("LASTSAVE").await.parse::<u64>().is_ok_and(|at| at > 1_700_000_000));
+}
+
+#[tokio::test]
+async fn on_a_disk_that_became_read_only_reading_goes_on_and_writing_when_it_is_mended() {
+    let Some((server, disk)) = on_own_disk(1024, &["--save", "3600 1"]) else { return };
+    let mut client = Client::of(&server).await;
+    assert_eq!(client.text("SET k 1").await, "OK");
+    let remounted = remount(&server, "ro");
+    assert!(remounted.status.success(), "{remounted:?}");
+    let refused = client.text("SAVE").await;
+    assert!(refused.contains("Read-only file system"), "{refused}");
+    assert_eq!(client.text("BGSAVE").await, "Background saving started");
+    client.until("rdb_last_bgsave_status", "err").await;
+    assert!(client.text("SET k 2").await.starts_with("MISCONF"));
+    assert_eq!(client.text("GET k").await, "1");
+    // No log can begin there either, and nothing is taken for one.
+    let refused = client.text("CONFIG SET appendonly yes").await;
+    assert!(refused.starts_with("ERR CONFIG SET failed"), "{refused}");
+    assert_eq!(client.figure("aof_enabled").await, "0");
+    assert!(remount(&server, "rw").status.success());
+    assert_eq!(client.text("BGSAVE").await, "Background saving started");
+    client.until("rdb_last_bgsave_status", "ok").await;
+    assert_eq!(client.text("SET k 2").await, "OK");
+    assert_eq!(client.text("CONFIG SET appendonly yes").await, "OK");
+    client.until("aof_rewrites", "1").await;
+    let left: Vec<_> = fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "the file and the log: {left:?}");
+}
+
+#[tokio::test]
+async fn a_base_of_commands_says_the_same_to_both() {
+    let data = directory();
+    let options = ["--appendonly", "yes", "--save", "", "--aof-use-rdb-preamble", "no"];
+    let mut server = node_in(data.path(), &options);
+    let mut ours = Client::of(&server).await;
+    fill(&mut ours).await;
+    let expected = ours.text("DEBUG DIGEST").await;
+    assert!(ours.text("BGREWRITEAOF").await.starts_with("Background"));
+    ours.until("aof_rewrites", "1").await;
+    assert_eq!(ours.text("SET last 1").await, "OK");
+    assert_eq!(ours.text("DEL last").await, "1");
+    let log = data.path().join("appendonlydir");
+    let base = log.join("appendonly.aof.2.base.aof");
+    assert!(fs::read(&base).unwrap().starts_with(b"*3\r\n$8\r\nFUNCTION\r\n$4\r\nLOAD\r\n"));
+    let names = fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.count(), 3, "the base, what follows it, and the manifest");
+    let checked = check(&log.join("appendonly.aof.manifest"));
+    assert!(checked.status.success(), "{checked:?}");
+
+    server.restart();
+    let mut ours = Client::of(&server).await;
+    ours.until("loading", "0").await;
+    assert_eq!(ours.figure("aof_load_refused").await, "0");
+    assert_eq!(ours.text("DEBUG DIGEST").await, expected);
+    assert_eq!(ours.text("FCALL f 0").await, "1");
+    server.kill();
+
+    let options = ["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes"];
+    let Some(mut redis) = redis_server_with(&options) else { return };
+    Client::of(&redis).await.until("loading", "0").await;
+    redis.kill();
+    let theirs = redis.directory().unwrap().join("appendonlydir");
+    fs::remove_dir_all(&theirs).unwrap();
+    fs::create_dir(&theirs).unwrap();
+    for entry in fs::read_dir(&log).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), theirs.join(entry.file_name())).unwrap();
+    }
+    redis.restart();
+    let mut theirs = Client::of(&redis).await;
+    theirs.until("loading", "0").await;
+    assert_eq!(theirs.text("DEBUG DIGEST").await, expected);
+    assert_eq!(theirs.text("FCALL f 0").await, "1");
 }
 
 #[tokio::test]

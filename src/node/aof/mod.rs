@@ -2,9 +2,10 @@
 //!
 //! [`log`] is the text of it and [`reader`] its way back, [`manifest`] says which files there are and [`directory`] keeps them; those of
 //! text are pure. [`journal`] takes effects from whoever holds the store, [`output`] writes them, [`syncer`] makes them last, [`load`]
-//! runs them again, and [`rewrite`] begins anew with what there is. Which effects there are: [`super::effects`]. Not here: what a
+//! runs them again, and [`rewrite`] begins anew with what there is, told in [`commands`] if that is wanted. Which effects there are: [`super::effects`]. Not here: what a
 //! snapshot looks like.
 
+pub mod commands;
 pub mod directory;
 pub mod journal;
 pub mod load;

@@ -8,14 +8,15 @@
 //! is on disk. If it cannot be written, both are forgotten, and a new one is begun later.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
 };
 
 use super::{
-    Aof,
+    Aof, commands,
     directory::{Directory, DirectoryError, First},
     journal::Journal,
     manifest::{Form, Part},
@@ -23,9 +24,11 @@ use super::{
 use crate::node::{
     Node,
     persist::{SaveError, Synced, save},
+    rdb::Forms,
     state::NodeState,
     store::Store,
 };
+use crate::time::Millis;
 
 /// Why no base can be begun.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +60,7 @@ pub(in crate::node) fn begin_first_log(node: &Node) -> Result<(), RewriteError> 
         let mut files = aof.files.lock();
         let directory = aof.directory(&mut files, &node.state)?;
         let (file, part) = directory.prepare()?;
-        (file, NewBase::next(directory, First::Prepared(part)))
+        (file, NewBase::next(directory, First::Prepared(part), &node.state))
     };
     let length = save::write_base(node, &base)?;
     aof.figures.lock().base_size = length;
@@ -82,7 +85,7 @@ pub fn begin_log(store: &mut Store, node: &NodeState) -> Result<(), RewriteError
         let mut files = aof.files.lock();
         let directory = aof.directory(&mut files, node)?;
         let (file, part) = directory.prepare()?;
-        (file, NewBase::next(directory, First::Prepared(part)))
+        (file, NewBase::next(directory, First::Prepared(part), node))
     };
     {
         let mut figures = aof.figures.lock();
@@ -128,7 +131,7 @@ pub fn begin(store: &mut Store, node: &NodeState) -> Result<(), RewriteError> {
             First::Nothing
         }
     };
-    let base = NewBase::next(directory, first);
+    let base = NewBase::next(directory, first, node);
     drop(files);
     aof.figures.lock().begun = Some(Instant::now());
     // In the same moment, so that the log behind it has all that it has not.
@@ -145,14 +148,32 @@ pub struct NewBase {
     part: Part,
     /// What goes on from it.
     first: First,
+    told: Told,
+}
+
+/// How a base says what there was.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// As a snapshot.
+    Snapshot,
+    /// As commands; with the time, where that is noted.
+    Commands { stamp: Option<Millis>, forms: Forms },
 }
 
 impl NewBase {
-    fn next(directory: &Directory, first: First) -> Self {
+    fn next(directory: &Directory, first: First, node: &NodeState) -> Self {
+        let is = |name: &str| node.config.get(name).is_some_and(|value| value == "yes");
+        let (form, told) = if is("aof-use-rdb-preamble") {
+            (Form::Rdb, Told::Snapshot)
+        } else {
+            let stamp = is("aof-timestamp-enabled").then(Millis::now);
+            (Form::Commands, Told::Commands { stamp, forms: node.config.forms() })
+        };
         Self {
             unfinished: directory.unfinished_base(),
-            part: directory.manifest.next_base(directory.log(), Form::Rdb),
+            part: directory.manifest.next_base(directory.log(), form),
             first,
+            told,
         }
     }
 
@@ -167,7 +188,19 @@ impl NewBase {
         install: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<u64> {
         let written = (|| {
-            let length = Synced::create(&self.unfinished, syncs_often, write)?;
+            let length = match self.told {
+                Told::Snapshot => Synced::create(&self.unfinished, syncs_often, write)?,
+                Told::Commands { stamp, forms } => {
+                    // The moment is over as soon as there is a snapshot of it; that is told in commands then, without anybody's waiting.
+                    let snapshot = self.unfinished.with_extension("rdb");
+                    let told = Synced::create(&snapshot, false, write).and_then(|_| {
+                        let told = |out| commands::of_snapshot(File::open(&snapshot)?, forms, stamp, out);
+                        Synced::create(&self.unfinished, syncs_often, told)
+                    });
+                    remove(&snapshot);
+                    told?
+                }
+            };
             install()?;
             Ok(length)
         })();

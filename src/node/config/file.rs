@@ -291,10 +291,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("redis.conf");
         for (line, reason) in [
-            (
-                "aof-use-rdb-preamble no",
-                "this server writes bases as snapshots, which load faster: only 'yes' is possible",
-            ),
+            ("tls-replication yes", "this server has no TLS yet: only 'no' is possible"),
             ("save 3600", "Invalid save parameters"),
             ("replicaof a 1", "this server has no replicas yet"),
             ("timeout", "wrong number of arguments"),

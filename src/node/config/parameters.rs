@@ -151,12 +151,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     settable("aof-load-truncated", Kind::Bool, "yes"),
     settable("aof-rewrite-incremental-fsync", Kind::Bool, "yes"),
     settable("aof-timestamp-enabled", Kind::Bool, "no"),
-    only(
-        "aof-use-rdb-preamble",
-        Kind::Bool,
-        "yes",
-        "this server writes bases as snapshots, which load faster",
-    ),
+    settable("aof-use-rdb-preamble", Kind::Bool, "yes"),
     fixed("aof_rewrite_cpulist", ""),
     at_start("appenddirname", Kind::Text, "appendonlydir"),
     at_start("appendfilename", Kind::Text, "appendonly.aof"),

@@ -351,13 +351,13 @@ impl Db {
 
     /// Takes out what was not freed because it takes long.
     pub(super) fn empty_bin(&mut self) -> Option<Garbage> {
-        (!self.bin.0.is_empty())
-            .then(|| Garbage { records: std::mem::take(&mut self.bin.0), ..Garbage::default() })
+        (!self.bin.thrown.is_empty())
+            .then(|| Garbage { records: std::mem::take(&mut self.bin.thrown), ..Garbage::default() })
     }
 
     /// Removes a key; `false` if it was not there or its time had come.
     pub fn delete(&mut self, key: Key<'_>, now: Millis) -> bool {
-        let Some(record) = self.remove(key, now) else { return false };
+        let Some(record) = self.take_living(key, now) else { return false };
         self.bin.discard(record);
         true
     }
@@ -378,14 +378,21 @@ impl Db {
         self.totals.records -= bytes;
     }
 
-    /// Takes a key out; `None` if it was not there or its time had come.
+    /// Takes a key out, to be put elsewhere; `None` if it was not there or its time had come.
     pub fn remove(&mut self, key: Key<'_>, now: Millis) -> Option<Record> {
+        let mut record = self.take_living(key, now)?;
+        self.keep_moved(&mut record);
+        Some(record)
+    }
+
+    fn take_living(&mut self, key: Key<'_>, now: Millis) -> Option<Record> {
         let record = self.take(key)?;
         if record.as_ref().expiry().is_some_and(|expiry| expiry < now)
             && self.expired_ones != ExpiredOnes::StaySeen
         {
             self.stats.expired += 1;
             self.changes.report_expired(key.bytes);
+            self.bin.discard(record);
             return None;
         }
         self.changes.report(Change::Removed, key.bytes);
@@ -418,7 +425,7 @@ impl Db {
         self.totals = Totals::default();
         self.fields = Due::default();
         self.changes.count += self.len as u64;
-        let (mut keys, records) = (std::mem::take(&mut self.len), std::mem::take(&mut self.bin.0));
+        let (mut keys, records) = (std::mem::take(&mut self.len), std::mem::take(&mut self.bin.thrown));
         if self.keep_emptied() {
             keys = 0;
         }

@@ -52,8 +52,8 @@ impl Keyspace {
                     left -= 1;
                     if table.next_expiry() < now {
                         left = left.saturating_sub(table.len() * SLOTS_PER_UNIT);
-                        bytes += table.remove_expired(now, &mut |record| {
-                            Db::keep_removed(ahead, record.as_ref());
+                        bytes += table.remove_expired(now, &mut |mut record| {
+                            Db::keep_removed(ahead, &mut record);
                             changes.report_expired(record.as_ref().key());
                             bin.discard(record);
                         });

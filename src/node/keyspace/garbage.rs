@@ -25,6 +25,11 @@ impl Garbage {
         Self { slots: vec![slots], keys, ..Self::default() }
     }
 
+    /// One key and its value.
+    pub(super) fn of_record(record: Record) -> Self {
+        Self { records: vec![record], ..Self::default() }
+    }
+
     /// Adds other garbage.
     pub fn add(&mut self, mut other: Self) {
         self.slots.append(&mut other.slots);
@@ -38,13 +43,20 @@ const COSTLY: usize = 256 << 10;
 
 /// Old values that are not freed at once.
 #[derive(Debug, Default)]
-pub(super) struct Bin(pub(super) Vec<Record>);
+pub(super) struct Bin {
+    pub(super) thrown: Vec<Record>,
+    /// A snapshot has yet to write what is left of them.
+    pub(super) kept: Vec<Record>,
+}
 
 impl Bin {
     /// Frees a record, or keeps it for whoever has the time.
     pub(super) fn discard(&mut self, record: Record) {
-        if record.as_ref().object().is_some_and(|object| object.bytes() >= COSTLY) {
-            self.0.push(record);
+        let Some(object) = record.as_ref().object() else { return };
+        if object.has_moment() {
+            self.kept.push(record);
+        } else if object.bytes() >= COSTLY {
+            self.thrown.push(record);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::node::{
     keyspace::Content,
-    object::{self, Object},
+    object::{self, Object, Shown},
 };
 
 pub(super) const TYPE_STRING: u8 = 0;
@@ -99,6 +99,32 @@ pub(super) fn write(out: &mut impl Sink, content: Content<'_>) {
             None => zset::write(out, set),
         },
         Content::Stream(stream) => stream::write(out, stream),
+    }
+}
+
+/// Appends how many elements a collection has that is written one by one.
+pub(super) fn write_count(out: &mut impl Sink, content: Content<'_>) {
+    let count = match content {
+        Content::Hash(hash) => hash.len(),
+        Content::Set(set) => set.len(),
+        Content::SortedSet(set) => set.len(),
+        Content::String(_) | Content::List(_) | Content::Stream(_) => 0,
+    };
+    string::write_length(out, count);
+}
+
+/// Appends an element of such a collection.
+pub(super) fn write_shown(out: &mut impl Sink, shown: Shown<'_>) {
+    match shown {
+        Shown::Field(field, value) => {
+            string::write_bytes(out, field);
+            string::write_bytes(out, value);
+        }
+        Shown::Member(member) => string::write_bytes(out, member),
+        Shown::Scored(member, score) => {
+            string::write_bytes(out, member);
+            out.raw(&score.to_le_bytes());
+        }
     }
 }
 

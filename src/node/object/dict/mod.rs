@@ -11,16 +11,19 @@
 //! places, which never change: what is there from its beginning to its end is seen, however the table grows and shrinks. Another process
 //! has other places, so a cursor says whose it is.
 
+mod moment;
 mod segment;
 #[cfg(test)]
 mod tests;
 
+use moment::Moment;
 use segment::Segment;
 
+use super::moment::Held;
 use crate::node::hashing::{self, hash};
 
 /// What a table keeps.
-pub trait Entry {
+pub trait Entry: Clone {
     /// What it is found by.
     fn key(&self) -> &[u8];
     /// Bytes of memory beside the struct itself.
@@ -45,11 +48,19 @@ pub struct Dict<E> {
     len: usize,
     /// Bytes of entries and their arrays.
     heap: usize,
+    moment: Held<Moment<E>>,
 }
 
 impl<E> Default for Dict<E> {
     fn default() -> Self {
-        Self { directory: vec![0], bits: 0, segments: vec![Segment::new(0)], len: 0, heap: 0 }
+        Self {
+            directory: vec![0],
+            bits: 0,
+            segments: vec![Segment::new(0)],
+            len: 0,
+            heap: 0,
+            moment: Held::default(),
+        }
     }
 }
 
@@ -126,9 +137,9 @@ impl<E: Entry> Dict<E> {
     pub fn change<R>(&mut self, key: &[u8], change: impl FnOnce(&mut E) -> R) -> Option<R> {
         let hash = hash(key);
         let at = self.segment_of(hash);
-        let segment = &mut self.segments[at];
-        let index = segment.find(tag(hash), key)?;
-        let entry = segment.entry_mut(index);
+        let index = self.segments[at].find(tag(hash), key)?;
+        self.put_by(at);
+        let entry = self.segments[at].entry_mut(index);
         let before = entry.heap();
         let result = change(entry);
         self.heap = self.heap + entry.heap() - before;
@@ -142,6 +153,7 @@ impl<E: Entry> Dict<E> {
         while self.segments[at].len() >= FULL && self.split(at, hash) {
             at = self.segment_of(hash);
         }
+        self.put_by(at);
         let segment = &mut self.segments[at];
         let before = segment.bytes();
         self.heap += entry.heap();
@@ -165,6 +177,7 @@ impl<E: Entry> Dict<E> {
     }
 
     fn take(&mut self, at: usize, index: usize) -> E {
+        self.put_by(at);
         let segment = &mut self.segments[at];
         let before = segment.bytes();
         let entry = segment.remove(index);
@@ -245,6 +258,7 @@ impl<E: Entry> Dict<E> {
             self.directory = self.directory.iter().flat_map(|&segment| [segment; 2]).collect();
             self.bits += 1;
         }
+        self.put_by(at);
         let segment = &mut self.segments[at];
         let before = segment.bytes();
         let upper = segment.split(|entry| place(hashing::hash(entry.key())));
@@ -272,6 +286,8 @@ impl<E: Entry> Dict<E> {
         if self.segments[other].bits() != bits || both > FEW {
             return;
         }
+        self.put_by(at);
+        self.put_by(other);
         let before = self.segments[at].bytes() + self.segments[other].bytes();
         let (kept, gone) = if at < other { (at, other) } else { (other, at) };
         let taken = std::mem::replace(&mut self.segments[gone], Segment::new(bits));
@@ -285,6 +301,7 @@ impl<E: Entry> Dict<E> {
 
     /// Takes an empty segment out of the array; the last one gets its index.
     fn drop_segment(&mut self, gone: usize) {
+        self.put_by(self.segments.len() - 1);
         self.segments.swap_remove(gone);
         if self.segments.capacity() > 4 * self.segments.len() {
             self.segments.shrink_to(2 * self.segments.len());

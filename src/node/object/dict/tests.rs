@@ -37,6 +37,44 @@ fn check(dict: &Dict<Pair>) {
 }
 
 #[test]
+fn a_moment_is_shown_whole_whatever_changes_meanwhile() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for most in [300, 20_000] {
+        let mut dict: Dict<Pair> = Dict::default();
+        let mut change = |dict: &mut Dict<Pair>, times: usize, grows: bool| {
+            for _ in 0..times {
+                let (key, value) = (random.u64(..most).to_string(), random.u64(..));
+                if random.bool() == grows && random.bool() {
+                    dict.remove(key.as_bytes());
+                } else if dict.change(key.as_bytes(), |pair| pair.1 = value).is_none() {
+                    dict.insert(pair(&key, value));
+                }
+            }
+        };
+        change(&mut dict, 20_000, true);
+        for grows in [false, true, false] {
+            let expected: HashMap<Vec<u8>, u64> =
+                dict.iter().map(|pair| (pair.key().to_vec(), pair.1)).collect();
+            dict.begin_moment();
+            let mut shown = HashMap::new();
+            while !dict.show_moment(10, |pair| {
+                assert!(shown.insert(pair.key().to_vec(), pair.1).is_none(), "twice");
+            }) {
+                change(&mut dict, 100, grows);
+                assert_eq!((dict.has_moment(), dict.clone().has_moment()), (true, false));
+            }
+            assert_eq!(shown, expected);
+            assert_eq!((dict.has_moment(), dict.moment_bytes()), (false, 0));
+            check(&dict);
+            // Shrinks as well.
+            while dict.len() > 50 && grows {
+                dict.remove_random();
+            }
+        }
+    }
+}
+
+#[test]
 fn it_grows_and_shrinks_and_finds_everything() {
     let mut dict = Dict::default();
     for number in 0..50_000 {

@@ -10,6 +10,7 @@ use super::{
     Element, Small, Text,
     dict::{Dict, Entry},
     listpack::Listpack,
+    moment::{Show, Shown},
     pairs::{self, Pairs},
 };
 use crate::time::Millis;
@@ -297,6 +298,53 @@ impl Hash {
             hash.remove(&field)
         })
         .count()
+    }
+
+    /// The table, if it is one.
+    fn table(&self) -> Option<&Dict<Field>> {
+        match &self.0 {
+            Form::Packed(_) => None,
+            Form::Large(dict) => Some(dict),
+            Form::Expiring(expiring) => expiring.hash.table(),
+        }
+    }
+
+    fn table_mut(&mut self) -> Option<&mut Dict<Field>> {
+        match &mut self.0 {
+            Form::Packed(_) => None,
+            Form::Large(dict) => Some(dict),
+            Form::Expiring(expiring) => expiring.hash.table_mut(),
+        }
+    }
+
+    /// See [`moment`](super::moment), as for what follows. There is none of fields that expire.
+    pub(super) fn can_have_moment(&self) -> bool {
+        self.table().is_some() && self.next_deadline().is_none()
+    }
+
+    pub(super) fn begin_moment(&mut self) {
+        if let Some(dict) = self.table_mut() {
+            dict.begin_moment();
+        }
+    }
+
+    pub(super) fn has_moment(&self) -> bool {
+        self.table().is_some_and(Dict::has_moment)
+    }
+
+    pub(super) fn show_moment(&mut self, fields: usize, show: Show<'_>) -> bool {
+        let shown = |field: &Field| show(Shown::Field(field.name.as_bytes(), field.value.as_bytes()));
+        self.table_mut().is_none_or(|dict| dict.show_moment(fields, shown))
+    }
+
+    pub(super) fn forget_moment(&mut self) {
+        if let Some(dict) = self.table_mut() {
+            dict.forget_moment();
+        }
+    }
+
+    pub(super) fn moment_bytes(&self) -> usize {
+        self.table().map_or(0, Dict::moment_bytes)
     }
 
     fn make_large(&mut self) {

@@ -15,6 +15,7 @@ use super::{
     Element, Small, Text,
     dict::{Dict, Entry},
     listpack::Listpack,
+    moment::{Show, Shown},
 };
 
 /// Up to where a set is kept in a small form.
@@ -234,6 +235,36 @@ impl Set {
             },
             (Form::Large(dict), _) => dict.remove(member).is_some(),
         }
+    }
+
+    /// See [`moment`](super::moment), as for what follows.
+    pub(super) fn can_have_moment(&self) -> bool {
+        matches!(self.0, Form::Large(_))
+    }
+
+    pub(super) fn begin_moment(&mut self) {
+        if let Form::Large(dict) = &mut self.0 {
+            dict.begin_moment();
+        }
+    }
+
+    pub(super) fn has_moment(&self) -> bool {
+        matches!(&self.0, Form::Large(dict) if dict.has_moment())
+    }
+
+    pub(super) fn show_moment(&mut self, members: usize, show: Show<'_>) -> bool {
+        let Form::Large(dict) = &mut self.0 else { return true };
+        dict.show_moment(members, |member| show(Shown::Member(member.as_bytes())))
+    }
+
+    pub(super) fn forget_moment(&mut self) {
+        if let Form::Large(dict) = &mut self.0 {
+            dict.forget_moment();
+        }
+    }
+
+    pub(super) fn moment_bytes(&self) -> usize {
+        if let Form::Large(dict) = &self.0 { dict.moment_bytes() } else { 0 }
     }
 
     fn make_large(&mut self) {

@@ -3,6 +3,7 @@
 //!
 //! Whatever is asked for by score, name or position is a range of ranks first.
 
+mod moment;
 mod order;
 mod range;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod view;
 
 use std::ops::Range;
 
+use moment::Moment;
 pub use order::Member;
 use order::Order;
 pub use range::{LexBound, LexRange, ScoreBound, ScoreRange};
@@ -21,6 +23,7 @@ use super::{
     Element, Small, Text,
     dict::{Dict, Entry},
     listpack::Listpack,
+    moment::{Held, Show, Shown},
     pairs::{self, Pairs},
 };
 use crate::protocol::number;
@@ -54,6 +57,7 @@ enum Form {
 struct Large {
     scores: Dict<Member>,
     order: Order,
+    moment: Held<Moment>,
 }
 
 impl Entry for Member {
@@ -228,13 +232,14 @@ impl SortedSet {
         match large.scores.change(member, |known| std::mem::replace(&mut known.score, score)) {
             Some(before) if before == score => Put::Same,
             Some(before) => {
+                large.note_gone(before, &name);
                 large.order.remove(before, member);
-                large.order.insert(Member { score, name });
+                large.insert(Member { score, name });
                 Put::Changed
             }
             None => {
                 large.scores.insert(Member { score, name: name.clone() });
-                large.order.insert(Member { score, name });
+                large.insert(Member { score, name });
                 Put::Added
             }
         }
@@ -251,10 +256,42 @@ impl SortedSet {
             }
             Form::Large(large) => {
                 let member = large.scores.remove(member)?;
+                large.note_gone(member.score, &member.name);
                 large.order.remove(member.score, member.name.as_bytes());
                 Some(member.score)
             }
         }
+    }
+
+    /// See [`moment`](super::moment), as for what follows.
+    pub(super) fn can_have_moment(&self) -> bool {
+        matches!(self.0, Form::Large(_))
+    }
+
+    pub(super) fn begin_moment(&mut self) {
+        if let Form::Large(large) = &mut self.0 {
+            large.moment.0 = Some(Box::default());
+        }
+    }
+
+    pub(super) fn has_moment(&self) -> bool {
+        matches!(&self.0, Form::Large(large) if large.moment.0.is_some())
+    }
+
+    pub(super) fn show_moment(&mut self, members: usize, show: Show<'_>) -> bool {
+        let Form::Large(large) = &mut self.0 else { return true };
+        large.show_moment(members, |member| show(Shown::Scored(member.name.as_bytes(), member.score)))
+    }
+
+    pub(super) fn forget_moment(&mut self) {
+        if let Form::Large(large) = &mut self.0 {
+            large.moment.0 = None;
+        }
+    }
+
+    pub(super) fn moment_bytes(&self) -> usize {
+        let Form::Large(large) = &self.0 else { return 0 };
+        large.moment.0.as_ref().map_or(0, |moment| moment.bytes())
     }
 
     fn make_large(&mut self) {

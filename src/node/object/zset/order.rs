@@ -22,7 +22,7 @@ pub struct Member {
 
 impl Member {
     /// Compared with another place in the order.
-    fn cmp(&self, score: f64, name: &[u8]) -> std::cmp::Ordering {
+    pub(super) fn cmp(&self, score: f64, name: &[u8]) -> std::cmp::Ordering {
         // -0 and 0 are the same score.
         self.score
             .partial_cmp(&score)

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{LexBound, LexRange, Limits, Put, ScoreBound, ScoreRange, SortedSet};
+use super::{LexBound, LexRange, Limits, Put, ScoreBound, ScoreRange, Shown, SortedSet};
 
 #[test]
 fn forms_change_where_redis_changes_them_and_never_back() {
@@ -15,6 +15,42 @@ fn forms_change_where_redis_changes_them_and_never_back() {
         assert_eq!(set.view().encoding(), encoding, "{members:?}");
         set.remove(members[0].as_bytes());
         assert_eq!(set.view().encoding(), encoding, "{members:?}");
+    }
+}
+
+#[test]
+fn a_moment_is_shown_from_the_last_member_on_whatever_changes_meanwhile() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..20 {
+        let mut set = SortedSet::default();
+        let mut change = |set: &mut SortedSet, times: usize| {
+            for _ in 0..times {
+                let (name, score) = (random.u16(..600).to_string(), f64::from(random.u8(..5)));
+                match random.u8(..5) {
+                    0 | 1 => {
+                        set.remove(name.as_bytes());
+                    }
+                    _ => {
+                        set.put(name.as_bytes(), score, Limits { members: 2, length: 8 });
+                    }
+                }
+            }
+        };
+        change(&mut set, 2000);
+        let mut expected: Vec<_> = set.view().iter().map(|(name, score)| (name.to_vec(), score)).collect();
+        expected.reverse();
+        assert!(set.can_have_moment() && !set.has_moment());
+        set.begin_moment();
+        let mut shown = Vec::new();
+        while !set.show_moment(7, &mut |element| {
+            let Shown::Scored(name, score) = element else { panic!("{element:?}") };
+            shown.push((name.to_vec(), score));
+        }) {
+            change(&mut set, 5);
+            assert_eq!((set.has_moment(), set.clone().has_moment()), (true, false));
+        }
+        assert_eq!(shown, expected);
+        assert_eq!((set.has_moment(), set.moment_bytes()), (false, 0));
     }
 }
 

@@ -18,7 +18,7 @@ mod write;
 
 pub use error::{ReadError, Why};
 pub use read::{Entry, Item, Reader};
-pub use write::{Settings, Used, Writer, write_entry};
+pub use write::{Settings, Used, Writer, write_element, write_entry, write_entry_in_parts};
 
 /// What every file begins with, before four digits of its version.
 const MAGIC: &[u8; 5] = b"REDIS";

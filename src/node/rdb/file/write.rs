@@ -6,6 +6,7 @@ use super::{AUX, END, EXPIRY, FREQUENCY, IDLE, MAGIC, RESIZE, SELECT};
 use crate::{
     node::{
         keyspace::{Aging, RecordRef},
+        object::Shown,
         rdb::{
             Draft, Dumped, FUNCTION, VERSION, VERSION_OF_EXPIRING_FIELDS, crc64, lzf::Compressor,
             sink::Sink as _, string, value,
@@ -49,6 +50,22 @@ pub enum Used {
 
 /// Appends a key to a draft.
 pub fn write_entry(draft: &mut Draft, record: RecordRef<'_>, used: Used) {
+    write_head(draft, record, used);
+    value::write(draft, record.content());
+}
+
+/// Appends a key whose value is a large collection, but for its elements: all of them follow, by [`write_element`].
+pub fn write_entry_in_parts(draft: &mut Draft, record: RecordRef<'_>, used: Used) {
+    write_head(draft, record, used);
+    value::write_count(draft, record.content());
+}
+
+/// Appends an element of a large collection.
+pub fn write_element(draft: &mut Draft, element: Shown<'_>) {
+    value::write_shown(draft, element);
+}
+
+fn write_head(draft: &mut Draft, record: RecordRef<'_>, used: Used) {
     if let Some(expiry) = record.expiry() {
         draft.raw(&[EXPIRY]);
         draft.raw(&expiry.0.to_le_bytes());
@@ -65,7 +82,6 @@ pub fn write_entry(draft: &mut Draft, record: RecordRef<'_>, used: Used) {
     let content = record.content();
     draft.raw(&[value::kind(content)]);
     string::write_bytes(draft, record.key());
-    value::write(draft, content);
 }
 
 /// See the module.

@@ -160,6 +160,7 @@ pub(crate) fn cluster() -> ClusterView {
     }
     ClusterView {
         gone: BTreeMap::new(),
+        left: BTreeMap::new(),
         cluster: "prod-a".to_owned(),
         drives_here: false,
         transfer: None,

@@ -38,6 +38,8 @@ pub struct ClusterView {
     pub proxies: BTreeMap<ProxyId, ProxyView>,
     /// Proxies that went without a word, until they are back.
     pub gone: BTreeMap<ProxyId, GoneProxy>,
+    /// Proxies whose registration went, and when: one that is back a moment later is no stranger.
+    pub left: BTreeMap<ProxyId, (ProxyView, Millis)>,
     /// The proxy that drives moves, while one is elected.
     pub leader: Option<ProxyId>,
     /// This console drives them, because no proxy is alive.

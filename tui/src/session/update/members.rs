@@ -15,6 +15,8 @@ use crate::session::view::{ClusterView, EventKind, GoneProxy, NodeView, ProxyFig
 const SILENT_AFTER_MS: i64 = 1_500;
 /// Readings closer together than this are the same one, told twice.
 const SAME_READING_MS: i64 = 100;
+/// A proxy that registers anew gives its old registration up first.
+const BACK_WITHIN_MS: i64 = 3_000;
 
 impl ClusterView {
     pub(super) fn put_node(&mut self, record: NodeRecord, revision: u64, now: Millis) {
@@ -71,7 +73,10 @@ impl ClusterView {
                 let text = format!("proxy {id} {verb} at {}", record.address);
                 self.event(now, Some(revision), EventKind::Proxy, text);
                 // One that lost its lease and is back at its place was heard of a moment ago; it is no stranger.
-                let before = self.proxies.remove(&id).filter(|known| known.record.address == record.address);
+                self.left.retain(|_, (_, at)| now.0 - at.0 < BACK_WITHIN_MS);
+                let left = self.left.remove(&id);
+                let before = self.proxies.remove(&id).or(left.map(|(proxy, _)| proxy));
+                let before = before.filter(|known| known.record.address == record.address);
                 let proxy = match before {
                     Some(known) => ProxyView { record, ..known },
                     None => ProxyView { record, figures: None, read_at: Millis(0), error: None },
@@ -261,9 +266,25 @@ mod tests {
         view.apply(Change::Proxy(id.clone(), Ok(ProxyFigures::default())), Millis(100));
         register(&mut view, "b", 1);
         assert_eq!((view.proxies[&id].read_at, view.proxies[&id].figures.is_some()), (Millis(100), true));
+        // It gave its registration up for a moment; later it is one of which nothing is known.
+        let leave = |view: &mut ClusterView, at| {
+            let changes = vec![("proxies/1".to_owned(), None)];
+            view.apply(Change::Keys { revision: 1, changes }, Millis(at));
+        };
+        leave(&mut view, 40);
+        register(&mut view, "c", 1);
+        assert_eq!((view.proxies[&id].read_at, view.proxies[&id].figures.is_some()), (Millis(100), true));
+        leave(&mut view, 50 - BACK_WITHIN_MS);
+        register(&mut view, "d", 1);
+        assert_eq!((view.proxies[&id].read_at, view.proxies[&id].figures.is_some()), (Millis(0), false));
+        view.apply(Change::Proxy(id.clone(), Ok(ProxyFigures::default())), Millis(100));
         register(&mut view, "c", 2);
         assert_eq!((view.proxies[&id].read_at, view.proxies[&id].figures.is_some()), (Millis(0), false));
-        assert_eq!(texts(&view)[1..], ["proxy 1 registered anew at h:1", "proxy 1 registered anew at h:2"]);
+        let told = texts(&view);
+        assert_eq!(
+            (told[1], told.last()),
+            ("proxy 1 registered anew at h:1", Some(&"proxy 1 registered anew at h:2"))
+        );
     }
 
     #[test]

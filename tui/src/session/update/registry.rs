@@ -120,6 +120,7 @@ impl ClusterView {
                         false => format!("proxy {id} gone: it left, or its lease ended"),
                     };
                     self.event(now, Some(revision), EventKind::Proxy, text);
+                    self.left.insert(proxy.record.id.clone(), (proxy, now));
                 }
             }
             Some(("losses", id)) => {

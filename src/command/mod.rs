@@ -28,5 +28,5 @@ pub use keys::{Find, KeyPositions, KeySpec, Search};
 pub use lookup::lookup;
 pub use resolve::{ResolveError, misused_subcommand, resolve};
 pub use route::{Combine, Merge, Route, Scripted, Servers, Take};
-pub use spec::Spec;
+pub use spec::{Spec, Work};
 pub use table::TABLE;

@@ -135,13 +135,15 @@ pub enum Servers {
     Settings,
     /// Changes settings everywhere or nowhere.
     Set,
+    /// `DEBUG`: by what it asks for one server, or all.
+    Debug,
 }
 
 impl Servers {
     /// Whether it matters which of them have done it, if some have not.
     #[must_use]
     pub fn changes(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Same)
+        matches!(self, Self::Succeeded | Self::Same | Self::Debug)
     }
 }
 
@@ -149,8 +151,8 @@ impl Servers {
 pub mod reason {
     /// `SWAPDB`.
     pub const ALL_AT_ONCE: &str = "it would have to happen on all nodes at the same instant";
-    /// `DEBUG`.
-    pub const DEBUGGING: &str = "it can stop or change the node it runs on: connect to that node";
+    /// Most of `DEBUG`.
+    pub const DEBUGGING: &str = "this is about one server, or stops it: connect to the node";
     /// `SHUTDOWN` and its like.
     pub const STOPPING: &str =
         "others rely on the nodes: use `remove` in the console, or connect to the node";

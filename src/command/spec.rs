@@ -35,12 +35,23 @@ pub struct Spec {
     pub deprecated: Option<Deprecated>,
     /// For Redis itself, not for clients.
     pub internal: bool,
-    /// What it asks for may take long, however small request and reply are: a proxy lets nobody else wait behind it.
-    pub takes_long: bool,
+    /// How long it may keep a server at work.
+    pub work: Work,
     /// Arguments after the name.
     pub args: &'static [Arg],
     subcommands: (u16, u16),
     container: Option<u16>,
+}
+
+/// How long a request may keep a server at work that is no larger itself than others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// No longer, the larger a value is.
+    Little,
+    /// The longer, the larger a value is: who looks for what is slow looks at these.
+    ByValue,
+    /// Long: a proxy lets nobody else wait behind it.
+    Much,
 }
 
 /// Something else is recommended.
@@ -76,6 +87,12 @@ impl Spec {
     #[must_use]
     pub fn container(&self) -> Option<&'static Self> {
         self.container.map(|index| &TABLE[index as usize])
+    }
+
+    /// Whether it may keep a server at work for long, however small request and reply are.
+    #[must_use]
+    pub const fn takes_long(&self) -> bool {
+        matches!(self.work, Work::Much)
     }
 
     /// Whether a request of `len` arguments, the name included, has as many as it must.
@@ -142,7 +159,7 @@ pub(super) const fn command(group: Group, name: &'static str, arity: i16, summar
         summary,
         deprecated: None,
         internal: false,
-        takes_long: false,
+        work: Work::Little,
         args: &[],
         subcommands: (0, 0),
         container: None,
@@ -212,7 +229,7 @@ impl Row {
 
     /// Scripts and functions may take long without saying so here.
     pub(super) const fn takes_long(mut self) -> Self {
-        self.spec.takes_long = true;
+        self.spec.work = Work::Much;
         self
     }
 
@@ -291,13 +308,29 @@ const fn complete(row: &Row, index: usize) -> Spec {
     let mut spec = row.spec;
     assert!(row.has_route || !spec.keys.is_empty(), "a command without keys must say its route");
     spec.index = index_of(index);
-    spec.takes_long |=
-        matches!(spec.route, Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function));
+    spec.work = work(&spec);
     spec.acl = spec.acl.with(implied(spec.flags, spec.acl));
     if super::keys::movable(spec.keys) {
         spec.flags = spec.flags.with(Flags::MOVABLEKEYS);
     }
     spec
+}
+
+/// Redis marks as fast what takes no longer, the larger a value is. What a proxy splits by key takes long only with many keys, and then the
+/// request is large.
+const fn work(spec: &Spec) -> Work {
+    let is_called =
+        matches!(spec.route, Route::Scripted(Scripted::Source | Scripted::Digest | Scripted::Function));
+    if is_called || spec.takes_long() {
+        Work::Much
+    } else if spec.flags.has(Flags::FAST)
+        || matches!(spec.complexity.as_bytes(), b"O(1)")
+        || matches!(spec.route, Route::Split(_))
+    {
+        Work::Little
+    } else {
+        Work::ByValue
+    }
 }
 
 /// Categories that follow from flags. A script that reads is not in the category of reading commands.
@@ -319,4 +352,22 @@ const fn implied(flags: Flags, given: Acl) -> Acl {
         acl = acl.with(Acl::BLOCKING);
     }
     acl
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::{Work, lookup};
+
+    #[test]
+    fn how_long_commands_keep_a_server_at_work() {
+        for (work, names) in [
+            (Work::Little, &["get", "set", "hset", "incr", "mget", "mset", "del", "zadd", "lpush"][..]),
+            (Work::ByValue, &["smembers", "lrange", "hgetall"]),
+            (Work::Much, &["keys", "eval", "fcall_ro", "sort", "sunionstore", "debug"]),
+        ] {
+            for name in names {
+                assert_eq!(lookup(name.as_bytes()).unwrap().work, work, "{name}");
+            }
+        }
+    }
 }

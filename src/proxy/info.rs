@@ -104,7 +104,8 @@ pub(super) fn merge(
         );
     }
     if wanted("replication") {
-        section("Replication", &[("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]);
+        let fields = [("role", "master"), ("connected_slaves", "0"), ("master_repl_offset", "0")];
+        section("Replication", &fields.map(|(field, value)| (field, value.to_owned())));
     }
     let texts = parts.iter().map(|&(node, text)| match counted.and_then(|counted| counted.node(node)) {
         Some(databases) => Cow::Owned(without_copies(text, databases)),

@@ -22,7 +22,8 @@ pub(super) const COMMANDS: &[Row] = &[
     row("debug", -2, "Internals, for developers.")
         .complexity("that of the subcommand")
         .flags(&[ADMIN, NOSCRIPT, LOADING, STALE])
-        .refused(reason::DEBUGGING)
+        .route(Route::Servers(Servers::Debug))
+        .takes_long()
         .internal(),
     row("failover", -1, "Hand the master's role to a replica.")
         .since("6.2.0")

@@ -8,7 +8,7 @@ use std::{
 
 use super::keys::Keys;
 use crate::{
-    command::{Flags, Group, Route, Spec, TABLE},
+    command::{Group, Spec, TABLE},
     proxy::routing::NodeIndex,
     server::counts::{Codes, Counter, Histogram},
 };
@@ -47,8 +47,6 @@ impl Cut {
 struct OfCommand {
     requests: Counter,
     errors: Counter,
-    /// By what it says of itself it may take a node long; then its arguments are kept until it is answered.
-    may_be_slow: bool,
 }
 
 /// Of one node.
@@ -99,11 +97,7 @@ pub(in crate::proxy) struct Traffic {
 
 impl Default for Traffic {
     fn default() -> Self {
-        let of_command = |spec: &Spec| OfCommand {
-            requests: Counter::default(),
-            errors: Counter::default(),
-            may_be_slow: may_be_slow(spec),
-        };
+        let of_command = |_: &Spec| OfCommand { requests: Counter::default(), errors: Counter::default() };
         Self {
             commands: TABLE.iter().map(of_command).collect(),
             families: Default::default(),
@@ -118,22 +112,11 @@ impl Default for Traffic {
     }
 }
 
-/// Redis marks as fast what takes no longer the larger a value is. What is split by key takes long only with many keys.
-fn may_be_slow(spec: &Spec) -> bool {
-    !spec.flags.has(Flags::FAST) && spec.complexity != "O(1)" && !matches!(spec.route, Route::Split(_))
-}
-
 impl Traffic {
     /// A request of a command was served.
     #[inline]
     pub(in crate::proxy) fn served(&self, spec: &Spec) {
         self.commands[usize::from(spec.index)].requests.add(1);
-    }
-
-    /// Whether a command may take its node long.
-    #[inline]
-    pub(in crate::proxy) fn may_be_slow(&self, spec: &Spec) -> bool {
-        self.commands[usize::from(spec.index)].may_be_slow
     }
 
     /// A node answered one by an error.
@@ -191,17 +174,6 @@ impl Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_may_be_slow_by_the_table() {
-        let is_slow = |name: &str| may_be_slow(crate::command::lookup(name.as_bytes()).unwrap());
-        for name in ["keys", "smembers", "lrange", "eval", "sort", "sunionstore", "hgetall"] {
-            assert!(is_slow(name), "{name}");
-        }
-        for name in ["get", "set", "hset", "incr", "mget", "mset", "del", "zadd", "lpush"] {
-            assert!(!is_slow(name), "{name}");
-        }
-    }
 
     #[test]
     fn labels_of_cuts_are_in_their_order() {

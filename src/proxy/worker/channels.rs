@@ -122,8 +122,7 @@ impl Worker {
                 let slots = request.args_from(1).map(SlotId::of_key);
                 let orphan = slots.into_iter().find(|&slot| routing.owner(slot).is_none());
                 if let (Kind::Shard, Some(slot)) = (kind, orphan) {
-                    self.refuse(client, routing.no_owner(slot));
-                    return Ok(());
+                    return self.refuse_ownerless(client, routing, slot);
                 }
                 self.want(client.key, routing, kind, request)
             }
@@ -336,8 +335,7 @@ impl Worker {
     ) -> Result<(), Stall> {
         let nodes: Vec<NodeIndex> = routing.owning().to_vec();
         if nodes.is_empty() {
-            self.refuse(client, routing.no_owner(SlotId::of_key(b"")));
-            return Ok(());
+            return self.refuse_ownerless(client, routing, SlotId::of_key(b""));
         }
         let counts = |kind| merge::Counts { kind, names: request.args_from(2).map(<[u8]>::to_vec).collect() };
         let question = match spec.name {

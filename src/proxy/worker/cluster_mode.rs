@@ -99,10 +99,7 @@ impl Worker {
         match SlotKeys::question(slot, wanted.and_then(Result::ok), routing) {
             _ if routing.is_frozen(slot) && self.refuse_uncertain(client, routing, slot) => Ok(()),
             Some(question) => self.ask(client, routing, spec, question),
-            None => {
-                self.refuse(client, routing.no_owner(slot));
-                Ok(())
-            }
+            None => self.refuse_ownerless(client, routing, slot),
         }
     }
 }

@@ -55,7 +55,7 @@ impl Worker {
                 return Ok(());
             }
         };
-        let takes_long = spec.takes_long || client.transaction.as_ref().is_some_and(|of| of.takes_long());
+        let takes_long = spec.takes_long() || client.transaction.as_ref().is_some_and(|of| of.takes_long());
         self.upstreams.choose(client, takes_long, request, in_flight)?;
         if !client.authenticated
             && !spec.flags.has(Flags::NO_AUTH)
@@ -223,10 +223,7 @@ impl Worker {
                 self.refuse(client, text);
                 return Ok(());
             }
-            Err(slot) => {
-                self.refuse(client, routing.no_owner(slot));
-                return Ok(());
-            }
+            Err(slot) => return self.refuse_ownerless(client, routing, slot),
         };
         if spec.reads_by_pattern() {
             if by_pattern::only_reads(spec, request)
@@ -249,7 +246,7 @@ impl Worker {
 
     /// The same for one key, which is most of what clients ask for.
     #[inline]
-    fn one_key(
+    pub(super) fn one_key(
         &mut self,
         client: &mut Client,
         routing: &Arc<Routing>,
@@ -266,10 +263,7 @@ impl Worker {
         }
         match routing.owner(slot) {
             Some(node) => self.send_to(client, routing, (node, slot), request),
-            None => {
-                self.refuse(client, routing.no_owner(slot));
-                Ok(())
-            }
+            None => self.refuse_ownerless(client, routing, slot),
         }
     }
 
@@ -282,6 +276,18 @@ impl Worker {
         request: &Request<'_>,
     ) -> Result<(), Stall> {
         self.upstreams.choose_by_slot(client, slot, request);
+        self.send_over(client, routing, node, request)
+    }
+
+    /// Over the connection to a node that was chosen for the client.
+    #[inline]
+    fn send_over(
+        &mut self,
+        client: &mut Client,
+        routing: &Routing,
+        node: NodeIndex,
+        request: &Request<'_>,
+    ) -> Result<(), Stall> {
         let upstream = self.upstreams.of(node, client);
         match self.upstreams.check(upstream, client, routing, self.turn.now)? {
             Ok(()) => self.forward(client, upstream, request),
@@ -298,15 +304,21 @@ impl Worker {
         routing: &Routing,
         request: &Request<'_>,
     ) -> Result<(), Stall> {
-        let Some(&node) = routing.owning().first() else {
-            self.refuse(client, routing.no_owner(SlotId::of_key(b"")));
-            return Ok(());
-        };
-        let upstream = self.upstreams.of(node, client);
-        match self.upstreams.check(upstream, client, routing, self.turn.now)? {
-            Ok(()) => self.forward(client, upstream, request),
-            Err(text) => self.refuse(client, text),
+        match routing.owning().first() {
+            Some(&node) => self.send_over(client, routing, node, request),
+            None => self.refuse_ownerless(client, routing, SlotId::of_key(b"")),
         }
+    }
+
+    /// Nobody owns the slot that a request is about; or any, if that is all it needs.
+    #[cold]
+    pub(super) fn refuse_ownerless(
+        &mut self,
+        client: &mut Client,
+        routing: &Routing,
+        slot: SlotId,
+    ) -> Result<(), Stall> {
+        self.refuse(client, routing.no_owner(slot));
         Ok(())
     }
 

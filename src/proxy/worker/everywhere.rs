@@ -36,8 +36,7 @@ impl Worker {
         }
         let owning = routing.owning();
         if owning.is_empty() {
-            self.refuse(client, routing.no_owner(SlotId::of_key(b"")));
-            return Ok(());
+            return self.refuse_ownerless(client, routing, SlotId::of_key(b""));
         }
         if spec.writes() {
             return self.all_members(client, routing, spec, merge, request);

@@ -18,6 +18,7 @@ mod clients;
 mod cluster_mode;
 mod combine;
 pub(super) mod config;
+mod debug;
 mod dispatch;
 mod endpoint;
 mod epochs;
@@ -130,6 +131,8 @@ pub(super) struct Worker {
     remains: Remains,
     counters: Counters,
     next_tick: Instant,
+    /// Time passing may change something: so it may after every turn, until a tick has looked.
+    needs_time: bool,
     next_look: Instant,
     random: fastrand::Rng,
     /// The request to be sampled next, counted by `counters.commands`.
@@ -183,6 +186,7 @@ impl Worker {
             remains: Remains::default(),
             counters: Counters::default(),
             next_tick: now,
+            needs_time: false,
             next_look: now,
             random: fastrand::Rng::new(),
             sample_at: 0,
@@ -208,6 +212,7 @@ impl Worker {
             }
             let again = std::mem::take(&mut self.turn.again);
             self.turn.number += 1;
+            self.needs_time = true;
             (self.turn.now, self.turn.wall) = (Instant::now(), Millis::now());
             for event in &events {
                 match (event.token(), UpstreamId::of(event.token())) {
@@ -232,6 +237,8 @@ impl Worker {
                 self.tick();
                 self.next_tick = self.turn.now + TICK;
                 self.settle();
+                // Here and not in every turn: with many nodes it takes longer than the rest of a turn.
+                self.needs_time = self.upstreams.need_time() || self.clients.need_time();
             }
             self.settle_begun();
             if let Some(epoch) = self.epochs.drained(&self.upstreams) {
@@ -263,8 +270,7 @@ impl Worker {
             || self.epochs.is_draining()
             || self.stage != Stage::Serving
             || self.remains.needs_time()
-            || self.upstreams.need_time()
-            || self.clients.need_time()
+            || self.needs_time
             || self.index == 0 && self.shared.limits.memory > 0
             || self.waits.are_ending();
         let ending = self.seeks.first_end().map(|end| end.saturating_duration_since(self.turn.now));

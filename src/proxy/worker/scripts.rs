@@ -90,8 +90,7 @@ impl Worker {
     ) -> Result<(), Stall> {
         let members: Vec<NodeIndex> = routing.members().map(|(index, _)| index).collect();
         if routing.owning().is_empty() {
-            self.refuse(client, routing.no_owner(SlotId::of_key(b"")));
-            return Ok(());
+            return self.refuse_ownerless(client, routing, SlotId::of_key(b""));
         }
         match scripted {
             Scripted::Source | Scripted::Digest | Scripted::Function => {}

@@ -34,8 +34,7 @@ impl Worker {
     ) -> Result<(), Stall> {
         let members: Vec<NodeIndex> = routing.members().map(|(index, _)| index).collect();
         if members.is_empty() && servers != Servers::Settings {
-            self.refuse(client, routing.no_owner(SlotId::of_key(b"")));
-            return Ok(());
+            return self.refuse_ownerless(client, routing, SlotId::of_key(b""));
         }
         let same = || request.args();
         let question = match servers {
@@ -53,6 +52,7 @@ impl Worker {
                 let count = request.get(2).map_or(Some(SLOW), parse_i64).unwrap_or(SLOW);
                 Question::new(&members, same(), SlowLog { count: usize::try_from(count).ok() })
             }
+            Servers::Debug => return self.debug(client, routing, spec, &members, request),
             Servers::Settings => return self.settings(client, routing, spec, &members, request),
             Servers::Set => {
                 if let Some(text) = config::refusal(request) {

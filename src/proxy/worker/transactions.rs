@@ -130,7 +130,7 @@ impl Worker {
                 }
             }
         }
-        if spec.takes_long {
+        if spec.takes_long() {
             transaction.note_long();
         }
         let changes = self.may_change_when_run(client, spec, request);

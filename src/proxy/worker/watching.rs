@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Worker, client::Client};
 use crate::{
-    command::{Spec, keys},
+    command::{Spec, Work, keys},
     protocol::Request,
     proxy::{
         observe::{Note, SAMPLE},
@@ -36,7 +36,7 @@ impl Worker {
             self.upstreams.origin = Some(Origin { number: self.origins, read_at: client.read_at, spec });
         }
         self.upstreams.note = None;
-        let may_be_slow = self.figures.traffic.may_be_slow(spec);
+        let may_be_slow = spec.work > Work::Little;
         let is_sampled = self.counters.commands >= self.sample_at;
         let is_plain = !(may_be_slow || is_sampled || client.heavy > 0 || self.whole.is_some());
         self.looked_at = is_plain.then_some(spec);

@@ -213,3 +213,41 @@ fn what_is_about_servers_has_no_keys() {
         assert!(!spec.writes() && spec.keys.is_empty(), "{}", spec.name);
     }
 }
+
+/// What nodes do not allow is not allowed through a proxy, and what stops a server is refused before it is sent.
+#[tokio::test]
+async fn debugging_goes_to_the_value_or_to_all_servers_where_they_allow_it() {
+    let of_nodes = |allowed: &str| {
+        let node = |id: &str| cluster_fixture::node_with(id, &["--enable-debug-command", allowed]);
+        cluster_fixture::Cluster::with_members(vec![node("1"), node("2")], "http", 1)
+    };
+    let (Some(open), Some(closed)) = (of_nodes("yes"), of_nodes("no")) else { return };
+    let mut client = Connection::connect(&open.proxies[0].address(), TIMEOUT).await.unwrap();
+    for number in 0..4 {
+        let key = key_of(1 + number % 2, number);
+        call(&mut client, &format!("SADD {key} 1 2 3")).await;
+        let object = call(&mut client, &format!("DEBUG OBJECT {key}")).await;
+        assert!(text(&object).contains("encoding:intset"), "{object:?}");
+        let asked = format!("DEBUG DIGEST-VALUE {key}");
+        let digest = call(&mut client, &asked).await;
+        let mut of_nodes = Vec::new();
+        for node in &open.nodes {
+            let mut at_node = Connection::connect(&node.address(), TIMEOUT).await.unwrap();
+            of_nodes.push(call(&mut at_node, &asked).await);
+        }
+        assert!(of_nodes[0] != of_nodes[1] && of_nodes.contains(&digest), "{digest:?} {of_nodes:?}");
+    }
+    assert_eq!(call(&mut client, "DEBUG SET-ACTIVE-EXPIRE 1").await, Value::Simple("OK".into()));
+    assert_eq!(call(&mut client, "DEBUG PROTOCOL integer").await, Value::Integer(12345));
+    for line in ["DEBUG SEGFAULT", "DEBUG PANIC", "DEBUG POPULATE 10", "DEBUG PROTOCOL push", "DEBUG DIGEST"]
+    {
+        let refusal = error(&call(&mut client, line).await);
+        assert!(refusal.contains("not available through a proxy"), "{line}: {refusal}");
+    }
+    assert_eq!(call(&mut client, "DBSIZE").await, Value::Integer(4), "all nodes are there");
+    let mut client = Connection::connect(&closed.proxies[0].address(), TIMEOUT).await.unwrap();
+    for line in ["DEBUG SLEEP 0", "DEBUG OBJECT k", "DEBUG PROTOCOL integer"] {
+        let refusal = error(&call(&mut client, line).await);
+        assert!(refusal.contains("DEBUG command not allowed"), "{line}: {refusal}");
+    }
+}

@@ -1,6 +1,6 @@
 //! `CLIENT`: what connections know about themselves and each other.
 
-use super::{Endpoint, Label, Listed, Outcome, Refusal, Replies, SYNTAX, Wish};
+use super::{Endpoint, Entrance, Label, Listed, Outcome, Refusal, Replies, SYNTAX, Wish};
 use crate::protocol::{Encoder, Request, number::parse_i64};
 
 pub(crate) fn id(endpoint: &mut dyn Endpoint, _: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
@@ -46,7 +46,7 @@ fn is_label(text: &[u8]) -> bool {
 }
 
 /// `CLIENT SETNAME`, also of `HELLO`.
-pub(super) fn set_name(endpoint: &mut dyn Endpoint, name: &[u8]) -> Outcome {
+pub(super) fn set_name(endpoint: &mut dyn Entrance, name: &[u8]) -> Outcome {
     if !is_label(name) {
         return Err(Refusal::new("ERR Client names cannot contain spaces, newlines or special characters."));
     }

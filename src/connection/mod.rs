@@ -148,8 +148,8 @@ pub struct Tracking {
     pub prefixes: Vec<Vec<u8>>,
 }
 
-/// One connection, and what its daemon has to be asked about it.
-pub trait Endpoint {
+/// What `AUTH` and `HELLO` need of a connection, and no more: they are possible also while a script has a node's data.
+pub trait Entrance {
     /// Its number.
     fn id(&self) -> u64;
     /// Logged in, or need not.
@@ -158,6 +158,16 @@ pub trait Endpoint {
     fn needs_password(&self) -> bool;
     /// Logs in, if the password is right.
     fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool;
+    /// What it is answered in.
+    fn version(&self) -> Version;
+    /// Changes that.
+    fn set_version(&mut self, version: Version);
+    /// Changes what it calls itself.
+    fn set_label(&mut self, label: Label, value: &[u8]);
+}
+
+/// One connection, and what its daemon has to be asked about it.
+pub trait Endpoint: Entrance {
     /// Ends transactions and subscriptions, where there are any.
     fn end_all(&mut self) {}
     /// Whether and how it is told of changed keys; `None` where nobody can be.
@@ -172,10 +182,6 @@ pub trait Endpoint {
     fn log_out(&mut self);
     /// Whether there is a user of this name.
     fn knows_user(&self, name: &[u8]) -> bool;
-    /// What it is answered in.
-    fn version(&self) -> Version;
-    /// Changes that.
-    fn set_version(&mut self, version: Version);
     /// How many databases there are.
     fn databases(&self) -> usize;
     /// Uses one of them.
@@ -188,8 +194,6 @@ pub trait Endpoint {
     fn answers_all(&self) -> bool;
     /// What it calls itself.
     fn name(&self) -> Vec<u8>;
-    /// Changes that.
-    fn set_label(&mut self, label: Label, value: &[u8]);
     /// Notes what it asks for.
     fn set_wish(&mut self, wish: Wish, on: bool);
     /// Closes it after the replies were sent.
@@ -245,6 +249,15 @@ pub(crate) fn select(endpoint: &mut dyn Endpoint, request: &Request<'_>, reply: 
 }
 
 pub(crate) fn auth(endpoint: &mut dyn Endpoint, request: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
+    enter_by_auth(endpoint, request, reply)
+}
+
+/// `AUTH`, where that may be all that is possible.
+pub(crate) fn enter_by_auth(
+    endpoint: &mut dyn Entrance,
+    request: &Request<'_>,
+    reply: &mut Encoder<'_>,
+) -> Outcome {
     let (user, password) = match request.len() {
         2 if !endpoint.needs_password() => {
             return Err(Refusal::new(
@@ -261,7 +274,7 @@ pub(crate) fn auth(endpoint: &mut dyn Endpoint, request: &Request<'_>, reply: &m
     Ok(())
 }
 
-fn log_in(endpoint: &mut dyn Endpoint, user: &[u8], password: &[u8]) -> Outcome {
+fn log_in(endpoint: &mut dyn Entrance, user: &[u8], password: &[u8]) -> Outcome {
     if endpoint.log_in(user, password) {
         return Ok(());
     }
@@ -283,6 +296,15 @@ pub fn version_asked(request: &Request<'_>) -> Result<Option<Version>, Refusal> 
 }
 
 pub(crate) fn hello(endpoint: &mut dyn Endpoint, request: &Request<'_>, reply: &mut Encoder<'_>) -> Outcome {
+    enter_by_hello(endpoint, request, reply)
+}
+
+/// `HELLO`, the same.
+pub(crate) fn enter_by_hello(
+    endpoint: &mut dyn Entrance,
+    request: &Request<'_>,
+    reply: &mut Encoder<'_>,
+) -> Outcome {
     let version = version_asked(request)?;
     // As in Redis, what comes before a wrong option is done.
     let mut at = 2;

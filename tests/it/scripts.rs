@@ -159,3 +159,32 @@ async fn there_may_be_many_scripts_words_and_elements() {
     let back = "return #redis.call('LRANGE', KEYS[1], 0, -1) + #cjson.decode(cjson.encode(redis.call('LRANGE', KEYS[1], 0, -1)))";
     assert_eq!(connection.call(&["EVAL", back, "1", "list"]).await.unwrap(), Value::Integer(2 * 7970));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_in_while_a_script_runs_may_end_it_and_nobody_else() {
+    let server = node_with("scripts", &["--workers", "1", "--requirepass", "secret"]);
+    let mut runs = connect(&server).await;
+    for request in [
+        &["AUTH", "secret"][..],
+        &["CONFIG", "SET", "busy-reply-threshold", "100"],
+        &["ACL", "SETUSER", "reader", "on", ">secret", "~*", "+get"],
+    ] {
+        assert_eq!(runs.call(request).await.unwrap(), Value::Simple("OK".into()));
+    }
+    let mut reader = connect(&server).await;
+    reader.call(&["AUTH", "reader", "secret"]).await.unwrap();
+    runs.queue(&["EVAL", "while true do end", "0"]);
+    runs.flush().await.unwrap();
+    let told = async { while reader.call(&["GET", "k"]).await.unwrap().as_error().is_none() {} };
+    tokio::time::timeout(TIMEOUT, told).await.unwrap();
+    let mut stranger = connect(&server).await;
+    for request in [&["SCRIPT", "KILL"][..], &["SHUTDOWN", "NOSAVE"], &["FUNCTION", "STATS"], &["GET", "k"]] {
+        assert!(error(&stranger.call(request).await.unwrap()).starts_with("NOAUTH"), "{request:?}");
+    }
+    assert!(error(&stranger.call(&["AUTH", "wrong"]).await.unwrap()).starts_with("WRONGPASS"));
+    assert!(error(&reader.call(&["SCRIPT", "KILL"]).await.unwrap()).starts_with("NOPERM"));
+    let hello = stranger.call(&["HELLO", "3", "AUTH", "default", "secret"]).await.unwrap();
+    assert!(matches!(hello, Value::Map(_)), "{hello:?}");
+    assert_eq!(stranger.call(&["SCRIPT", "KILL"]).await.unwrap(), Value::Simple("OK".into()));
+    assert!(error(&runs.read().await.unwrap()).starts_with("ERR Script killed by user"));
+}

@@ -3,7 +3,7 @@
 
 use super::{help::help as help_lines, support::Outcome};
 use crate::{
-    connection::{self, Command, Endpoint, Label, Listed, Replies, Tracking, Wish, output::Class},
+    connection::{self, Command, Endpoint, Entrance, Label, Listed, Replies, Tracking, Wish, output::Class},
     node::{
         caller::Caller,
         clients::{NO_EVICT, NO_TOUCH, Signal},
@@ -48,13 +48,11 @@ pub(super) const HANDLERS: &[(&str, Handler)] = handlers![
 fn run(context: &mut Context<'_>, request: Request<'_>, command: Command) -> Outcome {
     let databases = context.store.keyspace.databases();
     let mut here = Here {
-        caller: context.caller,
+        at: Entering { caller: context.caller, node: context.node, word: request.name() },
         store: context.store,
-        node: context.node,
         now: context.now,
         databases,
         closes: false,
-        word: request.name(),
     };
     let outcome = command(&mut here, &request, &mut context.reply);
     if here.closes {
@@ -63,20 +61,15 @@ fn run(context: &mut Context<'_>, request: Request<'_>, command: Command) -> Out
     outcome.map_err(|refusal| CommandError::other(refusal.0))
 }
 
-/// A connection, and the node it is to.
-struct Here<'a> {
-    caller: &'a mut Caller,
-    store: &'a mut Store,
-    node: &'a NodeState,
-    now: Millis,
-    databases: usize,
-    /// The connection is to be closed after the reply.
-    closes: bool,
+/// A connection, and the node it is to: what is there also while a script has the data.
+pub(in crate::node) struct Entering<'a> {
+    pub(in crate::node) caller: &'a mut Caller,
+    pub(in crate::node) node: &'a NodeState,
     /// The command, as the client wrote it.
-    word: &'a [u8],
+    pub(in crate::node) word: &'a [u8],
 }
 
-impl Endpoint for Here<'_> {
+impl Entrance for Entering<'_> {
     fn id(&self) -> u64 {
         self.caller.client.id
     }
@@ -100,62 +93,12 @@ impl Endpoint for Here<'_> {
         true
     }
 
-    fn end_all(&mut self) {
-        self.caller.end_transaction(self.store);
-        self.store.unsubscribe_all(self.caller);
-        self.store.untrack(self.caller);
-        self.store.end_monitor(self.caller);
-    }
-
-    fn tracking(&self) -> Option<Tracking> {
-        let state = self.store.tracking.state(self.caller.client.id)?;
-        Some(state.options.shown(state.caching, state.broken_redirect))
-    }
-
-    fn is_subscribed(&self) -> bool {
-        self.caller.subscribed
-    }
-
-    fn log_out(&mut self) {
-        let acl = &self.node.acl;
-        self.caller.log_in(acl.default_user().clone());
-        self.caller.authenticated = !acl.login_required();
-    }
-
-    fn knows_user(&self, name: &[u8]) -> bool {
-        self.node.acl.user(name).is_some()
-    }
-
     fn version(&self) -> Version {
         self.caller.version
     }
 
     fn set_version(&mut self, version: Version) {
         self.caller.set_version(version);
-    }
-
-    fn databases(&self) -> usize {
-        self.databases
-    }
-
-    fn select(&mut self, database: usize) {
-        self.caller.select(database);
-    }
-
-    fn replies(&self) -> Replies {
-        self.caller.replies
-    }
-
-    fn set_replies(&mut self, replies: Replies) {
-        self.caller.replies = replies;
-    }
-
-    fn answers_all(&self) -> bool {
-        self.caller.answers_all
-    }
-
-    fn name(&self) -> Vec<u8> {
-        self.caller.client.labels().name.clone()
     }
 
     fn set_label(&mut self, label: Label, value: &[u8]) {
@@ -167,16 +110,108 @@ impl Endpoint for Here<'_> {
         };
         *place = value.to_vec();
     }
+}
+
+/// The same with the data.
+struct Here<'a> {
+    at: Entering<'a>,
+    store: &'a mut Store,
+    now: Millis,
+    databases: usize,
+    /// The connection is to be closed after the reply.
+    closes: bool,
+}
+
+impl Entrance for Here<'_> {
+    fn id(&self) -> u64 {
+        self.at.id()
+    }
+
+    fn is_authenticated(&self) -> bool {
+        self.at.is_authenticated()
+    }
+
+    fn needs_password(&self) -> bool {
+        self.at.needs_password()
+    }
+
+    fn log_in(&mut self, user: &[u8], password: &[u8]) -> bool {
+        self.at.log_in(user, password)
+    }
+
+    fn version(&self) -> Version {
+        self.at.version()
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.at.set_version(version);
+    }
+
+    fn set_label(&mut self, label: Label, value: &[u8]) {
+        self.at.set_label(label, value);
+    }
+}
+
+impl Endpoint for Here<'_> {
+    fn end_all(&mut self) {
+        self.at.caller.end_transaction(self.store);
+        self.store.unsubscribe_all(self.at.caller);
+        self.store.untrack(self.at.caller);
+        self.store.end_monitor(self.at.caller);
+    }
+
+    fn tracking(&self) -> Option<Tracking> {
+        let state = self.store.tracking.state(self.at.caller.client.id)?;
+        Some(state.options.shown(state.caching, state.broken_redirect))
+    }
+
+    fn is_subscribed(&self) -> bool {
+        self.at.caller.subscribed
+    }
+
+    fn log_out(&mut self) {
+        let acl = &self.at.node.acl;
+        self.at.caller.log_in(acl.default_user().clone());
+        self.at.caller.authenticated = !acl.login_required();
+    }
+
+    fn knows_user(&self, name: &[u8]) -> bool {
+        self.at.node.acl.user(name).is_some()
+    }
+
+    fn databases(&self) -> usize {
+        self.databases
+    }
+
+    fn select(&mut self, database: usize) {
+        self.at.caller.select(database);
+    }
+
+    fn replies(&self) -> Replies {
+        self.at.caller.replies
+    }
+
+    fn set_replies(&mut self, replies: Replies) {
+        self.at.caller.replies = replies;
+    }
+
+    fn answers_all(&self) -> bool {
+        self.at.caller.answers_all
+    }
+
+    fn name(&self) -> Vec<u8> {
+        self.at.caller.client.labels().name.clone()
+    }
 
     fn set_wish(&mut self, wish: Wish, on: bool) {
         let flag = match wish {
             Wish::NoEvict => NO_EVICT,
             Wish::NoTouch => {
-                self.caller.no_touch = on;
+                self.at.caller.no_touch = on;
                 NO_TOUCH
             }
         };
-        self.caller.client.set_flag(flag, on);
+        self.at.caller.client.set_flag(flag, on);
     }
 
     fn close(&mut self) {
@@ -184,7 +219,7 @@ impl Endpoint for Here<'_> {
     }
 
     fn listed(&self) -> Vec<Listed> {
-        let clients = self.node.clients.all();
+        let clients = self.at.node.clients.all();
         clients
             .iter()
             .map(|client| Listed {
@@ -198,15 +233,15 @@ impl Endpoint for Here<'_> {
     }
 
     fn line(&self, id: u64) -> Option<Vec<u8>> {
-        if id == self.caller.client.id {
+        if id == self.at.caller.client.id {
             // Also of a gRPC caller, which is not in the list.
-            return Some(self.caller.client.describe(self.now));
+            return Some(self.at.caller.client.describe(self.now));
         }
-        self.node.clients.get(id).map(|client| client.describe(self.now))
+        self.at.node.clients.get(id).map(|client| client.describe(self.now))
     }
 
     fn kill(&mut self, id: u64) {
-        if let Some(client) = self.node.clients.get(id) {
+        if let Some(client) = self.at.node.clients.get(id) {
             client.send(Signal::Kill);
         }
     }

@@ -60,6 +60,7 @@ mod zset_combine;
 mod zset_pop;
 mod zset_range;
 
+pub(in crate::node) use connection::Entering;
 pub(in crate::node) use persist::{Ending, save_for_the_end};
 pub(in crate::node) use script::not_killed;
 pub(crate) use server::aging;

@@ -18,7 +18,7 @@ use crate::{
 
 /// What is to be done with a command that may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(in crate::node) enum Admission {
     /// Run it.
     Run,
     /// Keep it for `EXEC`.
@@ -30,7 +30,7 @@ pub(super) enum Admission {
 /// # Errors
 /// The error to answer, its code first.
 #[inline]
-pub(super) fn admit(
+pub(in crate::node) fn admit(
     spec: &'static Spec,
     request: &Request<'_>,
     caller: &Caller,

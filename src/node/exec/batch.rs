@@ -74,8 +74,8 @@ pub(in crate::node) enum Stop {
 
 impl Plan {
     /// The command of each request; `None`: it is of none.
-    pub(in crate::node) fn names(&self) -> impl Iterator<Item = Option<&'static str>> {
-        self.steps.iter().map(|step| step.row().map(|row| row.spec.name))
+    pub(in crate::node) fn specs(&self) -> impl Iterator<Item = Option<&'static Spec>> {
+        self.steps.iter().map(|step| step.row().map(|row| row.spec))
     }
 
     /// Plans these requests.

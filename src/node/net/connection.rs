@@ -372,9 +372,13 @@ impl Connection {
             plan.make((0..requests.len()).map(|index| requests.get(index)));
             let now = Millis::now();
             let Some(mut store) = node.store_unless_busy() else {
-                let is_nosave =
-                    |index| requests.get(index).args_from(1).any(|word| word.eq_ignore_ascii_case(b"nosave"));
-                return busy::answer(&plan, &node.state, &mut self.caller, output, is_nosave);
+                return busy::answer(
+                    &plan,
+                    |index| requests.get(index),
+                    &node.state,
+                    &mut self.caller,
+                    output,
+                );
             };
             let stats = &node.state.stats;
             stats.reads.add(std::mem::take(&mut self.reads));

@@ -35,6 +35,8 @@ pub(super) struct Handshake {
     said: Vec<Greeting>,
     answered: usize,
     enters_busy: bool,
+    /// Its number is not to be known: it is not what it was to be, and must not be used for anything else.
+    is_nameless: bool,
 }
 
 impl Handshake {
@@ -55,7 +57,7 @@ impl Handshake {
         }
         encode_command(&mut words, &["CLIENT", "ID"]);
         said.push(Greeting::Id);
-        Self { words, said, answered: 0, enters_busy: false }
+        Self { words, said, answered: 0, enters_busy: false, is_nameless: false }
     }
 
     /// It is for ending what keeps a node busy, so that its number may stay unknown.
@@ -87,7 +89,14 @@ impl Handshake {
                 Greeting::Kill if text.contains("No such user") => Ok(Greeted::Settled),
                 Greeting::Kill => Ok(Greeted::Nothing),
                 // A script keeps it busy, and who ends that must get in. Its number stays unknown.
-                Greeting::Id if self.enters_busy && text.starts_with("BUSY") => Ok(Greeted::Nothing),
+                Greeting::Select | Greeting::Id if self.enters_busy && text.starts_with("BUSY") => {
+                    self.is_nameless = true;
+                    Ok(Greeted::Nothing)
+                }
+                // It says nothing about the login.
+                Greeting::Auth if text.starts_with("BUSY") => {
+                    Err(Failure::Other(Trouble::Refused(reply.to_vec())))
+                }
                 Greeting::Auth => Err(Failure::Login(text.into_owned())),
                 Greeting::Hello | Greeting::Select | Greeting::Id => {
                     Err(Failure::Other(Trouble::Refused(reply.to_vec())))
@@ -97,7 +106,7 @@ impl Handshake {
         Ok(match (greeting, value.as_i64()) {
             // 1: ended now; 0: it had ended before.
             (Greeting::Kill, Some(_)) => Greeted::Settled,
-            (Greeting::Id, Some(id)) => Greeted::Id(id),
+            (Greeting::Id, Some(id)) if !self.is_nameless => Greeted::Id(id),
             _ => Greeted::Nothing,
         })
     }

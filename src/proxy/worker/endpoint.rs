@@ -11,7 +11,7 @@ use super::{
 use crate::{
     acl::log::{Place, Reason},
     command::Spec,
-    connection::{self, Command, Endpoint, Label, Listed, Replies, Wish},
+    connection::{self, Command, Endpoint, Entrance, Label, Listed, Replies, Wish},
     protocol::{Encoder, Request, Version},
     proxy::shared::Shared,
     time::Millis,
@@ -77,7 +77,7 @@ struct Here<'a> {
     word: &'a [u8],
 }
 
-impl Endpoint for Here<'_> {
+impl Entrance for Here<'_> {
     fn id(&self) -> u64 {
         self.client.info.id
     }
@@ -102,6 +102,27 @@ impl Endpoint for Here<'_> {
         true
     }
 
+    fn version(&self) -> Version {
+        self.client.version
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.client.version = version;
+        self.client.info.protocol.store(if version == Version::Resp3 { 3 } else { 2 }, Relaxed);
+    }
+
+    fn set_label(&mut self, label: Label, value: &[u8]) {
+        let mut names = self.client.info.names();
+        let place = match label {
+            Label::Name => &mut names.name,
+            Label::Library => &mut names.library,
+            Label::LibraryVersion => &mut names.library_version,
+        };
+        *place = String::from_utf8_lossy(value).into_owned();
+    }
+}
+
+impl Endpoint for Here<'_> {
     fn log_out(&mut self) {
         let users = &self.shared.users;
         self.client.log_in(Arc::clone(users.acl.default_user()), !users.must_log_in());
@@ -118,15 +139,6 @@ impl Endpoint for Here<'_> {
 
     fn is_subscribed(&self) -> bool {
         self.client.is_subscribed()
-    }
-
-    fn version(&self) -> Version {
-        self.client.version
-    }
-
-    fn set_version(&mut self, version: Version) {
-        self.client.version = version;
-        self.client.info.protocol.store(if version == Version::Resp3 { 3 } else { 2 }, Relaxed);
     }
 
     fn databases(&self) -> usize {
@@ -154,16 +166,6 @@ impl Endpoint for Here<'_> {
 
     fn name(&self) -> Vec<u8> {
         self.client.info.names().name.clone().into_bytes()
-    }
-
-    fn set_label(&mut self, label: Label, value: &[u8]) {
-        let mut names = self.client.info.names();
-        let place = match label {
-            Label::Name => &mut names.name,
-            Label::Library => &mut names.library,
-            Label::LibraryVersion => &mut names.library_version,
-        };
-        *place = String::from_utf8_lossy(value).into_owned();
     }
 
     fn set_wish(&mut self, wish: Wish, on: bool) {

@@ -136,3 +136,37 @@ async fn a_script_without_an_end_is_stopped() {
     let text = error(&ours.read().await.unwrap());
     assert!(text.contains("killed by user"), "{text}");
 }
+
+/// A node at work on a script lets in who ends it, in either form of replies and any database.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_without_an_end_is_killed_through_a_proxy() {
+    for members in [Members::Stock, Members::Ours] {
+        let Some(cluster) = Cluster::of(members).await else { return };
+        let set = call(&mut cluster.connect().await, "CONFIG SET busy-reply-threshold 100").await;
+        assert_eq!(set, ok());
+        for (version, database) in [("2", "0"), ("3", "0"), ("2", "9"), ("3", "9")] {
+            let mut runs = cluster.connect().await;
+            runs.queue(&["EVAL", "while true do end", "1", &key_of(1, 1)]);
+            runs.flush().await.unwrap();
+            let mut node = Connection::connect(&cluster.nodes[0].address(), TIMEOUT).await.unwrap();
+            let told = async { while call(&mut node, "GET k").await.as_error().is_none() {} };
+            tokio::time::timeout(TIMEOUT, told).await.unwrap();
+            let mut kills = cluster.connect().await;
+            call(&mut kills, &format!("HELLO {version}")).await;
+            assert_eq!(call(&mut kills, &format!("SELECT {database}")).await, ok());
+            let killed = call(&mut kills, "SCRIPT KILL").await;
+            assert_eq!(
+                killed,
+                ok(),
+                "{members:?} RESP{version} database {database}\n{}",
+                cluster.proxy.log()
+            );
+            assert!(error(&runs.read().await.unwrap()).contains("Script killed by user"));
+            // What went over the connection that was made for it is not done in another database.
+            assert_eq!(call(&mut kills, &format!("SET where {database}")).await, ok());
+            call(&mut kills, "WATCH where").await;
+            assert_eq!(call(&mut kills, "GET where").await, Value::Bulk(database.to_owned().into()));
+            call(&mut kills, "UNWATCH").await;
+        }
+    }
+}

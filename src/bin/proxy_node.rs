@@ -18,6 +18,9 @@ use redis_cluster::{
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// Connections to nodes that there should be room for: each thread has some to each node, and how many nodes there will be nobody knows.
+const TO_NODES: u64 = 1 << 16;
+
 /// A stateless proxy for a cluster of Redis nodes: RESP, gRPC and HTTP (/metrics, /healthz, /readyz) on one port.
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Example: proxy_node 1 0.0.0.0:7001 http://localhost:2379")]
@@ -120,7 +123,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(workers) = arguments.workers {
         options.workers = workers;
     }
-    options.max_clients = files::room_for_or_warn(arguments.maxclients);
+    options.max_clients = files::room_for_or_warn(arguments.maxclients, TO_NODES);
     if let Some(limit) = arguments.client_query_buffer_limit {
         options.limits.query_buffer = usize::try_from(limit).unwrap_or(usize::MAX);
     }

@@ -189,7 +189,7 @@ pub fn run(options: &NodeOptions) -> Result<NodeHandle, RunError> {
     }
     let directory = open_directory(&config)?;
     if options.owns_process {
-        let room = files::room_for_or_warn(config.max_clients());
+        let room = files::room_for_or_warn(config.max_clients(), 0);
         config.describe("maxclients", &room.to_string()).map_err(RunError::Parameter)?;
     }
     let listeners = server::bind(&options.listen)?;

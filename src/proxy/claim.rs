@@ -1,20 +1,18 @@
 //! The mark of this cluster on its members: set again by every proxy that logs in, since a stock server forgets it when it
 //! is started without `aclfile`, and `redis_node` always does. See `cluster::peer::mark`.
 
-use crate::cluster::records::{keys, parse};
+use super::roll::Roll;
 use crate::cluster::{
-    identity,
-    member::{Address, NodeRecord},
+    member::Address,
     peer::{Peer, mark::Claim},
-    registry::Registry,
 };
 
 /// Marks a member as this cluster's.
 ///
 /// # Errors
 /// When another cluster has taken it, it is no member any more, or somebody does not answer; the text is for the log.
-pub(super) async fn claim(registry: &Registry, address: &Address, peer: &mut Peer) -> Result<(), String> {
-    let ours = identity::ensure(registry).await.map_err(|error| error.to_string())?;
+pub(super) async fn claim(roll: &Roll, address: &Address, peer: &mut Peer) -> Result<(), String> {
+    let ours = roll.cluster().await?;
     match peer.claim(&ours, true).await.map_err(|error| error.to_string())? {
         Claim::Ours { others } if others.is_empty() => {}
         Claim::Ours { others } => {
@@ -31,12 +29,7 @@ pub(super) async fn claim(registry: &Registry, address: &Address, peer: &mut Pee
         }
     }
     // Afterwards, so that whoever ended its membership in between, and took the mark away before it was set, is seen.
-    let nodes = registry.list(keys::NODES).await.map_err(|error| error.to_string())?;
-    let is_member = nodes
-        .entries
-        .iter()
-        .any(|entry| parse::<NodeRecord>(entry).is_ok_and(|node| node.address == *address));
-    if is_member {
+    if roll.members().await?.contains(address) {
         return Ok(());
     }
     peer.unmark(&ours).await.map_err(|error| error.to_string())?;

@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// How long clients wait for a proxy that starts to have read the topology.
-const STARTUP: Duration = Duration::from_secs(2);
+pub(super) const STARTUP: Duration = Duration::from_secs(2);
 /// Idle time before clients are probed.
 pub(super) const TCP_KEEPALIVE: Duration = Duration::from_secs(300);
 /// Of the first bytes of a connection, at once.

@@ -112,7 +112,7 @@ pub(super) async fn watch(
         };
         if changes.has_changed().unwrap_or(false) {
             let routing = Arc::clone(&changes.borrow_and_update());
-            let is_member = |id: &NodeId| routing.members().any(|(_, member)| member.id == *id);
+            let is_member = |id: &NodeId| routing.index_of(id).is_some();
             keeper.known.retain(|id, _| is_member(id));
             keeper.recollection.retain(is_member);
         }

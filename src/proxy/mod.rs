@@ -5,7 +5,7 @@
 //! [`info`], [`scan`], [`scripts`] and [`count`] (what some merges need), [`replies`] (putting replies into order), [`outbox`] (what waits for a socket),
 //! [`wanted`], [`pushed`], [`audience`] and [`readers`] (what is heard of nodes without asking, and by whom), [`remains`] (large memory that is done with),
 //! [`put_back`] (what nobody waits for any more), [`cluster_mode`] and [`siblings`] (what clients of a Redis Cluster are told), [`drain`] (how it ends), [`large`] (where large values are), [`slow_nodes`] (which nodes take long), [`limits`] (what clients may take up), [`pause`] (when they wait), [`slab`] (things by number), [`membership`],
-//! [`users`] (who may do what), [`others`] (the other proxies), [`learned`] (commands that only nodes know), [`logins`], [`readmission`], [`recollection`], [`lent`], [`claim`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
+//! [`users`] (who may do what), [`others`] (the other proxies), [`learned`] (commands that only nodes know), [`logins`], [`readmission`], [`recollection`], [`lent`], [`claim`], [`roll`], [`fresh`], [`announce`], [`freeze`] and [`tenure`] (the registry), [`daemon`], [`figures`] and [`losses`] (what the
 //! listener and gRPC see), [`observe`] (what is seen of the requests that pass through), [`local`] (gRPC calls as clients of a worker). Not here: what a command is (`command`), slot arithmetic
 //! and moves (`cluster`), protocols on the
 //! port (`server`). Nothing is global to the process: several proxies may run in one.
@@ -20,6 +20,7 @@ mod daemon;
 mod drain;
 mod figures;
 mod freeze;
+mod fresh;
 mod gather;
 mod info;
 mod large;
@@ -48,6 +49,7 @@ mod readmission;
 mod recollection;
 mod remains;
 mod replies;
+mod roll;
 mod routing;
 mod scan;
 mod scripts;

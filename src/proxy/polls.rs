@@ -52,7 +52,7 @@ pub(super) async fn run(proxy: Arc<Proxy>, observations: mpsc::Sender<Observatio
         let routing = Arc::clone(&changes.borrow_and_update());
         running.retain(|id, task| {
             // One that ended saw its node gone, which may have come back before this was looked at.
-            let keep = !task.is_finished() && routing.members().any(|(_, member)| member.id == *id);
+            let keep = !task.is_finished() && routing.index_of(id).is_some();
             if !keep {
                 task.abort();
             }
@@ -95,7 +95,8 @@ async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observ
         timer.tick().await;
         let routing = proxy.routing();
         // Looked up each time: it may have another address or login by now.
-        let Some((index, member)) = routing.members().find(|(_, member)| member.id == id) else { return };
+        let Some(index) = routing.index_of(&id) else { return };
+        let Some(member) = routing.member(index) else { return };
         let said = match tokio::time::timeout(PATIENCE, ask(member, &mut link)).await {
             Ok(Ok(said)) => Ok(said),
             Ok(Err(error)) => Err(error),
@@ -113,7 +114,7 @@ async fn follow(proxy: Arc<Proxy>, id: NodeId, observations: mpsc::Sender<Observ
                 said.figures.hit_share = measured.hit_share;
                 said.figures.latency = latency(&mut times, observe::times(&proxy.shared, index));
                 if let Some(sight) = said.sight.take() {
-                    let owns_slots = routing.topology().slots.iter().any(|(_, owner)| *owner == id);
+                    let owns_slots = routing.owning().contains(&index);
                     let observation = Observation { node: id.clone(), sight, owns_slots };
                     // Full: the watcher waits for the registry.
                     let _ = observations.try_send(observation);

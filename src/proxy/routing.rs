@@ -1,6 +1,10 @@
 //! Where each slot's requests go: the topology and the members, made into one immutable table per change.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use super::tenure::Tenure;
 use crate::{
@@ -107,6 +111,7 @@ pub(super) struct Routing {
     owners: Box<[NodeIndex; SLOTS]>,
     held: Option<Box<[Hold; SLOTS]>>,
     members: Vec<Option<Arc<Member>>>,
+    by_id: HashMap<NodeId, NodeIndex>,
     owning: Vec<NodeIndex>,
     known: bool,
     tenure: Tenure,
@@ -122,16 +127,15 @@ impl Routing {
 
     /// `members` by their index.
     pub(super) fn new(topology: Topology, members: Vec<Option<Arc<Member>>>, tenure: Tenure) -> Self {
-        let index_of = |id: &NodeId| {
-            members.iter().position(|member| member.as_ref().is_some_and(|member| member.id == *id))
-        };
+        let numbered = (0..).zip(&members);
+        let by_id: HashMap<NodeId, NodeIndex> =
+            numbered.filter_map(|(index, member)| Some((member.as_ref()?.id.clone(), index))).collect();
         let mut owners = Box::new([NOBODY; SLOTS]);
         let mut owning: Vec<NodeIndex> = Vec::new();
+        let mut owns = vec![false; members.len()];
         for (range, id) in &topology.slots {
-            let Some(index) = index_of(id).and_then(|index| NodeIndex::try_from(index).ok()) else {
-                continue;
-            };
-            if !owning.contains(&index) {
+            let Some(&index) = by_id.get(id) else { continue };
+            if !std::mem::replace(&mut owns[usize::from(index)], true) {
                 owning.push(index);
             }
             for slot in range.iter() {
@@ -154,7 +158,7 @@ impl Routing {
                 held[slot.index()] = hold;
             }
         }
-        Self { topology, owners, held, members, owning, known: true, tenure }
+        Self { topology, owners, held, members, by_id, owning, known: true, tenure }
     }
 
     /// The topology it was made of.
@@ -226,6 +230,11 @@ impl Routing {
         self.members.get(usize::from(index))?.as_ref()
     }
 
+    /// The number of a member.
+    pub(super) fn index_of(&self, id: &NodeId) -> Option<NodeIndex> {
+        self.by_id.get(id).copied()
+    }
+
     /// Members by their numbers.
     pub(super) fn members(&self) -> impl Iterator<Item = (NodeIndex, &Arc<Member>)> {
         (0..).zip(&self.members).filter_map(|(index, member)| Some((index, member.as_ref()?)))
@@ -240,13 +249,11 @@ impl Routing {
     /// Only of those that own slots, because only they are asked about all keys.
     pub(super) fn with_copies(&self) -> Vec<NodeIndex> {
         let other_side = |moving: &SlotMove| match moving.phase {
-            Phase::Planned | Phase::Frozen | Phase::Aborting => moving.to.clone(),
-            Phase::Switched | Phase::Open => moving.from.clone(),
+            Phase::Planned | Phase::Frozen | Phase::Aborting => self.index_of(&moving.to),
+            Phase::Switched | Phase::Open => self.index_of(&moving.from),
         };
-        let others: Vec<NodeId> = self.topology.moves.iter().map(other_side).collect();
-        let is_other =
-            |node: &NodeIndex| self.member(*node).is_some_and(|member| others.contains(&member.id));
-        self.owning.iter().copied().filter(is_other).collect()
+        let others: HashSet<NodeIndex> = self.topology.moves.iter().filter_map(other_side).collect();
+        self.owning.iter().copied().filter(|node| others.contains(node)).collect()
     }
 
     /// Members that hear the shard channels of a slot: its owner, and while it moves the other side too, so that nothing is missed
@@ -257,11 +264,11 @@ impl Routing {
             moving.slots.iter().any(|range| range.first() <= slot && slot <= range.last())
         };
         for moving in self.topology.moves.iter().filter(has_slot) {
-            let sides = [&moving.from, &moving.to];
-            let more = self.members().filter(|(_, member)| sides.contains(&&member.id));
-            let more: Vec<NodeIndex> =
-                more.map(|(index, _)| index).filter(|index| !nodes.contains(index)).collect();
-            nodes.extend(more);
+            for side in [&moving.from, &moving.to].into_iter().filter_map(|id| self.index_of(id)) {
+                if !nodes.contains(&side) {
+                    nodes.push(side);
+                }
+            }
         }
         nodes
     }
@@ -275,8 +282,7 @@ impl Routing {
                 Phase::Open => false,
                 Phase::Planned | Phase::Switched | Phase::Aborting => return None,
             };
-            let (node, _) = self.members().find(|(_, member)| member.id == moving.from)?;
-            Some(Draining { node, writes })
+            Some(Draining { node: self.index_of(&moving.from)?, writes })
         })
     }
 

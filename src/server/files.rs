@@ -3,13 +3,14 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files a daemon has open beside its clients: listener, epoll, logs, node connections.
+/// Files a daemon has open beside its clients: listener, epoll, logs.
 const OWN: u64 = 128;
 
-/// Raises the limit on open files, as far as the system lets it, so that `clients` connections fit. Returns how many do.
+/// Raises the limit on open files, as far as the system lets it, so that `clients` connections fit, and `others` where it lets so many.
+/// Returns how many clients do.
 #[must_use]
-pub fn room_for(clients: u64) -> u64 {
-    let wanted = clients.saturating_add(OWN);
+pub fn room_for(clients: u64, others: u64) -> u64 {
+    let wanted = clients.saturating_add(OWN).saturating_add(others);
     let limit = getrlimit(Resource::Nofile);
     // No limit is said as `None`.
     let Some(current) = limit.current.filter(|&current| current < wanted) else { return clients };
@@ -21,8 +22,8 @@ pub fn room_for(clients: u64) -> u64 {
 
 /// [`room_for`], with a warning when it is less than was asked for.
 #[must_use]
-pub fn room_for_or_warn(clients: u64) -> u64 {
-    let room = room_for(clients).max(1);
+pub fn room_for_or_warn(clients: u64, others: u64) -> u64 {
+    let room = room_for(clients, others).max(1);
     if room < clients {
         tracing::warn!(
             asked = clients,
@@ -39,8 +40,9 @@ mod tests {
 
     #[test]
     fn never_more_than_asked_for_and_never_more_than_fit() {
-        assert_eq!(room_for(1), 1);
-        let room = room_for(u64::MAX);
+        assert_eq!(room_for(1, 0), 1);
+        assert_eq!(room_for(1, u64::MAX), 1, "what is wished for beside them takes nothing from clients");
+        let room = room_for(u64::MAX, 0);
         let limit = getrlimit(Resource::Nofile).current;
         assert!(limit.is_none_or(|files| room <= files), "{room} {limit:?}");
     }

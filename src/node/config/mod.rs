@@ -50,7 +50,7 @@ enum Source {
 /// A number of clients that there can be files for.
 fn has_room_for(clients: String) -> Result<String, String> {
     let asked = clients.parse().unwrap_or(u64::MAX);
-    match files::room_for(asked) {
+    match files::room_for(asked, 0) {
         room if room < asked => Err(format!(
             "The operating system is not able to handle the specified number of clients, try with {room}"
         )),

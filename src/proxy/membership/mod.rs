@@ -18,7 +18,7 @@ use self::registration::Registration;
 use super::{
     RunError,
     announce::Announcer,
-    daemon::Proxy,
+    daemon::{Proxy, STARTUP},
     freeze::{self, Action, Watchdog},
     logins::Logins,
     readmission::Readmission,
@@ -41,6 +41,10 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 /// A new topology is put to use without nodes that take longer to log in to, or to be heard of.
 const LOGIN_GRACE: Duration = Duration::from_millis(500);
+/// The first topology waits no longer for nodes: as long as clients wait for it.
+const FIRST: Duration = STARTUP;
+/// Nodes that are logged in to later are put to use so long after the first of them: each table costs the more, the more nodes there are.
+const LATE_LOGINS: Duration = Duration::from_millis(50);
 
 /// What ends a registration.
 enum Ended {
@@ -68,6 +72,8 @@ pub(super) struct Membership {
     logins: Logins,
     /// There is something to put to use, at the latest then.
     publish_by: Option<tokio::time::Instant>,
+    /// As long as there is no table at all: the first is put off while nodes are being logged in to, but not beyond this.
+    first_by: Option<tokio::time::Instant>,
     seen: Seen,
     /// By every worker.
     applied: Vec<Epoch>,
@@ -114,6 +120,7 @@ impl Membership {
             nodes: BTreeMap::new(),
             logins,
             publish_by: None,
+            first_by: None,
             seen: Seen::default(),
             applied: vec![Epoch::default(); workers],
             watchdog: Watchdog::default(),
@@ -224,11 +231,7 @@ impl Membership {
                 }
                 event = topology.next() => self.topology_event(event),
                 event = nodes.next() => self.nodes_event(event),
-                () = self.logins.next(&self.nodes, &self.topology) => {
-                    if self.seen.all() && (self.is_complete() || self.publish_by.is_none()) {
-                        self.publish_by = Some(tokio::time::Instant::now());
-                    }
-                }
+                changed = self.logins.next(&self.nodes, &self.topology) => self.login_ended(changed),
                 () = until(self.publish_by) => {
                     self.publish(tenure.clone());
                     announcer.announce(self.newest());
@@ -383,8 +386,26 @@ impl Membership {
         }
         self.logins.begin(&self.nodes, &self.topology);
         let now = tokio::time::Instant::now();
+        if !self.proxy.routing().is_known() {
+            self.first_by.get_or_insert(now + FIRST);
+        }
         let by = if self.is_complete() { now } else { now + LOGIN_GRACE };
         self.publish_by = Some(self.publish_by.map_or(by, |before| before.min(by)));
+    }
+
+    /// A node is to be put to use, or does not let this proxy in; or it is as it was, and what was waited for may be complete.
+    fn login_ended(&mut self, changed: bool) {
+        if !self.seen.all() || !changed && self.publish_by.is_none() {
+            return;
+        }
+        let now = tokio::time::Instant::now();
+        if self.is_complete() {
+            self.publish_by = Some(now);
+        } else if let Some(latest) = self.first_by {
+            self.publish_by = Some(latest.min(now + LOGIN_GRACE));
+        } else {
+            self.publish_by.get_or_insert(now + LATE_LOGINS);
+        }
     }
 
     /// Whether nothing is missing to use what was read. Topology and nodes are two watches, and what one transaction changed
@@ -396,7 +417,7 @@ impl Membership {
 
     /// Puts a new table to use.
     fn publish(&mut self, tenure: Tenure) {
-        self.publish_by = None;
+        (self.publish_by, self.first_by) = (None, None);
         let members = self.logins.members(&self.nodes);
         let routing = Arc::new(Routing::new(self.topology.clone(), members, tenure));
         tracing::debug!(epoch = %routing.epoch(), "routing by");

@@ -3,6 +3,7 @@
 //! etcd in [`registration`], what it shows of itself in [`observing`].
 
 mod channels;
+mod crowd;
 mod draining;
 mod grpc;
 mod large;

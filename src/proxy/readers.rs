@@ -23,6 +23,14 @@ struct Read {
     clients: Vec<Key>,
 }
 
+impl Read {
+    /// Those who have read it and want to hear of it.
+    fn told(mut self, clients: &HashSet<Key>) -> Vec<Key> {
+        self.clients.retain(|client| clients.contains(client));
+        self.clients
+    }
+}
+
 impl Readers {
     /// Reads of a client are remembered from now on.
     pub(super) fn add(&mut self, client: Key) {
@@ -39,7 +47,8 @@ impl Readers {
         }
     }
 
-    /// A client is told of nothing any more. What it has read is forgotten with the next change of it.
+    /// A client is told of nothing any more, not even of what it has read. That stands here until it changes: who begins again is told of it, as by
+    /// Redis, but not who asks for prefixes then.
     pub(super) fn remove(&mut self, client: Key) {
         self.clients.remove(&client);
         self.prefixes.retain(|_, clients| {
@@ -85,13 +94,13 @@ impl Readers {
 
     /// A key has changed: who has read it. It is not remembered any more, by the node neither.
     pub(super) fn changed(&mut self, key: &[u8]) -> Vec<Key> {
-        self.keys.remove(key).map_or(Vec::new(), |read| read.clients)
+        self.keys.remove(key).map_or(Vec::new(), |read| read.told(&self.clients))
     }
 
     /// A node does not remember anything any more: who has read keys there.
     pub(super) fn lost(&mut self, node: NodeIndex) -> Vec<Key> {
         let lost = self.keys.extract_if(|_, read| read.node == node);
-        let clients: HashSet<Key> = lost.flat_map(|(_, read)| read.clients).collect();
+        let clients: HashSet<Key> = lost.flat_map(|(_, read)| read.told(&self.clients)).collect();
         clients.into_iter().collect()
     }
 
@@ -101,7 +110,7 @@ impl Readers {
         owner: impl Fn(SlotId) -> Option<NodeIndex>,
     ) -> Vec<(Box<[u8]>, Vec<Key>)> {
         let moved = self.keys.extract_if(|key, read| owner(SlotId::of_key(key)) != Some(read.node));
-        moved.map(|(key, read)| (key, read.clients)).collect()
+        moved.map(|(key, read)| (key, read.told(&self.clients))).collect()
     }
 
     /// Clients that are told by prefixes.
@@ -181,6 +190,26 @@ mod tests {
         readers.remove(a);
         readers.remove(b);
         assert!(!readers.are_any() && readers.changed(b"x").is_empty());
+    }
+
+    #[test]
+    fn who_reads_no_more_is_not_told_of_what_it_read() {
+        let [a, b] = clients();
+        let mut readers = Readers::default();
+        readers.add(a);
+        readers.add(b);
+        for key in [&b"x"[..], b"y", b"z"] {
+            readers.remember(key, 0, a);
+            readers.remember(key, 0, b);
+        }
+        readers.remove(a);
+        readers.add_prefixes(a, [&b""[..]]);
+        assert_eq!(readers.changed(b"x"), [b], "prefixes tell it already");
+        readers.remove(a);
+        readers.add(a);
+        assert_eq!(readers.changed(b"y"), [a, b], "as Redis does");
+        readers.remove(a);
+        assert_eq!(readers.lost(0), [b]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! `SORT`: elements of a list, set or sorted set in order, by themselves or by what other keys hold. What is asked for and what comes before what
-//! is in [`sorting`]; here is where the values are.
+//! is in [`crate::values::sorting`]; here is where the values are.
 
 use super::{
     set_combine::put_result,

@@ -26,13 +26,14 @@ pub(in crate::proxy) fn error_of<'a>(
     Some(error)
 }
 
-/// An error without its type and end.
+/// An error without its type and end. Some of Redis's end with a space, which is part of them.
 pub(super) fn text(reply: &[u8]) -> &[u8] {
-    let body = match reply.first() {
-        Some(b'!') => memchr::memchr(b'\n', reply).map_or(reply, |at| &reply[at..]),
+    let body = match reply {
+        [b'!', rest @ ..] => memchr::memchr(b'\n', rest).map_or(rest, |at| &rest[at + 1..]),
+        [b'-', rest @ ..] => rest,
         _ => reply,
     };
-    body.strip_prefix(b"-").unwrap_or(body).trim_ascii()
+    body.strip_suffix(b"\r\n").unwrap_or(body)
 }
 
 #[cfg(test)]
@@ -72,5 +73,6 @@ mod tests {
     fn errors_of_both_kinds_lose_their_frame() {
         assert_eq!(text(b"-OOM full\r\n"), b"OOM full");
         assert_eq!(text(b"!9\r\nOOM full!\r\n"), b"OOM full!");
+        assert_eq!(text(b"-ERR Unknown option given: \r\n"), b"ERR Unknown option given: ");
     }
 }

@@ -96,6 +96,7 @@ impl Worker {
             }
             return Ok(());
         }
+        client.info.last_command.store(spec.index, Relaxed);
         self.notice(client, spec, request);
         if client.hearing.is_some() {
             self.run_for_listener(client, routing, spec, request)?;
@@ -104,7 +105,6 @@ impl Worker {
         }
         self.counters.commands += 1;
         self.figures.traffic.served(spec);
-        client.info.last_command.store(spec.index, Relaxed);
         if self.shared.monitors.are_any() {
             self.show(client, spec.flags, request);
         }
